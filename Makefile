@@ -1,0 +1,71 @@
+# Every target sets itself up: a virtual environment in .venv, then what the target needs.
+# All it takes is Python 3.11 or newer and make; `make PYTHON=python3.12 ...` picks another Python.
+
+PYTHON ?= python3
+VENV ?= .venv
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
+BASE := $(VENV)/.made
+ALL := $(VENV)/.installed-all
+DEV := $(VENV)/.installed-dev
+PEERS := $(VENV)/.installed-peers
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo test test-all lint types bench clean
+
+help:
+	@echo "make demo      analyse Eight Schools and draw its pictures under runs/"
+	@echo "make test      run the tests, the floors of the house among them"
+	@echo "make test-all  run the long ones as well"
+	@echo "make lint      check style and format"
+	@echo "make types     check types"
+	@echo "make bench     time finetti beside its peers"
+	@echo "make clean     remove what make made; runs/ stays"
+
+demo: $(ALL)
+	@$(BIN)/finetti demo
+
+test: $(DEV)
+	@$(BIN)/python -m pytest
+
+test-all: $(DEV)
+	@$(BIN)/python -m pytest -m "slow or not slow"
+
+lint: $(DEV)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(DEV)
+	@$(BIN)/pyright
+
+bench: $(PEERS)
+	@$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BASE):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
+	  "finetti needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# An editable install follows the sources by itself; only new dependencies ask for another.
+$(ALL): $(BASE) pyproject.toml
+	@echo "Installing finetti and its extras into $(VENV); the first time takes a few minutes."
+	@$(PIP) install --editable '.[all]'
+	@touch $@
+
+$(DEV): $(BASE) pyproject.toml
+	@echo "Installing finetti and its development tools into $(VENV)."
+	@$(PIP) install --editable '.[all,dev]'
+	@touch $(ALL) $@
+
+$(PEERS): $(BASE) pyproject.toml
+	@echo "Installing finetti and the peers it is timed against into $(VENV)."
+	@$(PIP) install --editable '.[all,peers]'
+	@touch $(ALL) $@

@@ -1,0 +1,71 @@
+"""Offer finetti's whole public vocabulary: `import finetti as ft`."""
+
+from finetti.density.density import Density, density
+from finetti.distributions import *  # noqa: F403
+from finetti.distributions import NAMES as _DISTRIBUTIONS
+from finetti.distributions import Flat, HalfFlat, constraints
+from finetti.errors import (
+    DataError,
+    DuplicateSite,
+    FinettiError,
+    MissingExtra,
+    MissingValue,
+    ModelError,
+    SamplingError,
+    SeedError,
+    ShapeError,
+    SupportError,
+    UnknownSite,
+)
+from finetti.fit.fit import fit
+from finetti.fit.methods import NUTS, Metropolis
+from finetti.kernels.metric import Dense, Diagonal
+from finetti.language.dims import Groups, groups
+from finetti.language.handlers import block, condition, intervene, replay, seed, substitute, trace
+from finetti.language.sites import deterministic, factor, plate, sample
+from finetti.model import Model, model
+from finetti.posterior.posterior import Posterior
+from finetti.posterior.posterior import open_run as open
+
+__all__ = [
+    "NUTS",
+    "DataError",
+    "Dense",
+    "Density",
+    "Diagonal",
+    "DuplicateSite",
+    "FinettiError",
+    "Flat",
+    "Groups",
+    "HalfFlat",
+    "Metropolis",
+    "MissingExtra",
+    "MissingValue",
+    "Model",
+    "ModelError",
+    "Posterior",
+    "SamplingError",
+    "SeedError",
+    "ShapeError",
+    "SupportError",
+    "UnknownSite",
+    "block",
+    "condition",
+    "constraints",
+    "density",
+    "deterministic",
+    "factor",
+    "fit",
+    "groups",
+    "intervene",
+    "model",
+    "open",
+    "plate",
+    "replay",
+    "sample",
+    "seed",
+    "substitute",
+    "trace",
+]
+__all__ += list(_DISTRIBUTIONS)
+__all__.sort()

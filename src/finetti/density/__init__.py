@@ -1,0 +1,1 @@
+"""Turn a plan into a log density on a flat vector."""

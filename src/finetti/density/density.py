@@ -1,0 +1,127 @@
+"""Turn a model into a log density on a flat unconstrained vector, and back into named values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from finetti.density.layout import Layout
+from finetti.errors import SamplingError, UnknownSite
+from finetti.model import Model
+from finetti.structure.program import Outcome, Program, Variable, invert
+from finetti.types import Array, Constants, DType, Position, Scalar
+
+
+@dataclass(frozen=True)
+class Target:
+    """Evaluate a model's program at a flat position, with its data given as constants.
+
+    Targets of models with equal structure are equal, so that compiled code is shared.
+    """
+
+    program: Program
+    layout: Layout
+
+    def outcome(self, constants: Constants, position: Position) -> Outcome:
+        """Evaluate every site."""
+        return self.program(constants, self.layout.split(position))
+
+    def log_density(self, constants: Constants, position: Position) -> Scalar:
+        """Return the log joint density plus the log Jacobian of the constraints."""
+        outcome = self.outcome(constants, position)
+        return outcome.log_joint + outcome.log_jacobian
+
+
+@dataclass(frozen=True, eq=False)
+class Density:
+    """Hold a model's log density on the unconstrained space.
+
+    `log_density`, `gradient` and `constrain` are plain JAX functions of a flat vector of shape
+    (dim,), in float32 or float64: jit, vmap and grad them, or hand them to another sampler.
+
+    >>> density = Density(coin(10).condition(heads=7))
+    >>> density.dim
+    1
+    >>> density.constrain(jnp.zeros(1))["p"].item()
+    0.5
+    """
+
+    model: Model
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Return where each latent variable lies in the flat vector."""
+        return Layout.of(self.model.plan().latent)
+
+    @property
+    def dim(self) -> int:
+        """Return the number of unconstrained dimensions."""
+        return self.layout.dim
+
+    @property
+    def kept(self) -> tuple[Variable, ...]:
+        """Return the variables `constrain` yields: latent and deterministic."""
+        return tuple(v for v in self.model.variables if v.kind in ("latent", "deterministic"))
+
+    def target(self, dtype: DType = "float64") -> tuple[Target, Constants]:
+        """Return the density with its data apart, for one float type."""
+        program = self.model.plan(jnp.dtype(dtype).name).program
+        return Target(program, self.layout), program.constants
+
+    def log_density(self, position: Position) -> Scalar:
+        """Return the log density (nats, up to a constant) at an unconstrained position."""
+        target, constants = self.target(jnp.result_type(position))
+        return target.log_density(constants, position)
+
+    def gradient(self, position: Position) -> Position:
+        """Return the gradient of the log density at an unconstrained position."""
+        return jax.grad(self.log_density)(position)
+
+    def constrain(self, position: Position) -> dict[str, Array]:
+        """Return the latent and deterministic values at an unconstrained position."""
+        target, constants = self.target(jnp.result_type(position))
+        values = target.outcome(constants, position).values
+        return {v.name: values[v.name] for v in self.kept}
+
+    def unconstrain(self, values: Mapping[str, Any]) -> Position:
+        """Return the unconstrained position of named latent values.
+
+        Raises `UnknownSite` when a latent variable has no value.
+        """
+        for name in self.layout.names:
+            if name not in values:
+                raise UnknownSite.among(name, values, "find a value for")
+        return self.layout.join(invert(self.model.run, values))
+
+    def labels(self) -> tuple[str, ...]:
+        """Return a name for each scalar of `constrain`, such as `theta[A]`, in order."""
+        return tuple(label for v in self.kept for label in scalar_labels(v))
+
+
+def scalar_labels(v: Variable) -> list[str]:
+    """Name each scalar of a variable by its coordinates."""
+    axes = [p.coordinate().tolist() for p in v.plates]
+    axes += [range(n) for n in v.shape[len(v.plates) :]]
+    if not axes:
+        return [v.name]
+    labels = [""]
+    for axis in axes:
+        labels = [f"{left}, {right}" if left else f"{right}" for left in labels for right in axis]
+    return [f"{v.name}[{label}]" for label in labels]
+
+
+def density(model: Model) -> Density:
+    """Return the log density of a model with its data.
+
+    Raises `ModelError` when the model cannot be understood, `SamplingError` when it has no
+    latent variable.
+    """
+    built = Density(model)
+    if not built.layout.names:
+        raise SamplingError(f"model `{model.name}` has no latent variable to infer")
+    return built

@@ -1,0 +1,79 @@
+"""Name every way finetti refuses, each with what, where and what to do.
+
+FinettiError
+├── ModelError            the model as written cannot be understood
+│   ├── DuplicateSite     two sites share a name
+│   ├── UnknownSite       a name that no site has
+│   ├── ShapeError        a site does not fit its plates
+│   ├── SupportError      a value or an argument outside its support
+│   └── MissingValue      NaN in observed data
+├── SeedError             a draw is needed and no seed is in force
+├── DataError             a table that cannot be read, or lacks a column
+├── SamplingError         the sampler cannot start or go on
+└── MissingExtra          an optional dependency is not installed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class FinettiError(Exception):
+    """Be the root of every error finetti raises on purpose."""
+
+
+class ModelError(FinettiError, ValueError):
+    """Say that the model as written cannot be understood."""
+
+
+class DuplicateSite(ModelError):
+    """Say that two sites share a name."""
+
+
+class UnknownSite(ModelError, KeyError):
+    """Say that no site has the name given."""
+
+    __str__ = Exception.__str__
+
+    @classmethod
+    def among(cls, name: str, known: Iterable[str], verb: str) -> UnknownSite:
+        """Build the error for `name`, suggesting the nearest of `known`."""
+        known = list(known)
+        near = get_close_matches(name, known, n=1)
+        hint = f"; did you mean `{near[0]}`?" if near else ""
+        listed = ", ".join(f"`{k}`" for k in known) or "none"
+        return cls(f"cannot {verb} `{name}`: no such site{hint} (sites: {listed})")
+
+
+class ShapeError(ModelError):
+    """Say that a site does not fit the plates it stands in."""
+
+
+class SupportError(ModelError):
+    """Say that a value or a distribution's argument lies outside its support."""
+
+
+class MissingValue(ModelError):
+    """Say that observed data hold NaN."""
+
+
+class SeedError(FinettiError, RuntimeError):
+    """Say that a draw is needed and no seed is in force."""
+
+
+class DataError(FinettiError, ValueError):
+    """Say that a table cannot be read or lacks a column."""
+
+
+class SamplingError(FinettiError, RuntimeError):
+    """Say that the sampler cannot start or go on."""
+
+
+class MissingExtra(FinettiError, ImportError):
+    """Say that an optional dependency is not installed."""
+
+    @classmethod
+    def needed(cls, package: str, extra: str, purpose: str) -> MissingExtra:
+        """Build the error that names the package and the extra that brings it."""
+        return cls(f"{purpose} needs {package}: pip install 'finetti[{extra}]'")

@@ -1,0 +1,1 @@
+"""Run a kernel on a density and hand back a posterior."""

@@ -1,0 +1,135 @@
+"""Put a run's draws together as a posterior: named, labelled by plates, with statistics."""
+
+from __future__ import annotations
+
+import inspect
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from finetti.density.density import Density, Target
+from finetti.fit.methods import NUTS, Method
+from finetti.fit.run import Draws
+from finetti.language.dims import Groups, Plate
+from finetti.model import Model
+from finetti.posterior.posterior import Posterior
+from finetti.structure.program import Variable
+from finetti.types import Array
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+BATCH = 1000  # draws constrained at a time
+
+
+@partial(jax.jit, static_argnames=("target", "names"))
+def _constrain(target: Target, names: tuple[str, ...], constants: Any, positions: Array) -> Any:
+    def one(position: Array) -> dict[str, Array]:
+        values = target.outcome(constants, position).values
+        return {name: values[name] for name in names}
+
+    return jax.vmap(one)(positions)
+
+
+def constrain(density: Density, positions: np.ndarray) -> dict[str, np.ndarray]:
+    """Turn unconstrained draws, shape (chain, draw, dim), into named values."""
+    target, constants = density.target(positions.dtype)
+    flat = positions.reshape(-1, positions.shape[-1])
+    names = tuple(v.name for v in density.kept)
+    size = min(BATCH, len(flat))
+    padded = np.concatenate([flat, np.repeat(flat[-1:], -len(flat) % size, axis=0)])
+    parts = [
+        jax.tree.map(np.asarray, _constrain(target, names, constants, padded[i : i + size]))
+        for i in range(0, len(padded), size)
+    ]
+    joined = {n: np.concatenate([p[n] for p in parts])[: len(flat)] for n in names}
+    return {n: a.reshape(*positions.shape[:2], *a.shape[1:]) for n, a in joined.items()}
+
+
+def assemble(
+    density: Density, method: Method, kept: Draws, warm: Draws | None, attributes: dict[str, Any]
+) -> Posterior:
+    """Build the posterior from the kept draws and the statistics of both phases."""
+    import xarray as xr
+
+    model = density.model
+    plates = {p.name: p for v in model.variables for p in v.plates}
+    values = constrain(density, kept.positions)
+    draws = {v.name: (("chain", "draw", *v.dims), values[v.name]) for v in density.kept}
+    groups = {
+        "posterior": _dataset(draws, plates),
+        "sample_stats": _statistics(method, kept),
+        "observed_data": _observed(model.variables, plates),
+        "constant_data": _constants(model),
+    }
+    if warm is not None:
+        groups["warmup_sample_stats"] = _statistics(method, warm)
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs.update({**attributes, "model": model.name, **_versions()})
+    tree["posterior"].attrs.update(tree.attrs)
+    return Posterior(tree)
+
+
+def _dataset(variables: dict[str, Any], plates: dict[str, Plate]) -> xr.Dataset:
+    import xarray as xr
+
+    used = {dim for dims, _ in variables.values() for dim in dims}
+    coordinates = {name: p.coordinate() for name, p in plates.items() if name in used}
+    if "chain" in used:
+        shape = next(np.shape(a)[:2] for _, a in variables.values())
+        coordinates |= {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
+    return xr.Dataset(variables, coordinates)
+
+
+def _statistics(method: Method, draws: Draws) -> xr.Dataset:
+    """Name the kernel's infos as ArviZ's schema does."""
+    stats = {
+        "lp": draws.info["log_density"],
+        "acceptance_rate": draws.info["acceptance"],
+        "step_size": draws.info["step_size"],
+        "n_steps": draws.info["gradients"],
+    }
+    if method.kernel().uses_gradient:
+        stats |= {
+            "diverging": draws.info["diverging"],
+            "energy": draws.info["energy"],
+            "tree_depth": draws.info["depth"],
+        }
+    if isinstance(method, NUTS):
+        stats["reached_max_treedepth"] = draws.info["depth"] >= method.max_depth
+    return _dataset({k: (("chain", "draw"), v) for k, v in stats.items()}, {})
+
+
+def _observed(variables: tuple[Variable, ...], plates: dict[str, Plate]) -> xr.Dataset:
+    found = {v.name: (v.dims, v.data) for v in variables if v.data is not None}
+    return _dataset(found, plates)
+
+
+def _constants(model: Model) -> xr.Dataset:
+    """Return the arrays the model was called with, by parameter name; groups as labels."""
+    args, kwargs = model.arguments or ((), {})
+    bound = inspect.signature(model.function).bind(*args, **kwargs).arguments
+    found = {}
+    for name, argument in bound.items():
+        for path, leaf in jax.tree_util.tree_flatten_with_path(argument)[0]:
+            full = name + jax.tree_util.keystr(path)
+            if isinstance(leaf, Groups):
+                leaf = np.asarray(leaf.labels)[np.asarray(leaf)]
+            array = np.asarray(leaf)
+            if array.dtype.kind in "biufU":
+                dims = tuple(f"{full}_dim_{i}" for i in range(array.ndim))
+                found[full] = (dims, array)
+    return _dataset(found, {})
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in ("finetti", "jax", "numpyro"):
+        try:
+            found[f"{package}_version"] = version(package)
+        except PackageNotFoundError:
+            found[f"{package}_version"] = "unknown"
+    return found

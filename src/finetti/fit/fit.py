@@ -1,0 +1,88 @@
+"""Fit a model: plan it, make its density, run a kernel, hand back a posterior."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import jax
+import numpy as np
+
+from finetti.density.density import density
+from finetti.fit import warmup as warming
+from finetti.fit.assemble import assemble
+from finetti.fit.methods import NUTS, Method
+from finetti.fit.progress import Display, show
+from finetti.fit.run import Runner, collect
+from finetti.fit.start import given_points, random_points
+from finetti.fit.sweep import Course
+from finetti.kernels.kernel import Tuning
+from finetti.model import Model
+from finetti.posterior.posterior import Posterior
+from finetti.types import Key, Values
+
+START, WARMUP, SAMPLING = 0, 1, 2
+DTYPE = "float64"
+
+
+def fit(
+    model: Model,
+    method: Method | None = None,
+    *,
+    seed: int = 0,
+    init: Values | None = None,
+    tuning: Tuning | None = None,
+    progress: bool | Display = True,
+) -> Posterior:
+    """Draw from the posterior of a model with its data.
+
+    `method` holds the settings: `NUTS()` unless you choose another. `init` maps latent
+    variables to constrained starting values for every chain; without it the starts are random.
+    `tuning` reuses a step size and metric instead of learning them. `progress=False` keeps
+    silent. Draws depend on the model, its data, the method, `seed`, `init` and `tuning` alone.
+    Ctrl-C stops and returns the draws made so far.
+
+    Raises `ModelError` or `SamplingError` with the site at fault before sampling starts.
+
+    >>> posterior = fit(coin(10).condition(heads=7), NUTS(draws=500), seed=1, progress=False)
+    >>> posterior["p"].shape
+    (4, 500)
+    """
+    began = perf_counter()
+    method = method or NUTS()
+    understood = density(model)
+    with jax.enable_x64(True):
+        keys = _chain_keys(seed, method.chains)
+        if init is None:
+            points = random_points(understood, DTYPE, _phase_keys(keys, START))
+        else:
+            points = given_points(understood, DTYPE, init, method.chains)
+        target, constants = understood.target(DTYPE)
+        ends = warming.schedule(method.warmup, method.chains)
+        course = Course(method.kernel(), target, ends, capacity=0)
+        runner = Runner(course, constants, keys, points, method.step_size)
+        with show(progress) as display:
+            warm = None
+            if tuning is not None:
+                runner.adopt(tuning)
+            elif method.warmup:
+                report = display.phase("warm-up", method.warmup, method.chains)
+                warm = collect(runner, WARMUP, method.warmup, True, report)
+                runner.adopt(runner.learned())
+            report = display.phase("sampling", method.draws, method.chains)
+            kept = collect(runner, SAMPLING, method.draws, False, report)
+        attributes = {
+            "method": repr(method),
+            "seed": seed,
+            "seconds": perf_counter() - began,
+            "created_by": "finetti",
+        }
+        return assemble(understood, method, kept, warm, attributes)
+
+
+def _chain_keys(seed: int, chains: int) -> Key:
+    root = jax.random.key(seed)
+    return jax.vmap(lambda chain: jax.random.fold_in(root, chain))(np.arange(chains))
+
+
+def _phase_keys(keys: Key, phase: int) -> Key:
+    return jax.vmap(lambda key: jax.random.fold_in(key, phase))(keys)

@@ -1,0 +1,102 @@
+"""Find where each chain starts, or say which site has no finite density anywhere tried."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from finetti.density.density import Density, Target
+from finetti.errors import SamplingError, SupportError
+from finetti.kernels.kernel import Point, evaluate
+from finetti.types import Array, Constants, Key
+
+TRIES = 8
+ROUNDS = 8
+RADIUS = 2.0  # on the unconstrained scale, as in Stan
+
+
+@partial(jax.jit, static_argnames=("target", "tries", "dim", "dtype"))
+def _try(
+    target: Target, tries: int, dim: int, dtype: str, constants: Constants, keys: Key
+) -> Point:
+    """Evaluate random starts: a `Point` with leading axes (chain, try)."""
+
+    def one(key: Key) -> Point:
+        position = jax.random.uniform(key, (dim,), dtype, -RADIUS, RADIUS)
+        return evaluate(partial(target.log_density, constants), position)
+
+    return jax.vmap(jax.vmap(one))(jax.vmap(lambda k: jax.random.split(k, tries))(keys))
+
+
+@partial(jax.jit, static_argnames=("target",))
+def _given(target: Target, constants: Constants, positions: Array) -> Point:
+    return jax.vmap(lambda x: evaluate(partial(target.log_density, constants), x))(positions)
+
+
+def random_points(density: Density, dtype: str, keys: Key) -> Point:
+    """Return a `Point` a chain, chains last, with finite log density and gradient.
+
+    Positions are uniform within 2 of 0 on the unconstrained scale. Raises `SupportError` or
+    `SamplingError`, naming the site at fault.
+    """
+    target, constants = density.target(dtype)
+    found: list[Any] = [None] * len(keys)
+    for attempt in range(ROUNDS):
+        round_keys = jax.vmap(lambda k, a=attempt: jax.random.fold_in(k, a))(keys)
+        points = jax.tree.map(
+            np.asarray, _try(target, TRIES, density.dim, dtype, constants, round_keys)
+        )
+        fine = _finite(points)
+        for chain, row in enumerate(fine):
+            if found[chain] is None and row.any():
+                found[chain] = jax.tree.map(lambda a, c=chain, r=row: a[c, r.argmax()], points)
+        if all(f is not None for f in found):
+            return jax.tree.map(lambda *rows: np.stack(rows, -1), *found)
+    raise explain(density, dtype, points.position[0])
+
+
+def given_points(density: Density, dtype: str, values: Any, chains: int) -> Point:
+    """Return the points at user-given values of the latent variables, one for all chains."""
+    position = np.asarray(density.unconstrain(values), dtype)
+    target, constants = density.target(dtype)
+    points = jax.tree.map(np.asarray, _given(target, constants, np.stack([position] * chains)))
+    if not _finite(points).all():
+        raise explain(density, dtype, points.position)
+    return jax.tree.map(lambda a: np.moveaxis(a, 0, -1), points)
+
+
+def _finite(points: Point) -> np.ndarray:
+    return np.isfinite(points.log_density) & np.isfinite(points.gradient).all(-1)
+
+
+def explain(density: Density, dtype: str, positions: np.ndarray) -> SamplingError | SupportError:
+    """Find the site that spoils the density at all the positions, and say how."""
+    target, constants = density.target(dtype)
+    outcomes = [target.outcome(constants, jnp.asarray(x, dtype)) for x in positions]
+    for v in density.model.variables:
+        for argument, constraint in v.constraints.items():
+            values = [np.asarray(o.arguments[v.name][argument]) for o in outcomes]
+            if all(not np.all(constraint(x)) for x in values):
+                return SupportError(
+                    f"site `{v.name}`: {v.family} has {argument} = {values[0].ravel()[:3]} at a "
+                    f"random start (shape {values[0].shape}); it must be {constraint} "
+                    f"at every value of the latent variables"
+                )
+    for v in density.model.variables:
+        if v.kind == "deterministic":
+            continue
+        terms = [float(o.log_terms[v.name]) for o in outcomes]
+        if not np.isfinite(terms).any():
+            return SamplingError(
+                f"site `{v.name}` ({v.family or v.kind}, shape {v.shape}) has log density "
+                f"{terms[0]} at every start tried: check its arguments and its data, or pass "
+                f"init={{...}} with values of positive density"
+            )
+    return SamplingError(
+        f"no start with a finite gradient among {len(positions)} tried for model "
+        f"`{density.model.name}`: look for a 0/0, log(0) or sqrt(0), or pass init={{...}}"
+    )

@@ -1,0 +1,1 @@
+"""Move on a log density, knowing no model."""

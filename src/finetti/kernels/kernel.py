@@ -1,0 +1,93 @@
+"""Say what a kernel is: one step on a log density, with its randomness given as data.
+
+State is what the next step needs, info is what diagnosis needs, tuning is what warm-up learns,
+and the kernel's own fields are what the user chooses; the four are never mixed. A kernel moves
+one chain; the run puts many side by side.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+
+from finetti.kernels.metric import Metric
+from finetti.types import Array, Bool, DType, Float, Int, Key, LogDensity, Position, Scalar
+
+
+class Point(NamedTuple):
+    """Hold a position, its log density and the gradient there."""
+
+    position: Position
+    log_density: Scalar
+    gradient: Position
+
+
+class Tuning(NamedTuple):
+    """Hold what warm-up learns: a step size and the metric's scale, (dim,) or (dim, dim)."""
+
+    step_size: Scalar
+    scale: Float[Array, " dim"] | Float[Array, "dim dim"]
+
+
+class Info(NamedTuple):
+    """Hold what one step tells: `done` marks the steps that complete a draw.
+
+    `acceptance` is the mean acceptance probability of the proposals behind the draw, `energy`
+    the Hamiltonian at its start, `depth` the number of tree doublings, `gradients` the number
+    of density evaluations. Fields that a kernel has no use for are zero.
+    """
+
+    done: Bool[Array, ""]
+    acceptance: Scalar
+    diverging: Bool[Array, ""]
+    energy: Scalar
+    depth: Int[Array, ""]
+    gradients: Int[Array, ""]
+
+
+class Kernel(ABC):
+    """Move one chain on a log density that is known only as a function.
+
+    Final subclasses are frozen dataclasses. `state.draw` is the chain's current `Point`.
+    """
+
+    target_acceptance: float
+    metric: Metric
+    uses_gradient: ClassVar[bool]
+
+    @abstractmethod
+    def noise(self, key: Key, dim: int, dtype: DType) -> Any:
+        """Draw all the randomness that one step can use."""
+
+    @abstractmethod
+    def init(self, point: Point) -> Any:
+        """Return the state of a chain that starts at a point."""
+
+    @abstractmethod
+    def advance(
+        self, noise: Any, state: Any, target: LogDensity, tuning: Tuning
+    ) -> tuple[Any, Info]:
+        """Make one step with randomness given; jit and vmap go through it."""
+
+    @abstractmethod
+    def restart(self, state: Any, when: Any) -> Any:
+        """Return the state with any unfinished draw abandoned, where `when` holds."""
+
+    def step(self, key: Key, state: Any, target: LogDensity, tuning: Tuning) -> tuple[Any, Info]:
+        """Make one step: `advance` with noise drawn from `key`."""
+        position = state.draw.position
+        noise = self.noise(key, position.shape[0], position.dtype)
+        return self.advance(noise, state, target, tuning)
+
+
+def evaluate(target: LogDensity, position: Position) -> Point:
+    """Return the point at a position: the log density and its gradient."""
+    log_density, gradient = jax.value_and_grad(target)(position)
+    return Point(position, log_density, gradient)
+
+
+def select(condition: Bool[Array, ""], yes: Any, no: Any) -> Any:
+    """Choose between two pytrees of equal structure."""
+    return jax.tree.map(lambda a, b: jax.numpy.where(condition, a, b), yes, no)

@@ -1,0 +1,100 @@
+"""Pass each statement of a running model through the handlers around it.
+
+A statement (`sample`, `deterministic`, `factor`) becomes a `Site`. Handlers see it innermost
+first on the way out, then outermost last on the way back, as in Pyro's mini implementation.
+The stack belongs to the running context (thread or task), so models are re-entrant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from finetti.language.dims import Plate
+from finetti.types import Key
+
+
+@dataclass
+class Site:
+    """Hold one statement of a running model while handlers look at it.
+
+    `kind` is "sample", "deterministic" or "factor"; only a sample has a `distribution`. `hidden`
+    stops outer handlers from seeing the site.
+    """
+
+    kind: str
+    name: str
+    distribution: Any = None
+    value: Any = None
+    observed: bool = False
+    plates: tuple[Plate, ...] = ()
+    key: Key | None = None
+    hidden: bool = False
+
+    @property
+    def latent(self) -> bool:
+        """Tell whether the site is an unobserved random variable."""
+        return self.kind == "sample" and not self.observed
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Hold what one active handler does to a site before and after it has a value."""
+
+    before: Callable[[Site], None] | None = None
+    after: Callable[[Site], None] | None = None
+
+
+_frames: ContextVar[tuple[Frame, ...]] = ContextVar("finetti_frames", default=())
+_plates: ContextVar[tuple[Plate, ...]] = ContextVar("finetti_plates", default=())
+
+
+def running() -> bool:
+    """Tell whether a model is running under a handler."""
+    return bool(_frames.get())
+
+
+def plates() -> tuple[Plate, ...]:
+    """Return the plates in force, outermost first."""
+    return _plates.get()
+
+
+@contextmanager
+def around(
+    before: Callable[[Site], None] | None = None, after: Callable[[Site], None] | None = None
+) -> Iterator[None]:
+    """Put a handler around the statements of the block."""
+    token = _frames.set((*_frames.get(), Frame(before, after)))
+    try:
+        yield
+    finally:
+        _frames.reset(token)
+
+
+@contextmanager
+def inside(plate: Plate) -> Iterator[None]:
+    """Put the statements of the block inside a plate."""
+    token = _plates.set((*_plates.get(), plate))
+    try:
+        yield
+    finally:
+        _plates.reset(token)
+
+
+def perform(site: Site, settle: Callable[[Site], None]) -> Any:
+    """Send a site through the handlers, `settle` its value, and return it."""
+    seen = []
+    for frame in reversed(_frames.get()):
+        seen.append(frame)
+        if frame.before is not None:
+            frame.before(site)
+        if site.hidden:
+            break
+    settle(site)
+    for frame in reversed(seen):
+        if frame.after is not None:
+            frame.after(site)
+    return site.value

@@ -1,0 +1,151 @@
+"""Intercept a model's statements: seed, trace, condition, intervene, substitute, block, replay.
+
+Each handler is a context manager, written as one closure over what it needs to remember:
+`with trace() as sites, seed(0): model.run()`. A fresh closure each time keeps them re-entrant.
+Copy the shape of `condition` for a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from zlib import crc32
+
+import jax
+
+from finetti.errors import DuplicateSite, UnknownSite
+from finetti.language.effects import Site, around
+from finetti.types import Key, Values
+
+
+@contextmanager
+def seed(key: int | Key) -> Iterator[None]:
+    """Draw every site that has no value, with a key folded from `key` and the site's name.
+
+    A site's draw does not depend on which other sites the model has. `key` is an integer or a
+    JAX key.
+    """
+    root = jax.random.key(key) if isinstance(key, int) else key
+
+    def before(site: Site) -> None:
+        if site.kind == "sample" and site.key is None:
+            site.key = jax.random.fold_in(root, crc32(site.name.encode()))
+
+    with around(before):
+        yield
+
+
+@contextmanager
+def trace() -> Iterator[dict[str, Site]]:
+    """Record the sites by name, in order; a name met twice raises `DuplicateSite`.
+
+    >>> with trace() as sites, seed(0):
+    ...     _ = sample("mu", Normal(0, 5))
+    >>> list(sites)
+    ['mu']
+    """
+    sites: dict[str, Site] = {}
+
+    def after(site: Site) -> None:
+        if site.name in sites:
+            raise DuplicateSite(
+                f"two sites are named `{site.name}`: rename one, or call the inner model "
+                f"as model.named('other')(...)"
+            )
+        sites[site.name] = site
+
+    with around(after=after):
+        yield sites
+
+
+@contextmanager
+def condition(values: Values) -> Iterator[None]:
+    """Observe the random variables named in `values`: the same as passing `obs=`."""
+    with _giving(values, "condition on") as give:
+
+        def before(site: Site) -> None:
+            if site.kind == "sample" and give(site):
+                site.observed = True
+
+        with around(before):
+            yield
+
+
+@contextmanager
+def intervene(values: Values) -> Iterator[None]:
+    """Set variables by fiat (Pearl's do): each keeps its value and loses its prior."""
+    with _giving(values, "intervene on") as give:
+
+        def before(site: Site) -> None:
+            if site.kind == "sample" and give(site):
+                site.kind = "deterministic"
+
+        with around(before):
+            yield
+
+
+@contextmanager
+def substitute(values: Values) -> Iterator[None]:
+    """Fix the values of latent variables; their prior density still counts."""
+    with _giving(values, "substitute") as give:
+
+        def before(site: Site) -> None:
+            if site.kind == "sample":
+                give(site)
+
+        with around(before):
+            yield
+
+
+@contextmanager
+def replay(sites: Mapping[str, Site]) -> Iterator[None]:
+    """Give the latent variables the values that a trace recorded, where it has them."""
+
+    def before(site: Site) -> None:
+        known = sites.get(site.name)
+        if site.latent and site.value is None and known is not None and known.latent:
+            site.value = known.value
+
+    with around(before):
+        yield
+
+
+@contextmanager
+def block(names: Iterable[str] | Callable[[Site], bool]) -> Iterator[None]:
+    """Hide sites, by name or by a test, from the handlers further out."""
+    hidden = names if callable(names) else frozenset(names)
+
+    def before(site: Site) -> None:
+        site.hidden = hidden(site) if callable(hidden) else site.name in hidden
+
+    with around(before):
+        yield
+
+
+@contextmanager
+def scope(prefix: str) -> Iterator[None]:
+    """Prefix the names of all sites: `theta` becomes `prefix/theta`."""
+
+    def before(site: Site) -> None:
+        site.name = f"{prefix}/{site.name}"
+
+    with around(before):
+        yield
+
+
+@contextmanager
+def _giving(values: Values, verb: str) -> Iterator[Callable[[Site], bool]]:
+    """Yield a function that gives a site its value; refuse names that no site had."""
+    unmet, met = dict.fromkeys(values), []
+
+    def give(site: Site) -> bool:
+        met.append(site.name)
+        if site.name not in values:
+            return False
+        site.value = values[site.name]
+        unmet.pop(site.name, None)
+        return True
+
+    yield give
+    if unmet:
+        raise UnknownSite.among(next(iter(unmet)), met, verb)

@@ -1,0 +1,228 @@
+"""State a model: draw a variable, open a plate, name a quantity, add a factor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from finetti.distributions import Distribution
+from finetti.errors import MissingValue, ModelError, SeedError, ShapeError, SupportError
+from finetti.language.dims import Plate, as_plate
+from finetti.language.effects import Site, inside, perform, plates
+from finetti.types import Array
+
+
+def sample(name: str, distribution: Distribution, obs: Any = None) -> Array:
+    """Draw the random variable `name`, or observe it when `obs` is given.
+
+    Inside plates the value has shape (outer plate, ..., inner plate, *event shape): the
+    distribution's batch shape must be () or must broadcast dimension by dimension to the
+    plates. `obs` must have the full shape; it may not hold NaN. Outside plates the value has
+    the distribution's own shape, or that of `obs`.
+
+    Raises `ShapeError`, `SupportError`, `MissingValue`, `DuplicateSite` (all `ModelError`s), and
+    `SeedError` when a value is needed and no seed is in force.
+
+    >>> with seed(0):
+    ...     mu = sample("mu", Normal(0, 5))
+    """
+    if not isinstance(distribution, Distribution):
+        raise ModelError(
+            f"site `{name}` needs a distribution such as ft.Normal(0, 1), not {distribution!r}"
+        )
+    check_arguments(name, distribution)
+    fitted = fit_plates(name, distribution, plates())
+    return perform(Site("sample", name, fitted, obs, obs is not None, plates()), _settle_sample)
+
+
+def deterministic(name: str, value: Any) -> Array:
+    """Name the quantity `value` so that the posterior keeps it; return it unchanged.
+
+    `value` has any shape; inside plates, leading dimensions that match the plates take their
+    names.
+    """
+    return perform(Site("deterministic", name, value=value, plates=plates()), _settle_plain)
+
+
+def factor(name: str, log_weight: Any) -> None:
+    """Add `log_weight` (summed over all its elements, in nats) to the log joint density."""
+    perform(Site("factor", name, value=log_weight, plates=plates()), _settle_plain)
+
+
+@contextmanager
+def plate(name: str, members: Any) -> Iterator[np.ndarray]:
+    """Open a plate: the sites inside have one exchangeable copy a member.
+
+    `members` is a size, a sequence of distinct labels, or `Groups`. Yields the member indices,
+    shape (size,). Plates nest: the outermost is the first dimension.
+
+    >>> with seed(0), plate("school", ["A", "B", "C"]):
+    ...     theta = sample("theta", Normal(0, 1))
+    >>> theta.shape
+    (3,)
+    """
+    opened = as_plate(name, members)
+    if any(p.name == name for p in plates()):
+        raise ModelError(f"plate `{name}` is opened inside itself")
+    with inside(opened):
+        yield np.arange(opened.size)
+
+
+def _settle_plain(site: Site) -> None:
+    if site.kind != "deterministic" or not hasattr(site.value, "shape"):
+        site.value = jnp.asarray(site.value)
+
+
+def _settle_sample(site: Site) -> None:
+    """Give the site a value of the full shape, or check the one it was given."""
+    if site.value is None:
+        site.value = _draw(site)
+        return
+    if not isinstance(site.value, jax.Array):
+        site.value = _as_data(site)
+    if not site.plates:
+        site.distribution = fit_value(site)
+    check_shape(site)
+    if site.observed:
+        check_observed(site)
+
+
+def _as_data(site: Site) -> np.ndarray:
+    data = np.asarray(site.value)
+    if data.dtype.kind not in "biuf":
+        raise ModelError(f"site `{site.name}` is observed as {data.dtype} values, not numbers")
+    return data
+
+
+def _draw(site: Site) -> Array:
+    if site.key is None:
+        raise SeedError(
+            f"site `{site.name}` needs a value and no seed is in force: "
+            f"run the model `with ft.seed(0):`, or fit it with ft.fit"
+        )
+    try:
+        return site.distribution.sample(site.key)
+    except NotImplementedError as error:
+        raise SeedError(
+            f"site `{site.name}` has an improper prior, which cannot be drawn from: "
+            f"condition or substitute it"
+        ) from error
+
+
+def fit_plates(name: str, distribution: Distribution, plates: tuple[Plate, ...]) -> Distribution:
+    """Return the distribution expanded to its plates, or refuse with the shapes."""
+    batch, sizes = distribution.batch_shape, tuple(p.size for p in plates)
+    if batch[: len(sizes)] == sizes:
+        return distribution
+    if not batch or (len(batch) == len(sizes) and _broadcasts(batch, sizes)):
+        return distribution.expand(sizes)
+    raise ShapeError(_misfit(name, plates, batch))
+
+
+def fit_value(site: Site) -> Distribution:
+    """Return the distribution expanded to the independent copies its given value holds."""
+    distribution, batch = site.distribution, site.distribution.batch_shape
+    ndim = np.ndim(site.value) - distribution.event_dim
+    given = np.shape(site.value)[: max(ndim, 0)]
+    trailing = given[max(len(given) - len(batch), 0) :]
+    fits = len(given) >= len(batch) and _broadcasts(batch, trailing)
+    return distribution.expand(given) if fits and given != batch else distribution
+
+
+def _broadcasts(batch: tuple[int, ...], sizes: tuple[int, ...]) -> bool:
+    return all(b in (1, n) for b, n in zip(batch, sizes, strict=True))
+
+
+def _misfit(name: str, plates: tuple[Plate, ...], shape: tuple[int, ...]) -> str:
+    if len(plates) == 1 or len(shape) == len(plates):
+        pairs = zip(plates, shape, strict=False)
+        bad = next((p for p, n in pairs if n not in (1, p.size)), plates[0])
+        return (
+            f"site `{name}` has shape {shape}, plate `{bad.name}` has {bad.size} members; "
+            f"index by `{bad.name}` or pass its labels"
+        )
+    order = " x ".join(str(p) for p in plates)
+    return (
+        f"site `{name}` has shape {shape} inside plates {order}: give its distribution a "
+        f"dimension for each plate, for instance mu[:, None] for the outer plate alone"
+    )
+
+
+def check_shape(site: Site) -> None:
+    """Refuse a given value whose shape is not the site's."""
+    expected = site.distribution.batch_shape + site.distribution.event_shape
+    shape = np.shape(site.value)
+    if shape == expected:
+        return
+    if site.plates:
+        raise ShapeError(_misfit(site.name, site.plates, shape))
+    raise ShapeError(
+        f"site `{site.name}` is given a value of shape {shape}, its distribution has "
+        f"shape {expected}"
+    )
+
+
+def check_observed(site: Site) -> None:
+    """Refuse NaN and values outside the support, naming the site and the first index."""
+    if isinstance(site.value, Tracer):
+        return
+    data = np.asarray(site.value)
+    if data.dtype.kind == "f" and np.isnan(data).any():
+        where = _first(np.isnan(data))
+        raise MissingValue(
+            f"site `{site.name}` is observed as NaN at index {where} "
+            f"({np.isnan(data).sum()} in all): drop or fill the missing rows"
+        )
+    inside_support = _holds(site.distribution.support, data)
+    if inside_support is not None and not inside_support.all():
+        where = _first(~inside_support)
+        raise SupportError(
+            f"site `{site.name}` is observed as {data[where]} at index {where}, outside the "
+            f"support of {type(site.distribution).__name__} ({site.distribution.support})"
+        )
+
+
+def check_arguments(name: str, distribution: Distribution) -> None:
+    """Refuse a distribution's argument outside its support, where its value is known."""
+    for argument, constraint in type(distribution).arg_constraints.items():
+        value = distribution.__dict__.get(argument)
+        if value is None or getattr(constraint, "is_dependent", False):
+            continue
+        holds = _holds(constraint, value)
+        if holds is not None and not holds.all():
+            raise SupportError(argument_outside(name, distribution, argument, value, holds))
+
+
+def argument_outside(
+    name: str, distribution: Distribution, argument: str, value: Any, holds: np.ndarray
+) -> str:
+    """Compose the sentence for an argument outside its support."""
+    where = _first(~holds)
+    at = f" at index {where}" if where else ""
+    constraint = type(distribution).arg_constraints[argument]
+    return (
+        f"site `{name}`: {type(distribution).__name__} has {argument} = "
+        f"{np.asarray(value)[where]}{at} (shape {np.shape(value)}); it must be {constraint}"
+    )
+
+
+def _holds(constraint: Any, value: Any) -> np.ndarray | None:
+    """Evaluate a constraint on a known value; None where the value is being traced."""
+    if isinstance(value, Tracer):
+        return None
+    with jax.ensure_compile_time_eval():
+        holds = constraint(value)
+    return None if isinstance(holds, Tracer) else np.asarray(holds)
+
+
+def _first(mask: np.ndarray) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.argwhere(mask)[0]) if np.ndim(mask) else ()
+
+
+__all__ = ["Plate", "deterministic", "factor", "plate", "sample"]

@@ -1,0 +1,148 @@
+"""Hold a user's model: a function of data whose statements say how the data came about."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import numpy as np
+
+from finetti.errors import ModelError
+from finetti.language import handlers
+from finetti.language.effects import Site, running
+from finetti.structure.graph import Graph
+from finetti.structure.plan import Plan
+from finetti.structure.program import Variable, discover, write_program
+
+Handler = Callable[[], AbstractContextManager[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """Hold a model's function, the data it is applied to, and the handlers around it.
+
+    Calling a model with data binds them; calling it inside a running model runs it there with
+    its sites prefixed by its name. Models are immutable: each method returns a new one.
+    """
+
+    function: Callable[..., Any]
+    name: str
+    arguments: tuple[tuple[Any, ...], Mapping[str, Any]] | None = None
+    handlers: tuple[Handler, ...] = ()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Bind the model to its data or, inside a running model, run it with prefixed sites."""
+        if self.arguments is not None and (args or kwargs):
+            raise ModelError(f"model `{self.name}` already has its data")
+        bound = self if self.arguments is not None else self._bind(args, kwargs)
+        if not running():
+            return bound
+        with handlers.scope(self.name):
+            return bound.run()
+
+    def _bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Model:
+        try:
+            inspect.signature(self.function).bind(*args, **kwargs)
+        except TypeError as error:
+            raise ModelError(f"model `{self.name}`: {error}") from None
+        data = {name: as_data(value) for name, value in kwargs.items()}
+        return replace(self, arguments=(tuple(map(as_data, args)), data))
+
+    def run(self) -> Any:
+        """Run the model's statements under the handlers in force and return its result."""
+        bound = self if self.arguments is not None else self._bind((), {})
+        args, kwargs = bound.arguments or ((), {})
+        with ExitStack() as stack:
+            for handler in reversed(self.handlers):
+                stack.enter_context(handler())
+            return self.function(*args, **kwargs)
+
+    def named(self, name: str) -> Model:
+        """Return the model under another name, to call it twice inside one model."""
+        return replace(self, name=name)
+
+    def condition(self, **values: Any) -> Model:
+        """Return the model with the named variables observed, as with `obs=`."""
+        return self._under(functools.partial(handlers.condition, values))
+
+    def intervene(self, **values: Any) -> Model:
+        """Return the model with the named variables set by fiat, their priors cut off."""
+        return self._under(functools.partial(handlers.intervene, values))
+
+    def substitute(self, **values: Any) -> Model:
+        """Return the model with the named latent variables fixed, their priors kept."""
+        return self._under(functools.partial(handlers.substitute, values))
+
+    def block(self, names: Iterable[str]) -> Model:
+        """Return the model with the named sites hidden from handlers further out."""
+        return self._under(functools.partial(handlers.block, tuple(names)))
+
+    def _under(self, handler: Handler) -> Model:
+        return replace(self, handlers=(*self.handlers, handler))
+
+    def trace(self, seed: int = 0) -> dict[str, Site]:
+        """Run the model once with a seed and return its sites by name."""
+        with jax.enable_x64(True), handlers.trace() as sites, handlers.seed(seed):
+            self.run()
+        return sites
+
+    @functools.cached_property
+    def variables(self) -> tuple[Variable, ...]:
+        """Return the description of every site, checked; nothing is compiled."""
+        with jax.enable_x64(True):
+            return discover(self.run)
+
+    @functools.cached_property
+    def _understood(self) -> dict[Any, Plan]:
+        return {}
+
+    def plan(self, dtype: Any = "float64") -> Plan:
+        """Return what finetti saw in the model and what it will do, and why."""
+        if dtype not in self._understood:
+            with jax.enable_x64(dtype == "float64"):
+                self._understood[dtype] = Plan(*write_program(self.run, self.variables, dtype))
+        return self._understood[dtype]
+
+    def graph(self) -> Graph:
+        """Return the dependency graph of the model's sites and plates."""
+        return self.plan().graph
+
+    def __repr__(self) -> str:
+        return f"<model {self.name}{'' if self.arguments is not None else ', no data yet'}>"
+
+
+def as_data(value: Any) -> Any:
+    """Return a column (a list of numbers, a pandas or polars series) as a numpy array.
+
+    Anything else, pytrees of arrays among them, is left as it is.
+    """
+    if isinstance(value, list) and value and not isinstance(value[0], str | dict):
+        array = np.asarray(value)
+        return array if array.dtype.kind in "biuf" else value
+    if hasattr(value, "to_numpy") and not isinstance(value, np.ndarray):
+        array = value.to_numpy()
+        return array if array.dtype.kind in "biuf" else value
+    return value
+
+
+def model(function: Callable[..., Any]) -> Model:
+    """Make a model of a function: its parameters are data, its statements say the rest.
+
+    >>> @model
+    ... def coin(n):
+    ...     p = sample("p", Uniform(0, 1))
+    ...     sample("heads", Binomial(n, p))
+    >>> coin(10).condition(heads=7)
+    <model coin>
+    """
+    made = Model(function, function.__name__)
+    made.__dict__.update(__doc__=function.__doc__, __wrapped__=function)
+    return made
+
+
+__all__ = ["Model", "model"]

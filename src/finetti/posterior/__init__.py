@@ -1,0 +1,1 @@
+"""Read the draws: table, diagnostics, advice."""

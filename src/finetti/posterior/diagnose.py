@@ -1,0 +1,58 @@
+"""Compute the numbers that tell how far to trust the draws, by arviz-stats."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+
+def summary(tree: xr.DataTree, names: list[str] | None = None) -> pd.DataFrame:
+    """Return ArviZ's summary table, unrounded."""
+    import pandas as pd
+    from arviz_stats.summary import summary as summarize
+
+    with quiet():
+        table = summarize(tree, var_names=names, round_to="none")  # pyright: ignore[reportArgumentType]
+    return pd.DataFrame(table).astype({"ess_bulk": int, "ess_tail": int}, errors="ignore")
+
+
+def rhat(draws: np.ndarray) -> float:
+    """Return the rank-normalised split R-hat of draws of shape (chain, draw)."""
+    from arviz_stats.base.array import array_stats
+
+    with quiet():
+        return np.asarray(array_stats.rhat(draws, chain_axis=0, draw_axis=1)).item()
+
+
+def ess(draws: np.ndarray) -> float:
+    """Return the bulk effective sample size of draws of shape (chain, draw)."""
+    from arviz_stats.base.array import array_stats
+
+    with quiet():
+        found = array_stats.ess(draws, chain_axis=0, draw_axis=1, method="bulk")
+    return np.asarray(found).item()
+
+
+def bfmi(energy: np.ndarray) -> np.ndarray:
+    """Return each chain's energy Bayesian fraction of missing information (Betancourt 2016).
+
+    `energy` has shape (chain, draw).
+    """
+    change = np.square(np.diff(energy, axis=1)).mean(1)
+    return change / np.maximum(energy.var(1), 1e-300)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep numpy's and ArviZ's warnings about constant or few draws out of the user's way."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

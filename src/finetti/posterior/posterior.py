@@ -1,0 +1,105 @@
+"""Hold the draws of a fit, labelled by plates, in ArviZ's schema."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from finetti.errors import DataError, MissingExtra, UnknownSite
+from finetti.posterior import advise, diagnose
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+NETCDF = (".nc", ".netcdf", ".h5")
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """Hold an `xarray.DataTree` in ArviZ's schema, and read it.
+
+    Groups: posterior (dims chain, draw, then plates), sample_stats, warmup_sample_stats,
+    observed_data, constant_data. Every ArviZ function takes `.tree`.
+
+    `posterior["theta"]` is an `xarray.DataArray` of shape (chain, draw, ...).
+    """
+
+    tree: xr.DataTree
+
+    def __getitem__(self, name: str) -> xr.DataArray:
+        """Return the draws of one site."""
+        draws = self.tree["posterior"].dataset
+        if name not in draws:
+            raise UnknownSite.among(name, map(str, draws.data_vars), "read")
+        return draws[name]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the sites drawn."""
+        return tuple(map(str, self.tree["posterior"].dataset.data_vars))
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Return what is known of the fit: model, method, seed, versions, seconds."""
+        return {str(k): v for k, v in self.tree.attrs.items()}
+
+    def summary(self, names: list[str] | None = None) -> pd.DataFrame:
+        """Return a table, one row a scalar such as `theta[A]`.
+
+        Columns: mean, sd, 89% equal-tailed interval, bulk and tail effective sample size,
+        R-hat, and the Monte-Carlo standard errors of mean and sd (Vehtari et al. 2021), by
+        arviz-stats, unrounded.
+        """
+        for name in names or []:
+            self[name]
+        return diagnose.summary(self.tree, names)
+
+    def advice(self) -> advise.Advice:
+        """Return what the diagnostics say, in sentences that name the sites and a remedy."""
+        return advise.advise(self.tree)
+
+    def save(self, path: str | Path) -> Path:
+        """Save the run: NetCDF if the name ends in .nc, else a Zarr folder; return the path.
+
+        `ft.open`, `arviz_base.from_zarr`, `arviz_base.from_netcdf` and `xarray.open_datatree`
+        read it. Raises `MissingExtra` without the `io` extra.
+        """
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix in NETCDF:
+            _require("h5netcdf", "saving NetCDF")
+            self.tree.to_netcdf(path, engine="h5netcdf")
+        else:
+            _require("zarr", "saving Zarr")
+            self.tree.to_zarr(path, mode="w", zarr_format=2)
+        return path
+
+    def __repr__(self) -> str:
+        sizes = self.tree["posterior"].sizes
+        name = self.tree.attrs.get("model", "model")
+        return f"<posterior of {name}: {sizes['chain']} chains x {sizes['draw']} draws>"
+
+
+def open_run(path: str | Path) -> Posterior:
+    """Open a run that `Posterior.save` or ArviZ wrote, NetCDF or Zarr.
+
+    Raises `DataError` when there is no such run.
+    """
+    import xarray as xr
+
+    path = Path(path)
+    if not path.exists():
+        raise DataError(f"there is no run at {path}")
+    engine = "h5netcdf" if path.suffix in NETCDF else "zarr"
+    _require(engine, "opening a run")
+    with xr.open_datatree(path, engine=engine) as tree:
+        return Posterior(tree.load())
+
+
+def _require(package: str, purpose: str) -> None:
+    try:
+        __import__(package)
+    except ImportError as error:
+        raise MissingExtra.needed(package, "io", purpose) from error

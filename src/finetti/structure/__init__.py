@@ -1,0 +1,1 @@
+"""Understand a model: trace it once, draw its graph, plan its inference."""

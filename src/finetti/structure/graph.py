@@ -1,0 +1,123 @@
+"""Read the dependency graph of a model's sites off its traced program, and print or draw it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from finetti.structure.program import Variable
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Hold a model's sites and, for each, its parents: the sites its definition mentions.
+
+    A parent is direct: dependence through a deterministic site counts for that site alone.
+    """
+
+    variables: tuple[Variable, ...]
+    parents: Mapping[str, tuple[str, ...]]
+
+    def children(self, name: str) -> tuple[str, ...]:
+        """Return the sites that have `name` as a parent."""
+        return tuple(v.name for v in self.variables if name in self.parents[v.name])
+
+    def __str__(self) -> str:
+        """Print the sites, indented by their plates, with their parents."""
+        lines, opened = [], ()
+        for v in self.variables:
+            names = tuple(str(p) for p in v.plates)
+            for depth, name in enumerate(names):
+                if opened[: depth + 1] != names[: depth + 1]:
+                    lines.append("  " * depth + f"plate {name}")
+            opened = names
+            lines.append("  " * len(names) + describe(v, self.parents[v.name]))
+        return "\n".join(lines)
+
+    def dot(self) -> str:
+        """Return the graph in Graphviz's language: plates as boxes, observed sites shaded."""
+        lines = ["digraph {", '  rankdir=TB; node [shape=ellipse, fontname="sans-serif"];']
+        lines += _plate_boxes(self.variables, ())
+        for child, parents in self.parents.items():
+            lines += [f'  "{parent}" -> "{child}";' for parent in parents]
+        return "\n".join([*lines, "}"])
+
+
+def describe(v: Variable, parents: Sequence[str]) -> str:
+    """Compose one line of the printed graph."""
+    of = f"({', '.join(parents)})" if parents else ""
+    match v.kind:
+        case "deterministic":
+            return f"{v.name} = f{of}"
+        case "factor":
+            return f"{v.name}: factor{of}"
+        case "observed":
+            return f"{v.name} ~ {v.family}{of} [observed]"
+        case "fixed":
+            return f"{v.name} ~ {v.family}{of} [fixed]"
+    return f"{v.name} ~ {v.family}{of}"
+
+
+def _plate_boxes(variables: Sequence[Variable], path: tuple[str, ...]) -> list[str]:
+    """Write the nodes at one nesting of plates, then a box for each plate inside."""
+    pad, lines, inner = "  " * (len(path) + 1), [], {}
+    for v in variables:
+        names = tuple(p.name for p in v.plates)
+        if names == path:
+            lines.append(f'{pad}"{v.name}" [{_style(v)}];')
+        elif names[: len(path)] == path:
+            inner.setdefault(names[len(path)], v.plates[len(path)])
+    for name, plate in inner.items():
+        lines.append(f'{pad}subgraph "cluster_{"/".join((*path, name))}" {{')
+        lines.append(f'{pad}  label="{plate}"; labeljust=r; labelloc=b;')
+        lines += _plate_boxes(variables, (*path, name))
+        lines.append(f"{pad}}}")
+    return lines
+
+
+def _style(v: Variable) -> str:
+    match v.kind:
+        case "observed":
+            return 'style=filled, fillcolor="#d0d0d0"'
+        case "deterministic":
+            return "shape=box, style=rounded"
+        case "factor":
+            return "shape=square, style=filled, fillcolor=black, fontcolor=white"
+        case "fixed":
+            return "style=dotted"
+    return ""
+
+
+def read_parents(
+    jaxpr: Any, outputs: Mapping[str, Sequence[int]], tag: str
+) -> dict[str, tuple[str, ...]]:
+    """Find each site's parents by following the tagged values through a jaxpr.
+
+    `outputs` maps a site to the positions of the jaxpr's outputs that define it.
+    """
+    sources: dict[Any, frozenset[str]] = {}
+    parents: dict[str, frozenset[str]] = {}
+    _follow(jaxpr, sources, parents, tag)
+    for name, positions in outputs.items():
+        found = [sources.get(v, frozenset()) for v in _variables(jaxpr.outvars, positions)]
+        parents[name] = frozenset().union(*found) - {name}
+    return {name: tuple(sorted(found)) for name, found in parents.items()}
+
+
+def _variables(outvars: Sequence[Any], positions: Sequence[int]) -> list[Any]:
+    return [outvars[i] for i in positions if not hasattr(outvars[i], "val")]
+
+
+def _follow(jaxpr: Any, sources: dict, parents: dict, tag: str) -> None:
+    for equation in jaxpr.eqns:
+        inputs = [v for v in equation.invars if not hasattr(v, "val")]
+        reached = frozenset().union(*(sources.get(v, frozenset()) for v in inputs))
+        label = equation.params.get("name", "") if equation.primitive.name == "name" else ""
+        if label.startswith(tag):
+            name = label.removeprefix(tag)
+            parents[name] = reached
+            reached = frozenset([name])
+        for v in equation.outvars:
+            sources[v] = reached

@@ -1,0 +1,45 @@
+"""Hold the house in shape: its floors, its first lines, the size of its files."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "src" / "finetti"
+FILES = sorted(SOURCE.rglob("*.py"))
+LONGEST_FILE = 350  # lines; a feel more than a law, but beyond it a file does two things
+
+# A sentence that says what a file is for begins with its verb, never with one of these.
+NO_VERBS = {"A", "An", "The", "This", "These", "Some", "Various", "Module", "File"}
+
+each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
+
+
+def first_line(file: Path) -> str:
+    docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
+    return docstring.splitlines()[0] if docstring else ""
+
+
+def test_lower_floors_never_import_higher_ones(capsys):
+    status = lint_imports(str(ROOT / "pyproject.toml"), no_cache=True, no_logo=True)
+    assert status == 0, capsys.readouterr().out
+
+
+@each_file
+def test_opens_with_one_sentence_that_says_what_it_is_for(file):
+    assert file.read_text(encoding="utf-8").startswith('"""'), "a file opens with its docstring"
+    sentence = first_line(file)
+    verb = sentence.partition(" ")[0]
+    assert sentence.endswith("."), f"the first line is a whole sentence, not {sentence!r}"
+    assert ". " not in sentence, f"the first line is one sentence, not {sentence!r}"
+    assert verb[:1].isupper(), f"{sentence!r} begins with its verb"
+    assert verb.isalpha(), f"{sentence!r} begins with its verb"
+    assert verb not in NO_VERBS, f"{sentence!r} begins with its verb, not with {verb!r}"
+
+
+@each_file
+def test_is_short_enough_to_read_in_one_sitting(file):
+    lines = len(file.read_text(encoding="utf-8").splitlines())
+    assert lines <= LONGEST_FILE, f"{lines} lines do more than one thing: divide the file"
