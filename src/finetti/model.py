@@ -121,13 +121,14 @@ def as_data(value: Any) -> Any:
 
     Anything else, pytrees of arrays among them, is left as it is.
     """
+    series = getattr(value, "to_numpy", None)
     if isinstance(value, list) and value and not isinstance(value[0], str | dict):
         array = np.asarray(value)
-        return array if array.dtype.kind in "biuf" else value
-    if hasattr(value, "to_numpy") and not isinstance(value, np.ndarray):
-        array = value.to_numpy()
-        return array if array.dtype.kind in "biuf" else value
-    return value
+    elif series is not None:
+        array = series()
+    else:
+        return value
+    return array if array.dtype.kind in "biuf" else value
 
 
 def model(function: Callable[..., Any]) -> Model:

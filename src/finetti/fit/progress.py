@@ -103,7 +103,7 @@ def show(progress: bool | Display) -> Iterator[Display]:
     )
 
     columns = (
-        TextColumn("{task.description:8}"), BarColumn(bar_width=24), MofNCompleteColumn(),
+        TextColumn("{task.description:8}"), BarColumn(bar_width=20), MofNCompleteColumn(),
         TextColumn("draws, {task.fields[note]},"), TimeElapsedColumn(),
         TextColumn("elapsed,"), TimeRemainingColumn(), TextColumn("left"),
     )  # fmt: skip
