@@ -6,19 +6,18 @@ No other file imports numpyro.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import Any
 
+import numpy as np
+from jax.core import Tracer
 from numpyro import distributions as _numpyro
 from numpyro.distributions import *  # noqa: F403
 from numpyro.distributions import Distribution, ImproperUniform, biject_to, constraints
 from numpyro.distributions.distribution import validation_enabled
 
+# Some are functions that choose a class, such as Binomial by probs or logits.
 NAMES = tuple(
-    sorted(
-        name
-        for name in _numpyro.__all__
-        if isinstance(getattr(_numpyro, name), type)
-        and issubclass(getattr(_numpyro, name), Distribution)
-    )
+    sorted(n for n in _numpyro.__all__ if n[0].isupper() and callable(getattr(_numpyro, n)))
 )
 
 
@@ -28,7 +27,7 @@ def Flat() -> Distribution:
     Its log density is 0 everywhere; drawing from it raises `NotImplementedError`. A posterior
     under it may be improper: look at the advice.
 
-    >>> Flat().log_prob(3.0).item()
+    >>> float(Flat().log_prob(3.0))
     0.0
     """
     return ImproperUniform(constraints.real, (), ())
@@ -37,10 +36,60 @@ def Flat() -> Distribution:
 def HalfFlat() -> Distribution:
     """Return the improper uniform prior on the positive half-line.
 
-    >>> HalfFlat().support
+    >>> scalar_support(HalfFlat().support)
     Positive(lower_bound=0.0)
     """
     return ImproperUniform(constraints.positive, (), ())
+
+
+def scalar_support(support: Any) -> Any:
+    """Return the constraint on each element, under any reinterpretation of dimensions."""
+    while hasattr(support, "base_constraint"):
+        support = support.base_constraint
+    return support
+
+
+def describe_support(support: Any) -> str:
+    """Say in words which values a constraint admits.
+
+    >>> describe_support(constraints.positive), describe_support(constraints.interval(0, 2))
+    ('positive', 'between 0 and 2')
+    """
+    support = scalar_support(support)
+    low, high = getattr(support, "lower_bound", None), getattr(support, "upper_bound", None)
+    if support is constraints.real:
+        return "real"
+    if support is constraints.positive:
+        return "positive"
+    if low is not None and high is not None:
+        return f"between {_bound(low)} and {_bound(high)}"
+    if low is not None:
+        return f"above {_bound(low)}"
+    if high is not None:
+        return f"below {_bound(high)}"
+    name = type(support).__name__.strip("_")
+    return "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
+
+
+def _bound(bound: Any) -> str:
+    if isinstance(bound, Tracer):
+        return "a bound from other sites"
+    values = np.unique(np.asarray(bound))
+    return f"{values[0]:g}" if values.size == 1 else "bounds that vary"
+
+
+def demands(distribution: Distribution) -> dict[str, Any]:
+    """Return what a distribution demands of its arguments, each by itself, by name.
+
+    >>> demands(Normal(0, 1))["scale"]
+    Positive(lower_bound=0.0)
+    """
+    dependent = type(constraints.dependent)
+    return {
+        name: constraint
+        for name, constraint in type(distribution).arg_constraints.items()
+        if not isinstance(constraint, dependent) and vars(distribution).get(name) is not None
+    }
 
 
 def unchecked() -> AbstractContextManager[None]:
@@ -48,5 +97,16 @@ def unchecked() -> AbstractContextManager[None]:
     return validation_enabled(False)
 
 
-__all__ = ["NAMES", "Distribution", "Flat", "HalfFlat", "biject_to", "constraints", "unchecked"]
+__all__ = [
+    "NAMES",
+    "Distribution",
+    "Flat",
+    "HalfFlat",
+    "biject_to",
+    "constraints",
+    "demands",
+    "describe_support",
+    "scalar_support",
+    "unchecked",
+]
 __all__ += list(NAMES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from jax import Array
 
 if TYPE_CHECKING:
@@ -26,9 +27,11 @@ Position = Float[Array, " dim"]
 Values = Mapping[str, Any]
 Constants = tuple[Any, ...]
 DType = Any
+AnyArray = Array | np.ndarray
 LogDensity = Callable[[Position], Scalar]
 
 __all__ = [
+    "AnyArray",
     "Array",
     "Bool",
     "Constants",

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.density.density import Density, Target
+from finetti.distributions import describe_support
 from finetti.errors import SamplingError, SupportError
 from finetti.kernels.kernel import Point, evaluate
 from finetti.types import Array, Constants, Key
@@ -83,7 +84,8 @@ def explain(density: Density, dtype: str, positions: np.ndarray) -> SamplingErro
             if all(not np.all(constraint(x)) for x in values):
                 return SupportError(
                     f"site `{v.name}`: {v.family} has {argument} = {values[0].ravel()[:3]} at a "
-                    f"random start (shape {values[0].shape}); it must be {constraint} "
+                    f"random start (shape {values[0].shape}); it must be "
+                    f"{describe_support(constraint)} "
                     f"at every value of the latent variables"
                 )
     for v in density.model.variables:

@@ -11,14 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from finetti.distributions import Distribution
+from finetti.distributions import Distribution, demands, describe_support
 from finetti.errors import MissingValue, ModelError, SeedError, ShapeError, SupportError
 from finetti.language.dims import Plate, as_plate
 from finetti.language.effects import Site, inside, perform, plates
-from finetti.types import Array
+from finetti.types import AnyArray, Array
 
 
-def sample(name: str, distribution: Distribution, obs: Any = None) -> Array:
+def sample(name: str, distribution: Distribution, obs: Any = None) -> AnyArray:
     """Draw the random variable `name`, or observe it when `obs` is given.
 
     Inside plates the value has shape (outer plate, ..., inner plate, *event shape): the
@@ -41,7 +41,7 @@ def sample(name: str, distribution: Distribution, obs: Any = None) -> Array:
     return perform(Site("sample", name, fitted, obs, obs is not None, plates()), _settle_sample)
 
 
-def deterministic(name: str, value: Any) -> Array:
+def deterministic(name: str, value: Any) -> AnyArray:
     """Name the quantity `value` so that the posterior keeps it; return it unchanged.
 
     `value` has any shape; inside plates, leading dimensions that match the plates take their
@@ -182,34 +182,48 @@ def check_observed(site: Site) -> None:
     inside_support = _holds(site.distribution.support, data)
     if inside_support is not None and not inside_support.all():
         where = _first(~inside_support)
+        family = type(site.distribution).__name__
         raise SupportError(
             f"site `{site.name}` is observed as {data[where]} at index {where}, outside the "
-            f"support of {type(site.distribution).__name__} ({site.distribution.support})"
+            f"support of {family}: {describe_support(site.distribution.support)}"
         )
 
 
 def check_arguments(name: str, distribution: Distribution) -> None:
     """Refuse a distribution's argument outside its support, where its value is known."""
-    for argument, constraint in type(distribution).arg_constraints.items():
-        value = distribution.__dict__.get(argument)
-        if value is None or getattr(constraint, "is_dependent", False):
-            continue
+    for argument, constraint in demands(distribution).items():
+        value = vars(distribution)[argument]
         holds = _holds(constraint, value)
         if holds is not None and not holds.all():
-            raise SupportError(argument_outside(name, distribution, argument, value, holds))
+            raise SupportError(argument_outside(name, distribution, argument, holds))
+    support = distribution.support
+    bounds = [getattr(support, side, None) for side in ("lower_bound", "upper_bound")]
+    if any(b is None or isinstance(b, Tracer) for b in bounds):
+        return
+    low, high = np.broadcast_arrays(np.asarray(bounds[0]), np.asarray(bounds[1]))
+    if (low > high).any():
+        where = _first(low > high)
+        raise SupportError(
+            f"site `{name}`: {type(distribution).__name__} runs from {low[where]} up to "
+            f"{high[where]}{_at(where)}; its bounds are the wrong way round"
+        )
 
 
 def argument_outside(
-    name: str, distribution: Distribution, argument: str, value: Any, holds: np.ndarray
+    name: str, distribution: Distribution, argument: str, holds: np.ndarray
 ) -> str:
     """Compose the sentence for an argument outside its support."""
+    value = np.asarray(vars(distribution)[argument])
     where = _first(~holds)
-    at = f" at index {where}" if where else ""
-    constraint = type(distribution).arg_constraints[argument]
     return (
-        f"site `{name}`: {type(distribution).__name__} has {argument} = "
-        f"{np.asarray(value)[where]}{at} (shape {np.shape(value)}); it must be {constraint}"
+        f"site `{name}`: {type(distribution).__name__} has {argument} = {value[where]}"
+        f"{_at(where)} (shape {value.shape}); it must be "
+        f"{describe_support(demands(distribution)[argument])}"
     )
+
+
+def _at(where: tuple[int, ...]) -> str:
+    return f" at index {where}" if where else ""
 
 
 def _holds(constraint: Any, value: Any) -> np.ndarray | None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from finetti.distributions import biject_to, constraints
 from finetti.errors import ModelError
 from finetti.structure.graph import Graph
 from finetti.structure.program import Program, Variable
@@ -87,18 +86,23 @@ def _transform(v: Variable) -> tuple[str, str]:
     """Name the bijection to the real numbers and the reason for it."""
     if v.discrete:
         return "refuse", "discrete: gradients cannot move it"
-    if v.support is constraints.real or _unwrap(v.support) is constraints.real:
+    if v.support == "real" or v.transform == "Identity":
         return "sample as is", "its support is the whole real line"
-    transform = type(biject_to(v.support)).__name__.removesuffix("Transform")
     before, after = _size(v.free_shape), _size(v.shape)
-    size = f", {after} numbers from {before} free ones" if before != after else ""
-    if transform == "Exp":
-        return "take logs", "positive: the sampler moves on the whole real line"
-    return f"transform ({transform})", f"support is {_unwrap(v.support)}{size}"
-
-
-def _unwrap(support: object) -> object:
-    return getattr(support, "base_constraint", support)
+    why = f"support: {v.support}"
+    if before != after:
+        why += f", {after} numbers from {before} free ones"
+    match v.support.split()[0]:
+        case "positive":
+            done = "take logs"
+        case "above" | "below":
+            done = "log of the excess"
+        case "between":
+            done = "scaled logit"
+        case _:
+            words = "".join(f" {c.lower()}" if c.isupper() else c for c in v.transform)
+            done = f"transform ({words.strip()})"
+    return done, why
 
 
 def _size(shape: tuple[int, ...]) -> int:

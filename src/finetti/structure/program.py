@@ -18,7 +18,13 @@ import numpy as np
 from jax.ad_checkpoint import checkpoint_name
 from jax.core import Tracer, eval_jaxpr
 
-from finetti.distributions import Distribution, biject_to, unchecked
+from finetti.distributions import (
+    Distribution,
+    biject_to,
+    demands,
+    describe_support,
+    unchecked,
+)
 from finetti.errors import ModelError
 from finetti.language.dims import Plate
 from finetti.language.effects import Site, around
@@ -35,8 +41,10 @@ class Variable:
     """Describe one site: what it is, its shape and named dimensions, its support.
 
     `kind` is "latent", "observed", "fixed", "deterministic" or "factor". `shape` is the
-    constrained shape, `free_shape` that of the unconstrained value (latent sites only),
-    `constraints` what its distribution demands of each argument, `data` an observed value.
+    constrained shape, `free_shape` that of the unconstrained value (latent sites only).
+    `support` says in words which values it takes and `transform` names the bijection from the
+    real numbers. `constraints` hold what its distribution demands of each argument, `data` an
+    observed value.
     """
 
     name: str
@@ -45,15 +53,12 @@ class Variable:
     shape: tuple[int, ...]
     dims: tuple[str, ...]
     plates: tuple[Plate, ...]
-    support: Any = None
+    support: str = ""
+    discrete: bool = False
+    transform: str = ""
     free_shape: tuple[int, ...] = ()
     constraints: Mapping[str, Any] = field(default_factory=dict)
     data: np.ndarray | None = None
-
-    @property
-    def discrete(self) -> bool:
-        """Tell whether the variable takes discrete values."""
-        return bool(getattr(self.support, "is_discrete", False))
 
 
 class Outcome(NamedTuple):
@@ -124,7 +129,7 @@ def discover(run: Callable[[], Any]) -> tuple[Variable, ...]:
 
 def _placeholder(site: Site) -> Array:
     shape = site.distribution.batch_shape + site.distribution.event_shape
-    if getattr(site.distribution.support, "is_discrete", False):
+    if is_discrete(site.distribution):
         return jnp.zeros(shape, int)
     return biject_to(site.distribution.support)(jnp.zeros(_free_shape(site)))
 
@@ -206,14 +211,10 @@ def read_arguments(distribution: Distribution) -> dict[str, Array]:
 
 def read_constraints(distribution: Distribution) -> dict[str, Any]:
     """Return what a distribution demands of its arguments, by name as `read_arguments` has them."""
-    found: dict[str, Any] = {}
+    found = demands(distribution)
     for name, value in vars(distribution).items():
         if isinstance(value, Distribution):
             found |= {f"{name}.{k}": c for k, c in read_constraints(value).items()}
-        elif name in type(distribution).arg_constraints and value is not None:
-            constraint = type(distribution).arg_constraints[name]
-            if not getattr(constraint, "is_dependent", False):
-                found[name] = constraint
     return found
 
 
@@ -225,12 +226,31 @@ def _describe(site: Site, given: bool) -> Variable:
     dims += tuple(f"{site.name}_dim_{i}" for i in range(len(shape) - len(plates)))
     if site.kind != "sample":
         return Variable(site.name, site.kind, "", shape, dims, plates)
-    kind = "observed" if site.observed else "fixed" if given else "latent"
-    family, support = name_family(site.distribution), site.distribution.support
-    free = _free_shape(site) if kind == "latent" else ()
-    required = read_constraints(site.distribution)
-    data = _known(site.value) if kind == "observed" else None
-    return Variable(site.name, kind, family, shape, dims, plates, support, free, required, data)
+    distribution, kind = site.distribution, "observed" if site.observed else "latent"
+    kind = "fixed" if given else kind
+    discrete = is_discrete(distribution)
+    free, transform = ((), "")
+    if kind == "latent" and not discrete:
+        free, transform = _free_shape(site), type(biject_to(distribution.support)).__name__
+    return Variable(
+        name=site.name,
+        kind=kind,
+        family=name_family(distribution),
+        shape=shape,
+        dims=dims,
+        plates=plates,
+        support=describe_support(distribution.support),
+        discrete=discrete,
+        transform=transform.removesuffix("Transform"),
+        free_shape=free,
+        constraints=read_constraints(distribution),
+        data=_known(site.value) if kind == "observed" else None,
+    )
+
+
+def is_discrete(distribution: Distribution) -> bool:
+    """Tell whether a distribution's values are discrete."""
+    return bool(getattr(distribution.support, "is_discrete", False))
 
 
 def _known(value: Any) -> np.ndarray | None:
@@ -241,16 +261,16 @@ def name_family(distribution: Distribution) -> str:
     """Return the distribution's own name, under any expansion."""
     while type(distribution).__name__ in ("ExpandedDistribution", "Independent"):
         distribution = vars(distribution)["base_dist"]
-    name = type(distribution).__name__
+    name = type(distribution).__name__.removesuffix("Probs").removesuffix("Logits")
     if name == "ImproperUniform":
-        return {"Real()": "Flat"}.get(str(distribution.support), "HalfFlat")
+        return {"real": "Flat", "positive": "HalfFlat"}.get(
+            describe_support(distribution.support), "ImproperUniform"
+        )
     return name
 
 
 def _free_shape(site: Site) -> tuple[int, ...]:
     shape = site.distribution.batch_shape + site.distribution.event_shape
-    if getattr(site.distribution.support, "is_discrete", False):
-        return shape
     try:
         return tuple(biject_to(site.distribution.support).inverse_shape(shape))
     except NotImplementedError as error:
