@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import jax
 import numpy as np
 
 from finetti.density.density import Density, Target
+from finetti.fit.compiling import ONCE, compiled
 from finetti.fit.methods import NUTS, Method
 from finetti.fit.run import Draws
 from finetti.language.dims import Groups, Plate
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BATCH = 1000  # draws constrained at a time
 
 
-@partial(jax.jit, static_argnames=("target", "names"))
+@compiled(ONCE, "target", "names")
 def _constrain(target: Target, names: tuple[str, ...], constants: Any, positions: Array) -> Any:
     def one(position: Array) -> dict[str, Array]:
         values = target.outcome(constants, position).values

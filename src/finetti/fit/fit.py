@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import perf_counter
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from finetti.density.density import density
 from finetti.fit import warmup as warming
 from finetti.fit.assemble import assemble
+from finetti.fit.compiling import ONCE, compiled
 from finetti.fit.methods import NUTS, Method
 from finetti.fit.progress import Display, show
 from finetti.fit.run import Runner, collect
@@ -20,7 +24,7 @@ from finetti.model import Model
 from finetti.posterior.posterior import Posterior
 from finetti.types import Key, Values
 
-START, WARMUP, SAMPLING = 0, 1, 2
+WARMUP, SAMPLING = 1, 2  # phases; the start has the numbers from 1000
 DTYPE = "float64"
 
 
@@ -51,9 +55,9 @@ def fit(
     method = method or NUTS()
     understood = density(model)
     with jax.enable_x64(True):
-        keys = _chain_keys(seed, method.chains)
+        keys = _chain_keys(np.int64(seed), method.chains)
         if init is None:
-            points = random_points(understood, DTYPE, _phase_keys(keys, START))
+            points = random_points(understood, DTYPE, keys)
         else:
             points = given_points(understood, DTYPE, init, method.chains)
         target, constants = understood.target(DTYPE)
@@ -79,10 +83,7 @@ def fit(
         return assemble(understood, method, kept, warm, attributes)
 
 
-def _chain_keys(seed: int, chains: int) -> Key:
-    root = jax.random.key(seed)
-    return jax.vmap(lambda chain: jax.random.fold_in(root, chain))(np.arange(chains))
-
-
-def _phase_keys(keys: Key, phase: int) -> Key:
-    return jax.vmap(lambda key: jax.random.fold_in(key, phase))(keys)
+@compiled(ONCE, "chains")
+def _chain_keys(seed: Any, chains: int) -> Key:
+    fold = partial(jax.random.fold_in, jax.random.key(seed))
+    return jax.vmap(fold)(jnp.arange(chains))

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from finetti.fit.sweep import Carry, Course, Orders, Record, compiled, launch, to_numpy
+from finetti.fit.sweep import Carry, Course, Orders, Record, launch, sweep, to_numpy
 from finetti.fit.warmup import finish
 from finetti.kernels.kernel import Info, Point, Tuning
 from finetti.types import Constants, Key
@@ -62,15 +62,14 @@ class Runner:
 
     def chunks(self, phase: int, wanted: int, learning: bool) -> Iterator[Chunk]:
         """Yield the draws that each chunk completes until every chain has `wanted`."""
-        keys = jax.vmap(lambda key: jax.random.fold_in(key, phase))(self.keys)
         none = np.zeros(len(self.keys), np.int32)
         self.carry = self.carry._replace(counts=none, steps=np.int32(0))
         limit = min(self.course.capacity, CHUNK_FIRST)
         while (np.asarray(self.carry.counts) < wanted).any():
             began = perf_counter()
-            flags = (np.bool_(learning), np.int32(wanted), np.int32(limit))
-            orders = Orders(self.constants, keys, *flags)
-            self.carry, record, made = compiled()(self.course, orders, self.carry)
+            flags = (np.int32(phase), np.bool_(learning), np.int32(wanted), np.int32(limit))
+            orders = Orders(self.constants, self.keys, *flags)
+            self.carry, record, made = sweep(self.course, orders, self.carry)
             yield Chunk(to_numpy(record), int(made))
             pace = (perf_counter() - began) / max(int(made), 1)
             limit = int(np.clip(CHUNK_SECONDS / pace, 1, self.course.capacity))

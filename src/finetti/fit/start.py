@@ -12,6 +12,7 @@ import numpy as np
 from finetti.density.density import Density, Target
 from finetti.distributions import describe_support
 from finetti.errors import SamplingError, SupportError
+from finetti.fit.compiling import ONCE, compiled
 from finetti.kernels.kernel import Point, evaluate
 from finetti.types import Array, Constants, Key
 
@@ -20,20 +21,28 @@ ROUNDS = 8
 RADIUS = 2.0  # on the unconstrained scale, as in Stan
 
 
-@partial(jax.jit, static_argnames=("target", "tries", "dim", "dtype"))
+@compiled(ONCE, "target", "shape", "dtype")
 def _try(
-    target: Target, tries: int, dim: int, dtype: str, constants: Constants, keys: Key
+    target: Target,
+    shape: tuple[int, int],
+    dtype: str,
+    constants: Constants,
+    keys: Key,
+    attempt: Any,
 ) -> Point:
-    """Evaluate random starts: a `Point` with leading axes (chain, try)."""
+    """Evaluate random starts, `shape` = (tries, dim): a `Point` with leading axes (chain, try)."""
 
     def one(key: Key) -> Point:
-        position = jax.random.uniform(key, (dim,), dtype, -RADIUS, RADIUS)
+        position = jax.random.uniform(key, shape[1:], dtype, -RADIUS, RADIUS)
         return evaluate(partial(target.log_density, constants), position)
 
-    return jax.vmap(jax.vmap(one))(jax.vmap(lambda k: jax.random.split(k, tries))(keys))
+    def tries(key: Key) -> Key:
+        return jax.random.split(jax.random.fold_in(key, 1000 + attempt), shape[0])
+
+    return jax.vmap(jax.vmap(one))(jax.vmap(tries)(keys))
 
 
-@partial(jax.jit, static_argnames=("target",))
+@compiled(ONCE, "target")
 def _given(target: Target, constants: Constants, positions: Array) -> Point:
     return jax.vmap(lambda x: evaluate(partial(target.log_density, constants), x))(positions)
 
@@ -47,10 +56,8 @@ def random_points(density: Density, dtype: str, keys: Key) -> Point:
     target, constants = density.target(dtype)
     found: list[Any] = [None] * len(keys)
     for attempt in range(ROUNDS):
-        round_keys = jax.vmap(lambda k, a=attempt: jax.random.fold_in(k, a))(keys)
-        points = jax.tree.map(
-            np.asarray, _try(target, TRIES, density.dim, dtype, constants, round_keys)
-        )
+        tried = _try(target, (TRIES, density.dim), dtype, constants, keys, np.int32(attempt))
+        points = jax.tree.map(np.asarray, tried)
         fine = _finite(points)
         for chain, row in enumerate(fine):
             if found[chain] is None and row.any():

@@ -7,9 +7,7 @@ loop stops as soon as every chain has its draws.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.fit import warmup
+from finetti.fit.compiling import OFTEN, ONCE, compiled
 from finetti.kernels.kernel import Info, Kernel, Point, Tuning, select
 from finetti.types import Array, Constants, Float, Int, Key
 
@@ -38,11 +37,13 @@ class Course:
 class Orders(NamedTuple):
     """Hold what may change from call to call without compiling again.
 
-    `learning` is a flag; `wanted` draws a chain and at most `limit` steps end the call.
+    `keys` has one key a chain; `phase` numbers the run's phases. `learning` is a flag; `wanted`
+    draws a chain and at most `limit` steps end the call.
     """
 
     constants: Constants
     keys: Key
+    phase: Any
     learning: Any
     wanted: Any
     limit: Any
@@ -76,7 +77,7 @@ class Loop(NamedTuple):
     info: Info
 
 
-@partial(jax.jit, static_argnames=("kernel", "step_size"))
+@compiled(ONCE, "kernel", "step_size")
 def launch(kernel: Kernel, points: Point, step_size: float) -> Carry:
     """Put chains at their starting points, chains last, with nothing learned yet."""
     dim, chains = points.position.shape
@@ -86,13 +87,7 @@ def launch(kernel: Kernel, points: Point, step_size: float) -> Carry:
     return Carry(states, tuning, adaptation, jnp.zeros(chains, jnp.int32), none)
 
 
-@cache
-def compiled() -> Callable[[Course, Orders, Carry], tuple[Carry, Record, Array]]:
-    """Return `sweep` under jit; on a CPU its many small loops gain nothing from late passes."""
-    options = {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else None
-    return jax.jit(sweep, static_argnames="course", compiler_options=options)
-
-
+@compiled(OFTEN, "course")
 def sweep(course: Course, orders: Orders, carry: Carry) -> tuple[Carry, Record, Array]:
     """Make up to `orders.limit` steps of all chains; the tuning changes only while `learning`.
 
@@ -145,7 +140,7 @@ def _draw_noise(course: Course, orders: Orders, carry: Carry) -> Any:
     position = carry.states.draw.position
 
     def draw(key: Key, number: Array) -> Any:
-        key = jax.random.fold_in(key, number)
+        key = jax.random.fold_in(jax.random.fold_in(key, orders.phase), number)
         return course.kernel.noise(key, position.shape[0], position.dtype)
 
     numbers = carry.steps + jnp.arange(course.capacity, dtype=jnp.int32)
