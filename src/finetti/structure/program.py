@@ -31,6 +31,7 @@ from finetti.language.effects import Site, around
 from finetti.language.handlers import trace
 from finetti.language.sites import check_shape
 from finetti.structure.graph import Graph, read_parents
+from finetti.structure.hoist import hoist
 from finetti.types import Array, Constants, DType
 
 TAG = "finetti:"
@@ -141,11 +142,12 @@ def write_program(
     latent = [v for v in variables if v.kind == "latent"]
     free = {v.name: jax.ShapeDtypeStruct(v.free_shape, dtype) for v in latent}
     closed, shapes = jax.make_jaxpr(lambda u: _evaluate(run, u), return_shape=True)(free)
-    constants = tuple(np.asarray(c) for c in closed.consts)
+    data = tuple(np.asarray(c) for c in closed.consts)
+    jaxpr, constants = hoist(closed.jaxpr, data)
     tree = jax.tree.structure(shapes)
     kinds = [(c.shape, c.dtype.name) for c in constants]
-    fingerprint = f"{closed.jaxpr}\n{tree}\n{kinds}"
-    program = Program(closed.jaxpr, constants, tree, fingerprint)
+    fingerprint = f"{jaxpr}\n{tree}\n{kinds}"
+    program = Program(jaxpr, constants, tree, fingerprint)
     positions = jax.tree.unflatten(tree, range(tree.num_leaves)).arguments
     arguments = {name: list(found.values()) for name, found in positions.items()}
     return program, Graph(variables, read_parents(closed.jaxpr, arguments, TAG))
