@@ -88,6 +88,21 @@ def evaluate(target: LogDensity, position: Position) -> Point:
     return Point(position, log_density, gradient)
 
 
+@jax.custom_batching.custom_vmap
+def anywhere(condition: Bool[Array, ""]) -> Bool[Array, ""]:
+    """Tell whether a condition holds, or under vmap, whether it holds for any of the chains.
+
+    `lax.cond(anywhere(...), ...)` stays one branch for all chains where vmap alone would make
+    it compute both.
+    """
+    return condition
+
+
+@anywhere.def_vmap
+def _any_chain(axis_size: int, in_batched: list[bool], condition: Array) -> tuple[Array, bool]:
+    return condition.any(), False
+
+
 def select(condition: Bool[Array, ""], yes: Any, no: Any) -> Any:
     """Choose between two pytrees of equal structure."""
     return jax.tree.map(lambda a, b: jax.numpy.where(condition, a, b), yes, no)

@@ -14,9 +14,9 @@ from typing import ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from finetti.kernels.kernel import Info, Kernel, Point, Tuning, evaluate, select
+from finetti.kernels.kernel import Info, Kernel, Point, Tuning, anywhere, evaluate, select
 from finetti.kernels.metric import Diagonal, Metric
-from finetti.types import Array, Bool, Float, Int, LogDensity, Position, Scalar
+from finetti.types import Array, Bool, Float, Int, Key, LogDensity, Position, Scalar
 
 MAX_ENERGY_ERROR = 1000.0
 
@@ -30,9 +30,9 @@ class Phase(NamedTuple):
 
 
 class Noise(NamedTuple):
-    """Hold the randomness of one step; a step that does not need it wastes it."""
+    """Hold the randomness of one step: a key for momenta, a direction, and two uniforms."""
 
-    momentum: Position
+    momentum_key: Key
     forward: Bool[Array, ""]
     log_uniforms: Float[Array, "2"]
 
@@ -87,8 +87,7 @@ class NoUTurn(Kernel):
     def noise(self, key, dim, dtype):
         momentum_key, uniform_key = jax.random.split(key)
         uniforms = jax.random.uniform(uniform_key, (3,), dtype)
-        momentum = jax.random.normal(momentum_key, (dim,), dtype)
-        return Noise(momentum, uniforms[0] < 0.5, jnp.log(uniforms[1:]))
+        return Noise(momentum_key, uniforms[0] < 0.5, jnp.log(uniforms[1:]))
 
     def init(self, point: Point) -> State:
         zero, none = jnp.zeros_like(point.log_density), jnp.zeros((), jnp.int32)
@@ -167,17 +166,23 @@ class NoUTurn(Kernel):
 def _begin(noise: Noise, state: State, tuning: Tuning) -> State:
     """Start a new trajectory from the last draw, where none is under way."""
     draw = state.draw
-    end = Phase(draw.position, noise.momentum, draw.gradient)
+    momentum = jax.lax.cond(
+        anywhere(state.fresh),
+        lambda key: jax.random.normal(key, draw.position.shape, draw.position.dtype),
+        lambda key: jnp.zeros_like(draw.position),
+        noise.momentum_key,
+    )
+    end = Phase(draw.position, momentum, draw.gradient)
     zero, none = jnp.zeros_like(state.energy), jnp.zeros_like(state.depth)
     begun = state._replace(
         step_size=jnp.asarray(tuning.step_size, zero.dtype),
-        energy=0.5 * jnp.sum(noise.momentum**2) - draw.log_density,
+        energy=0.5 * jnp.sum(momentum**2) - draw.log_density,
         depth=none,
         left=end,
         right=end,
         proposal=draw,
         log_weight=zero,
-        momentum_sum=noise.momentum,
+        momentum_sum=momentum,
         subtree=state.subtree._replace(leaf=none),
         acceptance_sum=zero,
         leapfrogs=none,
