@@ -61,6 +61,9 @@ def describe_support(support: Any) -> str:
         return "real"
     if support is constraints.positive:
         return "positive"
+    if getattr(support, "is_discrete", False) and low is not None:
+        top = "" if high is None else f" and at most {_bound(high)}"
+        return f"a whole number, at least {_bound(low)}{top}"
     if low is not None and high is not None:
         return f"between {_bound(low)} and {_bound(high)}"
     if low is not None:
@@ -92,6 +95,18 @@ def demands(distribution: Distribution) -> dict[str, Any]:
     }
 
 
+def name_family(distribution: Distribution) -> str:
+    """Return the distribution's own name, under any expansion."""
+    while type(distribution).__name__ in ("ExpandedDistribution", "Independent"):
+        distribution = vars(distribution)["base_dist"]
+    name = type(distribution).__name__.removesuffix("Probs").removesuffix("Logits")
+    if name == "ImproperUniform":
+        return {"real": "Flat", "positive": "HalfFlat"}.get(
+            describe_support(distribution.support), "ImproperUniform"
+        )
+    return name
+
+
 def unchecked() -> AbstractContextManager[None]:
     """Switch off numpyro's own argument checks for a while: finetti's name the site as well."""
     return validation_enabled(False)
@@ -106,6 +121,7 @@ __all__ = [
     "constraints",
     "demands",
     "describe_support",
+    "name_family",
     "scalar_support",
     "unchecked",
 ]

@@ -91,11 +91,15 @@ class Density:
     def unconstrain(self, values: Mapping[str, Any]) -> Position:
         """Return the unconstrained position of named latent values.
 
-        Raises `UnknownSite` when a latent variable has no value.
+        Raises `UnknownSite` when a latent variable has no value or a value no latent variable,
+        `ShapeError` or `SupportError` when a value does not fit its variable.
         """
         for name in self.layout.names:
             if name not in values:
                 raise UnknownSite.among(name, values, "find a value for")
+        for name in values:
+            if name not in self.layout.names:
+                raise UnknownSite.among(name, self.layout.names, "give a value to")
         return self.layout.join(invert(self.model.run, values))
 
     def labels(self) -> tuple[str, ...]:

@@ -94,10 +94,9 @@ def sweep(course: Course, orders: Orders, carry: Carry) -> tuple[Carry, Record, 
     Returns the carry, the record, of which the first n steps are valid, and n.
     """
     noise = _draw_noise(course, orders, carry)
+    log_density = jax.jit(course.target.log_density, inline=True)  # traced once, used thrice
     advance = jax.vmap(
-        lambda n, s, t: course.kernel.advance(
-            n, s, lambda x: course.target.log_density(orders.constants, x), t
-        ),
+        lambda n, s, t: course.kernel.advance(n, s, lambda x: log_density(orders.constants, x), t),
         in_axes=(-1, -1, None),
         out_axes=-1,
     )

@@ -82,15 +82,16 @@ def as_plate(name: str, members: Any) -> Plate:
     """Build a plate from a size, a sequence of labels or `Groups`."""
     if isinstance(members, Groups):
         return Plate(name, len(members.labels), members.labels)
-    if isinstance(members, int | np.integer) and not isinstance(members, bool):
+    if type(members) is int or isinstance(members, np.integer):
         if members < 1:
             raise ModelError(f"plate `{name}` needs at least one member, not {members}")
         return Plate(name, int(members))
-    if isinstance(members, range):
-        members = list(members)
-    if isinstance(members, str) or not hasattr(members, "__len__"):
-        raise ModelError(f"plate `{name}` takes a size or labels, not {members!r}")
-    labels = tuple(np.asarray(members).tolist())
+    ordered = hasattr(members, "__getitem__") and hasattr(members, "__len__")
+    if not ordered or isinstance(members, str | dict) or np.ndim(members) == 0:
+        raise ModelError(f"plate `{name}` takes a size or a sequence of labels, not {members!r}")
+    labels = tuple(x.item() if isinstance(x, np.generic) else x for x in list(members))
+    if any(np.ndim(label) for label in labels):
+        raise ModelError(f"plate `{name}` takes labels in one dimension, not {members!r}")
     if not labels:
         raise ModelError(f"plate `{name}` has no members")
     repeated = [label for label, count in Counter(labels).items() if count > 1]

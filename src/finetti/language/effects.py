@@ -75,6 +75,17 @@ def around(
 
 
 @contextmanager
+def alone() -> Iterator[None]:
+    """Put the statements of the block outside every handler and plate in force."""
+    tokens = _frames.set(()), _plates.set(())
+    try:
+        yield
+    finally:
+        _frames.reset(tokens[0])
+        _plates.reset(tokens[1])
+
+
+@contextmanager
 def inside(plate: Plate) -> Iterator[None]:
     """Put the statements of the block inside a plate."""
     token = _plates.set((*_plates.get(), plate))

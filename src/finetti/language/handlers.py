@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from zlib import crc32
 
 import jax
+import numpy as np
 
 from finetti.errors import DuplicateSite, UnknownSite
 from finetti.language.effects import Site, around
@@ -25,7 +26,7 @@ def seed(key: int | Key) -> Iterator[None]:
     A site's draw does not depend on which other sites the model has. `key` is an integer or a
     JAX key.
     """
-    root = jax.random.key(key) if isinstance(key, int) else key
+    root = jax.random.key(int(key)) if isinstance(key, int | np.integer) else key
 
     def before(site: Site) -> None:
         if site.kind == "sample" and site.key is None:

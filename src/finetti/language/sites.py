@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from finetti.distributions import Distribution, demands, describe_support
+from finetti.distributions import Distribution, demands, describe_support, name_family
 from finetti.errors import MissingValue, ModelError, SeedError, ShapeError, SupportError
 from finetti.language.dims import Plate, as_plate
 from finetti.language.effects import Site, inside, perform, plates
@@ -179,14 +179,20 @@ def check_observed(site: Site) -> None:
             f"site `{site.name}` is observed as NaN at index {where} "
             f"({np.isnan(data).sum()} in all): drop or fill the missing rows"
         )
-    inside_support = _holds(site.distribution.support, data)
-    if inside_support is not None and not inside_support.all():
-        where = _first(~inside_support)
-        family = type(site.distribution).__name__
-        raise SupportError(
-            f"site `{site.name}` is observed as {data[where]} at index {where}, outside the "
-            f"support of {family}: {describe_support(site.distribution.support)}"
-        )
+    check_support(site, "observed as")
+
+
+def check_support(site: Site, verb: str = "given") -> None:
+    """Refuse a value outside its distribution's support, naming the site and the first index."""
+    holds = _holds(site.distribution.support, site.value)
+    if holds is None or holds.all():
+        return
+    where = _first(~holds)
+    raise SupportError(
+        f"site `{site.name}` is {verb} {np.asarray(site.value)[where]}{_at(where)}, outside the "
+        f"support of {name_family(site.distribution)}: "
+        f"{describe_support(site.distribution.support)}"
+    )
 
 
 def check_arguments(name: str, distribution: Distribution) -> None:
@@ -196,6 +202,9 @@ def check_arguments(name: str, distribution: Distribution) -> None:
         holds = _holds(constraint, value)
         if holds is not None and not holds.all():
             raise SupportError(argument_outside(name, distribution, argument, holds))
+    for inner in vars(distribution).values():
+        if isinstance(inner, Distribution):
+            check_arguments(name, inner)
     support = distribution.support
     bounds = [getattr(support, side, None) for side in ("lower_bound", "upper_bound")]
     if any(b is None or isinstance(b, Tracer) for b in bounds):

@@ -66,20 +66,23 @@ def advise(tree: xr.DataTree) -> Advice:
 
 
 def _stuck(tree: xr.DataTree) -> Finding | None:
+    """Find chains in which a site stands still that moves or differs in others, or all do."""
     draws = tree["posterior"].dataset
-    constant: dict[str, set[int]] = {}
-    for name, values in draws.data_vars.items():
-        spread = values.values.reshape(*values.shape[:2], -1)
-        still = (spread == spread[:, :1]).all((1, 2)) if spread.shape[1] > 1 else np.array([])
-        if still.any() and not (spread == spread[:1, :1]).all():
-            constant[str(name)] = set(np.flatnonzero(still).tolist())
-    if not constant:
+    if draws.sizes["draw"] < 2:
         return None
-    chains = sorted(set.union(*constant.values()))
+    flat = {str(n): v.values.reshape(*v.shape[:2], -1) for n, v in draws.data_vars.items()}
+    still = {name: (x == x[:, :1]).all((1, 2)) for name, x in flat.items()}
+    constants = {name for name, x in flat.items() if (x == x[:1, :1]).all()}
+    if constants == set(flat):  # nothing moved at all
+        constants = set()
+    stuck = {name: rows for name, rows in still.items() if rows.any() and name not in constants}
+    if not stuck:
+        return None
+    chains = np.flatnonzero(np.any(list(stuck.values()), axis=0)).tolist()
     return Finding(
         "stuck chains",
-        tuple(constant),
-        f"Chain {_listed(chains)} never moved in {_listed(constant)}: its draws are one point. "
+        tuple(stuck),
+        f"Chain {_listed(chains)} never moved in {_listed(stuck)}: its draws are one point. "
         f"Fit again with another seed, or give init= values inside the bulk of the posterior.",
     )
 

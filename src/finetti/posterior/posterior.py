@@ -63,8 +63,8 @@ class Posterior:
     def save(self, path: str | Path) -> Path:
         """Save the run: NetCDF if the name ends in .nc, else a Zarr folder; return the path.
 
-        `ft.open`, `arviz_base.from_zarr`, `arviz_base.from_netcdf` and `xarray.open_datatree`
-        read it. Raises `MissingExtra` without the `io` extra.
+        `ft.open` and `xarray.open_datatree` (ArviZ's `from_netcdf` and `from_zarr`) read it.
+        Raises `MissingExtra` without the `io` extra.
         """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)

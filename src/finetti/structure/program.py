@@ -21,15 +21,18 @@ from jax.core import Tracer, eval_jaxpr
 from finetti.distributions import (
     Distribution,
     biject_to,
+    constraints,
     demands,
     describe_support,
+    name_family,
+    scalar_support,
     unchecked,
 )
 from finetti.errors import ModelError
 from finetti.language.dims import Plate
-from finetti.language.effects import Site, around
+from finetti.language.effects import Site, alone, around
 from finetti.language.handlers import trace
-from finetti.language.sites import check_shape
+from finetti.language.sites import check_shape, check_support
 from finetti.structure.graph import Graph, read_parents
 from finetti.structure.hoist import hoist
 from finetti.types import Array, Constants, DType
@@ -118,7 +121,7 @@ def discover(run: Callable[[], Any]) -> tuple[Variable, ...]:
             elif site.latent:
                 given.add(site.name)
 
-        with unchecked(), trace() as sites, around(before):
+        with alone(), unchecked(), trace() as sites, around(before):
             run()
         found.update({name: _describe(site, name in given) for name, site in sites.items()})
         return 0
@@ -132,7 +135,8 @@ def _placeholder(site: Site) -> Array:
     shape = site.distribution.batch_shape + site.distribution.event_shape
     if is_discrete(site.distribution):
         return jnp.zeros(shape, int)
-    return biject_to(site.distribution.support)(jnp.zeros(_free_shape(site)))
+    free = jnp.zeros(_free_shape(site))
+    return biject_to(site.distribution.support)(free)
 
 
 def write_program(
@@ -164,15 +168,22 @@ def _evaluate(run: Callable[[], Any], free: dict[str, Array]) -> Outcome:
         nonlocal log_jacobian
         if site.kind == "deterministic":
             tag(site)
+        elif site.kind == "factor":
+            arguments[site.name] = {"log_weight": jnp.asarray(site.value)}
         elif site.kind == "sample":
             arguments[site.name] = read_arguments(site.distribution)
-            if site.latent and site.value is None:
+            if site.value is not None:
+                tag(site)
+            elif is_discrete(site.distribution):  # the plan refuses it by name
+                site.value = _placeholder(site)
+                tag(site)
+            else:
                 u, transform = free[site.name], biject_to(site.distribution.support)
                 site.value = transform(u)
                 log_jacobian += jnp.sum(transform.log_abs_det_jacobian(u, site.value))
                 tag(site)
 
-    with unchecked(), trace() as sites, around(before):
+    with alone(), unchecked(), trace() as sites, around(before):
         run()
     terms = {name: _log_term(site) for name, site in sites.items() if site.kind != "deterministic"}
     values = {name: jnp.asarray(s.value) for name, s in sites.items() if s.kind != "factor"}
@@ -187,9 +198,10 @@ def invert(run: Callable[[], Any], values: Mapping[str, Any]) -> dict[str, Array
         if site.latent and site.value is None:
             site.value = jnp.asarray(values[site.name])
             check_shape(site)
+            check_support(site)
             free[site.name] = biject_to(site.distribution.support).inv(site.value)
 
-    with unchecked(), around(before):
+    with alone(), unchecked(), around(before):
         run()
     return free
 
@@ -259,21 +271,11 @@ def _known(value: Any) -> np.ndarray | None:
     return None if isinstance(value, Tracer) else np.asarray(value)
 
 
-def name_family(distribution: Distribution) -> str:
-    """Return the distribution's own name, under any expansion."""
-    while type(distribution).__name__ in ("ExpandedDistribution", "Independent"):
-        distribution = vars(distribution)["base_dist"]
-    name = type(distribution).__name__.removesuffix("Probs").removesuffix("Logits")
-    if name == "ImproperUniform":
-        return {"real": "Flat", "positive": "HalfFlat"}.get(
-            describe_support(distribution.support), "ImproperUniform"
-        )
-    return name
-
-
 def _free_shape(site: Site) -> tuple[int, ...]:
     shape = site.distribution.batch_shape + site.distribution.event_shape
     try:
+        if scalar_support(site.distribution.support) is constraints.complex:
+            raise NotImplementedError
         return tuple(biject_to(site.distribution.support).inverse_shape(shape))
     except NotImplementedError as error:
         raise ModelError(
