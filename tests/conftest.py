@@ -1,7 +1,13 @@
-"""Share fixtures; by lying here, pytest puts this folder on the path, so tests import `zoo`."""
+"""Share fixtures, and check the shapes that annotations promise wherever the tests go.
+
+By lying here, pytest puts this folder on the path, so that tests import `zoo`.
+"""
 
 import jax
 import pytest
+from jaxtyping import install_import_hook
+
+install_import_hook("finetti", "beartype.beartype")
 
 
 @pytest.fixture

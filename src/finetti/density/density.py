@@ -97,8 +97,9 @@ class Density:
         for name in self.layout.names:
             if name not in values:
                 raise UnknownSite.among(name, values, "find a value for")
+        kept = [v.name for v in self.kept]
         for name in values:
-            if name not in self.layout.names:
+            if name not in kept:
                 raise UnknownSite.among(name, self.layout.names, "give a value to")
         return self.layout.join(invert(self.model.run, values))
 

@@ -244,7 +244,7 @@ def _holds(constraint: Any, value: Any) -> np.ndarray | None:
     return None if isinstance(holds, Tracer) else np.asarray(holds)
 
 
-def _first(mask: np.ndarray) -> tuple[int, ...]:
+def _first(mask: np.ndarray | np.bool_) -> tuple[int, ...]:
     return tuple(int(i) for i in np.argwhere(mask)[0]) if np.ndim(mask) else ()
 
 
