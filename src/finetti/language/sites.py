@@ -18,7 +18,7 @@ from finetti.language.effects import Site, inside, perform, plates
 from finetti.types import AnyArray, Array
 
 
-def sample(name: str, distribution: Distribution, obs: Any = None) -> AnyArray:
+def sample(name: str, distribution: Distribution | Any, obs: Any = None) -> AnyArray:
     """Draw the random variable `name`, or observe it when `obs` is given.
 
     Inside plates the value has shape (outer plate, ..., inner plate, *event shape): the
