@@ -20,6 +20,7 @@ from finetti.errors import (
 from finetti.fit.fit import fit
 from finetti.fit.methods import NUTS, Metropolis
 from finetti.kernels.metric import Dense, Diagonal
+from finetti.language.chain import MarkovChain
 from finetti.language.dims import Groups, groups
 from finetti.language.handlers import block, condition, intervene, replay, seed, substitute, trace
 from finetti.language.sites import deterministic, factor, plate, sample
@@ -38,6 +39,7 @@ __all__ = [
     "Flat",
     "Groups",
     "HalfFlat",
+    "MarkovChain",
     "Metropolis",
     "MissingExtra",
     "MissingValue",

@@ -12,7 +12,13 @@ import numpy as np
 from jax.core import Tracer
 from numpyro import distributions as _numpyro
 from numpyro.distributions import *  # noqa: F403
-from numpyro.distributions import Distribution, ImproperUniform, biject_to, constraints
+from numpyro.distributions import (
+    Distribution,
+    ImproperUniform,
+    TransformedDistribution,
+    biject_to,
+    constraints,
+)
 from numpyro.distributions.distribution import validation_enabled
 
 # Some are functions that choose a class, such as Binomial by probs or logits.
@@ -107,6 +113,29 @@ def name_family(distribution: Distribution) -> str:
     return name
 
 
+LOCATED = (
+    "Normal", "StudentT", "Laplace", "Logistic", "Cauchy", "Gumbel", "SoftLaplace",
+    "MultivariateNormal", "MultivariateStudentT",
+)  # fmt: skip
+
+
+def locate(distribution: Distribution) -> str:
+    """Return the location-scale family of a distribution's unconstrained value, or nothing.
+
+    >>> locate(Normal(0, 1)), locate(LogNormal(0, 1)), locate(Gamma(1, 1))
+    ('Normal', 'Normal', '')
+    """
+    while type(distribution).__name__ in ("ExpandedDistribution", "Independent"):
+        distribution = vars(distribution)["base_dist"]
+    name = type(distribution).__name__
+    if name in LOCATED:
+        return name
+    if not isinstance(distribution, TransformedDistribution) or len(distribution.transforms) > 1:
+        return ""
+    same = type(biject_to(distribution.support)) is type(distribution.transforms[0])
+    return locate(distribution.base_dist) if same else ""
+
+
 def unchecked() -> AbstractContextManager[None]:
     """Switch off numpyro's own argument checks for a while: finetti's name the site as well."""
     return validation_enabled(False)
@@ -121,6 +150,7 @@ __all__ = [
     "constraints",
     "demands",
     "describe_support",
+    "locate",
     "name_family",
     "scalar_support",
     "unchecked",

@@ -16,8 +16,9 @@ from finetti.errors import ModelError
 from finetti.language import handlers
 from finetti.language.effects import Site, running
 from finetti.structure.graph import Graph
-from finetti.structure.plan import Plan
-from finetti.structure.program import Variable, discover, write_program
+from finetti.structure.plan import AS_WRITTEN, Plan
+from finetti.structure.program import write_program
+from finetti.structure.variables import Variable, discover
 
 Handler = Callable[[], AbstractContextManager[Any]]
 
@@ -98,19 +99,26 @@ class Model:
             return discover(self.run)
 
     @functools.cached_property
-    def _understood(self) -> dict[Any, Plan]:
+    def _plans(self) -> dict[tuple[str, frozenset[str]], Plan]:
         return {}
 
-    def plan(self, dtype: Any = "float64") -> Plan:
-        """Return what finetti saw in the model and what it will do, and why."""
-        if dtype not in self._understood:
+    def plan(self, dtype: str = "float64", refused: frozenset[str] = frozenset()) -> Plan:
+        """Return what finetti saw in the model and what it will do, and why.
+
+        `dtype` is the float type to compute in. `refused` names rewrites not to make, which
+        `model.plan().without(...)` fills in for you.
+        """
+        if (dtype, refused) not in self._plans:
+            base = self._plans.get((dtype, AS_WRITTEN))
             with jax.enable_x64(dtype == "float64"):
-                self._understood[dtype] = Plan(*write_program(self.run, self.variables, dtype))
-        return self._understood[dtype]
+                base = base or Plan(*write_program(self.run, self.variables, dtype), AS_WRITTEN)
+                self._plans[dtype, AS_WRITTEN] = base
+                self._plans[dtype, refused] = Plan(base.program, base.graph, refused)
+        return self._plans[dtype, refused]
 
     def graph(self) -> Graph:
         """Return the dependency graph of the model's sites and plates."""
-        return self.plan().graph
+        return self.plan(refused=AS_WRITTEN).graph
 
     def __repr__(self) -> str:
         return f"<model {self.name}{'' if self.arguments is not None else ', no data yet'}>"

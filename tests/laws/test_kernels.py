@@ -367,7 +367,8 @@ def test_a_metric_learns_the_scale_of_a_normal(metric):
     moments = metric.empty(3, jnp.float64)
     for some in np.array_split(np.arange(20_000), 7):
         mask = jnp.ones(len(some), bool)
-        moments = metric.absorb(moments, draws[:, some], gradients[:, some], mask)
+        here = jnp.asarray(draws[:, some]), jnp.asarray(gradients[:, some])
+        moments = metric.absorb(moments, *here, mask)
     scale = np.asarray(metric.estimate(moments, True))
     if isinstance(metric, Dense):
         expected = COVARIANCE

@@ -11,30 +11,36 @@ import jax
 import jax.numpy as jnp
 
 from finetti.density.layout import Layout
-from finetti.errors import SamplingError, UnknownSite
+from finetti.errors import SamplingError, SeedError, UnknownSite
 from finetti.model import Model
-from finetti.structure.program import Outcome, Program, Variable, invert
-from finetti.types import Array, Constants, DType, Position, Scalar
+from finetti.structure.form import Form, Given
+from finetti.structure.plan import AS_WRITTEN, Plan
+from finetti.structure.program import Outcome, invert
+from finetti.structure.variables import Variable
+from finetti.types import Array, DType, Key, Position, Scalar
 
 
 @dataclass(frozen=True)
 class Target:
-    """Evaluate a model's program at a flat position, with its data given as constants.
+    """Evaluate a form of a model at a flat position, with its data given as constants.
 
     Targets of models with equal structure are equal, so that compiled code is shared.
     """
 
-    program: Program
+    form: Form
     layout: Layout
 
-    def outcome(self, constants: Constants, position: Position) -> Outcome:
-        """Evaluate every site."""
-        return self.program(constants, self.layout.split(position))
+    def log_density(self, given: Given, position: Position) -> Scalar:
+        """Return the log density of what is sampled, the log Jacobian of its coordinates added."""
+        return self.form.log_density(given, self.layout.split(position))
 
-    def log_density(self, constants: Constants, position: Position) -> Scalar:
-        """Return the log joint density plus the log Jacobian of the constraints."""
-        outcome = self.outcome(constants, position)
-        return outcome.log_joint + outcome.log_jacobian
+    def outcome(self, key: Key, given: Given, position: Position) -> Outcome:
+        """Evaluate every site of the user's model, drawing with the key what was taken out."""
+        return self.form.recover(key, given, self.layout.split(position))
+
+    def probabilities(self, given: Given, position: Position) -> dict[str, Array]:
+        """Return the state probabilities of each site summed out, shape (*shape, states)."""
+        return self.form.probabilities(given, self.layout.split(position))
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +48,8 @@ class Density:
     """Hold a model's log density on the unconstrained space.
 
     `log_density`, `gradient` and `constrain` are plain JAX functions of a flat vector of shape
-    (dim,), in float32 or float64: jit, vmap and grad them, or hand them to another sampler.
+    (dim,), in float32 or float64: jit, vmap and grad them, or hand them to another sampler. They
+    take the model as it is written, unless a plan says which of its rewrites to make.
 
     >>> density = Density(coin(10).condition(heads=7))
     >>> density.dim
@@ -52,11 +59,12 @@ class Density:
     """
 
     model: Model
+    refused: frozenset[str] = AS_WRITTEN  # the rewrites not to make
 
     @cached_property
     def layout(self) -> Layout:
         """Return where each latent variable lies in the flat vector."""
-        return Layout.of(self.model.plan().latent)
+        return Layout.of(self.plan().latent)
 
     @property
     def dim(self) -> int:
@@ -68,24 +76,35 @@ class Density:
         """Return the variables `constrain` yields: latent and deterministic."""
         return tuple(v for v in self.model.variables if v.kind in ("latent", "deterministic"))
 
-    def target(self, dtype: DType = "float64") -> tuple[Target, Constants]:
+    def plan(self, dtype: DType = "float64") -> Plan:
+        """Return the plan whose rewrites the density makes."""
+        return self.model.plan(jnp.dtype(dtype).name, self.refused)
+
+    def target(self, dtype: DType = "float64") -> tuple[Target, Given]:
         """Return the density with its data apart, for one float type."""
-        program = self.model.plan(jnp.dtype(dtype).name).program
-        return Target(program, self.layout), program.constants
+        plan = self.plan(dtype)
+        return Target(plan.form, self.layout), plan.given
 
     def log_density(self, position: Position) -> Scalar:
         """Return the log density (nats, up to a constant) at an unconstrained position."""
-        target, constants = self.target(jnp.result_type(position))
-        return target.log_density(constants, position)
+        target, given = self.target(jnp.result_type(position))
+        return target.log_density(given, position)
 
     def gradient(self, position: Position) -> Position:
         """Return the gradient of the log density at an unconstrained position."""
         return jax.grad(self.log_density)(position)
 
-    def constrain(self, position: Position) -> dict[str, Array]:
-        """Return the latent and deterministic values at an unconstrained position."""
-        target, constants = self.target(jnp.result_type(position))
-        values = target.outcome(constants, position).values
+    def constrain(self, position: Position, key: Key | None = None) -> dict[str, Array]:
+        """Return the latent and deterministic values at an unconstrained position.
+
+        `key` draws the variables that a plan's rewrites have taken out, if there are any.
+        """
+        target, given = self.target(jnp.result_type(position))
+        if key is None:
+            if target.form.marginals:
+                raise SeedError("constrain needs key=: the plan's rewrites draw variables back")
+            key = jax.random.key(0)  # nothing is drawn with it
+        values = target.outcome(key, given, position).values
         return {v.name: values[v.name] for v in self.kept}
 
     def unconstrain(self, values: Mapping[str, Any]) -> Position:
@@ -120,13 +139,14 @@ def scalar_labels(v: Variable) -> list[str]:
     return [f"{v.name}[{label}]" for label in labels]
 
 
-def density(model: Model) -> Density:
-    """Return the log density of a model with its data.
+def density(model: Model, plan: Plan | None = None) -> Density:
+    """Return the log density of a model with its data, as written or as a plan rewrites it.
 
     Raises `ModelError` when the model cannot be understood, `SamplingError` when it has no
     latent variable.
     """
-    built = Density(model)
-    if not built.layout.names:
+    built = Density(model, AS_WRITTEN if plan is None else plan.refused)
+    if not any(v.kind == "latent" for v in built.plan().variables):
         raise SamplingError(f"model `{model.name}` has no latent variable to infer")
+    _ = built.layout  # refuses what cannot be sampled
     return built

@@ -9,7 +9,7 @@ from math import prod
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.structure.program import Variable
+from finetti.structure.variables import Variable
 from finetti.types import Array, Position
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from finetti.density.density import Density, Target
@@ -16,48 +18,66 @@ from finetti.fit.run import Draws
 from finetti.language.dims import Groups, Plate
 from finetti.model import Model
 from finetti.posterior.posterior import Posterior
-from finetti.structure.program import Variable
-from finetti.types import Array
+from finetti.structure.form import Given
+from finetti.structure.variables import Variable
+from finetti.types import Array, Key
 
 if TYPE_CHECKING:
     import xarray as xr
 
 BATCH = 1000  # draws constrained at a time
+RECOVER = 1 << 30  # far from the numbers that the sampler folds into the chains' keys
 
 
 @compiled(ONCE, "target", "names")
-def _constrain(target: Target, names: tuple[str, ...], constants: Any, positions: Array) -> Any:
-    def one(position: Array) -> dict[str, Array]:
-        values = target.outcome(constants, position).values
+def _constrain(
+    target: Target, names: tuple[str, ...], given: Given, keys: Key, positions: Array
+) -> dict[str, Array]:
+    def one(key: Key, position: Array) -> dict[str, Array]:
+        values = target.outcome(key, given, position).values
         return {name: values[name] for name in names}
 
-    return jax.vmap(one)(positions)
+    return jax.vmap(one)(keys, positions)
 
 
-def constrain(density: Density, positions: np.ndarray) -> dict[str, np.ndarray]:
-    """Turn unconstrained draws, shape (chain, draw, dim), into named values."""
-    target, constants = density.target(positions.dtype)
-    flat = positions.reshape(-1, positions.shape[-1])
-    names = tuple(v.name for v in density.kept)
+@compiled(ONCE, "draws")
+def _draw_keys(keys: Key, draws: int) -> Key:
+    fold = jax.vmap(jax.random.fold_in, (None, 0))
+    return jax.vmap(fold, (0, None))(keys, RECOVER + jnp.arange(draws)).reshape(-1)
+
+
+def constrain(target: Target, given: Given, names: tuple[str, ...], keys: Key, draws: np.ndarray):
+    """Turn unconstrained draws, shape (chain, draw, dim), into named values.
+
+    `keys`, one a chain, draw the variables that the plan has taken out of the sampler.
+    """
+    flat = draws.reshape(draws.shape[0] * draws.shape[1], draws.shape[2])
     size = min(BATCH, len(flat))
-    padded = np.concatenate([flat, np.repeat(flat[-1:], -len(flat) % size, axis=0)])
+    spare = -len(flat) % size
+    padded = np.concatenate([flat, np.repeat(flat[-1:], spare, axis=0)])
+    each = _draw_keys(keys, draws.shape[1])
+    each = jnp.concatenate([each, each[-1:].repeat(spare, axis=0)]) if spare else each
     parts = [
-        jax.tree.map(np.asarray, _constrain(target, names, constants, padded[i : i + size]))
+        _constrain(target, names, given, each[i : i + size], padded[i : i + size])
         for i in range(0, len(padded), size)
     ]
-    joined = {n: np.concatenate([p[n] for p in parts])[: len(flat)] for n in names}
-    return {n: a.reshape(*positions.shape[:2], *a.shape[1:]) for n, a in joined.items()}
+    joined = {n: np.concatenate([np.asarray(p[n]) for p in parts])[: len(flat)] for n in names}
+    return {n: a.reshape(*draws.shape[:2], *a.shape[1:]) for n, a in joined.items()}
 
 
 def assemble(
-    density: Density, method: Method, kept: Draws, warm: Draws | None, attributes: dict[str, Any]
+    density: Density,
+    method: Method,
+    values: Mapping[str, np.ndarray],
+    kept: Draws,
+    warm: Draws | None,
+    attributes: dict[str, Any],
 ) -> Posterior:
-    """Build the posterior from the kept draws and the statistics of both phases."""
+    """Build the posterior from the draws' values by name and the statistics of both phases."""
     import xarray as xr
 
     model = density.model
     plates = {p.name: p for v in model.variables for p in v.plates}
-    values = constrain(density, kept.positions)
     draws = {v.name: (("chain", "draw", *v.dims), values[v.name]) for v in density.kept}
     groups = {
         "posterior": _dataset(draws, plates),

@@ -12,7 +12,7 @@ import numpy as np
 
 from finetti.density.density import density
 from finetti.fit import warmup as warming
-from finetti.fit.assemble import assemble
+from finetti.fit.assemble import assemble, constrain
 from finetti.fit.compiling import ONCE, compiled
 from finetti.fit.methods import NUTS, Method
 from finetti.fit.progress import Display, show
@@ -22,24 +22,27 @@ from finetti.fit.sweep import Course
 from finetti.kernels.kernel import Tuning
 from finetti.model import Model
 from finetti.posterior.posterior import Posterior
+from finetti.structure.plan import Plan
 from finetti.types import Key, Values
 
 WARMUP, SAMPLING = 1, 2  # phases; the start has the numbers from 1000
 DTYPE = "float64"
 
 
-def fit(
+def fit(  # noqa: PLR0913 - the one verb with all its choices
     model: Model,
     method: Method | None = None,
     *,
     seed: int = 0,
+    plan: Plan | None = None,
     init: Values | None = None,
     tuning: Tuning | None = None,
     progress: bool | Display = True,
 ) -> Posterior:
     """Draw from the posterior of a model with its data.
 
-    `method` holds the settings: `NUTS()` unless you choose another. `init` maps latent
+    `method` holds the settings: `NUTS()` unless you choose another. `plan` says which rewrites to
+    make: `model.plan()` unless you change it, by `model.plan().without(...)`. `init` maps latent
     variables to constrained starting values for every chain; without it the starts are random.
     `tuning` reuses a step size and metric instead of learning them. `progress=False` keeps
     silent. Draws depend on the model, its data, the method, `seed`, `init` and `tuning` alone.
@@ -53,17 +56,17 @@ def fit(
     """
     began = perf_counter()
     method = method or NUTS()
-    understood = density(model)
+    understood = density(model, plan or model.plan())
     with jax.enable_x64(True):
         keys = _chain_keys(np.int64(seed), method.chains)
         if init is None:
             points = random_points(understood, DTYPE, keys)
         else:
             points = given_points(understood, DTYPE, init, method.chains)
-        target, constants = understood.target(DTYPE)
+        target, given = understood.target(DTYPE)
         ends = warming.schedule(method.warmup, method.chains)
         course = Course(method.kernel(), target, ends, capacity=0)
-        runner = Runner(course, constants, keys, points, method.step_size)
+        runner = Runner(course, given, keys, points, method.step_size)
         with show(progress) as display:
             warm = None
             if tuning is not None:
@@ -80,7 +83,9 @@ def fit(
             "seconds": perf_counter() - began,
             "created_by": "finetti",
         }
-        return assemble(understood, method, kept, warm, attributes)
+        names = tuple(v.name for v in understood.kept)
+        values = constrain(target, given, names, keys, kept.positions)
+        return assemble(understood, method, values, kept, warm, attributes)
 
 
 @compiled(ONCE, "chains")

@@ -1,10 +1,11 @@
-"""Show how a run is going: draws, divergences, worst R-hat and ESS so far, time left."""
+"""Show how a run is going: draws, divergences, worst ESS and R-hat so far, time left."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,25 @@ class Silent(Display):
         return lambda chunk: None
 
 
+class Lines(Display):
+    """Print one line as each phase ends, for logs and pipes."""
+
+    def phase(self, name: str, wanted: int, chains: int) -> Callable[[Chunk], None]:
+        """Return the report that prints the line once every chain has its draws."""
+        watch, began = Watch(chains), perf_counter()
+
+        def report(chunk: Chunk) -> None:
+            watch.add(chunk)
+            if (watch.drawn >= wanted).all():
+                note = watch.note(converging=name == "sampling")
+                seconds = perf_counter() - began
+                print(f"{name:8} {wanted * chains:,} draws, {note}, {seconds:.1f} s", flush=True)
+
+        return report
+
+
 class Live(Display):
-    """Show one line a phase in the terminal."""
+    """Show one moving line a phase in the terminal."""
 
     def __init__(self, bars: Any) -> None:
         """Draw on the `rich.progress.Progress` given."""
@@ -86,26 +104,34 @@ class Watch:
 
 @contextmanager
 def show(progress: bool | Display) -> Iterator[Display]:
-    """Yield the display asked for: live in a terminal, silent for False, or the user's own."""
+    """Yield the display asked for: silent for False, or the user's own, or what suits stdout."""
     if isinstance(progress, Display):
         yield progress
         return
     if not progress:
         yield Silent()
         return
+    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
         Progress,
         TextColumn,
-        TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column
 
+    console = Console()
+    if not console.is_terminal:
+        yield Lines()
+        return
+    # The bar gives way first where the terminal is narrow.
     columns = (
-        TextColumn("{task.description:8}"), BarColumn(bar_width=20), MofNCompleteColumn(),
-        TextColumn("draws, {task.fields[note]},"), TimeElapsedColumn(),
-        TextColumn("elapsed,"), TimeRemainingColumn(), TextColumn("left"),
-    )  # fmt: skip
-    with Progress(*columns, refresh_per_second=5) as bars:
+        TextColumn("{task.description:8}"),
+        BarColumn(bar_width=None, table_column=Column(max_width=20)),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    with Progress(*columns, console=console, refresh_per_second=5) as bars:
         yield Live(bars)

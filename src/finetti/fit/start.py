@@ -84,7 +84,8 @@ def _finite(points: Point) -> np.ndarray:
 def explain(density: Density, dtype: str, positions: np.ndarray) -> SamplingError | SupportError:
     """Find the site that spoils the density at all the positions, and say how."""
     target, constants = density.target(dtype)
-    outcomes = [target.outcome(constants, jnp.asarray(x, dtype)) for x in positions]
+    key = jax.random.key(0)
+    outcomes = [target.outcome(key, constants, jnp.asarray(x, dtype)) for x in positions]
     for v in density.model.variables:
         for argument, constraint in v.constraints.items():
             values = [np.asarray(o.arguments[v.name][argument]) for o in outcomes]
@@ -98,7 +99,7 @@ def explain(density: Density, dtype: str, positions: np.ndarray) -> SamplingErro
     for v in density.model.variables:
         if v.kind == "deterministic":
             continue
-        terms = [float(o.log_terms[v.name]) for o in outcomes]
+        terms = [float(o.log_terms[v.name].sum()) for o in outcomes]
         if not np.isfinite(terms).any():
             return SamplingError(
                 f"site `{v.name}` ({v.family or v.kind}, shape {v.shape}) has log density "

@@ -64,6 +64,8 @@ def groups(column: Any, labels: Sequence[Any] | None = None) -> Groups:
     >>> county.tolist(), county.labels
     ([1, 0, 1], ('Cook', 'Pine'))
     """
+    if isinstance(column, Groups) and labels is None:
+        return column
     values = np.asarray(column)
     if values.ndim != 1:
         raise ModelError(f"groups need a column of shape (n,), not shape {values.shape}")

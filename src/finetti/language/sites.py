@@ -13,7 +13,7 @@ from jax.core import Tracer
 
 from finetti.distributions import Distribution, demands, describe_support, name_family
 from finetti.errors import MissingValue, ModelError, SeedError, ShapeError, SupportError
-from finetti.language.dims import Plate, as_plate
+from finetti.language.dims import Groups, Plate, as_plate
 from finetti.language.effects import Site, inside, perform, plates
 from finetti.types import AnyArray, Array
 
@@ -94,6 +94,12 @@ def _settle_sample(site: Site) -> None:
 
 
 def _as_data(site: Site) -> np.ndarray:
+    if isinstance(site.value, Groups) and not site.distribution.support.is_discrete:
+        listed = ", ".join(map(repr, site.value.labels[:3]))
+        raise ModelError(
+            f"site `{site.name}` is observed as groups ({listed}, ...) and "
+            f"{name_family(site.distribution)} takes numbers: look for text in the column"
+        )
     data = np.asarray(site.value)
     if data.dtype.kind not in "biuf":
         raise ModelError(f"site `{site.name}` is observed as {data.dtype} values, not numbers")
@@ -239,8 +245,11 @@ def _holds(constraint: Any, value: Any) -> np.ndarray | None:
     """Evaluate a constraint on a known value; None where the value is being traced."""
     if isinstance(value, Tracer):
         return None
-    with jax.ensure_compile_time_eval():
-        holds = constraint(value)
+    try:
+        with jax.ensure_compile_time_eval():
+            holds = constraint(value)
+    except jax.errors.TracerArrayConversionError:  # its bounds are being traced
+        return None
     return None if isinstance(holds, Tracer) else np.asarray(holds)
 
 

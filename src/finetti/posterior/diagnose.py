@@ -44,10 +44,11 @@ def ess(draws: np.ndarray) -> float:
 def bfmi(energy: np.ndarray) -> np.ndarray:
     """Return each chain's energy Bayesian fraction of missing information (Betancourt 2016).
 
-    `energy` has shape (chain, draw).
+    `energy` has shape (chain, draw). NaN where it never changes.
     """
-    change = np.square(np.diff(energy, axis=1)).mean(1)
-    return change / np.maximum(energy.var(1), 1e-300)
+    change, spread = np.square(np.diff(energy, axis=1)).mean(1), energy.var(1)
+    moving = spread > 1e-20 * np.square(energy).max(1)  # more than rounding does
+    return np.divide(change, spread, out=np.full_like(spread, np.nan), where=moving)
 
 
 @contextmanager

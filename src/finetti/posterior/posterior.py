@@ -69,7 +69,7 @@ class Posterior:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix in NETCDF:
-            _require("h5netcdf", "saving NetCDF")
+            _require_netcdf("saving NetCDF")
             self.tree.to_netcdf(path, engine="h5netcdf")
         else:
             _require("zarr", "saving Zarr")
@@ -85,7 +85,7 @@ class Posterior:
 def open_run(path: str | Path) -> Posterior:
     """Open a run that `Posterior.save` or ArviZ wrote, NetCDF or Zarr.
 
-    Raises `DataError` when there is no such run.
+    Raises `DataError` when there is no such run, or it is none.
     """
     import xarray as xr
 
@@ -93,9 +93,20 @@ def open_run(path: str | Path) -> Posterior:
     if not path.exists():
         raise DataError(f"there is no run at {path}")
     engine = "h5netcdf" if path.suffix in NETCDF else "zarr"
-    _require(engine, "opening a run")
-    with xr.open_datatree(path, engine=engine) as tree:
-        return Posterior(tree.load())
+    if engine == "h5netcdf":
+        _require_netcdf("opening a run")
+    else:
+        _require("zarr", "opening a run")
+    try:
+        with xr.open_datatree(path, engine=engine) as tree:
+            return Posterior(tree.load())
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is no run that can be opened: {error}") from error
+
+
+def _require_netcdf(purpose: str) -> None:
+    for package in ("h5netcdf", "h5py"):
+        _require(package, purpose)
 
 
 def _require(package: str, purpose: str) -> None:

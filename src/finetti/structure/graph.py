@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from finetti.structure.program import Variable
+    from finetti.structure.variables import Variable
 
 
 @dataclass(frozen=True)

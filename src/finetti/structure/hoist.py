@@ -6,6 +6,7 @@ again at each of a sampler's thousands of evaluations.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -16,11 +17,17 @@ from jax.core import eval_jaxpr
 WORTHWHILE = 64  # elements: the compiler folds smaller constants itself
 
 
-def hoist(jaxpr: Any, constants: tuple[np.ndarray, ...]) -> tuple[Any, tuple[np.ndarray, ...]]:
-    """Return an equal jaxpr whose constants include the large values that data alone determine."""
+def hoist(
+    jaxpr: Any, constants: tuple[np.ndarray, ...], awaited: Callable[[Any], bool]
+) -> tuple[Any, tuple[np.ndarray, ...]]:
+    """Return an equal jaxpr whose constants include the large values that data alone determine.
+
+    `awaited` tells of an equation whether its output will be replaced: nothing hangs on it yet.
+    """
     known, settled, open_equations = set(jaxpr.constvars), [], []
     for equation in jaxpr.eqns:
         fixed = not equation.effects and all(v in known for v in _variables(equation.invars))
+        fixed = fixed and not awaited(equation)
         (settled if fixed else open_equations).append(equation)
         if fixed:
             known.update(equation.outvars)

@@ -1,102 +1,123 @@
-"""Trace a model into a program: its variables, and one jaxpr that everything else reads.
+"""Trace a model into a program: one jaxpr that everything else reads.
 
 The model's function is called twice: once to discover the sites and their shapes, once to
 write down the program, a pure function from unconstrained values of the latent variables to
-the joint log density and every site's value. Data become the program's constants, so that
-models of equal structure share compiled code.
+every site's value and log density. Data become the program's constants, so that models of
+equal structure share compiled code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.ad_checkpoint import checkpoint_name
-from jax.core import Tracer, eval_jaxpr
 
-from finetti.distributions import (
-    Distribution,
-    biject_to,
-    constraints,
-    demands,
-    describe_support,
-    name_family,
-    scalar_support,
-    unchecked,
-)
-from finetti.errors import ModelError
-from finetti.language.dims import Plate
+from finetti.distributions import Distribution, biject_to, unchecked
+from finetti.language.chain import log_terms
 from finetti.language.effects import Site, alone, around
 from finetti.language.handlers import trace
 from finetti.language.sites import check_shape, check_support
 from finetti.structure.graph import Graph, read_parents
 from finetti.structure.hoist import hoist
+from finetti.structure.variables import Variable, is_discrete, placeholder
 from finetti.types import Array, Constants, DType
 
 TAG = "finetti:"
 
 
-@dataclass(frozen=True)
-class Variable:
-    """Describe one site: what it is, its shape and named dimensions, its support.
-
-    `kind` is "latent", "observed", "fixed", "deterministic" or "factor". `shape` is the
-    constrained shape, `free_shape` that of the unconstrained value (latent sites only).
-    `support` says in words which values it takes and `transform` names the bijection from the
-    real numbers. `constraints` hold what its distribution demands of each argument, `data` an
-    observed value.
-    """
-
-    name: str
-    kind: str
-    family: str
-    shape: tuple[int, ...]
-    dims: tuple[str, ...]
-    plates: tuple[Plate, ...]
-    support: str = ""
-    discrete: bool = False
-    transform: str = ""
-    free_shape: tuple[int, ...] = ()
-    constraints: Mapping[str, Any] = field(default_factory=dict)
-    data: np.ndarray | None = None
-
-
 class Outcome(NamedTuple):
     """Hold what one evaluation of a program yields.
 
-    `log_joint` and `log_jacobian` are scalars; `values` maps every site to its value,
-    `log_terms` each sample or factor site to its share of the log joint, `arguments` each
-    sample site to its distribution's arguments.
+    `values` maps every site to its value, `log_terms` each sample or factor site to its log
+    densities (one a batch element), `log_jacobians` each latent site to the log Jacobian of its
+    transform, `arguments` each sample site to its distribution's arguments.
     """
 
-    log_joint: Array
-    log_jacobian: Array
     values: dict[str, Array]
     log_terms: dict[str, Array]
+    log_jacobians: dict[str, Array]
     arguments: dict[str, dict[str, Array]]
+
+    @property
+    def log_joint(self) -> Array | float:
+        """Return the log joint density, the sum of all terms."""
+        return sum((jnp.sum(t) for t in self.log_terms.values()), 0.0)
+
+    @property
+    def log_jacobian(self) -> Array | float:
+        """Return the sum of all log Jacobians."""
+        return sum(self.log_jacobians.values(), 0.0)
+
+
+Provide = Callable[["Reader"], tuple[Array, Array]]
+Supply = Callable[["Reader"], Mapping[str, tuple[Array, Array]]]
 
 
 @dataclass(frozen=True, eq=False)
 class Program:
     """Hold a traced model; programs with the same fingerprint are equal and share compiled code.
 
-    Call `program(constants, free)` with `free` mapping each latent variable to its
-    unconstrained value.
+    `jaxpr` has a constant variable for each of `constants`, an input for each latent variable of
+    `latent` in order, and the outputs of an `Outcome` laid out by `tree`. The value of each site
+    is tagged by its name.
     """
 
     jaxpr: Any
     constants: tuple[np.ndarray, ...]
+    latent: tuple[str, ...]
     tree: Any
     fingerprint: str
 
-    def __call__(self, constants: Constants, free: dict[str, Array]) -> Outcome:
-        """Evaluate the program."""
-        flat = eval_jaxpr(self.jaxpr, constants, *jax.tree.leaves(free))
-        return jax.tree.unflatten(self.tree, flat)
+    def __call__(
+        self,
+        constants: Constants,
+        free: Mapping[str, Array],
+        provide: Mapping[str, Provide] | None = None,
+    ) -> Outcome:
+        """Evaluate the program, `free` mapping latent variables to unconstrained values.
+
+        `provide` maps the names of sites to functions that give the site's value and log
+        Jacobian instead; those sites need no free value.
+        """
+        return Reader(self, constants, free, provide).outcome()
+
+    @property
+    def data(self) -> list[Any]:
+        """Return the variables that hold the constants."""
+        return self._variables()[: len(self.constants)]
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """Return the variable that holds each latent variable's unconstrained value."""
+        return dict(zip(self.latent, self._variables()[len(self.constants) :], strict=True))
+
+    def _variables(self) -> list[Any]:
+        """Return the jaxpr's constant variables, then its inputs.
+
+        JAX keeps them in two lists up to 0.10 and in one from 0.11 on.
+        """
+        jaxpr = self.jaxpr
+        return list(getattr(jaxpr, "all_invars", [*jaxpr.constvars, *jaxpr.invars]))
+
+    @property
+    def outputs(self) -> Outcome:
+        """Return an `Outcome` that holds the jaxpr's output variables."""
+        return jax.tree.unflatten(self.tree, self.jaxpr.outvars)
+
+    @property
+    def dtype(self) -> str:
+        """Return the float type that the program computes in."""
+        return next((v.aval.dtype.name for v in self.inputs.values()), "float64")
+
+    def tags(self) -> dict[str, Any]:
+        """Return the variable that holds each site's value."""
+        found = {read_tag(e): e.outvars[0] for e in self.jaxpr.eqns}
+        return {name: variable for name, variable in found.items() if name}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Program) and self.fingerprint == other.fingerprint
@@ -105,111 +126,173 @@ class Program:
         return hash(self.fingerprint)
 
 
-def discover(run: Callable[[], Any]) -> tuple[Variable, ...]:
-    """Run a model abstractly and describe its sites in order.
+class Reader:
+    """Evaluate a program's variables as they are asked for.
 
-    Raises the `ModelError`s of the language: nothing is compiled.
+    `provide` gives sites their values from outside. `supply` gives sites without a free value
+    their unconstrained ones, with what that adds to their log Jacobian.
     """
-    found: dict[str, Variable] = {}
 
-    def inspect() -> int:
-        given: set[str] = set()
+    def __init__(
+        self,
+        program: Program,
+        constants: Constants,
+        free: Mapping[str, Array],
+        provide: Mapping[str, Provide] | None = None,
+        supply: Mapping[str, Supply] | None = None,
+    ) -> None:
+        self.program, self.provide, self.supply = program, provide or {}, supply or {}
+        self.jacobians: dict[str, Array] = {}
+        self.waiting = {program.inputs[name]: name for name in self.supply}
+        self.known: dict[Any, Any] = dict(zip(program.data, constants, strict=True))
+        self.known |= {v: free[name] for name, v in program.inputs.items() if name in free}
+        self.makers = {v: e for e in program.jaxpr.eqns for v in e.outvars}
 
-        def before(site: Site) -> None:
-            if site.latent and site.value is None:
-                site.value = _placeholder(site)
-            elif site.latent:
-                given.add(site.name)
+    def outcome(self) -> Outcome:
+        """Return all outputs."""
+        found = jax.tree.map(self.read, self.program.outputs)
+        return found._replace(log_jacobians={s: self.log_jacobian(s) for s in found.log_jacobians})
 
-        with alone(), unchecked(), trace() as sites, around(before):
-            run()
-        found.update({name: _describe(site, name in given) for name, site in sites.items()})
-        return 0
+    def log_jacobian(self, site: str) -> Array:
+        """Return the log Jacobian from what is moved to the value of a latent site."""
+        self.read(self.program.tags()[site])
+        if site in self.provide:
+            return self.jacobians[site]
+        own = self.read(self.program.outputs.log_jacobians[site])
+        return own + self.jacobians[site] if site in self.supply else own
 
-    jax.eval_shape(inspect)
-    _agree_on_plates(found.values())
-    return tuple(found.values())
+    def argument(self, site: str, name: str) -> Any:
+        """Return an argument of a site's distribution."""
+        return self.read(self.program.outputs.arguments[site][name])
+
+    def read(self, atom: Any) -> Any:
+        """Return the value of a jaxpr's variable or literal.
+
+        Equations wait on a list, not on Python's stack, however long the chain of them is.
+        """
+        if hasattr(atom, "val"):
+            return atom.val
+        waiting = [atom]
+        while waiting:
+            variable = waiting[-1]
+            if variable in self.known:
+                waiting.pop()
+                continue
+            if variable in self.waiting:
+                self._receive(self.supply[self.waiting[variable]](self))
+                continue
+            equation = self.makers[variable]
+            site = read_tag(equation)
+            if site in self.provide:
+                value, jacobian = self.provide[site](self)
+                self.known[variable], self.jacobians[site] = value, jacobian
+                continue
+            missing = [v for v in equation.invars if not hasattr(v, "val") and v not in self.known]
+            if missing:
+                waiting += missing
+            else:
+                self._evaluate(equation)
+        return self.known[atom]
+
+    def _receive(self, supplied: Mapping[str, tuple[Array, Array]]) -> None:
+        inputs = self.program.inputs
+        for name, (value, jacobian) in supplied.items():
+            self.known[inputs[name]], self.jacobians[name] = value, jacobian
+
+    def _evaluate(self, equation: Any) -> None:
+        primitive = equation.primitive
+        inputs = [v.val if hasattr(v, "val") else self.known[v] for v in equation.invars]
+        with equation.ctx.manager:
+            found = primitive.bind(*inputs, **primitive.get_bind_params(equation.params))
+        outputs = found if primitive.multiple_results else [found]
+        self.known.update(zip(equation.outvars, outputs, strict=True))
 
 
-def _placeholder(site: Site) -> Array:
-    shape = site.distribution.batch_shape + site.distribution.event_shape
-    if is_discrete(site.distribution):
-        return jnp.zeros(shape, int)
-    free = jnp.zeros(_free_shape(site))
-    return biject_to(site.distribution.support)(free)
+def read_tag(equation: Any) -> str:
+    """Return the name of the site whose value an equation tags, or nothing."""
+    if equation.primitive.name != "name":
+        return ""
+    label = equation.params["name"]
+    return label.removeprefix(TAG) if label.startswith(TAG) else ""
 
 
 def write_program(
     run: Callable[[], Any], variables: tuple[Variable, ...], dtype: DType
 ) -> tuple[Program, Graph]:
     """Trace a model into its program at the given float type, and read its graph off it."""
-    latent = [v for v in variables if v.kind == "latent"]
+    latent = [v for v in variables if v.kind == "latent" and not v.discrete]
     free = {v.name: jax.ShapeDtypeStruct(v.free_shape, dtype) for v in latent}
     closed, shapes = jax.make_jaxpr(lambda u: _evaluate(run, u), return_shape=True)(free)
     data = tuple(np.asarray(c) for c in closed.consts)
-    jaxpr, constants = hoist(closed.jaxpr, data)
+    discrete = {v.name for v in variables if v.kind == "latent" and v.discrete}
+    jaxpr, constants = hoist(closed.jaxpr, data, lambda e: read_tag(e) in discrete)
     tree = jax.tree.structure(shapes)
     kinds = [(c.shape, c.dtype.name) for c in constants]
     fingerprint = f"{jaxpr}\n{tree}\n{kinds}"
-    program = Program(jaxpr, constants, tree, fingerprint)
+    program = Program(jaxpr, constants, tuple(sorted(free)), tree, fingerprint)
     positions = jax.tree.unflatten(tree, range(tree.num_leaves)).arguments
     arguments = {name: list(found.values()) for name, found in positions.items()}
     return program, Graph(variables, read_parents(closed.jaxpr, arguments, TAG))
 
 
 def _evaluate(run: Callable[[], Any], free: dict[str, Array]) -> Outcome:
-    log_jacobian = jnp.zeros(())
+    jacobians: dict[str, Array] = {}
     arguments: dict[str, dict[str, Array]] = {}
 
-    def tag(site: Site) -> None:
-        site.value = checkpoint_name(jnp.asarray(site.value), TAG + site.name)
-
     def before(site: Site) -> None:
-        nonlocal log_jacobian
-        if site.kind == "deterministic":
-            tag(site)
-        elif site.kind == "factor":
-            arguments[site.name] = {"log_weight": jnp.asarray(site.value)}
-        elif site.kind == "sample":
-            arguments[site.name] = read_arguments(site.distribution)
-            if site.value is not None:
-                tag(site)
-            elif is_discrete(site.distribution):  # the plan refuses it by name
-                site.value = _placeholder(site)
-                tag(site)
-            else:
-                u, transform = free[site.name], biject_to(site.distribution.support)
-                site.value = transform(u)
-                log_jacobian += jnp.sum(transform.log_abs_det_jacobian(u, site.value))
-                tag(site)
+        match site.kind:
+            case "factor":
+                arguments[site.name] = {"log_weight": jnp.asarray(site.value)}
+                return
+            case "sample":
+                arguments[site.name] = read_arguments(site.distribution)
+                if site.value is None:
+                    site.value, jacobians[site.name] = _transform(site, free)
+        site.value = checkpoint_name(jnp.asarray(site.value), TAG + site.name)
 
     with alone(), unchecked(), trace() as sites, around(before):
         run()
-    terms = {name: _log_term(site) for name, site in sites.items() if site.kind != "deterministic"}
+    terms = {name: _log_terms(site) for name, site in sites.items() if site.kind != "deterministic"}
     values = {name: jnp.asarray(s.value) for name, s in sites.items() if s.kind != "factor"}
-    return Outcome(sum(terms.values(), jnp.zeros(())), log_jacobian, values, terms, arguments)
+    return Outcome(values, terms, jacobians, arguments)
+
+
+def _transform(site: Site, free: dict[str, Array]) -> tuple[Array, Array]:
+    """Return a latent site's value and log Jacobian; discrete ones wait to be provided."""
+    if is_discrete(site.distribution):
+        return placeholder(site), jnp.zeros(())
+    u, transform = free[site.name], biject_to(site.distribution.support)
+    value = transform(u)
+    return value, jnp.sum(transform.log_abs_det_jacobian(u, value))
 
 
 def invert(run: Callable[[], Any], values: Mapping[str, Any]) -> dict[str, Array]:
-    """Return the unconstrained values of a model's latent variables from constrained ones."""
+    """Return the unconstrained values of latent variables from constrained ones.
+
+    Latent variables without a value take any: no other's support may depend on them.
+    """
     free: dict[str, Array] = {}
 
     def before(site: Site) -> None:
-        if site.latent and site.value is None:
-            site.value = jnp.asarray(values[site.name])
-            check_shape(site)
-            check_support(site)
-            free[site.name] = biject_to(site.distribution.support).inv(site.value)
+        if not site.latent or site.value is not None:
+            return
+        if site.name not in values:
+            site.value = placeholder(site)
+            return
+        site.value = jnp.asarray(values[site.name])
+        check_shape(site)
+        check_support(site)
+        free[site.name] = biject_to(site.distribution.support).inv(site.value)
 
     with alone(), unchecked(), around(before):
         run()
     return free
 
 
-def _log_term(site: Site) -> Array:
+def _log_terms(site: Site) -> Array:
     if site.kind == "factor":
-        return jnp.sum(site.value)
-    return jnp.sum(site.distribution.log_prob(site.value))
+        return jnp.asarray(site.value)
+    return log_terms(site.distribution, site.value)
 
 
 def read_arguments(distribution: Distribution) -> dict[str, Array]:
@@ -221,73 +304,3 @@ def read_arguments(distribution: Distribution) -> dict[str, Array]:
         elif name in type(distribution).arg_constraints and value is not None:
             found[name] = jnp.asarray(value)
     return found
-
-
-def read_constraints(distribution: Distribution) -> dict[str, Any]:
-    """Return what a distribution demands of its arguments, by name as `read_arguments` has them."""
-    found = demands(distribution)
-    for name, value in vars(distribution).items():
-        if isinstance(value, Distribution):
-            found |= {f"{name}.{k}": c for k, c in read_constraints(value).items()}
-    return found
-
-
-def _describe(site: Site, given: bool) -> Variable:
-    plates, shape = site.plates, tuple(jnp.shape(site.value))
-    sizes = tuple(p.size for p in plates)
-    plates = plates if shape[: len(sizes)] == sizes else ()
-    dims = tuple(p.name for p in plates)
-    dims += tuple(f"{site.name}_dim_{i}" for i in range(len(shape) - len(plates)))
-    if site.kind != "sample":
-        return Variable(site.name, site.kind, "", shape, dims, plates)
-    distribution, kind = site.distribution, "observed" if site.observed else "latent"
-    kind = "fixed" if given else kind
-    discrete = is_discrete(distribution)
-    free, transform = ((), "")
-    if kind == "latent" and not discrete:
-        free, transform = _free_shape(site), type(biject_to(distribution.support)).__name__
-    return Variable(
-        name=site.name,
-        kind=kind,
-        family=name_family(distribution),
-        shape=shape,
-        dims=dims,
-        plates=plates,
-        support=describe_support(distribution.support),
-        discrete=discrete,
-        transform=transform.removesuffix("Transform"),
-        free_shape=free,
-        constraints=read_constraints(distribution),
-        data=_known(site.value) if kind == "observed" else None,
-    )
-
-
-def is_discrete(distribution: Distribution) -> bool:
-    """Tell whether a distribution's values are discrete."""
-    return bool(getattr(distribution.support, "is_discrete", False))
-
-
-def _known(value: Any) -> np.ndarray | None:
-    return None if isinstance(value, Tracer) else np.asarray(value)
-
-
-def _free_shape(site: Site) -> tuple[int, ...]:
-    shape = site.distribution.batch_shape + site.distribution.event_shape
-    try:
-        if scalar_support(site.distribution.support) is constraints.complex:
-            raise NotImplementedError
-        return tuple(biject_to(site.distribution.support).inverse_shape(shape))
-    except NotImplementedError as error:
-        raise ModelError(
-            f"site `{site.name}`: no bijection from the real numbers to {site.distribution.support}"
-        ) from error
-
-
-def _agree_on_plates(variables: Iterable[Variable]) -> None:
-    known: dict[str, Plate] = {}
-    for plate in (p for v in variables for p in v.plates):
-        if known.setdefault(plate.name, plate) != plate:
-            raise ModelError(
-                f"plate `{plate.name}` is opened twice with different members "
-                f"({known[plate.name].size} and {plate.size}): give one of them another name"
-            )

@@ -1,198 +1,16 @@
-"""Keep models whose posteriors are known, with their data and reference answers.
-
-`EIGHT_SCHOOLS` and `POSTERIORDB` map names to cases. Answers come from tests/data, where
-README.md says how they were made; `misses` compares draws with them.
-"""
+"""Keep posteriors of posteriordb, with their references."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from arviz_stats.base.array import array_stats
 
 import finetti as ft
-
-DATA = Path(__file__).parent / "data"
-SCHOOLS = tuple("ABCDEFGH")
-
-
-@dataclass(frozen=True)
-class Reference:
-    """Hold what is known of one site: every array has the site's shape.
-
-    `quantiles` maps probabilities to values. `ess` is that of the reference itself, None where
-    it is exact; `independent` tells that its draws were thinned until independent.
-    """
-
-    mean: np.ndarray
-    sd: np.ndarray
-    quantiles: Mapping[float, np.ndarray]
-    ess: np.ndarray | None = None
-    independent: bool = True
-
-
-@dataclass(frozen=True)
-class Case:
-    """Hold a model and its reference by site name; build the model with its data anew each time."""
-
-    build: Callable[[], ft.Model]
-    reference: Mapping[str, Reference] = field(default_factory=dict)
-
-
-# Comparison
-
-
-def misses(posterior: ft.Posterior, reference: Mapping[str, Reference]) -> dict[str, float]:
-    """Return the standard errors between draws and reference, by statistic and scalar.
-
-    The error of the difference has our part, the draws' Monte-Carlo standard error, and for a
-    reference with its own error theirs.
-    """
-    found: dict[str, float] = {}
-    for name, known in reference.items():
-        draws = np.asarray(posterior[name])
-        assert draws.shape[2:] == known.mean.shape, name
-        for index in np.ndindex(known.mean.shape):
-            label = f"{name}{list(index)}" if index else name
-            for statistic, z in _scores(draws[(..., *index)], known, index).items():
-                found[f"{statistic} {label}"] = z
-    return found
-
-
-def _scores(draws: np.ndarray, known: Reference, index: tuple[int, ...]) -> dict[str, float]:
-    """Return the standard errors of one scalar's statistics; `draws` is (chain, draw)."""
-    centre, spread = draws.mean(), draws.std()
-    found = {
-        "mean": (centre - known.mean[index], _errors(draws, known, index)),
-        # The delta method. ArviZ's own error of an sd takes the mean's effective sample size,
-        # which is far too large for the antithetic draws of NUTS.
-        "sd": (
-            spread - known.sd[index],
-            _errors((draws - centre) ** 2, known, index) / (2 * spread),
-        ),
-    }
-    for p, values in known.quantiles.items():
-        error = _errors(draws, known, index, method="quantile", prob=p)
-        found[f"q{p}"] = (np.quantile(draws, p) - values[index], error)
-    return {name: float(miss / error) for name, (miss, error) in found.items()}
-
-
-def _errors(
-    draws: np.ndarray, known: Reference, index: tuple[int, ...], **statistic: Any
-) -> np.floating:
-    """Return the standard error of the difference in a mean of draws, or in their quantile.
-
-    Independent reference draws have the same effective number for every statistic. A Markov
-    chain's differs between statistics; we take its proportions to be those of our chains.
-    """
-    axes = {"chain_axis": 0, "draw_axis": 1}
-    statistic = statistic or {"method": "mean"}
-    ours = array_stats.mcse(draws, **axes, **statistic)
-    if known.ess is None:
-        return ours
-    like = statistic if known.independent else {"method": "bulk"}
-    ess = array_stats.ess(draws, **axes, **like)
-    return ours * np.sqrt(1 + ess / known.ess[index])
-
-
-def worst(scores: Mapping[str, float], count: int = 3) -> list[tuple[str, float]]:
-    """Return the largest misses, for a test's message."""
-    return sorted(scores.items(), key=lambda item: -abs(item[1]))[:count]
-
-
-# Eight Schools: eight variants with exact answers
-
-
-@dataclass(frozen=True)
-class Variant:
-    """Hold one variant: priors of mu and of the scale's parameter, and the scale made of it."""
-
-    mu: Callable[[], Any]
-    prior: tuple[str, Callable[[], Any]]
-    scale: Callable[[Any], Any] = lambda value: value
-    noise: Callable[[np.ndarray], np.ndarray] = lambda sigma: sigma
-
-
-def _log_tau(mu_scale: float) -> Variant:
-    return Variant(
-        lambda: ft.Normal(0, mu_scale), ("log_tau", lambda: ft.Normal(5, 1)), lambda v: jnp.exp(v)
-    )
-
-
-VARIANTS = {
-    # PyMC2 as written: precisions where standard deviations were meant
-    "pymc2_literal": Variant(
-        lambda: ft.Normal(0, 10),
-        ("log_tau", lambda: ft.Normal(5, 1)),
-        lambda v: jnp.exp(v / 4),
-        lambda sigma: sigma**0.25,
-    ),
-    "tfp_edward2": _log_tau(10),
-    "pymc4_2019": _log_tau(5),
-    "pymc4_2020": Variant(lambda: ft.Normal(0, 1), ("tau", lambda: ft.HalfNormal(2))),
-    "pymc4_test_8schools": Variant(lambda: ft.Normal(1, 10), ("tau", lambda: ft.HalfNormal(2))),
-    "bda3_flat": Variant(ft.Flat, ("tau", ft.HalfFlat)),
-    "pymc2_intended": _log_tau(10),
-    "stan_posteriordb": Variant(lambda: ft.Normal(0, 5), ("tau", lambda: ft.HalfCauchy(5))),
-}
-
-
-@ft.model
-def noncentred_schools(variant, sigma):
-    mu = ft.sample("mu", variant.mu())
-    name, prior = variant.prior
-    theta_sd = ft.deterministic("theta_sd", variant.scale(ft.sample(name, prior())))
-    ft.deterministic("log_theta_sd", jnp.log(theta_sd))
-    with ft.plate("school", SCHOOLS):
-        eta = ft.sample("eta", ft.Normal(0, 1))
-        theta = ft.deterministic("theta", mu + theta_sd * eta)
-        ft.sample("y", ft.Normal(theta, variant.noise(sigma)))
-
-
-@ft.model
-def centred_schools(variant, sigma):
-    mu = ft.sample("mu", variant.mu())
-    name, prior = variant.prior
-    theta_sd = ft.deterministic("theta_sd", variant.scale(ft.sample(name, prior())))
-    ft.deterministic("log_theta_sd", jnp.log(theta_sd))
-    with ft.plate("school", SCHOOLS):
-        theta = ft.sample("theta", ft.Normal(mu, theta_sd))
-        ft.deterministic("eta", (theta - mu) / theta_sd)
-        ft.sample("y", ft.Normal(theta, variant.noise(sigma)))
-
-
-@cache
-def _exact() -> dict[str, Any]:
-    return json.loads((DATA / "eight_schools_exact.json").read_text())
-
-
-def _exact_site(answer: Mapping[str, Any]) -> Reference:
-    q = answer["q"] if isinstance(answer["q"], list) else [answer["q"]]
-    mean = np.asarray(answer["mean"])
-    quantiles = {float(p): np.reshape([one[p] for one in q], mean.shape) for p in q[0]}
-    return Reference(mean, np.asarray(answer["sd"]), quantiles)
-
-
-def schools(name: str, form: ft.Model = noncentred_schools) -> Case:
-    """Return a variant of Eight Schools in either form."""
-    data, answers = _exact()["data"], _exact()["models"][name]
-    sites = ("mu", "theta", "eta", "theta_sd", "log_theta_sd")
-
-    def build() -> ft.Model:
-        return form(VARIANTS[name], np.array(data["sigma"])).condition(y=np.array(data["y"]))
-
-    return Case(build, {site: _exact_site(answers[site]) for site in sites})
-
-
-# posteriordb
+from zoo.reference import Case, Reference, read
 
 
 @ft.model
@@ -335,6 +153,55 @@ def _seeds(d: Mapping[str, Any]) -> ft.Model:
     return seeds(np.array(d["N"]), x1, x2).condition(n=np.array(d["n"]))
 
 
+@ft.model
+def counts_over_years(year):
+    alpha = ft.sample("alpha", ft.Uniform(-20, 20))
+    beta1, beta2, beta3 = (
+        ft.sample(name, ft.Uniform(-10, 10)) for name in ("beta1", "beta2", "beta3")
+    )
+    sigma = ft.sample("sigma", ft.Uniform(0, 5))
+    with ft.plate("year", len(year)):
+        eps = ft.sample("eps", ft.Normal(0, sigma))
+        trend = alpha + beta1 * year + beta2 * year**2 + beta3 * year**3
+        log_lambda = ft.deterministic("log_lambda", trend + eps)
+        ft.sample("C", ft.Poisson(jnp.exp(log_lambda)))
+
+
+@ft.model
+def pilots(group, scenario):
+    mu_a = ft.sample("mu_a", ft.Normal(0, 1))
+    mu_b = ft.sample("mu_b", ft.Normal(0, 1))
+    sigma_a, sigma_b, sigma_y = (
+        ft.sample(name, ft.Uniform(0, 100)) for name in ("sigma_a", "sigma_b", "sigma_y")
+    )
+    with ft.plate("group", group):
+        a = ft.sample("a", ft.Normal(10 * mu_a, sigma_a))
+    with ft.plate("scenario", scenario):
+        b = ft.sample("b", ft.Normal(10 * mu_b, sigma_b))
+    with ft.plate("flight", len(group)):
+        ft.sample("y", ft.Normal(a[group] + b[scenario], sigma_y))
+
+
+def _pilots(d: Mapping[str, Any]) -> ft.Model:
+    bound = pilots(ft.groups(d["group_id"]), ft.groups(d["scenario_id"]))
+    return bound.condition(y=np.array(d["y"]))
+
+
+@ft.model
+def item_response(items, persons):
+    sigma_theta, sigma_a, sigma_b = (
+        ft.sample(name, ft.HalfCauchy(2)) for name in ("sigma_theta", "sigma_a", "sigma_b")
+    )
+    mu_b = ft.sample("mu_b", ft.Normal(0, 5))
+    with ft.plate("person", persons):
+        theta = ft.sample("theta", ft.Normal(0, sigma_theta))
+    with ft.plate("item", items):
+        a = ft.sample("a", ft.LogNormal(0, sigma_a))
+        b = ft.sample("b", ft.Normal(mu_b, sigma_b))
+        with ft.plate("person", persons):
+            ft.sample("y", ft.Bernoulli(logits=a[:, None] * (theta - b[:, None])))
+
+
 BUILDERS: dict[str, Callable[[Mapping[str, Any]], ft.Model]] = {
     "radon_mn": lambda d: _radon(radon, d),
     "radon_mn_centred": lambda d: _radon(centred_radon, d),
@@ -345,6 +212,9 @@ BUILDERS: dict[str, Callable[[Mapping[str, Any]], ft.Model]] = {
     "hmm_example": lambda d: hidden_markov(np.array(d["y"])),
     "surgical": lambda d: surgical(np.array(d["n"])).condition(r=np.array(d["r"])),
     "seeds": _seeds,
+    "GLMM_Poisson": lambda d: counts_over_years(np.array(d["year"])).condition(C=np.array(d["C"])),
+    "pilots": _pilots,
+    "irt_2pl": lambda d: item_response(d["I"], d["J"]).condition(y=np.array(d["y"])),
 }
 
 
@@ -373,9 +243,9 @@ def _reference_sites(summary: Mapping[str, Any]) -> dict[str, Reference]:
 
 def posteriordb(name: str) -> Case:
     """Return a posterior of posteriordb."""
-    folder = DATA / "posteriordb" / name.removesuffix("_centred")
-    data = json.loads((folder / "data.json").read_text())
-    summary = json.loads((folder / "reference_summary.json").read_text())
+    folder = ("posteriordb", name.removesuffix("_centred"))
+    data = read(*folder, "data.json")
+    summary = read(*folder, "reference_summary.json")
     return Case(lambda: BUILDERS[name](data), _reference_sites(summary))
 
 

@@ -1,0 +1,1 @@
+"""Time finetti beside its peers: `python -m benchmarks`."""

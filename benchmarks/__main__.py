@@ -1,0 +1,94 @@
+"""Run the benchmarks named, or all of them: `python -m benchmarks eight_schools`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+
+from benchmarks import cold, counts, eight_schools, warm
+from benchmarks.entries import AS_WRITTEN, FINETTI, NUMPYRO, NUTPIE, PYMC, Finetti
+from benchmarks.entry import Entry
+from benchmarks.problem import Problem
+from benchmarks.results import CPU, RATE, SAMPLING, WALL, Result
+
+SCHOOLS = eight_schools.PROBLEM
+ALL = (FINETTI, AS_WRITTEN, *NUMPYRO, NUTPIE, PYMC)
+LEVELS = (
+    FINETTI,
+    Finetti("finetti, level 0", options={"xla_backend_optimization_level": 0}),
+    Finetti("finetti, level 1", options={"xla_backend_optimization_level": 1}),
+    Finetti("finetti, default", options={}),
+)
+
+
+def warm_runs(name: str, problem: Problem, entries: Iterable[Entry], rounds: int) -> None:
+    """Time runs of programs that are compiled."""
+    entries = installed(entries)
+    references = [e.name for e in entries if isinstance(e, Finetti)][:2]
+    samples = warm.measure(problem, entries, rounds)
+    title = f"{problem.name}: warm runs, {rounds} rounds"
+    report(Result(name, title, samples, SAMPLING, RATE, tuple(references)), entries)
+
+
+def cold_runs(name: str, problem: Problem, entries: Iterable[Entry], rounds: int) -> None:
+    """Time processes from the start to the table."""
+    entries = installed(entries)
+    references = [e.name for e in entries if isinstance(e, Finetti)][:2]
+    samples = cold.measure([cold.sampling(problem.name, e) for e in entries], rounds)
+    title = f"{problem.name}: from process start to summary, {rounds} rounds"
+    report(Result(name, title, samples, (WALL, CPU), CPU, tuple(references)), entries)
+
+
+def imports(rounds: int) -> None:
+    """Time the imports of the libraries, and of JAX, which most of the time goes to."""
+    samples = cold.measure(map(cold.importing, ("finetti", "numpyro", "jax")), rounds)
+    title = f"import, {rounds} rounds"
+    report(Result("imports", title, samples, (WALL, CPU), WALL, ("finetti",)), (FINETTI,))
+
+
+def report(result: Result, entries: Iterable[Entry]) -> None:
+    """Print and save a result."""
+    result.show()
+    result.save(package for entry in entries for package in entry.packages)
+
+
+def installed(entries: Iterable[Entry]) -> list[Entry]:
+    """Return the entries whose packages are installed; say which are not."""
+    found = []
+    for entry in entries:
+        try:
+            _ = [version(package) for package in entry.packages]
+        except PackageNotFoundError as error:
+            print(f"{entry.name} is skipped: {error.name} is not installed")
+        else:
+            found.append(entry)
+    return found
+
+
+def run_eight_schools() -> None:
+    warm_runs("eight_schools_warm", SCHOOLS, ALL, rounds=10)
+    cold_runs("eight_schools_cold", SCHOOLS, ALL, rounds=4)
+
+
+def run_counts() -> None:
+    warm_runs("counts_warm", counts.PROBLEM, (FINETTI, *NUMPYRO, NUTPIE, PYMC), rounds=4)
+
+
+def run_levels() -> None:
+    warm_runs("levels_warm", SCHOOLS, LEVELS, rounds=10)
+    cold_runs("levels_cold", SCHOOLS, LEVELS, rounds=4)
+
+
+BENCHMARKS = {
+    "imports": lambda: imports(rounds=10),
+    "eight_schools": run_eight_schools,
+    "counts": run_counts,
+    "levels": run_levels,
+}
+
+if __name__ == "__main__":
+    for chosen in sys.argv[1:] or BENCHMARKS:
+        if chosen not in BENCHMARKS:
+            sys.exit(f"there is no benchmark {chosen}; there are {', '.join(BENCHMARKS)}")
+        BENCHMARKS[chosen]()

@@ -1,0 +1,88 @@
+"""Time whole processes, from their start to their end, in turn."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from resource import RUSAGE_CHILDREN, getrusage
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+from benchmarks.entry import Entry
+
+Sample = dict[str, float]
+SAMPLE_ONCE = """
+import pickle, sys
+from benchmarks.problems import PROBLEMS
+entry = pickle.loads(bytes.fromhex(sys.argv[2]))
+entry.prepare(PROBLEMS[sys.argv[1]])
+entry.sample(seed=1)
+entry.summarize()
+"""
+
+
+@dataclass(frozen=True)
+class Command:
+    """Hold words for Python; `forget` gives each run an empty cache of PyTensor's programs."""
+
+    name: str
+    words: tuple[str, ...]
+    forget: bool = False
+
+
+def sampling(problem: str, entry: Entry) -> Command:
+    """Return the command that imports, samples once and prints the table."""
+    return Command(entry.name, ("-c", SAMPLE_ONCE, problem, pickle.dumps(entry).hex()))
+
+
+def importing(package: str) -> Command:
+    """Return the command that imports a package."""
+    return Command(package, ("-c", f"import {package}"))
+
+
+def measure(commands: Iterable[Command], rounds: int) -> dict[str, list[Sample]]:
+    """Return the wall and CPU seconds of each command, a sample a round; a round runs them all.
+
+    CPU seconds are those of a command's whole tree of processes. One run of each goes before and
+    is not counted. Raises `RuntimeError` where a command fails.
+    """
+    commands = tuple(commands)
+    samples: dict[str, list[Sample]] = {command.name: [] for command in commands}
+    for number in range(rounds + 1):
+        for command in commands:
+            sample = _time(command)
+            if number:
+                samples[command.name].append(sample)
+    return samples
+
+
+def _time(command: Command) -> Sample:
+    with _environment(command.forget) as environment:
+        before, began = getrusage(RUSAGE_CHILDREN), perf_counter()
+        done = subprocess.run(
+            [sys.executable, *command.words],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        wall, after = perf_counter() - began, getrusage(RUSAGE_CHILDREN)
+    if done.returncode:
+        raise RuntimeError(f"{command.name} failed:\n{done.stderr}")
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"wall": wall, "cpu": cpu}
+
+
+@contextmanager
+def _environment(forget: bool) -> Iterator[dict[str, str]]:
+    with TemporaryDirectory() as empty:
+        yield (
+            {**os.environ, "PYTENSOR_FLAGS": f"base_compiledir={empty}"}
+            if forget
+            else {**os.environ}
+        )

@@ -1,0 +1,159 @@
+"""Be finetti and its peers, each with float64 and its progress bar off."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from benchmarks.entry import CHAINS, DRAWS, WARMUP, Entry, Run
+from benchmarks.problem import Problem
+
+SIZES = {"draws": DRAWS, "tune": WARMUP, "chains": CHAINS}  # as PyMC and nutpie have them
+Options = dict[str, int]
+
+
+class Finetti(Entry):
+    """Fit as a user does; or refuse the rewrites, or compile with other options."""
+
+    packages = ("finetti", "numpyro", "jax", "jaxlib")
+
+    def __init__(self, name: str, rewrites: bool = True, options: Options | None = None) -> None:
+        self.name, self.rewrites, self.options = name, rewrites, options
+
+    def prepare(self, problem: Problem) -> None:
+        import finetti
+
+        if self.options is not None:
+            _compile_with(self.options)
+        self.library, self.model = finetti, problem.finetti()
+        self.plan = self.model.plan() if self.rewrites else _as_written(self.model.plan())
+
+    def sample(self, seed: int) -> None:
+        method = self.library.NUTS(draws=DRAWS, warmup=WARMUP, chains=CHAINS)
+        self.posterior = self.library.fit(
+            self.model, method, seed=seed, plan=self.plan, progress=False
+        )
+
+    def read(self, names: tuple[str, ...]) -> Run:
+        stats = self.posterior.tree["sample_stats"]
+        draws = {name: self.posterior[name].to_numpy() for name in names}
+        return Run(draws, int(stats["n_steps"].sum()), int(stats["diverging"].sum()))
+
+    def summarize(self) -> None:
+        print(self.posterior.summary().to_string())
+
+
+def _as_written(plan):
+    """Refuse every rewrite, also those that take the place of one refused."""
+    while plan.rewrites:
+        plan = plan.without(*(rewrite.name for rewrite in plan.rewrites))
+    return plan
+
+
+def _compile_with(options: Options) -> None:
+    """Let finetti compile all its programs with XLA's options given, in place of its own."""
+    import jax
+
+    from finetti.fit import compiling
+
+    def jit(function, static_argnames, compiler_options):
+        return jax.jit(function, static_argnames=static_argnames, compiler_options=options)
+
+    compiling.jax = SimpleNamespace(jit=jit, default_backend=jax.default_backend)
+
+
+class NumPyro(Entry):
+    """Run NumPyro's NUTS by one of its ways to make many chains."""
+
+    packages = ("numpyro", "jax", "jaxlib")
+
+    def __init__(self, chains: str) -> None:
+        self.chains = chains
+        self.name = f"numpyro, {chains}"
+
+    def prepare(self, problem: Problem) -> None:
+        import numpyro
+        from numpyro.infer import MCMC, NUTS
+
+        numpyro.enable_x64()
+        if self.chains == "parallel":
+            numpyro.set_host_device_count(CHAINS)
+        self.sampler = MCMC(
+            NUTS(problem.numpyro()),
+            num_warmup=WARMUP,
+            num_samples=DRAWS,
+            num_chains=CHAINS,
+            chain_method=self.chains,
+            progress_bar=False,
+        )
+
+    def sample(self, seed: int) -> None:
+        import jax
+
+        self.sampler.run(jax.random.key(seed), extra_fields=("num_steps", "diverging"))
+        jax.block_until_ready(self.sampler.get_samples())
+
+    def read(self, names: tuple[str, ...]) -> Run:
+        stats, draws = self.sampler.get_extra_fields(), self.sampler.get_samples(True)
+        return Run(
+            {name: np.asarray(draws[name]) for name in names},
+            int(stats["num_steps"].sum()),
+            int(stats["diverging"].sum()),
+        )
+
+    def summarize(self) -> None:
+        self.sampler.print_summary()
+
+
+class FromPyMC(Entry):
+    """Sample a PyMC model into a trace in ArviZ's schema."""
+
+    def read(self, names: tuple[str, ...]) -> Run:
+        stats = self.trace.sample_stats
+        draws = {name: self.trace.posterior[name].to_numpy() for name in names}
+        return Run(draws, int(stats["n_steps"].sum()), int(stats["diverging"].sum()))
+
+    def summarize(self) -> None:
+        import arviz
+
+        print(arviz.summary(self.trace).to_string())
+
+
+class Nutpie(FromPyMC):
+    """Run nutpie on a PyMC model compiled by numba, its default."""
+
+    name = "nutpie"
+    packages = ("nutpie", "pymc", "pytensor", "numba", "arviz")
+
+    def prepare(self, problem: Problem) -> None:
+        import nutpie
+
+        self.library = nutpie
+        self.compiled = nutpie.compile_pymc_model(problem.pymc())
+
+    def sample(self, seed: int) -> None:
+        self.trace = self.library.sample(self.compiled, seed=seed, progress_bar=False, **SIZES)
+
+
+class PyMC(FromPyMC):
+    """Run PyMC's own NUTS, which compiles in every call of `sample`."""
+
+    name = "pymc"
+    packages = ("pymc", "pytensor", "arviz")
+
+    def prepare(self, problem: Problem) -> None:
+        self.model = problem.pymc()
+
+    def sample(self, seed: int) -> None:
+        import pymc
+
+        self.trace = pymc.sample(
+            model=self.model, random_seed=seed, quiet=True, progressbar=False, **SIZES
+        )
+
+
+FINETTI = Finetti("finetti")
+AS_WRITTEN = Finetti("finetti, as written", rewrites=False)
+NUMPYRO = tuple(NumPyro(chains) for chains in ("vectorized", "parallel", "sequential"))
+NUTPIE, PYMC = Nutpie(), PyMC()

@@ -1,0 +1,24 @@
+"""Hold a problem to sample: one posterior, written for each library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Hold a name and a function a library that returns its model, with the data in it.
+
+    `watched` names the variables whose least bulk ESS counts, `scale` the scalar that shows
+    whether all libraries sample the same posterior. `numpyro` returns a function without
+    arguments.
+    """
+
+    name: str
+    finetti: Callable[[], Any]
+    numpyro: Callable[[], Any]
+    pymc: Callable[[], Any]
+    watched: tuple[str, ...]
+    scale: str = "tau"

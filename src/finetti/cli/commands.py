@@ -1,0 +1,282 @@
+"""Offer the commands: fit and plan models from files, read saved runs, give the tour."""
+
+from __future__ import annotations
+
+import inspect
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+
+from finetti import data as tables
+from finetti.cli.source import Source
+from finetti.errors import DataError
+from finetti.fit.fit import fit
+from finetti.fit.methods import NUTS, Method, Metropolis
+from finetti.language.dims import Groups
+from finetti.model import Model
+from finetti.posterior.posterior import NETCDF, Posterior, open_run
+from finetti.report.tables import SHOWN, plan_table, sites, summary_table
+
+METHODS: dict[str, type[Method]] = {"nuts": NUTS, "metropolis": Metropolis}
+
+app = typer.Typer(
+    name="finetti",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _default(setting: str) -> str:
+    """Say the default of a setting, of each method if they differ."""
+    values = {name: getattr(method(), setting) for name, method in METHODS.items()}
+    if len(set(values.values())) == 1:
+        return f"Default: {values['nuts']}."
+    return "Default: " + ", ".join(f"{value} for {name}" for name, value in values.items()) + "."
+
+
+def _show_version(wanted: bool) -> bool:
+    if wanted:
+        print(f"finetti {version('finetti')}")
+        raise typer.Exit
+    return wanted
+
+
+ModelFile = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A Python file with an @ft.model function; file.py:name where it has several.",
+        show_default=False,
+    ),
+]
+DataFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help="A table with a column for each parameter of the model: "
+        f"{', '.join(tables.ENDINGS)}. Text columns become groups.",
+        show_default=False,
+    ),
+]
+OutPath = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where to save the run, .zarr or .nc; what is there is replaced. "
+        "Default: runs/NAME.zarr, with the model's name.",
+        show_default=False,
+    ),
+]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same draws.")]
+
+
+@app.callback()
+def finetti(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Fit hierarchical models to your tables, and say how far to trust the answer.
+
+    A model is a Python function whose parameters name the columns of a table. Save this as
+    schools.py:
+
+    \b
+      import finetti as ft
+
+    \b
+      @ft.model
+      def schools(school, y, sigma):
+          mu = ft.sample("mu", ft.Normal(0, 5))
+          tau = ft.sample("tau", ft.HalfCauchy(5))
+          with ft.plate("school", school):
+              z = ft.sample("z", ft.Normal(0, 1))
+              theta = ft.deterministic("theta", mu + tau * z)
+          with ft.plate("study", len(y)):
+              ft.sample("y", ft.Normal(theta[school], sigma), obs=y)
+
+    and `finetti fit schools.py --data schools.csv` does the rest.
+    """
+
+
+@app.command("fit")
+def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
+    model: ModelFile,
+    data: DataFile = None,
+    out: OutPath = None,
+    method: Annotated[str, typer.Option(metavar="|".join(METHODS), help="How to draw.")] = "nuts",
+    draws: Annotated[
+        int | None, typer.Option(help=f"Draws to keep of each chain. {_default('draws')}")
+    ] = None,
+    warmup: Annotated[
+        int | None, typer.Option(help=f"Draws of each chain to learn from. {_default('warmup')}")
+    ] = None,
+    chains: Annotated[
+        int | None, typer.Option(help=f"Independent chains. {_default('chains')}")
+    ] = None,
+    target_acceptance: Annotated[
+        float | None,
+        typer.Option(
+            help="Between 0 and 1; with nuts, nearer 1 takes smaller steps and leaves fewer "
+            f"divergences. {_default('target_acceptance')}"
+        ),
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Fit a model to a table, and save the draws.
+
+    Prints the plan, the progress, a summary and advice. Ctrl-C while sampling stops early and
+    keeps the draws made so far.
+
+    \b
+      finetti fit examples/radon.py --data examples/radon.csv --draws 2000
+    """
+    settings = {
+        "draws": draws,
+        "warmup": warmup,
+        "chains": chains,
+        "target_acceptance": target_acceptance,
+    }
+    chosen = _method(method, {name: value for name, value in settings.items() if value is not None})
+    console, source = _console(), Source.parse(model)
+    with source.answerable():
+        bound = _bind(console, source.load(), data)
+        path = _destination(out, bound)
+        console.print(plan_table(bound.plan()), "")
+        try:
+            posterior = fit(bound, chosen, seed=seed)
+        except KeyboardInterrupt:
+            console.print("Stopped before every chain had a draw to keep: nothing is saved.")
+            raise typer.Exit(130) from None
+    posterior.save(path)
+    kept = posterior.tree["posterior"].sizes["draw"]
+    if kept < chosen.draws:
+        console.print(f"Stopped early: {kept:,} of {chosen.draws:,} draws a chain are kept.")
+    console.print()
+    _read_out(console, path, posterior)
+    console.print(f"\nSaved as {path}; in Python, ft.open({str(path)!r}) reads it.", markup=False)
+
+
+@app.command()
+def plan(model: ModelFile, data: DataFile = None) -> None:
+    """Show what finetti sees in a model, and would do.
+
+    \b
+      finetti plan examples/radon.py --data examples/radon.csv
+    """
+    console, source = _console(), Source.parse(model)
+    with source.answerable():
+        console.print(plan_table(_bind(console, source.load(), data).plan()))
+
+
+@app.command()
+def summary(
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A saved run, .zarr or .nc.", show_default=False)
+    ],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="SITES", help="Sites to show, every row of them.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Show the summary of a saved run, and advice.
+
+    \b
+      finetti summary runs/radon.zarr           every site, the first rows of each
+      finetti summary runs/radon.zarr effect    every row of one site
+    """
+    _read_out(_console(), run, open_run(run), names)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="The folder for pictures and runs.")] = Path(
+        "runs/eight_schools"
+    ),
+    seed: Seed = 0,
+) -> None:
+    """Analyse Eight Schools, from the data to the pictures.
+
+    \b
+      finetti demo --out runs/eight_schools
+    """
+    from finetti.demo import main as tell
+
+    tell(out, seed)
+
+
+def _method(name: str, settings: dict[str, Any]) -> Method:
+    if name not in METHODS:
+        raise typer.BadParameter(f"--method is {' or '.join(METHODS)}, not {name!r}")
+    try:
+        return METHODS[name](**settings)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _destination(out: Path | None, model: Model) -> Path:
+    """Return where to save, before the work is done rather than after."""
+    path = out or Path("runs", f"{model.name}.zarr")
+    if path.suffix not in (".zarr", *NETCDF):
+        raise typer.BadParameter(f"--out is a name that ends in .zarr or .nc, not {path}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"--out {path} cannot be written: {error}") from error
+    return path
+
+
+def _bind(console: Console, model: Model, data: Path | None) -> Model:
+    """Give a model the columns that its parameters name, and print what it got."""
+    parameters = inspect.signature(model.function).parameters
+    needed = [f"`{p.name}`" for p in parameters.values() if p.default is p.empty]
+    if data is None and model.arguments is not None:
+        return model
+    if data is None and needed:
+        raise DataError(
+            f"model `{model.name}` takes {', '.join(needed)}: give a table with these columns, "
+            f"as in --data table.csv"
+        )
+    columns = tables.read(data) if data else {}
+    found = tables.arguments(model, columns)
+    width = max(map(len, parameters), default=0)
+    for name, parameter in parameters.items():
+        got = _described(found[name]) if name in found else f"absent, so {parameter.default!r}"
+        console.print(f"{name:{width}}  {got}", markup=False)
+    unused = [name for name in columns if name not in found]
+    if unused:
+        console.print(f"Not used: {', '.join(unused)}", markup=False)
+    console.print()
+    return model(**found)
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, Groups):
+        return f"{len(value):,} rows in {len(value.labels):,} groups"
+    if isinstance(value, np.ndarray):
+        return f"{' x '.join(f'{n:,}' for n in value.shape)} numbers"
+    return repr(value)
+
+
+def _read_out(
+    console: Console, run: Path, posterior: Posterior, names: list[str] | None = None
+) -> None:
+    """Print the summary of a run, how to see the rows it hides, and the advice."""
+    table = posterior.summary(names or None)
+    console.print(summary_table(table, None if names else SHOWN))
+    long = [site for site, rows in sites(table).items() if len(rows) > SHOWN]
+    if long and not names:
+        console.print(f"\nEvery row of a site: finetti summary {run} {long[-1]}", markup=False)
+    console.print(f"\n{posterior.advice()}", markup=False)
+
+
+def _console() -> Console:
+    return Console(highlight=False)

@@ -1,0 +1,92 @@
+"""Import a model from a user's file, and lay errors at the door of the file that made them."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from finetti.errors import FinettiError, ModelError
+from finetti.model import Model
+
+OURS = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Name a model in a Python file; without a name, the only one there."""
+
+    file: Path
+    model: str = ""
+
+    @classmethod
+    def parse(cls, reference: str) -> Source:
+        """Read `file.py` or `file.py:name`."""
+        file, _, name = reference.rpartition(":")
+        if file.endswith(".py") and name.isidentifier():
+            return cls(Path(file).resolve(), name)
+        return cls(Path(reference).resolve())
+
+    def load(self) -> Model:
+        """Import the file and return the model.
+
+        The file's folder joins `sys.path`, so that it can import its neighbours. Raises
+        `ModelError` when there is no such file or model, or several to choose from.
+        """
+        if self.file.suffix != ".py":
+            raise ModelError(f"{self.file} is no Python file with an @ft.model function")
+        if not self.file.is_file():
+            raise ModelError(f"there is no file {self.file}")
+        module_name = f"finetti model {self.file.stem}"  # never that of a module in use
+        spec = importlib.util.spec_from_file_location(module_name, self.file)
+        assert spec is not None
+        assert spec.loader is not None
+        sys.path.insert(0, str(self.file.parent))
+        module = sys.modules[module_name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        found = {key: value for key, value in vars(module).items() if isinstance(value, Model)}
+        written = [key for key, m in found.items() if m.function.__module__ == module_name]
+        if self.model in found:
+            return found[self.model]
+        if self.model:
+            known = f" (models: {', '.join(found)})" if found else ""
+            raise ModelError(f"{self.file.name} has no model `{self.model}`{known}")
+        if not written:
+            raise ModelError(f"{self.file.name} has no function marked with @ft.model")
+        if len(written) > 1:
+            raise ModelError(
+                f"{self.file.name} has {len(written)} models ({', '.join(written)}): say which, "
+                f"as in {self.file.name}:{written[0]}"
+            )
+        return found[written[0]]
+
+    @contextmanager
+    def answerable(self) -> Iterator[None]:
+        """Raise what the user's files raise as `ModelError`, with their part of the traceback.
+
+        What finetti refuses passes with the line of the file that it concerns.
+        """
+        try:
+            yield
+        except Exception as error:
+            frames = [f for f in traceback.extract_tb(error.__traceback__) if self._wrote(f)]
+            if isinstance(error, FinettiError) and frames:
+                place = f"({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
+                raise type(error)(f"{error} {place}") from error
+            if isinstance(error, SyntaxError):
+                said = traceback.format_exception_only(error)
+            elif frames:  # without the notes that JAX adds
+                said = [f"{type(error).__name__}: {error}"]
+            else:
+                raise
+            trimmed = "".join([*traceback.format_list(frames), *said]).rstrip()
+            raise ModelError(f"{self.file.name} raised\n{trimmed}") from error
+
+    def _wrote(self, frame: traceback.FrameSummary) -> bool:
+        path = Path(frame.filename)
+        installed = "site-packages" in path.parts or path.is_relative_to(OURS)
+        return path.is_relative_to(self.file.parent) and not installed

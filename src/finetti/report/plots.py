@@ -1,0 +1,11 @@
+"""Offer every picture of a posterior or a model; each is a matplotlib Figure to save.
+
+>>> figure = effects([28, 8, -3], [15, 10, 16], ["A", "B", "C"])
+>>> figure.savefig("effects.png")  # doctest: +SKIP
+"""
+
+from finetti.report.chains import ranks, trace
+from finetti.report.diagram import graph
+from finetti.report.effects import effects, shrinkage
+
+__all__ = ["effects", "graph", "ranks", "shrinkage", "trace"]

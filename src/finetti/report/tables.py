@@ -1,0 +1,134 @@
+"""Lay out a posterior's summary as a table whose every digit the draws support."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from math import floor, isfinite, log10
+from typing import TYPE_CHECKING
+
+from finetti.posterior.advise import RHAT_LIMIT
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+    from finetti.structure.plan import Plan
+
+SHOWN = 8  # rows of one site
+SIGNIFICANT = 4  # digits of a number whose Monte Carlo error is nil or unknown
+
+
+def summary_table(summary: pd.DataFrame, limit: int | None = SHOWN) -> Table:
+    """Return the table of `Posterior.summary()` for `rich` to print.
+
+    Small sites come first; of each site the first `limit` rows are shown (None: all).
+    The last digit of a number is the first of twice its Monte Carlo standard error.
+    """
+    from rich.markup import escape
+
+    by_size = sorted(sites(summary).values(), key=len)
+    shown = [row for rows in by_size for row in rows[:limit]]
+    columns = _columns(summary.loc[shown])
+    cells = dict(zip(shown, zip(*columns.values(), strict=True), strict=True))
+    table = _table()
+    for title in ("", *columns):
+        table.add_column(title, no_wrap=bool(title))
+    for rows in by_size:
+        for row in rows[:limit]:
+            table.add_row(escape(row), *cells[row])
+        if len(rows) > len(rows[:limit]):
+            table.add_row(f"[dim]and {len(rows) - len(rows[:limit])} more[/]")
+    return table
+
+
+def sites(summary: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the names of the rows of each site: `theta[A]` belongs to `theta`."""
+    found: dict[str, list[str]] = {}
+    for name in map(str, summary.index):
+        found.setdefault(name.partition("[")[0], []).append(name)
+    return found
+
+
+def plan_table(plan: Plan) -> Table:
+    """Return a model's plan, a row a site, for `rich` to print."""
+    from rich.markup import escape
+
+    table = _table()
+    for title in ("site", "seen", "done", "why"):
+        table.add_column(title)
+    rows = plan.rows()
+    for row in rows:
+        table.add_row(*map(escape, (row.site, row.seen, row.done, row.why)))
+    table.caption = escape("\n".join(str(plan).splitlines()[1 + len(rows) :]))
+    return table
+
+
+def decimals(value: float, error: float) -> int:
+    """Return how many decimals of a value its Monte Carlo standard error supports.
+
+    The last is where twice the error has its first digit, so below zero tens and hundreds are
+    rounded off.
+
+    >>> decimals(3.14159, error=0.004)
+    3
+    """
+    if isfinite(error) and error > 0:
+        return -floor(log10(2 * error))
+    return SIGNIFICANT - 1 - (floor(log10(abs(value))) if value and isfinite(value) else 0)
+
+
+def _table() -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    return Table(
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        collapse_padding=True,
+        caption_justify="left",
+    )
+
+
+def _columns(summary: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the text of each column by its title, padded so that decimal points align."""
+    low, high = (str(name) for name in summary.columns if str(name).endswith(("_lb", "_ub")))
+    # An end of the interval has about twice the error of a normal sample's mean.
+    ends = 2 * summary["sd"] / summary["ess_tail"] ** 0.5
+    lower, upper = (_numbers(summary[name], ends) for name in (low, high))
+    share = re.sub(r"\D", "", low)
+    columns = {
+        "mean": _numbers(summary["mean"], summary["mcse_mean"]),
+        "sd": _numbers(summary["sd"], summary["mcse_sd"]),
+        f"{share}% interval": [f"{a}  {b}" for a, b in zip(lower, upper, strict=True)],
+        "ESS": [_count(n) for n in summary["ess_bulk"]],
+        "tail ESS": [_count(n) for n in summary["ess_tail"]],
+        "R-hat": [f"{r:.3f}" if isfinite(r) else "" for r in summary["r_hat"]],
+    }
+    widths = {title: max(map(len, (title, *cells))) for title, cells in columns.items()}
+    padded = {t.rjust(widths[t]): [c.rjust(widths[t]) for c in columns[t]] for t in columns}
+    last = list(padded)[-1]
+    bad = [r > RHAT_LIMIT for r in summary["r_hat"]]
+    padded[last] = [f"[bold red]{c}[/]" if b else c for c, b in zip(padded[last], bad, strict=True)]
+    return padded
+
+
+def _numbers(values: Iterable[float], errors: Iterable[float]) -> list[str]:
+    """Write numbers to the digits their errors support, aligned at the decimal point."""
+    written = [_number(v, decimals(v, e)) for v, e in zip(values, errors, strict=True)]
+    after = [len(text.partition(".")[2]) + ("." in text) for text in written]
+    padded = [text + " " * (max(after) - n) for text, n in zip(written, after, strict=True)]
+    width = max(map(len, padded))
+    return [text.rjust(width) for text in padded]
+
+
+def _number(value: float, places: int) -> str:
+    if not isfinite(value):
+        return str(value)
+    rounded = round(value, places) + 0.0  # no negative zero
+    return f"{rounded:.3e}" if abs(rounded) >= 1e9 else f"{rounded:.{max(places, 0)}f}"
+
+
+def _count(n: float | int) -> str:
+    return f"{int(n):,}" if isfinite(n) else ""

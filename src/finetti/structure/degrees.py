@@ -1,0 +1,90 @@
+"""Find how a traced program depends on some of its values: not at all, linearly, quadratically.
+
+The degree of a variable is that of a polynomial in the chosen values whose coefficients may
+depend on everything else; `NONLINEAR` stands for all that is no polynomial.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import inf, isinf
+from typing import Any
+
+Degree = int | float
+NONLINEAR = inf
+
+# Linear in all their operands.
+LINEAR = {
+    "add", "add_any", "broadcast_in_dim", "concatenate", "convert_element_type", "copy", "copy_p",
+    "cumsum", "expand_dims", "name", "neg", "optimization_barrier", "pad", "real", "reduce_sum",
+    "reshape", "rev", "select_and_gather_add", "slice", "split", "squeeze", "stack", "sub",
+    "transpose", "unstack", "device_put",
+}  # fmt: skip
+# Linear in their first operands, so many, as long as the others do not depend on the values.
+LINEAR_IN_FIRST = {"div": 1, "gather": 1, "dynamic_slice": 1, "dynamic_update_slice": 2}
+PRODUCTS = {"mul", "dot_general"}
+CALLS = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "core_call": "call_jaxpr",
+         "custom_jvp_call": "call_jaxpr", "remat": "jaxpr", "checkpoint": "jaxpr"}  # fmt: skip
+
+
+def degrees(jaxpr: Any, seeds: Mapping[Any, Degree]) -> Callable[[Any], Degree]:
+    """Return a function from a jaxpr's variables to their degrees in the seeded ones.
+
+    >>> import jax
+    >>> jaxpr = jax.make_jaxpr(lambda a, x: a * (x - 1.0) ** 2)(1.0, 2.0).jaxpr
+    >>> degrees(jaxpr, {jaxpr.invars[1]: 1})(jaxpr.outvars[0])
+    2
+    """
+    found: dict[Any, Degree] = dict(seeds)
+
+    def read(atom: Any) -> Degree:
+        return 0 if hasattr(atom, "val") else found.get(atom, 0)
+
+    for equation in jaxpr.eqns:
+        inputs = [read(v) for v in equation.invars]
+        if not any(inputs):
+            continue
+        reached = zip(equation.outvars, outputs(equation, inputs), strict=True)
+        found |= {v: degree for v, degree in reached if degree and v not in seeds}
+    return read
+
+
+def outputs(equation: Any, inputs: Sequence[Degree]) -> list[Degree]:
+    """Return the degrees of an equation's outputs, given those of its inputs."""
+    name, count = equation.primitive.name, len(equation.outvars)
+    if name in CALLS:
+        inner = equation.params[CALLS[name]]
+        inner = getattr(inner, "jaxpr", inner)
+        read = degrees(inner, dict(zip(inner.invars, inputs, strict=True)))
+        return [read(v) for v in inner.outvars]
+    return [_degree(equation, name, inputs)] * count
+
+
+def _degree(equation: Any, name: str, inputs: Sequence[Degree]) -> Degree:
+    if name in LINEAR:
+        return max(inputs)
+    if name in PRODUCTS:
+        return sum(inputs)
+    if name in ("integer_pow", "square"):
+        power = equation.params.get("y", 2)
+        return power * inputs[0] if power > 0 else NONLINEAR
+    if name in LINEAR_IN_FIRST:
+        first = LINEAR_IN_FIRST[name]
+        return NONLINEAR if any(inputs[first:]) else max(inputs[:first])
+    if name.startswith("scatter"):
+        fine = name in ("scatter", "scatter-add") and not inputs[1]
+        return max(inputs) if fine else NONLINEAR
+    if name in ("select_n", "triangular_solve"):
+        return NONLINEAR if inputs[0] else max(inputs[1:])
+    if name in ("eq", "ne") and _asks_whether_finite(equation):
+        return 0
+    return NONLINEAR
+
+
+def _asks_whether_finite(equation: Any) -> bool:
+    """Tell whether a comparison is with itself or with infinity: settled for all real values."""
+    left, right = equation.invars
+    return left is right or any(
+        hasattr(v, "val") and getattr(v.val, "ndim", 0) == 0 and isinf(float(v.val))
+        for v in (left, right)
+    )

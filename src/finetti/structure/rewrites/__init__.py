@@ -1,0 +1,1 @@
+"""Rewrite models into easier ones that say the same: one trick a file."""

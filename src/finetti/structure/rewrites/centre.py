@@ -1,0 +1,215 @@
+"""Centre each group's effect as far as its own data say, by an exact change of variables.
+
+A location-scale site is u = loc + root e with e of location 0 and scale 1; the rest of the model
+sees its effect w = M + S e. Were the rest's log density in w normal, with information I and pull
+I h (constants learned in warm-up), then e given all else would be normal with precision
+K = 1 + S' I S and mean K^-1 S' (I h - I M). So the sampler moves z, which is nearly white noise:
+
+    e = K^-1 S' (I h - I M) + K^-1/2 z
+
+It is exact for any constants: I = 0 is the non-centred form, a large I the centred one, and each
+group has its own (Papaspiliopoulos, Roberts & Skold 2007; Gorinova, Moore & Hoffman 2020). Sites
+of the same members, such as intercepts and slopes, move together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from finetti.structure.program import Reader
+from finetti.structure.rewrites.arrow import UNROLLED, cholesky, lower_solve
+from finetti.structure.rewrites.paths import Path
+from finetti.structure.rewrites.rewrite import Move
+from finetti.types import Array, Float
+
+
+@dataclass(frozen=True)
+class Part:
+    """Hold one site of a block: its prior's parameters in the program, and the way to its effect.
+
+    Each of `count` members has `width` numbers. `root` names the argument that scales them:
+    "scale", member by member, or "scale_tril", a matrix.
+    """
+
+    site: str
+    shape: tuple[int, ...]
+    count: int
+    width: int
+    loc: str
+    scale: str
+    path: Path
+
+    @property
+    def dense(self) -> bool:
+        """Tell whether a matrix scales the member's numbers."""
+        return self.scale.endswith("scale_tril")
+
+    def flat(self, value: Any) -> Float[Array, "member k"]:
+        """Return a value of the site's shape, or one that broadcasts to it, a row a member."""
+        return jnp.broadcast_to(value, self.shape).reshape(self.count, self.width)
+
+    def prior(self, reader: Reader) -> tuple[Array, Array]:
+        """Return location (member, k) and root (member, k, k) of the site's own prior."""
+        location = self.flat(reader.argument(self.site, self.loc))
+        scale = reader.argument(self.site, self.scale)
+        if self.dense:
+            batch = self.shape[: len(self.shape) - 1]
+            full = jnp.broadcast_to(scale, (*batch, self.width, self.width))
+            return location, full.reshape(self.count, self.width, self.width)
+        return location, self.flat(scale)[..., None] * jnp.eye(self.width)
+
+    def effect(self, reader: Reader) -> tuple[Array, Array]:
+        """Return offset and factor, both (member, k): the effect is offset + factor * u."""
+        offset, factor = self.path.read(reader)
+        return self.flat(offset), self.flat(factor)
+
+
+@dataclass(frozen=True)
+class Centre(Move):
+    """Give sites of the same members coordinates in which they are nearly white noise."""
+
+    parts: tuple[Part, ...]
+    members: str
+    seen: tuple[str, ...]
+    verb = "centre"
+
+    @property
+    def sites(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Return the names of the sites."""
+        return tuple(part.site for part in self.parts)
+
+    @property
+    def count(self) -> int:
+        """Return the number of members."""
+        return self.parts[0].count
+
+    @property
+    def width(self) -> int:
+        """Return how many numbers each member has."""
+        return sum(part.width for part in self.parts)
+
+    def done(self, site: str) -> str:
+        """Say what is done to the site."""
+        return "centre, each as its data say"
+
+    def reason(self, site: str) -> str:
+        """Say why."""
+        together = " and ".join(s for s in self.sites if s != site)
+        with_ = f", together with {together}" if together else ""
+        return f"{self.seen[self.sites.index(site)]}{with_}"
+
+    def cost(self) -> str:
+        """Say what an evaluation does for each member."""
+        how = {1: "a square root"}.get(self.width, f"a Cholesky factor of {self.width}")
+        return f"{self.count:,} members, {how} each; constants learned in warm-up"
+
+    def start(self, dtype: str) -> dict[str, Any]:
+        """Return the constants before anything is learned: the non-centred form."""
+        return {
+            "information": np.zeros((self.count, self.width, self.width), dtype),
+            "pull": np.zeros((self.count, self.width), dtype),
+        }
+
+    def supply(
+        self, reader: Reader, free: Mapping[str, Array], learned: Mapping[str, Array]
+    ) -> dict[str, tuple[Array, Array]]:
+        """Return each site's unconstrained value, and the log Jacobian of all with the first."""
+        view = self._view(reader, learned)
+        z = jnp.concatenate([part.flat(free[part.site]) for part in self.parts], -1)
+        e = view.mean + lower_solve(view.factor, z[..., None], transposed=True)[..., 0]
+        moved = view.location + jnp.sum(view.root * e[..., None, :], -1)
+        jacobian = jnp.sum(log_diagonal(view.root) - log_diagonal(view.factor))
+        zero, found, start = jnp.zeros_like(jacobian), {}, 0
+        for i, part in enumerate(self.parts):
+            value = moved[:, start : start + part.width].reshape(part.shape)
+            found[part.site] = (value, zero if i else jacobian)
+            start += part.width
+        return found
+
+    def recover(
+        self, reader: Reader, free: Mapping[str, Array], learned: Mapping[str, Array]
+    ) -> dict[str, Array]:
+        """Return what the sampler moves, given the sites' unconstrained values."""
+        view = self._view(reader, learned)
+        u = jnp.concatenate([part.flat(free[part.site]) for part in self.parts], -1)
+        e = lower_solve(view.root, (u - view.location)[..., None])[..., 0]
+        left = e - view.mean
+        z = jnp.sum(jnp.swapaxes(view.factor, -1, -2) * left[..., None, :], -1)
+        found, start = {}, 0
+        for part in self.parts:
+            found[part.site] = z[:, start : start + part.width].reshape(part.shape)
+            start += part.width
+        return found
+
+    def _view(self, reader: Reader, learned: Mapping[str, Array]) -> View:
+        priors = [part.prior(reader) for part in self.parts]
+        effects = [part.effect(reader) for part in self.parts]
+        location = jnp.concatenate([loc for loc, _ in priors], -1)
+        root = _block_diagonal([root for _, root in priors])
+        offset, factor = (jnp.concatenate(both, -1) for both in zip(*effects, strict=True))
+        spread = factor[..., None] * root  # S
+        information = learned["information"]
+        pull = learned["pull"] - _times(information, offset + factor * location)
+        precision = jnp.eye(self.width) + _sandwich(spread, information)
+        lower = cholesky(precision)
+        slope = jnp.sum(spread * pull[..., None], -2)
+        mean = lower_solve(lower, lower_solve(lower, slope[..., None]), transposed=True)[..., 0]
+        return View(location, root, spread, lower, mean)
+
+
+@dataclass(frozen=True)
+class View:
+    """Hold what a block's prior and the learned constants make of it, a row a member.
+
+    `factor` is the Cholesky factor of K, `mean` that of e given all else.
+    """
+
+    location: Float[Array, "member k"]
+    root: Float[Array, "member k k"]
+    spread: Float[Array, "member k k"]
+    factor: Float[Array, "member k k"]
+    mean: Float[Array, "member k"]
+
+
+def _block_diagonal(roots: list[Array]) -> Array:
+    if len(roots) == 1:
+        return roots[0]
+    width, start, rows = sum(r.shape[-1] for r in roots), 0, []
+    for root in roots:
+        k = root.shape[-1]
+        rows.append(jnp.pad(root, ((0, 0), (0, 0), (start, width - start - k))))
+        start += k
+    return jnp.concatenate(rows, -2)
+
+
+def _times(matrix: Array, vector: Array) -> Array:
+    return jnp.sum(matrix * vector[..., None, :], -1)
+
+
+def _sandwich(spread: Array, information: Array) -> Array:
+    """Return S' I S; entry by entry where blocks are small, which compiles to plain loops."""
+    if spread.shape[-1] > UNROLLED:
+        return jnp.swapaxes(spread, -1, -2) @ information @ spread
+    half = jnp.sum(information[..., None] * spread[..., None, :, :], -2)
+    return jnp.sum(spread[..., None] * half[..., None, :], -3)
+
+
+def log_diagonal(matrix: Array) -> Array:
+    """Return the logs of the diagonals of matrices, signs left aside."""
+    return jnp.log(jnp.abs(jnp.diagonal(matrix, axis1=-2, axis2=-1)))
+
+
+def members(shape: tuple[int, ...], plates: int, dense: bool, widest: int) -> tuple[int, int]:
+    """Return how many members a site's shape has, and the numbers each has."""
+    event = shape[plates:]
+    if dense:
+        return prod(shape[:-1]), shape[-1]
+    if plates and prod(event) <= widest:
+        return prod(shape[:plates]), prod(event)
+    return prod(shape), 1

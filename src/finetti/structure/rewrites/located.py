@@ -1,0 +1,112 @@
+"""Find the location-scale sites of groups, what the rest of the model sees of them, and blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from finetti.structure.program import Program
+from finetti.structure.rewrites.centre import Centre, Part, members
+from finetti.structure.rewrites.paths import depends, follow
+from finetti.structure.variables import Variable
+
+WIDEST = 8  # numbers of one member, and of one block
+DENSEST = 64  # numbers of one member whose prior is a multivariate normal
+ROOTS = ("scale_tril", "scale")
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Hold a part of a block, with the variables of the program that it is made of."""
+
+    part: Part
+    plates: tuple[Any, ...]
+    mentions: tuple[Any, ...]
+    words: str
+
+
+def find(
+    program: Program,
+    variables: tuple[Variable, ...],
+    gone: Collection[str],
+    refused: Collection[str],
+) -> tuple[list[Centre], dict[str, str]]:
+    """Return a rewrite for each block of sites that can be centred.
+
+    `gone` are the sites taken out by other rewrites. The second part says of the other
+    location-scale sites why they stay as they are.
+    """
+    sites = [v for v in variables if v.kind == "latent" and v.located and v.name not in gone]
+    sites = [v for v in sites if prod(v.shape) > 1 and v.free_shape == v.shape]
+    latent = {v.name for v in variables if v.kind == "latent"}
+    blocks: list[list[_Seen]] = []
+    reasons: dict[str, str] = {}
+    for i, v in enumerate(sites):
+        later = {w.name for w in sites[i:] if w.name not in refused}
+        found = _look(program, v, later.union(gone, {v.name}), latent)
+        if v.name in refused:
+            reasons[v.name] = "the plan was told not to"
+        elif isinstance(found, str):
+            reasons[v.name] = found
+        else:
+            _place(program, found, blocks)
+    return [_centre(block) for block in blocks], reasons
+
+
+def _look(
+    program: Program, v: Variable, barred: Collection[str], latent: Collection[str]
+) -> _Seen | str:
+    """Find a site's parameters and its effect; say why it is no case for centring."""
+    arguments = program.outputs.arguments[v.name]
+    loc = _named(arguments, ("loc",))
+    scale = _named(arguments, ROOTS)
+    outside, random = depends(program, barred), depends(program, latent)
+    if outside(arguments[loc]) or outside(arguments[scale]):
+        return "its prior depends on sites that are taken out of the sampler"
+    path, met = follow(program, v.name, v.support != "real", lambda other: not outside(other))
+    mentions = (arguments[loc], arguments[scale], *met)
+    if not any(map(random, mentions)):
+        return "its prior is fixed: the metric learns its scale"
+    dense = scale.endswith("scale_tril")
+    count, width = members(v.shape, len(v.plates), dense, WIDEST)
+    if width > DENSEST:
+        return f"a prior of {width} correlated numbers is too wide"
+    part = Part(v.name, v.shape, count, width, loc, scale, path)
+    return _Seen(part, v.plates, mentions, f"{v.located} effects, seen through {_way(part, v)}")
+
+
+def _way(part: Part, v: Variable) -> str:
+    steps = len(part.path.steps)
+    if part.path.free:
+        return f"their {v.transform.lower()}" if v.transform else "themselves"
+    return "a linear predictor" if steps > 1 else "themselves"
+
+
+def _named(arguments: dict[str, Any], endings: Iterable[str]) -> str:
+    """Return the first argument with one of the names, its own or of an inner distribution."""
+    return next(k for ending in endings for k in arguments if k.rpartition(".")[2] == ending)
+
+
+def _place(program: Program, found: _Seen, blocks: list[list[_Seen]]) -> None:
+    """Put a part into a block of the same members, or into one of its own.
+
+    Blocks are made in order: what a part depends on must come before its block.
+    """
+    for number, block in enumerate(blocks):
+        first, width = block[0], sum(seen.part.width for seen in block) + found.part.width
+        alike = found.plates and found.plates == first.plates
+        if not alike or found.part.count != first.part.count or width > WIDEST:
+            continue
+        after = {seen.part.site for others in blocks[number:] for seen in others}
+        if not any(map(depends(program, after), found.mentions)):
+            block.append(found)
+            return
+    blocks.append([found])
+
+
+def _centre(block: list[_Seen]) -> Centre:
+    plates = " x ".join(str(p) for p in block[0].plates)
+    parts = tuple(seen.part for seen in block)
+    return Centre(parts, plates or f"{parts[0].count} members", tuple(s.words for s in block))

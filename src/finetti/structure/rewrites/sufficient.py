@@ -1,0 +1,195 @@
+"""Find normal observations whose mean is linear in few numbers, and form their statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from finetti.structure.degrees import outputs
+from finetti.structure.program import Program, Reader
+from finetti.structure.rewrites.condense import Condense, Source, store
+from finetti.structure.variables import Variable
+
+FEWEST = 32  # observations: fewer are not worth condensing
+COLUMNS = 16  # quantities of few numbers are taken apart into single ones
+CLOSE = 1e-8
+
+
+class Column(NamedTuple):
+    """Hold a source's part of L: observation i has `weight[i]` times the member `member[i]`."""
+
+    source: Source
+    size: int
+    member: np.ndarray
+    weight: np.ndarray
+
+
+def find(
+    program: Program, variables: tuple[Variable, ...], refused: Collection[str]
+) -> list[tuple[Condense, dict[str, Any]]]:
+    """Return a rewrite for each observed site that can be condensed, with its statistics."""
+    if program.dtype != "float64":  # sums of squares need the digits
+        return []
+    found = [
+        _condensed(program, v.name, v.data)
+        for v in variables
+        if v.family == "Normal" and v.name not in refused
+        if v.data is not None and v.data.size >= FEWEST
+    ]
+    return [f for f in found if f is not None]
+
+
+def _condensed(
+    program: Program, site: str, data: np.ndarray
+) -> tuple[Condense, dict[str, Any]] | None:
+    known = _known(program)
+    arguments = {k.rpartition(".")[2]: v for k, v in program.outputs.arguments[site].items()}
+    scale = arguments["scale"]
+    weighted = hasattr(scale, "val") or scale in known
+    if not weighted and np.prod(scale.aval.shape) != 1:
+        return None
+    variables = _sources(program, arguments["loc"], known, data.size)
+    reach = _Reach(program, arguments["loc"], variables, data.shape)
+    columns = reach.columns()
+    if columns is None:
+        return None
+    reader = Reader(program, program.constants, {}, {})
+    sigma = np.asarray(reader.read(scale)) if weighted else np.ones(())
+    sigma = np.broadcast_to(sigma, data.shape).ravel()
+    pairs, constants = _statistics(columns, (data - reach.constant).ravel(), 1 / sigma**2)
+    size = sum(e["values"].size for e in constants["entries"]) + sum(c.size for c in columns)
+    count = data.size
+    if 2 * size > count:
+        return None
+    if weighted:
+        constants["log_weights"] = -np.log(sigma).sum() - 0.5 * count * np.log(2 * np.pi)
+    sources = tuple(c.source for c in columns)
+    return Condense((site,), sources, pairs, count, size, weighted), constants
+
+
+def _known(program: Program) -> set[Any]:
+    """Return the variables that the data alone determine."""
+    known = set(program.data)
+    for equation in program.jaxpr.eqns:
+        inputs = [v for v in equation.invars if not hasattr(v, "val")]
+        if all(v in known for v in inputs):
+            known.update(equation.outvars)
+    return known
+
+
+def _sources(program: Program, variable: Any, known: set[Any], count: int) -> list[Any]:
+    """Follow linear equations up from a variable to the smaller quantities it is made of."""
+    makers = {v: e for e in program.jaxpr.eqns for v in e.outvars}
+    found: list[Any] = []
+    waiting, seen = [variable], set()
+    while waiting:
+        v = waiting.pop()
+        if hasattr(v, "val") or v in known or v in seen:
+            continue
+        seen.add(v)
+        equation = makers.get(v)
+        inputs = equation.invars if equation is not None else []
+        unknown = [int(not hasattr(w, "val") and w not in known) for w in inputs]
+        small = np.prod(v.aval.shape) < count
+        if small or equation is None or max(outputs(equation, unknown)) > 1:
+            found.append(v)
+        else:
+            waiting += equation.invars
+    return found
+
+
+class _Reach:
+    """Learn how a mean depends on its sources by evaluating it at chosen values of them."""
+
+    def __init__(
+        self, program: Program, mean: Any, sources: list[Any], shape: tuple[int, ...]
+    ) -> None:
+        places = {
+            v: (i, j) for i, e in enumerate(program.jaxpr.eqns) for j, v in enumerate(e.outvars)
+        }
+        self.places = [places.get(v) for v in sources]
+        self.shapes = [v.aval.shape for v in sources]
+
+        @jax.jit
+        def evaluate(data, *values):
+            reader = Reader(program, data, {}, {})
+            reader.known |= dict(zip(sources, values, strict=True))
+            return jax.numpy.broadcast_to(reader.read(mean), shape)
+
+        zeros = [np.zeros(s) for s in self.shapes]
+        self.evaluate = lambda values: np.asarray(evaluate(program.constants, *values))
+        self.zeros = zeros
+        self.constant = self.evaluate(zeros)
+
+    def columns(self) -> list[Column] | None:
+        """Return a column for each source, or for each of its columns; None where it has many."""
+        if None in self.places:
+            return None
+        found: list[Column] = []
+        for i, shape in enumerate(self.shapes):
+            whole = self._column(i, None)
+            if whole is not None:
+                found.append(whole)
+                continue
+            if not shape or shape[-1] > COLUMNS:
+                return None
+            parts = [self._column(i, c) for c in range(shape[-1])]
+            if any(p is None for p in parts):
+                return None
+            found += [p for p in parts if p is not None]
+        return found
+
+    def _column(self, i: int, column: int | None) -> Column | None:
+        """Tell which member each observation takes and how often, if it takes one alone."""
+        shape = self.shapes[i]
+        members = np.zeros(shape)[..., 0].size if column is not None else int(np.prod(shape))
+        weight = self._apply(i, column, np.ones(members))
+        place = self._apply(i, column, np.arange(members, dtype=float))
+        member = np.rint(np.divide(place, weight, out=np.zeros_like(place), where=weight != 0))
+        member = np.clip(member, 0, members - 1).astype(int)
+        generic = np.random.default_rng(1931).uniform(0.5, 1.5, members)
+        expected, found = weight * generic[member], self._apply(i, column, generic)
+        if not np.allclose(found, expected, rtol=CLOSE, atol=CLOSE * np.abs(found).max(initial=0)):
+            return None
+        (equation, output) = self.places[i] or (0, 0)
+        return Column(Source(equation, output, column), members, member, weight)
+
+    def _apply(self, i: int, column: int | None, values: np.ndarray) -> np.ndarray:
+        """Return what the mean gains from values of one source, flat."""
+        full = np.zeros(self.shapes[i])
+        if column is None:
+            full[...] = values.reshape(self.shapes[i])
+        else:
+            full[..., column] = values.reshape(full.shape[:-1])
+        given = [full if k == i else z for k, z in enumerate(self.zeros)]
+        return (self.evaluate(given) - self.constant).ravel()
+
+
+def _statistics(columns: list[Column], y: np.ndarray, weights: np.ndarray) -> tuple[Any, dict]:
+    """Form G, q and the residual sum of squares about least-squares values."""
+    from scipy.sparse import csr_array, hstack
+    from scipy.sparse.linalg import lsqr
+
+    rows = np.arange(len(y))
+    parts = [csr_array((c.weight, (rows, c.member)), shape=(len(y), c.size)) for c in columns]
+    design = csr_array(hstack(parts))
+    root = np.sqrt(weights)
+    centre = lsqr(design * root[:, None], y * root, damp=1e-6, atol=1e-12, btol=1e-12)[0]
+    left = y - design @ centre
+    bounds = np.cumsum([c.size for c in columns])[:-1]
+    stored = [
+        store(parts[i].T @ (parts[j] * weights[:, None]), i, j)
+        for i in range(len(parts))
+        for j in range(i, len(parts))
+    ]
+    kept = [(pair, entries) for pair, entries in stored if np.any(entries["values"])]
+    constants = {
+        "centres": np.split(centre, bounds),
+        "slopes": np.split(design.T @ (weights * left), bounds),
+        "rss": np.sum(weights * left**2),
+        "entries": [entries for _, entries in kept],
+    }
+    return tuple(pair for pair, _ in kept), constants

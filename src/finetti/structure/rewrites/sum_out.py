@@ -1,0 +1,144 @@
+"""Sum discrete sites out exactly, give their posterior probabilities and draw them back.
+
+Every scalar member of the sites is a variable with few states, and every element of a term a
+factor on the few members it depends on. Members that share no factor may share a colour: the terms
+are evaluated with all members of a colour at the same state (the compressed evaluation that
+Curtis, Powell & Reid 1974 use for Jacobians), which gives all the factors' tables at once. Then
+the variables are eliminated in rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from finetti.structure.rewrites.rewrite import Marginal, Terms
+from finetti.structure.rewrites.rounds import Elimination, Pool, Pools, Shape, add_up
+from finetti.types import Array, Key, Scalar
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Point at those elements of a term whose members have the colours on `axes`, in order."""
+
+    term: str
+    axes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Hold terms that are evaluated together, at all joint states of some colours."""
+
+    states: Shape
+    pieces: tuple[Piece, ...]
+
+    def assignments(self) -> np.ndarray:
+        """Return the colours' joint states, one a row; a last column serves all other colours."""
+        grid = np.indices(self.states).reshape(len(self.states), prod(self.states))
+        return np.vstack([grid, np.zeros_like(grid[:1])]).T
+
+    def tables(self, values: Mapping[str, Array], elements: list[Any]) -> list[Array]:
+        """Return each piece's factors from the terms' values, whose first axis is assignments."""
+        found = []
+        for piece, chosen in zip(self.pieces, elements, strict=True):
+            idle = [i for i in range(len(self.states)) if i not in piece.axes]
+            table = values[piece.term].reshape(*self.states, -1)
+            table = jnp.transpose(table, (*idle, len(self.states), *piece.axes))[(0,) * len(idle)]
+            found.append(table if chosen is None else table[chosen])
+        return found
+
+
+@dataclass(frozen=True)
+class SumOut(Marginal):
+    """Sum out discrete sites of known, bounded support.
+
+    `shapes` and `states` are each site's shape and number of states, `pools` say
+    what the factors are made of, `seen` what is summed, in words.
+    """
+
+    sites: tuple[str, ...]
+    terms: tuple[str, ...]
+    shapes: tuple[Shape, ...]
+    states: tuple[int, ...]
+    batches: tuple[Batch, ...]
+    pools: tuple[Pool, ...]
+    elimination: Elimination
+    seen: str
+    verb = "sum out"
+    by_element = True
+
+    def done(self, site: str) -> str:
+        """Say what is done to a site."""
+        return "sum out, draw back exactly"
+
+    def reason(self, site: str) -> str:
+        """Say why."""
+        states = self.states[self.sites.index(site)]
+        others = ", ".join(t for t in self.terms if t not in self.sites) or "no other term"
+        return f"discrete with {states} states: summed over its own density and {others}"
+
+    def cost(self) -> str:
+        """Say how many states are summed over."""
+        return self.seen
+
+    def log_marginal(self, terms: Terms, constants: Mapping[str, Any]) -> Scalar:
+        """Return the log of the sum over all joint states."""
+        pools = self._pools(terms, constants, constants["masks"])
+        return self.elimination.log_sum(pools, constants["rounds"])
+
+    def draw(self, key: Key, terms: Terms, constants: Mapping[str, Any]) -> dict[str, Array]:
+        """Draw the sites jointly from their conditional distribution."""
+        pools = self._pools(terms, constants, constants["masks"])
+        sizes = [prod(shape) for shape in self.shapes]
+        states = self.elimination.draw(key, pools, constants["rounds"], sum(sizes))
+        parts = jnp.split(states, np.cumsum(sizes)[:-1])
+        steps = dict(zip(self.sites, parts, strict=True))
+        lowest = constants["lowest"]
+        return {n: low + steps[n].reshape(low.shape).astype(low.dtype) for n, low in lowest.items()}
+
+    def probabilities(self, terms: Terms, constants: Mapping[str, Any]) -> dict[str, Array]:
+        """Return each site's state probabilities given all else, shape (*shape, states).
+
+        They are the slope of the log sum in the members' own log weights.
+        """
+
+        def log_sum(masks: list[Array]) -> Scalar:
+            pools = self._pools(terms, constants, masks)
+            return self.elimination.log_sum(pools, constants["rounds"])
+
+        slopes = jax.grad(log_sum)(constants["masks"])
+        return {
+            site: slope.reshape(*shape, -1)
+            for site, slope, shape in zip(self.sites, slopes, self.shapes, strict=True)
+        }
+
+    def _pools(self, terms: Terms, constants: Mapping[str, Any], masks: list[Array]) -> Pools:
+        """Evaluate the terms and gather them into factors."""
+        pieces = list(masks)
+        for batch, given in zip(self.batches, constants["batches"], strict=True):
+            values = self._evaluate(batch, terms, constants, given["columns"])
+            pieces += batch.tables(values, given["elements"])
+        return add_up(self.pools, pieces, constants["pools"])
+
+    def _evaluate(
+        self, batch: Batch, terms: Terms, constants: Mapping[str, Any], columns: Mapping[str, Array]
+    ) -> Mapping[str, Array]:
+        """Return the batch's terms at all joint states of its colours, those along axis 0."""
+        wanted = {piece.term for piece in batch.pieces}
+
+        def at(states: Array) -> dict[str, Array]:
+            moved = {
+                site: jnp.minimum(states[columns[site]], constants["span"][site])
+                for site in self.sites
+            }
+            found = terms({site: constants["lowest"][site] + step for site, step in moved.items()})
+            return {name: value for name, value in found.items() if name in wanted}
+
+        dtype = constants["lowest"][self.sites[0]].dtype
+        return jax.vmap(at)(jnp.asarray(batch.assignments(), dtype))

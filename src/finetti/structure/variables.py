@@ -1,0 +1,161 @@
+"""Describe a model's sites: what each is, its shape, its named dimensions and its support."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from finetti.distributions import (
+    Distribution,
+    biject_to,
+    constraints,
+    demands,
+    describe_support,
+    locate,
+    name_family,
+    scalar_support,
+    unchecked,
+)
+from finetti.errors import ModelError
+from finetti.language.dims import Plate
+from finetti.language.effects import Site, alone, around
+from finetti.language.handlers import trace
+from finetti.types import Array
+
+
+@dataclass(frozen=True)
+class Variable:
+    """Describe one site: what it is, its shape and named dimensions, its support.
+
+    `kind` is "latent", "observed", "fixed", "deterministic" or "factor". `shape` is the
+    constrained shape, `free_shape` that of the unconstrained value (latent sites only).
+    `support` says in words which values it takes and `transform` names the bijection from the
+    real numbers. `located` names the location-scale family of the unconstrained value, if it has
+    one. `constraints` hold what its distribution demands of each argument, `data` an
+    observed value.
+    """
+
+    name: str
+    kind: str
+    family: str
+    shape: tuple[int, ...]
+    dims: tuple[str, ...]
+    plates: tuple[Plate, ...]
+    support: str = ""
+    discrete: bool = False
+    transform: str = ""
+    free_shape: tuple[int, ...] = ()
+    located: str = ""
+    constraints: Mapping[str, Any] = field(default_factory=dict)
+    data: np.ndarray | None = None
+
+
+def discover(run: Callable[[], Any]) -> tuple[Variable, ...]:
+    """Run a model abstractly and describe its sites in order.
+
+    Raises the `ModelError`s of the language: nothing is compiled.
+    """
+    found: dict[str, Variable] = {}
+
+    def inspect() -> int:
+        given: set[str] = set()
+
+        def before(site: Site) -> None:
+            if site.latent and site.value is None:
+                site.value = placeholder(site)
+            elif site.latent:
+                given.add(site.name)
+
+        with alone(), unchecked(), trace() as sites, around(before):
+            run()
+        found.update({name: _describe(site, name in given) for name, site in sites.items()})
+        return 0
+
+    jax.eval_shape(inspect)
+    _agree_on_plates(found.values())
+    return tuple(found.values())
+
+
+def placeholder(site: Site) -> Array:
+    shape = site.distribution.batch_shape + site.distribution.event_shape
+    if is_discrete(site.distribution):
+        return jnp.zeros(shape, int)
+    free = jnp.zeros(_free_shape(site))
+    return biject_to(site.distribution.support)(free)
+
+
+def read_constraints(distribution: Distribution) -> dict[str, Any]:
+    """Return what a distribution demands of its arguments, by name as `read_arguments` has them."""
+    found = demands(distribution)
+    for name, value in vars(distribution).items():
+        if isinstance(value, Distribution):
+            found |= {f"{name}.{k}": c for k, c in read_constraints(value).items()}
+    return found
+
+
+def _describe(site: Site, given: bool) -> Variable:
+    plates, shape = site.plates, tuple(jnp.shape(site.value))
+    sizes = tuple(p.size for p in plates)
+    plates = plates if shape[: len(sizes)] == sizes else ()
+    dims = tuple(p.name for p in plates)
+    dims += tuple(f"{site.name}_dim_{i}" for i in range(len(shape) - len(plates)))
+    if site.kind != "sample":
+        return Variable(site.name, site.kind, "", shape, dims, plates)
+    distribution, kind = site.distribution, "observed" if site.observed else "latent"
+    kind = "fixed" if given else kind
+    discrete = is_discrete(distribution)
+    free, transform = ((), "")
+    if kind == "latent" and not discrete:
+        free, transform = _free_shape(site), type(biject_to(distribution.support)).__name__
+    return Variable(
+        name=site.name,
+        kind=kind,
+        family=name_family(distribution),
+        shape=shape,
+        dims=dims,
+        plates=plates,
+        support=describe_support(distribution.support),
+        discrete=discrete,
+        transform=transform.removesuffix("Transform"),
+        free_shape=free,
+        located=locate(distribution) if kind == "latent" and not discrete else "",
+        constraints=read_constraints(distribution),
+        data=_known(site.value) if kind == "observed" else None,
+    )
+
+
+def is_discrete(distribution: Distribution) -> bool:
+    """Tell whether a distribution's values are discrete."""
+    return bool(getattr(distribution.support, "is_discrete", False))
+
+
+def _known(value: Any) -> np.ndarray | None:
+    return None if isinstance(value, Tracer) else np.asarray(value)
+
+
+def _free_shape(site: Site) -> tuple[int, ...]:
+    shape = site.distribution.batch_shape + site.distribution.event_shape
+    try:
+        if scalar_support(site.distribution.support) is constraints.complex:
+            raise NotImplementedError
+        return tuple(biject_to(site.distribution.support).inverse_shape(shape))
+    except NotImplementedError as error:
+        raise ModelError(
+            f"site `{site.name}`: no bijection from the real numbers to {site.distribution.support}"
+        ) from error
+
+
+def _agree_on_plates(variables: Iterable[Variable]) -> None:
+    known: dict[str, Plate] = {}
+    for plate in (p for v in variables for p in v.plates):
+        if known.setdefault(plate.name, plate) != plate:
+            raise ModelError(
+                f"plate `{plate.name}` is opened twice with different members "
+                f"({known[plate.name].size} and {plate.size}): give one of them another name"
+            )
