@@ -13,17 +13,36 @@ RARE = 0.002  # of the draws: at the usual target acceptance a divergence now an
 CENTRED_WITH_FUNNEL = [v for v in zoo.VARIANTS if v not in CENTRED_WITHOUT_FUNNEL]
 
 
-def assert_matches(case: zoo.Case, method=DRAWS) -> ft.Posterior:
-    posterior = ft.fit(case.build(), method, seed=1, progress=False)
+def run(case: zoo.Case, method=None, planned: bool = True) -> ft.Posterior:
+    model = case.build()
+    plan = model.plan() if planned else model.plan().as_written()
+    return ft.fit(model, method, seed=1, plan=plan, progress=False)
+
+
+def assert_matches(case: zoo.Case, method=DRAWS, planned: bool = True) -> ft.Posterior:
+    posterior = run(case, method, planned)
     scores = zoo.misses(posterior, case.reference)
     assert len(scores) == 133
     assert max(map(abs, scores.values())) < 4, zoo.worst(scores)
     return posterior
 
 
+@pytest.mark.parametrize("planned", [True, False], ids=["planned", "as written"])
 @pytest.mark.parametrize("name", zoo.VARIANTS)
-def test_noncentred_matches_the_exact_posterior(name):
-    assert_matches(zoo.schools(name))
+def test_noncentred_matches_the_exact_posterior(name, planned):
+    assert_matches(zoo.schools(name), planned=planned)
+
+
+@pytest.mark.parametrize("form", [zoo.centred_schools, zoo.noncentred_schools])
+@pytest.mark.parametrize("name", zoo.VARIANTS)
+def test_the_plan_makes_one_of_both_forms(name, form):
+    """The effects are integrated out; a draw is worth about an independent one."""
+    posterior = run(zoo.schools(name, form))
+    assert not posterior.tree["sample_stats"]["diverging"].any()
+    assert not posterior.advice(), str(posterior.advice())
+    table = posterior.summary(["mu", "theta", "theta_sd"])
+    assert table["ess_bulk"].min() > 1500
+    assert table["ess_bulk"].median() > 3500
 
 
 @pytest.mark.parametrize("name", CENTRED_WITHOUT_FUNNEL)
@@ -32,7 +51,7 @@ def test_centred_matches_where_the_geometry_allows(name):
 
     Many more would show that the funnel's neck, a small share of the mass here, is left out.
     """
-    posterior = assert_matches(zoo.schools(name, zoo.centred_schools), ft.NUTS(draws=2500))
+    posterior = assert_matches(zoo.schools(name, zoo.centred_schools), ft.NUTS(draws=2500), False)
     assert posterior.tree["sample_stats"]["diverging"].mean() < RARE
 
 
@@ -40,22 +59,21 @@ def test_centred_matches_where_the_geometry_allows(name):
 @pytest.mark.parametrize("name", zoo.VARIANTS)
 @pytest.mark.parametrize("metric", [ft.Diagonal(), ft.Dense()], ids=["diagonal", "dense"])
 def test_noncentred_matches_on_a_closer_look(name, metric):
-    assert_matches(zoo.schools(name), ft.NUTS(draws=20_000, metric=metric))
+    assert_matches(zoo.schools(name), ft.NUTS(draws=20_000, metric=metric), False)
 
 
 # In pymc2_literal the data outweigh the prior of the effects: there the centred form mixes well,
 # and the non-centred one slowly.
 @pytest.mark.parametrize("name", [v for v in zoo.VARIANTS if v != "pymc2_literal"])
 def test_the_noncentred_form_hardly_diverges(name):
-    posterior = ft.fit(zoo.schools(name).build(), seed=1, progress=False)
+    posterior = run(zoo.schools(name), planned=False)
     assert posterior.tree["sample_stats"]["diverging"].mean() < RARE
     assert {f.problem for f in posterior.advice()} <= {"divergences"}
 
 
 @pytest.mark.parametrize("name", CENTRED_WITH_FUNNEL)
 def test_the_centred_forms_divergences_are_reported_with_their_place(name):
-    case = zoo.schools(name, zoo.centred_schools)
-    posterior = ft.fit(case.build(), seed=1, progress=False)
+    posterior = run(zoo.schools(name, zoo.centred_schools), planned=False)
     diverging = posterior.tree["sample_stats"]["diverging"].values
     assert diverging.any()
     tau = posterior["tau"].values

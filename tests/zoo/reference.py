@@ -47,57 +47,74 @@ class Case:
     reference: Mapping[str, Reference] = field(default_factory=dict)
 
 
-def misses(posterior: ft.Posterior, reference: Mapping[str, Reference]) -> dict[str, float]:
+def misses(
+    posterior: ft.Posterior, reference: Mapping[str, Reference], like: ft.Posterior | None = None
+) -> dict[str, float]:
     """Return the standard errors between draws and reference, by statistic and scalar.
 
     The error of the difference has our part, the draws' Monte-Carlo standard error, and for a
-    reference with its own error theirs.
+    reference with its own error theirs. `like` is a run made as a reference that is a Markov chain
+    was: by NUTS on the model as written.
     """
     found: dict[str, float] = {}
+    like = like or posterior
     for name, known in reference.items():
         draws = np.asarray(posterior[name])
         assert draws.shape[2:] == known.mean.shape, name
         for index in np.ndindex(known.mean.shape):
             label = f"{name}{list(index)}" if index else name
-            for statistic, z in _scores(draws[(..., *index)], known, index).items():
+            chains = draws[(..., *index)], np.asarray(like[name])[(..., *index)]
+            for statistic, z in _scores(*chains, known, index).items():
                 found[f"{statistic} {label}"] = z
     return found
 
 
-def _scores(draws: np.ndarray, known: Reference, index: tuple[int, ...]) -> dict[str, float]:
+def _scores(
+    draws: np.ndarray, like: np.ndarray, known: Reference, index: tuple[int, ...]
+) -> dict[str, float]:
     """Return the standard errors of one scalar's statistics; `draws` is (chain, draw)."""
     centre, spread = draws.mean(), draws.std()
+    squares = [(chain - chain.mean()) ** 2 for chain in (draws, like)]
     found = {
-        "mean": (centre - known.mean[index], _errors(draws, known, index)),
+        "mean": (centre - known.mean[index], _errors(draws, like, known, index)),
         # The delta method. ArviZ's own error of an sd takes the mean's effective sample size,
         # which is far too large for the antithetic draws of NUTS.
         "sd": (
             spread - known.sd[index],
-            _errors((draws - centre) ** 2, known, index) / (2 * spread),
+            _errors(*squares, known, index, like) / (2 * spread),
         ),
     }
     for p, values in known.quantiles.items():
-        error = _errors(draws, known, index, method="quantile", prob=p)
+        error = _errors(draws, like, known, index, method="quantile", prob=p)
         found[f"q{p}"] = (np.quantile(draws, p) - values[index], error)
     return {name: float(miss / error) for name, (miss, error) in found.items()}
 
 
 def _errors(
-    draws: np.ndarray, known: Reference, index: tuple[int, ...], **statistic: Any
+    draws: np.ndarray,
+    like: np.ndarray,
+    known: Reference,
+    index: tuple[int, ...],
+    whole: np.ndarray | None = None,
+    **statistic: Any,
 ) -> np.floating:
     """Return the standard error of the difference in a mean of draws, or in their quantile.
 
     Independent reference draws have the same effective number for every statistic. A Markov
-    chain's differs between statistics; we take its proportions to be those of our chains.
+    chain's differs between statistics; we take its proportions to be those of the chains `like`
+    it, whose own draws are `whole` where `like` is a function of them.
     """
     axes = {"chain_axis": 0, "draw_axis": 1}
     statistic = statistic or {"method": "mean"}
     ours = array_stats.mcse(draws, **axes, **statistic)
     if known.ess is None:
         return ours
-    like = statistic if known.independent else {"method": "bulk"}
-    ess = array_stats.ess(draws, **axes, **like)
-    return ours * np.sqrt(1 + ess / known.ess[index])
+    if known.independent:
+        return ours * np.sqrt(1 + array_stats.ess(draws, **axes, **statistic) / known.ess[index])
+    bulk = array_stats.ess(like if whole is None else whole, **axes, method="bulk")
+    share = array_stats.ess(like, **axes, **statistic) / bulk
+    ess = array_stats.ess(draws, **axes, **statistic)
+    return ours * np.sqrt(1 + ess / (known.ess[index] * share))
 
 
 def worst(scores: Mapping[str, float], count: int = 3) -> list[tuple[str, float]]:

@@ -21,6 +21,7 @@ from finetti.model import Model
 from finetti.posterior.posterior import NETCDF, Posterior, open_run
 from finetti.report.tables import SHOWN, plan_table, sites, summary_table
 
+MANY = 100  # dimensions: for fewer than a handful the methods choose otherwise
 METHODS: dict[str, type[Method]] = {"nuts": NUTS, "metropolis": Metropolis}
 
 app = typer.Typer(
@@ -34,7 +35,7 @@ app = typer.Typer(
 
 def _default(setting: str) -> str:
     """Say the default of a setting, of each method if they differ."""
-    values = {name: getattr(method(), setting) for name, method in METHODS.items()}
+    values = {name: getattr(method().suited(MANY), setting) for name, method in METHODS.items()}
     if len(set(values.values())) == 1:
         return f"Default: {values['nuts']}."
     return "Default: " + ", ".join(f"{value} for {name}" for name, value in values.items()) + "."

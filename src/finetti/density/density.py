@@ -38,6 +38,14 @@ class Target:
         """Evaluate every site of the user's model, drawing with the key what was taken out."""
         return self.form.recover(key, given, self.layout.split(position))
 
+    def release(self, given: Given, position: Position) -> Position:
+        """Return the position at which the model stands when no site has been moved."""
+        return self.layout.join(self.form.release(given, self.layout.split(position)))
+
+    def adopt(self, given: Given, plain: Position) -> Position:
+        """Return the position of a point given when no site has been moved: `release` undone."""
+        return self.layout.join(self.form.adopt(given, self.layout.split(plain)))
+
     def probabilities(self, given: Given, position: Position) -> dict[str, Array]:
         """Return the state probabilities of each site summed out, shape (*shape, states)."""
         return self.form.probabilities(given, self.layout.split(position))
@@ -120,7 +128,8 @@ class Density:
         for name in values:
             if name not in kept:
                 raise UnknownSite.among(name, self.layout.names, "give a value to")
-        return self.layout.join(invert(self.model.run, values))
+        target, given = self.target()
+        return target.adopt(given, self.layout.join(invert(self.model.run, values)))
 
     def labels(self) -> tuple[str, ...]:
         """Return a name for each scalar of `constrain`, such as `theta[A]`, in order."""

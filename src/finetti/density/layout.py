@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from math import prod
 
@@ -30,6 +30,11 @@ class Layout:
         """Return the length of the flat vector."""
         return sum(prod(shape) for shape in self.shapes)
 
+    def mask(self, names: Collection[str]) -> np.ndarray:
+        """Return which places of the flat vector belong to the variables named."""
+        sizes = [prod(shape) for shape in self.shapes]
+        return np.repeat([name in names for name in self.names], sizes).astype(bool)
+
     def split(self, position: Position) -> dict[str, Array]:
         """Take the flat vector, shape (dim,), apart into named arrays."""
         if position.shape != (self.dim,):
@@ -40,4 +45,6 @@ class Layout:
 
     def join(self, values: Mapping[str, Array]) -> Position:
         """Put named arrays into the flat vector."""
+        if not self.names:
+            return jnp.zeros(0)
         return jnp.concatenate([jnp.ravel(values[name]) for name in self.names])

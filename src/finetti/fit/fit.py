@@ -11,12 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.density.density import density
+from finetti.fit import learn
 from finetti.fit import warmup as warming
 from finetti.fit.assemble import assemble, constrain
 from finetti.fit.compiling import ONCE, compiled
+from finetti.fit.learn import warm_up
 from finetti.fit.methods import NUTS, Method
 from finetti.fit.progress import Display, show
-from finetti.fit.run import Runner, collect
+from finetti.fit.run import SAMPLING, Runner, collect, thinned
 from finetti.fit.start import given_points, random_points
 from finetti.fit.sweep import Course
 from finetti.kernels.kernel import Tuning
@@ -25,7 +27,6 @@ from finetti.posterior.posterior import Posterior
 from finetti.structure.plan import Plan
 from finetti.types import Key, Values
 
-WARMUP, SAMPLING = 1, 2  # phases; the start has the numbers from 1000
 DTYPE = "float64"
 
 
@@ -55,8 +56,9 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     (4, 500)
     """
     began = perf_counter()
-    method = method or NUTS()
     understood = density(model, plan or model.plan())
+    method = (method or NUTS()).suited(understood.dim)
+    thin = method.thin or 1
     with jax.enable_x64(True):
         keys = _chain_keys(np.int64(seed), method.chains)
         if init is None:
@@ -64,6 +66,8 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
         else:
             points = given_points(understood, DTYPE, init, method.chains)
         target, given = understood.target(DTYPE)
+        if target.form.moves and tuning is None:
+            given, points = learn.begin(target, given, points, keys, settle=init is None)
         ends = warming.schedule(method.warmup, method.chains)
         course = Course(method.kernel(), target, ends, capacity=0)
         runner = Runner(course, given, keys, points, method.step_size)
@@ -73,10 +77,11 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
                 runner.adopt(tuning)
             elif method.warmup:
                 report = display.phase("warm-up", method.warmup, method.chains)
-                warm = collect(runner, WARMUP, method.warmup, True, report)
+                warm = warm_up(runner, method.warmup, report)
                 runner.adopt(runner.learned())
-            report = display.phase("sampling", method.draws, method.chains)
-            kept = collect(runner, SAMPLING, method.draws, False, report)
+            report = display.phase("sampling", method.draws * thin, method.chains)
+            made = collect(runner, SAMPLING, method.draws * thin, False, report)
+            kept = thinned(made, thin)
         attributes = {
             "method": repr(method),
             "seed": seed,
@@ -84,7 +89,7 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
             "created_by": "finetti",
         }
         names = tuple(v.name for v in understood.kept)
-        values = constrain(target, given, names, keys, kept.positions)
+        values = constrain(target, runner.constants, names, keys, kept.positions)
         return assemble(understood, method, values, kept, warm, attributes)
 
 

@@ -18,6 +18,7 @@ from finetti.fit.warmup import finish
 from finetti.kernels.kernel import Info, Point, Tuning
 from finetti.types import Constants, Key
 
+SAMPLING, WARMUP = 1, 2  # phases; warm-up goes on with 3, 4, ..., the start has those from 1000
 CHUNK_BYTES = 32_000_000
 CHUNK_STEPS = 4096
 CHUNK_FIRST = 1024
@@ -58,7 +59,7 @@ class Runner:
         room = CHUNK_BYTES // (8 * chains * (2 * dim + 12))
         self.course = replace(course, capacity=int(np.clip(room, 1, CHUNK_STEPS)))
         self.constants, self.keys = constants, keys
-        self.carry: Carry = launch(course.kernel, points, step_size)
+        self.carry: Carry = launch(course.kernel, points, np.asarray(step_size))
 
     def chunks(self, phase: int, wanted: int, learning: bool) -> Iterator[Chunk]:
         """Yield the draws that each chunk completes until every chain has `wanted`."""
@@ -77,6 +78,24 @@ class Runner:
     def learned(self) -> Tuning:
         """Return the tuning that warm-up has learned."""
         return to_numpy(finish(self.carry.adaptation, self.carry.tuning))
+
+    def move(self, constants: Constants, points: Point, moved: np.ndarray) -> None:
+        """Go on in other coordinates, at `points`: those `moved` (a mask) have the scale 1.
+
+        Their moments are forgotten, and the step size is learned afresh about where it is.
+        """
+        kernel, old = self.course.kernel, self.carry
+        fresh: Carry = launch(kernel, points, np.asarray(old.tuning.step_size))
+        scale = np.asarray(old.tuning.scale)
+        either = moved if scale.ndim == 1 else moved[:, None] | moved
+        scale = np.where(either, np.asarray(fresh.tuning.scale), scale)
+        adaptation = fresh.adaptation._replace(
+            drawn=old.adaptation.drawn, window=old.adaptation.window
+        )
+        self.constants = constants
+        self.carry = fresh._replace(
+            tuning=fresh.tuning._replace(scale=scale), adaptation=adaptation
+        )
 
     def adopt(self, tuning: Tuning) -> None:
         """Fix the tuning and begin every chain's next draw afresh."""
@@ -101,6 +120,29 @@ def collect(
         if learning or not chunks or not all(np.any([c.done.any(0) for c in chunks], 0)):
             raise
     return gather(chunks, wanted)
+
+
+def join(parts: list[Draws]) -> Draws:
+    """Join the draws of phases that follow one another."""
+    info = {n: np.concatenate([p.info[n] for p in parts], 1) for n in parts[0].info}
+    return Draws(np.concatenate([p.positions for p in parts], 1), info)
+
+
+def thinned(draws: Draws, every: int) -> Draws:
+    """Keep every so-manieth draw: it counts the gradients of those before it, and their mishaps."""
+    chains, count = draws.positions.shape[:2]
+    count -= count % every
+    if every == 1 or not count:  # all that an interrupt left
+        return draws
+    runs = {n: a[:, :count].reshape(chains, -1, every) for n, a in draws.info.items()}
+    info = {name: values[:, :, -1] for name, values in runs.items()}
+    info |= {
+        "gradients": runs["gradients"].sum(-1),
+        "diverging": np.asarray(runs["diverging"].any(-1)),
+        "depth": runs["depth"].max(-1),
+        "acceptance": runs["acceptance"].mean(-1),
+    }
+    return Draws(draws.positions[:, every - 1 : count : every], info)
 
 
 def gather(chunks: list[Chunk], wanted: int) -> Draws:

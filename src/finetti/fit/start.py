@@ -33,7 +33,8 @@ def _try(
     """Evaluate random starts, `shape` = (tries, dim): a `Point` with leading axes (chain, try)."""
 
     def one(key: Key) -> Point:
-        position = jax.random.uniform(key, shape[1:], dtype, -RADIUS, RADIUS)
+        plain = jax.random.uniform(key, shape[1:], dtype, -RADIUS, RADIUS)
+        position = target.adopt(constants, plain)
         return evaluate(partial(target.log_density, constants), position)
 
     def tries(key: Key) -> Key:
@@ -50,7 +51,7 @@ def _given(target: Target, constants: Constants, positions: Array) -> Point:
 def random_points(density: Density, dtype: str, keys: Key) -> Point:
     """Return a `Point` a chain, chains last, with finite log density and gradient.
 
-    Positions are uniform within 2 of 0 on the unconstrained scale. Raises `SupportError` or
+    They are uniform within 2 of 0 on the model's own unconstrained scale. Raises `SupportError` or
     `SamplingError`, naming the site at fault.
     """
     target, constants = density.target(dtype)

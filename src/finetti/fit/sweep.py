@@ -77,8 +77,8 @@ class Loop(NamedTuple):
     info: Info
 
 
-@compiled(ONCE, "kernel", "step_size")
-def launch(kernel: Kernel, points: Point, step_size: float) -> Carry:
+@compiled(ONCE, "kernel")
+def launch(kernel: Kernel, points: Point, step_size: Any) -> Carry:
     """Put chains at their starting points, chains last, with nothing learned yet."""
     dim, chains = points.position.shape
     states = jax.vmap(kernel.init, -1, -1)(points)
@@ -94,7 +94,7 @@ def sweep(course: Course, orders: Orders, carry: Carry) -> tuple[Carry, Record, 
     Returns the carry, the record, of which the first n steps are valid, and n.
     """
     noise = _draw_noise(course, orders, carry)
-    log_density = jax.jit(course.target.log_density, inline=True)  # traced once, used thrice
+    log_density = jax.jit(course.target.log_density, inline=True)  # traced once, used twice
     advance = jax.vmap(
         lambda n, s, t: course.kernel.advance(n, s, lambda x: log_density(orders.constants, x), t),
         in_axes=(-1, -1, None),
@@ -122,8 +122,12 @@ def sweep(course: Course, orders: Orders, carry: Carry) -> tuple[Carry, Record, 
         return more(loop) & ~(orders.learning & loop.info.done.any())
 
     def move_and_learn(loop: Loop) -> Loop:
-        """Move until some chain completes a draw, then learn from it."""
-        loop = jax.lax.while_loop(untaught, move, move(loop))
+        """Move until some chain completes a draw, then learn from it.
+
+        There is one loop that moves and no step before it: two copies could round differently.
+        """
+        unfinished = loop.info._replace(done=jnp.zeros_like(loop.info.done))
+        loop = jax.lax.while_loop(untaught, move, loop._replace(info=unfinished))
         return loop._replace(carry=_learn(course, orders, loop))
 
     first = jax.tree.map(lambda a: a[0], noise)

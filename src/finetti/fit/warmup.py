@@ -7,7 +7,7 @@ tuning, so a window of n draws a chain holds n times as many as a chain alone wo
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -55,7 +55,7 @@ def schedule(warmup: int, chains: int) -> tuple[int, ...]:
     return tuple(end * chains for end in ends)
 
 
-def begin(kernel: Kernel, dim: int, step_size: float, dtype: DType) -> tuple[Tuning, Adaptation]:
+def begin(kernel: Kernel, dim: int, step_size: Any, dtype: DType) -> tuple[Tuning, Adaptation]:
     """Return the tuning and the adaptation before the first draw."""
     scale = kernel.metric.identity(dim, dtype)
     moments = kernel.metric.empty(dim, dtype)

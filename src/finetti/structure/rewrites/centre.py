@@ -52,6 +52,8 @@ class Part:
 
     def flat(self, value: Any) -> Float[Array, "member k"]:
         """Return a value of the site's shape, or one that broadcasts to it, a row a member."""
+        value = jnp.asarray(value)
+        value = value if jnp.issubdtype(value.dtype, jnp.floating) else value.astype(float)
         return jnp.broadcast_to(value, self.shape).reshape(self.count, self.width)
 
     def prior(self, reader: Reader) -> tuple[Array, Array]:

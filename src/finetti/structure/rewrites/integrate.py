@@ -6,8 +6,8 @@ f(g) = f(g0) + b'(g - g0) - (g - g0)' P (g - g0) / 2, so that
     log of the integral of exp f = f(g0) + b' P^-1 b / 2 - log|P| / 2 + d log(2 pi) / 2
 
 for any g0. It is taken at the maximum, where rounding errors are small, and held constant there, so
-that none is differentiated. P is read off about a fixed point, with as many products with vectors
-as its columns need colours (Curtis, Powell & Reid 1974).
+that none is differentiated. P is read off with as many products with vectors as its columns need
+colours (Curtis, Powell & Reid 1974).
 """
 
 from __future__ import annotations
@@ -137,14 +137,10 @@ class Integrate(Marginal):
     def read(
         self, terms: Terms, centre: Vector, constants: Mapping[str, Any]
     ) -> tuple[Vector, Arrow]:
-        """Return the terms' slope at a point, and their precision.
-
-        The slope of a quadratic is linear, so its change along a seed is the Hessian's product.
-        """
+        """Return the terms' slope at a point, and their precision."""
         seeds = self.frame.seeds(self.colours, centre.groups.dtype)
-        _, slope = self.differentiate(terms)(centre)
-        slopes = jax.vmap(lambda seed: self.differentiate(terms)(centre.plus(seed))[1])(seeds)
-        products = jax.tree.map(lambda moved, still: still - moved, slopes, slope)
+        slope, push = jax.linearize(lambda g: self.differentiate(terms)(g)[1], centre)
+        products = jax.tree.map(jnp.negative, jax.vmap(push)(seeds))
         return slope, self._precision(products, constants)
 
     def differentiate(self, terms: Terms) -> Callable[[Vector], tuple[Scalar, Vector]]:

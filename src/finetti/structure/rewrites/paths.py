@@ -111,13 +111,9 @@ def _passes(equation: Any, step: Step, variable: Any) -> bool:
 
 def _users(program: Program, site: str) -> dict[Any, list[Step]]:
     """Return the steps out of each variable that lead to the density of other sites."""
-    outputs = program.outputs
-    wanted = {
-        v
-        for found in (outputs.log_terms, outputs.log_jacobians)
-        for name, v in found.items()
-        if name != site and not hasattr(v, "val")
-    }
+    outputs: Any = program.outputs
+    found = [*outputs.log_terms.items(), *outputs.log_jacobians.items()]
+    wanted = {v for name, v in found if name != site and not hasattr(v, "val")}
     users: dict[Any, list[Step]] = {}
     for number in reversed(range(len(program.jaxpr.eqns))):
         equation = program.jaxpr.eqns[number]

@@ -1,0 +1,142 @@
+"""Learn the coordinates of centred sites: by Newton's method at first, in warm-up from draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from finetti.density.density import Target
+from finetti.fit.compiling import ONCE, compiled
+from finetti.fit.run import WARMUP, Chunk, Draws, Runner, collect, join
+from finetti.kernels.kernel import Point, evaluate
+from finetti.structure.form import Given
+from finetti.structure.rewrites.information import Constants, look, positive
+from finetti.types import Array, Key
+
+STEPS = 12  # of Newton's method, at the start
+LONGEST = 2.0  # of one of them, in prior standard deviations
+SHARES = 2.0 ** -np.arange(8)  # of a step that are tried
+POINTS = 64  # draws that a window's constants are the middle of
+
+
+def stages(ends: tuple[int, ...], warmup: int, chains: int) -> list[int]:
+    """Return the numbers of warm-up draws a chain between which constants are learned.
+
+    >>> stages((40, 120, 280, 600, 1240, 3600), 1000, 4)
+    [10, 20, 40, 80, 160, 690]
+    """
+    marks = [end // chains for end in ends[:-1]]
+    return np.diff([0, *marks, warmup]).tolist()
+
+
+def begin(
+    target: Target, given: Given, points: Point, keys: Key, settle: bool
+) -> tuple[Given, Point]:
+    """Learn at the starts, after moving the centred sites to their mode given all else if asked."""
+    positions = np.moveaxis(np.asarray(points.position), -1, 0)
+    plain = _release(target, given, positions)
+    if settle:
+        plain = _settle(target, given, plain, keys)
+    return _adopt(target, given, plain, plain, keys, points)
+
+
+def warm_up(runner: Runner, wanted: int, report: Callable[[Chunk], None]) -> Draws:
+    """Warm the chains up; where sites are centred, learn anew as each of the metric's windows ends.
+
+    What was drawn before does not count for the metric, whose coordinates have changed.
+    """
+    target, keys = runner.course.target, runner.keys
+    sites = {site for move in target.form.moves for site in move.sites}
+    moved = target.layout.mask(sites)
+    lengths = stages(runner.course.ends, wanted, len(keys)) if sites else [wanted]
+    parts: list[Draws] = []
+    for number, length in enumerate(lengths):
+        if number:
+            draws, points = parts[-1].positions, runner.carry.states.draw
+            new, points = relearn(target, runner.constants, draws, points, keys)
+            runner.move(new, points, moved)
+        parts.append(collect(runner, WARMUP + number, length, True, report))
+    return join(parts)
+
+
+def relearn(
+    target: Target, given: Given, draws: np.ndarray, points: Point, keys: Key
+) -> tuple[Given, Point]:
+    """Learn from the later half of a window's draws, shape (chain, draw, dim).
+
+    Returns the constants, and `points` in the coordinates that they make.
+    """
+    later = draws[:, draws.shape[1] // 2 :].reshape(-1, draws.shape[2])
+    chosen = later[np.linspace(0, len(later) - 1, POINTS).astype(int)]
+    here = np.moveaxis(np.asarray(points.position), -1, 0)
+    plain, seen = _release(target, given, here), _release(target, given, chosen)
+    return _adopt(target, given, plain, seen, keys, points)
+
+
+def _adopt(
+    target: Target, given: Given, plain: Array, seen: Array, keys: Key, points: Point
+) -> tuple[Given, Point]:
+    new = given.learned(jax.tree.map(np.asarray, _learn(target, given, seen, keys[0])))
+    moved = jax.tree.map(np.asarray, _arrive(target, new, plain))
+    if not (np.isfinite(moved.log_density) & np.isfinite(moved.gradient).all(-1)).all():
+        return given, points
+    return new, jax.tree.map(lambda a: np.moveaxis(a, 0, -1), moved)
+
+
+@compiled(ONCE, "target")
+def _release(target: Target, given: Given, positions: Array) -> Array:
+    return jax.vmap(partial(target.release, given))(positions)
+
+
+@compiled(ONCE, "target")
+def _arrive(target: Target, given: Given, plain: Array) -> Point:
+    def one(x: Array) -> Point:
+        return evaluate(partial(target.log_density, given), target.adopt(given, x))
+
+    return jax.vmap(one)(plain)
+
+
+@compiled(ONCE, "target")
+def _learn(target: Target, given: Given, plain: Array, key: Key) -> Constants:
+    """Return the medians of the constants at the points, one a row: no stray point moves them."""
+
+    def one(x: Array, number: Any) -> Constants:
+        here = jax.random.fold_in(key, number)
+        return look(target.form, given, target.layout.split(x), here)
+
+    found = jax.lax.map(lambda both: one(*both), (plain, jnp.arange(len(plain))), batch_size=8)
+    middle = jax.tree.map(lambda a: jnp.median(a, 0), found)
+    return {n: {**c, "information": positive(c["information"])} for n, c in middle.items()}
+
+
+@compiled(ONCE, "target")
+def _settle(target: Target, given: Given, plain: Array, keys: Key) -> Array:
+    """Return the starts, unmoved, with the centred sites at their mode given all else."""
+    form, split, unite = target.form, target.layout.split, target.layout.join
+    moved = {site for move in form.moves for site in move.sites}
+
+    def one(plain: Array, key: Key) -> Array:
+        def step(number: Any, plain: Array) -> Array:
+            here = split(plain)
+            seen = given.learned(look(form, given, here, jax.random.fold_in(key, number)))
+            centred = {n: jnp.zeros_like(x) if n in moved else x for n, x in here.items()}
+            unit = {n: jnp.ones_like(x) if n in moved else x for n, x in here.items()}
+            mode = unite(form.release(seen, centred))
+            middle, above = (unite(form.release(given, at)) for at in (centred, unit))
+            longest = LONGEST * jnp.abs(above - middle)  # `given` is the non-centred form
+            change = jnp.clip(mode - plain, -longest, longest)
+            tried = plain + jnp.asarray(SHARES, plain.dtype)[:, None] * change
+            found = jax.vmap(lambda x: form.unmoved().log_density(given, split(x)))(tried)
+            found = jnp.where(jnp.isfinite(found), found, -jnp.inf)
+            best = jnp.argmax(found)
+            now = form.unmoved().log_density(given, here)
+            return jnp.where(found[best] > now, tried[best], plain)
+
+        return jax.lax.fori_loop(0, STEPS, step, plain)
+
+    return jax.vmap(one)(plain, keys)
