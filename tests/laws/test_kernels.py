@@ -386,7 +386,7 @@ def test_a_metric_learns_the_scale_of_a_normal(metric):
 @pytest.mark.parametrize("metric", [Diagonal(), Dense()])
 def test_moments_do_not_depend_on_the_grouping(metric):
     rng = np.random.default_rng(1)
-    draws, gradients = rng.normal(size=(2, 3, 12))
+    draws, gradients = jnp.asarray(rng.normal(size=(2, 3, 12)))
     mask = jnp.asarray(rng.random(12) < 0.7)
     whole = metric.absorb(metric.empty(3, jnp.float64), draws, gradients, mask)
     parts = metric.empty(3, jnp.float64)

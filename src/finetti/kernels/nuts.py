@@ -2,7 +2,9 @@
 
 Multinomial sampling with biased progression between subtrees and the generalised U-turn
 criterion (Hoffman & Gelman 2014; Betancourt 2017, appendix A), built without recursion from
-checkpoints (Phan, Pradhan & Jankowiak 2019). A state machine makes exactly one leapfrog a step,
+checkpoints (Phan, Pradhan & Jankowiak 2019). The criterion is also asked of each half with the
+nearest leaf of the other, as Stan does since 2.21: else a trajectory that doubles to a whole period
+of its oscillation looks as if it had not turned. A state machine makes exactly one leapfrog a step,
 so no chain waits for another's longer trajectory.
 """
 
@@ -40,8 +42,8 @@ class Noise(NamedTuple):
 class Subtree(NamedTuple):
     """Hold the subtree being built: its tip, proposal, weight and checkpoints.
 
-    Row k of `momenta` and `sums` holds the momentum at the k-th open balanced subtree's first
-    leaf, and the sum of momenta up to it.
+    Row k of `momenta`, `before` and `sums` holds the momentum at the k-th open balanced subtree's
+    first leaf, that at the leaf before it, and the sum of momenta up to it.
     """
 
     forward: Bool[Array, ""]
@@ -51,6 +53,7 @@ class Subtree(NamedTuple):
     log_weight: Scalar
     momentum_sum: Position
     momenta: Float[Array, "depth dim"]
+    before: Float[Array, "depth dim"]
     sums: Float[Array, "depth dim"]
 
 
@@ -94,7 +97,7 @@ class NoUTurn(Kernel):
         end = Phase(point.position, jnp.zeros_like(point.position), point.gradient)
         rows = jnp.zeros((max(self.max_depth - 1, 1), *point.position.shape), point.position.dtype)
         subtree = Subtree(
-            jnp.array(True), none, end, point, zero - jnp.inf, end.momentum, rows, rows
+            jnp.array(True), none, end, point, zero - jnp.inf, end.momentum, rows, rows, rows
         )
         return State(
             draw=point, fresh=jnp.array(True), step_size=zero, energy=zero, depth=none,
@@ -110,15 +113,16 @@ class NoUTurn(Kernel):
         subtree, log_weight = self._grow(noise, state, target, tuning)
         energy_error = -log_weight
         diverging = ~(energy_error < MAX_ENERGY_ERROR)
-        subtree, turning = _check_subtree(subtree)
+        subtree, turning = _check_subtree(subtree, state.subtree.tip.momentum)
         complete = subtree.leaf + 1 == (1 << state.depth)
         stopped = diverging | turning
         state = state._replace(
             acceptance_sum=state.acceptance_sum + jnp.exp(jnp.minimum(log_weight, 0.0)),
             leapfrogs=state.leapfrogs + 1,
         )
+        across = _turns_across(state, subtree)
         state = select(complete & ~stopped, _merge(noise, state, subtree), state)
-        turned = turns(state.left.momentum, state.right.momentum, state.momentum_sum)
+        turned = across | turns(state.left.momentum, state.right.momentum, state.momentum_sum)
         done = stopped | (complete & (turned | (state.depth >= self.max_depth)))
         draw = select(done, state.proposal, state.draw)
         ended = complete | stopped
@@ -158,6 +162,7 @@ class NoUTurn(Kernel):
             log_weight=total,
             momentum_sum=before + momentum,
             momenta=old.momenta,
+            before=old.before,
             sums=old.sums,
         )
         return subtree, log_weight
@@ -190,11 +195,12 @@ def _begin(noise: Noise, state: State, tuning: Tuning) -> State:
     return select(state.fresh, begun, state)
 
 
-def _check_subtree(subtree: Subtree) -> tuple[Subtree, Bool[Array, ""]]:
+def _check_subtree(subtree: Subtree, before: Position) -> tuple[Subtree, Bool[Array, ""]]:
     """Look for a U-turn in every balanced subtree that the new leaf completes.
 
-    Even leaves open subtrees and are written to a checkpoint; odd ones close as many subtrees
-    as their binary expansion ends in ones.
+    Even leaves open subtrees and are written to a checkpoint, with the momentum `before` them; odd
+    ones close as many subtrees as their binary expansion ends in ones. The second half of a closed
+    subtree begins at the next checkpoint.
     """
     leaf, momentum = subtree.leaf, subtree.tip.momentum
     rows = jnp.arange(subtree.momenta.shape[0], dtype=jnp.int32)
@@ -202,10 +208,29 @@ def _check_subtree(subtree: Subtree) -> tuple[Subtree, Bool[Array, ""]]:
     closed = jax.lax.population_count(leaf & ~(leaf + 1))
     write = ((leaf % 2 == 0) & (rows == last))[:, None]
     momenta = jnp.where(write, momentum, subtree.momenta)
+    befores = jnp.where(write, before, subtree.before)
     sums = jnp.where(write, subtree.momentum_sum, subtree.sums)
     inside = (rows <= last) & (rows > last - closed)
-    turning = turns(momenta, momentum, subtree.momentum_sum - sums + momenta)
-    return subtree._replace(momenta=momenta, sums=sums), (inside & turning).any()
+    whole = turns(momenta, momentum, subtree.momentum_sum - sums + momenta)
+    second, ending, until = (jnp.roll(a, -1, 0) for a in (momenta, befores, sums))
+    first_half = turns(momenta, second, until - sums + momenta)
+    second_half = turns(ending, momentum, subtree.momentum_sum - until + second + ending)
+    turning = whole | ((rows < last) & (first_half | second_half))
+    subtree = subtree._replace(momenta=momenta, before=befores, sums=sums)
+    return subtree, (inside & turning).any()
+
+
+def _turns_across(state: State, subtree: Subtree) -> Bool[Array, ""]:
+    """Look for a U-turn in each half of the whole with the nearest leaf of the other.
+
+    The subtree's first leaf is that of the first checkpoint.
+    """
+    outer = select(subtree.forward, state.left.momentum, state.right.momentum)
+    joint = select(subtree.forward, state.right.momentum, state.left.momentum)
+    first = subtree.momenta[0]
+    return turns(outer, first, state.momentum_sum + first) | turns(
+        joint, subtree.tip.momentum, subtree.momentum_sum + joint
+    )
 
 
 def _merge(noise: Noise, state: State, subtree: Subtree) -> State:
