@@ -26,6 +26,7 @@ from finetti.structure.program import Reader
 from finetti.structure.rewrites.arrow import UNROLLED, cholesky, lower_solve
 from finetti.structure.rewrites.paths import Path
 from finetti.structure.rewrites.rewrite import Move
+from finetti.structure.words import counted
 from finetti.types import Array, Float
 
 
@@ -96,18 +97,19 @@ class Centre(Move):
 
     def done(self, site: str) -> str:
         """Say what is done to the site."""
-        return "centre, each as its data say"
+        return "centre"
 
     def reason(self, site: str) -> str:
         """Say why."""
         together = " and ".join(s for s in self.sites if s != site)
         with_ = f", together with {together}" if together else ""
-        return f"{self.seen[self.sites.index(site)]}{with_}"
+        return f"{self.seen[self.sites.index(site)]}: each as far as its own data say{with_}"
 
     def cost(self) -> str:
         """Say what an evaluation does for each member."""
         how = {1: "a square root"}.get(self.width, f"a Cholesky factor of {self.width}")
-        return f"{self.count:,} members, {how} each; constants learned in warm-up"
+        each = " each" if self.count > 1 else ""
+        return f"{counted(self.count, 'member')}, {how}{each}; constants learned in warm-up"
 
     def start(self, dtype: str) -> dict[str, Any]:
         """Return the constants before anything is learned: the non-centred form."""
