@@ -60,7 +60,9 @@ class Plan:
     def _without(self, name: str) -> Plan:
         if name in self.refused:
             return self
-        if name not in AS_WRITTEN.union(*(r.names for r in self.rewrites)):
+        if name in AS_WRITTEN:
+            return Plan(self.program, self.graph, self.refused | {name})
+        if not any(name in r.names for r in self.rewrites):
             listed = ", ".join(f"`{r.name}`" for r in self.rewrites) or "none"
             raise ModelError(f"the plan has no rewrite `{name}` (rewrites: {listed})")
         sites = {f"{r.verb} {s}" for r in self.rewrites if r.name == name for s in r.sites}

@@ -57,8 +57,9 @@ class Part:
 
     def prior(self, reader: Reader) -> tuple[Array, Array]:
         """Return location (member, k) and root (member, k, k) of the site's own prior."""
-        location = self.flat(reader.argument(self.site, self.loc))
-        scale = reader.argument(self.site, self.scale)
+        dtype = reader.program.dtype  # arguments may be written as integers
+        location = self.flat(jnp.asarray(reader.argument(self.site, self.loc), dtype))
+        scale = jnp.asarray(reader.argument(self.site, self.scale), dtype)
         if self.dense:
             batch = self.shape[: len(self.shape) - 1]
             full = jnp.broadcast_to(scale, (*batch, self.width, self.width))
@@ -67,7 +68,7 @@ class Part:
 
     def effect(self, reader: Reader) -> tuple[Array, Array]:
         """Return offset and factor, both (member, k): the effect is offset + factor * u."""
-        offset, factor = self.path.read(reader)
+        offset, factor = (jnp.asarray(x, reader.program.dtype) for x in self.path.read(reader))
         return self.flat(offset), self.flat(factor)
 
 

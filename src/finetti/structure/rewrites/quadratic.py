@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 from math import prod
 from typing import Any, NamedTuple
 
@@ -207,7 +208,10 @@ def _look(program: Program, rewrite: Integrate) -> _Found:
     origin = jax.tree.map(np.asarray, frame.zeros(dtype))
     probe = jax.tree.map(lambda x: generic.uniform(0.5, 1.5, x.shape).astype(dtype), origin)
 
-    @jax.jit
+    on_cpu = jax.default_backend() == "cpu"  # it runs once: compile it lightly
+    light = {"xla_backend_optimization_level": 0} if on_cpu else None
+
+    @partial(jax.jit, compiler_options=light)
     def look(data, free, origin, probe):
         terms = Form(program, (rewrite,)).terms(rewrite, Given(data, {rewrite.name: {}}), free)
         slope, precision = rewrite.read(terms, origin, {})
