@@ -1,4 +1,4 @@
-"""Average, over a run's draws, the probabilities of the states that were summed out.
+"""Average the probabilities of the states that were summed out over the draws of a run.
 
 The mean of P(z = k | draw, y) over draws estimates P(z = k | y) with less error than counting how
 often z = k is drawn (Gelfand & Smith 1990, who name it after Rao and Blackwell).
@@ -59,13 +59,8 @@ def _placed(lowest: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarr
     placed = np.zeros((*lowest.shape, states + int(shift.max(initial=0))))
     index = shift[..., None] + np.arange(states)
     np.put_along_axis(placed, index, found, -1)
-    used = placed.shape[-1] - _empty(placed)
+    used = int(np.flatnonzero(np.any(placed > 0, tuple(range(lowest.ndim))))[-1]) + 1
     return lowest.min() + np.arange(used), placed[..., :used]
-
-
-def _empty(placed: np.ndarray) -> int:
-    """Count the last values, which no member takes."""
-    return int(np.argmax(placed.reshape(-1, placed.shape[-1]).any(0)[::-1]))
 
 
 def _average(target: Target, given: Given, draws: np.ndarray) -> dict[str, np.ndarray]:

@@ -118,6 +118,11 @@ class Plan:
         """Return the rewrites the plan makes."""
         return tuple(rewrite for rewrite, _ in self._found)
 
+    def dot(self) -> str:
+        """Return the graph in Graphviz's language; dashed: taken out, double: centred."""
+        moved = {site for move in self.form.moves for site in move.sites}
+        return self.graph.dot(dashed=self._gone, doubled=moved)
+
     @cached_property
     def form(self) -> Form:
         """Return the program under its rewrites."""
