@@ -128,3 +128,48 @@ def test_a_discrete_latent_variable_is_in_the_plan_as_refused(shape):
     assert row.done == "refuse"
     with pytest.raises(ft.ModelError, match=r"`n` is discrete \(Poisson\)"):
         ft.density(model)
+
+
+def too_wide():
+    n = ft.sample("n", ft.DiscreteUniform(0, 9).expand([12]))
+    ft.sample("y", ft.Normal(n.sum(), 1), obs=0.0)
+
+
+def hangs_on_another():
+    m = ft.sample("m", ft.DiscreteUniform(1, 5))
+    n = ft.sample("n", ft.Binomial(m, 0.5))
+    ft.sample("y", ft.Normal(n, 1.0), obs=0.0)
+
+
+def moves_a_support():
+    n = ft.sample("n", ft.Bernoulli(0.5))
+    u = ft.sample("u", ft.Uniform(0, 1.0 + n))
+    ft.sample("y", ft.Normal(u, 1.0), obs=0.0)
+
+
+def endless():
+    n = ft.sample("n", ft.Poisson(3.0))
+    ft.sample("y", ft.Normal(n, 1.0), obs=0.0)
+
+
+@pytest.mark.parametrize(
+    ("function", "reason", "remedy"),
+    [
+        (endless, "a whole number, at least 0, without a bound", "ft.Categorical over the values"),
+        (too_wide, "tables of more than 10,000,000 entries", "let fewer of them meet"),
+        (hangs_on_another, "how far its values reach depends on another", "give it the widest"),
+        (moves_a_support, "the support of `u` depends on it", "give `u` a support that holds"),
+    ],
+)
+def test_a_discrete_site_that_cannot_be_summed_out_is_refused_with_a_way_out(
+    function, reason, remedy
+):
+    model = ft.Model(function, "m")()
+    (row,) = [row for row in model.plan().rows() if row.site == "n"]
+    assert row.done == "refuse"
+    assert model.plan().dimensions() == "not to be sampled as it stands: see `n`"
+    with pytest.raises(ft.ModelError, match=r"^site `n` is discrete .*; or observe it$") as refused:
+        ft.density(model, model.plan())
+    for said in (row.why, str(refused.value)):
+        assert reason in said
+        assert remedy in said

@@ -28,6 +28,7 @@ from finetti.structure.rewrites.obstacles import obstacles
 from finetti.structure.rewrites.rewrite import Marginal, Rewrite
 from finetti.structure.rewrites.sum_out import SumOut
 from finetti.structure.variables import Variable
+from finetti.structure.words import counted, listed
 
 VERBS = (SumOut.verb, Integrate.verb, Condense.verb, Centre.verb)
 AS_WRITTEN = frozenset(VERBS)  # refuses every rewrite
@@ -146,16 +147,16 @@ class Plan:
         for v in found:
             if v.discrete:
                 raise ModelError(
-                    f"site `{v.name}` is discrete ({v.family}) and unobserved: gradient-based "
-                    f"samplers cannot move it, and it is not summed out, as {self._kept(v)}; "
-                    f"sum it out of the model by hand with ft.factor or a mixture distribution, "
-                    f"or observe it"
+                    f"site `{v.name}` is discrete ({v.family}) and unobserved: no gradient moves "
+                    f"it, and it is not summed out: {self._kept(v)}; or observe it"
                 )
         return found
 
     def _kept(self, v: Variable) -> str:
         """Say why a discrete site is not summed out."""
-        return self._summed[1].get(v.name, "this plan makes no sums (`model.plan()` does)")
+        if SumOut.verb in self.refused or v.name in self._refused_sites(SumOut.verb):
+            return "the plan was told not to; let it, as `model.plan()` does"
+        return self._summed[1][v.name]
 
     def rows(self) -> list[Row]:
         """Return the plan line by line, a site each."""
@@ -170,11 +171,11 @@ class Plan:
         latent = [v for v in self.variables if v.kind == "latent"]
         size = sum(prod(v.free_shape) if not v.discrete else prod(v.shape) for v in latent)
         left = size - sum(prod(v.shape) for v in latent if v.name in self._gone)
-        return (
-            f"{left:,} of {size:,} dimensions to sample"
-            if self._gone
-            else (f"{size:,} dimension{'s' if size != 1 else ''} to sample")
-        )
+        stuck = [f"`{v.name}`" for v in latent if v.discrete and v.name not in self._gone]
+        if stuck:
+            return f"not to be sampled as it stands: see {listed(stuck)}"
+        many = counted(size, "dimension")
+        return f"{left:,} of {many} to sample" if self._gone else f"{many} to sample"
 
     @property
     def _gone(self) -> set[str]:
@@ -183,7 +184,8 @@ class Plan:
 
     @cached_property
     def _account(self) -> Account:
-        kept = {v.name: self._kept(v) for v in self.variables if v.discrete and v.kind == "latent"}
+        stays = (v for v in self.variables if v.discrete and v.kind == "latent")
+        kept = {v.name: self._kept(v) for v in stays if v.name not in self._gone}
         notation = Notation(self.program, self.variables)
         return Account(notation, self.rewrites, self._left(), kept)
 
