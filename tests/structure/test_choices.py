@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+import numpy as np
 import pytest
 
 import finetti as ft
@@ -156,6 +157,12 @@ def test_a_cheaper_factorisation_that_does_not_fit_is_said_not_to():
     (_, cost), *_ = plan("horseshoe").costs()
     assert cost.startswith("one dense block of 13: about ")
     assert cost.endswith("12 blocks of 1 along covariate would take 240, but depend on one another")
+
+
+def test_chains_are_summed_in_linear_time_whatever_is_one_event():
+    steps = np.zeros((2, 300))
+    states = zoo.switches.hidden_states(*steps.shape).condition(y=steps).plan()
+    assert states.costs() == [("sum out z", "2 chains of 300 steps, 3 states")]
 
 
 # Refusals

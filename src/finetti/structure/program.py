@@ -35,8 +35,8 @@ class Outcome(NamedTuple):
     """Hold what one evaluation of a program yields.
 
     `values` maps every site to its value, `log_terms` each sample or factor site to its log
-    densities (one a batch element), `log_jacobians` each latent site to the log Jacobian of its
-    transform, `arguments` each sample site to its distribution's arguments.
+    densities (one an independent element), `log_jacobians` each latent site to the log Jacobian
+    of its transform, `arguments` each sample site to its distribution's arguments.
     """
 
     values: dict[str, Array]
