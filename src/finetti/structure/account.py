@@ -15,7 +15,7 @@ from finetti.structure.words import counted
 GAP = 2  # blanks between columns
 WIDTH = 110  # characters of a line
 HEADS = ("site", "seen", "done", "why")
-COSTS = ("rewrite", "what it takes at each evaluation of the density")
+COSTS = ("rewrite", "what each evaluation takes")
 
 
 @dataclass(frozen=True)
