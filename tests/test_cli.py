@@ -66,7 +66,9 @@ def test_the_model_in_the_help_runs_on_the_example_table(capsys, folder):
     written(folder, "\n".join(lines), "schools.py")
     code, out, _ = run(capsys, "plan", "schools.py", "--data", EXAMPLES / "eight_schools.csv")
     assert code == 0
-    assert "10 dimensions to sample" in out
+    assert "theta[school]" in out
+    assert "integrate out z, mu" in out
+    assert "1 of 10 dimensions to sample" in out
 
 
 def test_the_version_is_shown(capsys):

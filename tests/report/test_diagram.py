@@ -8,6 +8,7 @@ import pytest
 from matplotlib.patches import Ellipse, FancyArrowPatch, FancyBboxPatch
 
 import finetti as ft
+import zoo
 from finetti.report import plots
 from finetti.report.layers import Layers
 from finetti.report.layout import GAP, HEIGHT, Layout
@@ -82,6 +83,43 @@ def test_kinds_of_sites_look_different():
     assert white == (1, 1, 1, 1)
     assert 0.5 < shaded[0] < 0.95
     assert max(patches(plots.graph(levels()))["penalty"].get_facecolor()[:3]) < 0.2
+
+
+def caption(figure):
+    return figure.axes[0].texts[-1].get_text()
+
+
+def test_what_a_plan_takes_out_is_dashed_and_what_it_centres_has_a_double_line():
+    plan = zoo.MODELS["zero_inflated_groups"]().plan()
+    figure = plots.graph(plan)
+    drawn = patches(figure)
+    dashed = {n for n, p in patches(figure, Ellipse).items() if p.get_linestyle() != "-"}
+    assert dashed == {"z"}
+    assert {name for name in drawn if name.endswith(" moved")} == {"level moved"}
+    assert "dashed: sum out" in caption(figure)
+    assert "double: centre" in caption(figure)
+
+
+def test_a_plan_that_changes_nothing_is_drawn_as_its_model():
+    plan = zoo.MODELS["schools"]().plan()
+    drawn, plain = plots.graph(plan.as_written()), plots.graph(plan.graph)
+    assert patches(drawn).keys() == patches(plain).keys()
+    assert caption(drawn) == caption(plain)
+    assert "dashed: integrate out" in caption(plots.graph(plan))
+
+
+def test_the_language_of_graphviz_has_the_plans_marks():
+    lines = zoo.MODELS["zero_inflated_groups"]().plan().dot().splitlines()
+    assert [line.split('"')[1] for line in lines if "style=dashed" in line] == ["z"]
+    assert [line.split('"')[1] for line in lines if "peripheries=2" in line] == ["level"]
+    assert "dashed" not in zoo.MODELS["zero_inflated_groups"]().graph().dot()
+
+
+def test_the_bends_of_long_edges_are_on_the_paper():
+    figure = plots.graph(zoo.MODELS["hidden_chain"]().graph())
+    (left, right), arrows = figure.axes[0].get_xlim(), patches(figure, FancyArrowPatch)
+    places = np.concatenate([arrow._path_original.vertices[:, 0] for arrow in arrows.values()])
+    assert left < places.min() < places.max() < right
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -72,13 +72,25 @@ def test_one_chain_has_no_r_hat():
     assert shown(summary_table(summary(["mu"], r_hat=np.nan)))[-1].endswith("1,600")
 
 
-def test_a_plan_has_a_row_a_site_and_its_dimensions():
+def test_a_plan_has_a_row_a_site_and_a_rewrite_and_its_dimensions():
     @ft.model
     def groups():
         tau = ft.sample("tau", ft.HalfNormal(1))
         with ft.plate("group", 3):
             ft.sample("theta", ft.StudentT(4, 0, tau))
 
-    lines = shown(plan_table(groups().plan()))
+    plan = groups().plan()
+    lines = shown(plan_table(plan), width=120)
     assert [line.split()[0] for line in lines[2:4]] == ["tau", "theta"]
-    assert lines[-1].startswith("4 dimensions")
+    assert "~ StudentT(4, 0, tau) in group(3)" in lines[3]
+    assert lines[5].split()[0] == "rewrite"
+    assert lines[7].startswith("centre theta  ")
+    assert lines[-1] == "4 dimensions to sample"
+    assert " ".join(plan.costs()[0][1].split()) in " ".join(lines[7].split())
+
+
+def test_a_plan_without_rewrites_has_one_table():
+    lines = shown(
+        plan_table(ft.Model(lambda: (ft.sample("x", ft.Gamma(2, 1)), None)[1], "m").plan())
+    )
+    assert [line.split()[0] for line in lines if line] == ["site", "─" * len(lines[1]), "x", "1"]

@@ -30,8 +30,16 @@ CONDENSED = (
     "radon_slopes", "radon_noncentred_slopes", "radon_correlated", "nested", "heavy_tailed",
     "weighted_rows", "known_scale", "radon_mn", "radon_mn_centred", "kidiq", "arK",
 )  # fmt: skip
-every_integrated = pytest.mark.parametrize("name", INTEGRATED)
-every_condensed = pytest.mark.parametrize("name", CONDENSED)
+BOTH = ("radon_noncentred_correlated", "nested_noncentred")  # written the other way
+INTEGRATED_TOO = (*BOTH, "crossed_noncentred", "horseshoe_noncentred")
+
+
+def slow(names: tuple[str, ...]) -> list:
+    return [pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+every_integrated = pytest.mark.parametrize("name", [*INTEGRATED, *slow(INTEGRATED_TOO)])
+every_condensed = pytest.mark.parametrize("name", [*CONDENSED, *slow(BOTH)])
 
 
 @dataclass(frozen=True)

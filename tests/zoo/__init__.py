@@ -14,6 +14,7 @@ from zoo import groups, regressions, switches
 from zoo.eight_schools import VARIANTS, centred_schools, noncentred_schools, schools
 from zoo.posteriordb import POSTERIORDB, posteriordb
 from zoo.reference import DATA, Case, Reference, misses, read, worst
+from zoo.twins import PAIRS, TWINS
 
 EXACT = {"bioassay": regressions.racine(), "disasters": switches.coal_mining()}
 
@@ -38,6 +39,7 @@ MODELS: dict[str, Callable[[], ft.Model]] = {
     "growth": regressions.colony,
     "gaussian_process": regressions.wave,
     "count_process": regressions.wave_of_counts,
+    **TWINS,
     **switches.DISCRETE,
     **{name: posteriordb(name).build for name in POSTERIORDB},
     **{name: case.build for name, case in EXACT.items()},
@@ -47,6 +49,7 @@ __all__ = [
     "DATA",
     "EXACT",
     "MODELS",
+    "PAIRS",
     "POSTERIORDB",
     "VARIANTS",
     "Case",

@@ -20,6 +20,7 @@ from finetti.fit.methods import NUTS, Method
 from finetti.fit.progress import Display, show
 from finetti.fit.run import SAMPLING, Runner, collect, thinned
 from finetti.fit.start import given_points, random_points
+from finetti.fit.states import add_probabilities
 from finetti.fit.sweep import Course
 from finetti.kernels.kernel import Tuning
 from finetti.model import Model
@@ -90,7 +91,8 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
         }
         names = tuple(v.name for v in understood.kept)
         values = constrain(target, runner.constants, names, keys, kept.positions)
-        return assemble(understood, method, values, kept, warm, attributes)
+        posterior = assemble(understood, method, values, kept, warm, attributes)
+        return add_probabilities(posterior, understood, target, runner.constants, kept.positions)
 
 
 @compiled(ONCE, "chains")

@@ -86,7 +86,12 @@ class MarkovChain(Distribution):
 
 
 def log_terms(distribution: Distribution, value: Array) -> Array:
-    """Return the log densities whose sum is a value's: one a batch element, or a chain's steps."""
+    """Return the log densities whose sum is a value's, one an element or a step of a chain.
+
+    `to_event` changes what is one event, not what depends on what: its elements stay apart.
+    """
+    if type(distribution).__name__ == "Independent":
+        return log_terms(vars(distribution)["base_dist"], value)
     chain = distribution
     while type(chain).__name__ == "ExpandedDistribution":
         chain = vars(chain)["base_dist"]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 NETCDF = (".nc", ".netcdf", ".h5")
+PROBABILITIES = "state_probabilities"  # the group of the sites that were summed out
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +22,8 @@ class Posterior:
     """Hold an `xarray.DataTree` in ArviZ's schema, and read it.
 
     Groups: posterior (dims chain, draw, then plates), sample_stats, warmup_sample_stats,
-    observed_data, constant_data. Every ArviZ function takes `.tree`.
+    observed_data, constant_data; state_probabilities where discrete sites were summed out. Every
+    ArviZ function takes `.tree`.
 
     `posterior["theta"]` is an `xarray.DataArray` of shape (chain, draw, ...).
     """
@@ -34,6 +36,19 @@ class Posterior:
         if name not in draws:
             raise UnknownSite.among(name, map(str, draws.data_vars), "read")
         return draws[name]
+
+    def probabilities(self, name: str) -> xr.DataArray:
+        """Return the posterior probabilities of a discrete site's values, P(z = k | y).
+
+        The array has the site's dims and one more, such as `z_state`, with the values as its
+        coordinate. They are means over the draws of the probabilities given each draw, which
+        err less than frequencies of the draws of the site. Raises `UnknownSite` for a site that
+        was not summed out.
+        """
+        found = self.tree[PROBABILITIES].dataset if PROBABILITIES in self.tree.children else {}
+        if name not in found:
+            raise UnknownSite.among(name, map(str, found), "give the state probabilities of")
+        return found[name]
 
     @property
     def names(self) -> tuple[str, ...]:

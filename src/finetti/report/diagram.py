@@ -1,7 +1,9 @@
-"""Draw a model's dependency graph: sites as nodes, plates as boxes, what is observed shaded."""
+"""Draw a model's graph: sites as nodes, plates as boxes, observed shaded, taken out dashed."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,8 @@ from finetti.report.drawing import GREY, INK, PALE, PLAIN, SMALL, canvas
 from finetti.report.layers import Layers, Path
 from finetti.report.layout import HEIGHT, Layout
 from finetti.structure.graph import Graph
+from finetti.structure.plan import Plan
+from finetti.structure.rewrites.rewrite import Marginal, Move, Rewrite
 from finetti.structure.variables import Variable
 
 if TYPE_CHECKING:
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
 MARGIN = 0.2  # inches around the picture
 CAPTION = 0.3  # inches for the words below it
 NARROWEST = 0.8  # inches of a node
+RING = 0.04  # inches between the lines of a double one
 MEANING = {
     "latent": "white: unknown",
     "observed": "shaded: observed",
@@ -28,13 +33,42 @@ MEANING = {
 }
 
 
-def graph(model: Model | Graph) -> Figure:
+@dataclass(frozen=True)
+class Marks:
+    """Hold which sites a plan takes out of the sampler, which it moves, and by which rewrites."""
+
+    dashed: frozenset[str] = frozenset()
+    doubled: frozenset[str] = frozenset()
+    meaning: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(plan: Plan) -> Marks:
+        """Return a plan's marks."""
+        gone = [r for r in plan.rewrites if isinstance(r, Marginal)]
+        moved = [r for r in plan.rewrites if isinstance(r, Move)]
+        lines = {"dashed": gone, "double": moved}
+        said = [_said(line, rewrites) for line, rewrites in lines.items() if rewrites]
+        return Marks(_sites(gone), _sites(moved), tuple(said))
+
+
+def _sites(rewrites: Iterable[Rewrite]) -> frozenset[str]:
+    return frozenset(site for r in rewrites for site in r.sites)
+
+
+def _said(line: str, rewrites: Iterable[Rewrite]) -> str:
+    return f"{line}: {', '.join(dict.fromkeys(r.verb for r in rewrites))}"
+
+
+def graph(model: Model | Graph | Plan) -> Figure:
     """Draw which sites of a model depend on which; plates are boxes that say their size.
 
-    Takes a model with its data, or the graph of one. Raises `ModelError` where the model cannot
-    be understood.
+    Takes a model with its data, the graph of one, or a plan: then what is integrated or summed out
+    is dashed, and what is centred has a double line. Raises `ModelError` where the model cannot be
+    understood.
     """
-    drawn = model.graph() if isinstance(model, Model) else model
+    marks = Marks.of(model) if isinstance(model, Plan) else Marks()
+    drawn = model.graph if isinstance(model, Plan) else model
+    drawn = drawn.graph() if isinstance(drawn, Model) else drawn
     plates = {v.name: tuple(p.name for p in v.plates) for v in drawn.variables}
     titles = {path[: i + 1]: str(v.plates[i]) for v in drawn.variables
               for path in [plates[v.name]] for i in range(len(path))}  # fmt: skip
@@ -53,19 +87,21 @@ def graph(model: Model | Graph) -> Figure:
             for parent in parents:
                 _edge(axes, layout, parent, child)
         for v in drawn.variables:
-            _node(axes, v, layout.x[v.name], layout.y[layout.layers.row[v.name]], widths[v.name])
+            middle = layout.x[v.name], layout.y[layout.layers.row[v.name]]
+            _node(axes, v, middle, widths[v.name], marks)
         kinds = dict.fromkeys(v.kind for v in drawn.variables)
-        _frame(figure, axes, layout, "    ".join(MEANING[k] for k in MEANING if k in kinds))
+        meaning = (*(MEANING[k] for k in MEANING if k in kinds), *marks.meaning)
+        _frame(figure, axes, layout, "    ".join(meaning))
     return figure
 
 
 def _frame(figure: Figure, axes: Axes, layout: Layout, caption: str) -> None:
     """Make the figure as large as what is on it, an inch of it an inch of the layout."""
     edges = [layout.rectangle(box) for box in layout.layers.boxes]
-    for site, path in layout.layers.plates.items():
+    for node, path in layout.layers.home.items():
         if not path:
-            x, y = layout.x[site], layout.y[layout.layers.row[site]]
-            half = layout.widths[site] / 2
+            x, y = layout.x[node], layout.y[layout.layers.row[node]]
+            half = layout.widths[node] / 2 if isinstance(node, str) else 0.0  # a bend of an edge
             edges.append((x - half, y - HEIGHT / 2, x + half, y + HEIGHT / 2))
     lows, highs = [e[:2] for e in edges], [e[2:] for e in edges]
     left, bottom = (min(c) - MARGIN for c in zip(*lows, strict=True))
@@ -111,12 +147,14 @@ def _edge(axes: Axes, layout: Layout, parent: str, child: str) -> None:
     )  # fmt: skip
 
 
-def _node(axes: Axes, v: Variable, x: float, y: float, width: float) -> None:
+def _node(axes: Axes, v: Variable, middle: tuple[float, float], width: float, marks: Marks) -> None:
     from matplotlib.patches import Ellipse, FancyBboxPatch
 
+    x, y = middle
     fill = {"observed": PALE, "factor": INK}.get(v.kind, "white")
     look: dict[str, Any] = {"fc": fill, "ec": INK, "lw": 1.1, "gid": v.name}
-    look["ls"] = ":" if v.kind == "fixed" else "-"
+    dashes = (0, (4, 2.5)) if v.name in marks.dashed else "-"
+    look["ls"] = ":" if v.kind == "fixed" else dashes
     if v.kind in ("deterministic", "factor"):
         corner = (x - width / 2, y - HEIGHT / 2)
         axes.add_patch(
@@ -124,6 +162,9 @@ def _node(axes: Axes, v: Variable, x: float, y: float, width: float) -> None:
         )
     else:
         axes.add_patch(Ellipse((x, y), width, HEIGHT, **look))
+    if v.name in marks.doubled:
+        look |= {"fc": "none", "gid": f"{v.name} moved"}
+        axes.add_patch(Ellipse((x, y), width - 2 * RING, HEIGHT - 2 * RING, **look))
     first, second = ("white", PALE) if v.kind == "factor" else (INK, GREY)
     for text, size, colour, rise, side in (
         (v.name, PLAIN, first, 0.01, "bottom"),

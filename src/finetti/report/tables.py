@@ -1,4 +1,4 @@
-"""Lay out a posterior's summary as a table whose every digit the draws support."""
+"""Lay out a posterior's summary, with no digit that the draws do not support, and a plan."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from math import floor, isfinite, log10
 from typing import TYPE_CHECKING
 
 from finetti.posterior.advise import RHAT_LIMIT
+from finetti.structure.account import COSTS, HEADS
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.console import Group
     from rich.table import Table
 
     from finetti.structure.plan import Plan
@@ -50,18 +52,25 @@ def sites(summary: pd.DataFrame) -> dict[str, list[str]]:
     return found
 
 
-def plan_table(plan: Plan) -> Table:
-    """Return a model's plan, a row a site, for `rich` to print."""
+def plan_table(plan: Plan) -> Group:
+    """Return a model's plan for `rich` to print: a row a site, then a row a rewrite.
+
+    The last line counts the dimensions left to sample.
+    """
+    from rich.console import Group
     from rich.markup import escape
 
-    table = _table()
-    for title in ("site", "seen", "done", "why"):
-        table.add_column(title)
-    rows = plan.rows()
-    for row in rows:
-        table.add_row(*map(escape, (row.site, row.seen, row.done, row.why)))
-    table.caption = escape("\n".join(str(plan).splitlines()[1 + len(rows) :]))
-    return table
+    rows = [(row.site, row.seen, row.done, row.why) for row in plan.rows()]
+    parts = [(HEADS, rows), (COSTS, plan.costs())]
+    shown = []
+    for titles, lines in parts:
+        table = _table()
+        for i, title in enumerate(titles):
+            table.add_column(title, ratio=None if i < len(titles) - 1 else 1)
+        for line in lines:
+            table.add_row(*map(escape, line))
+        shown += [table, ""] if lines else []
+    return Group(*shown, plan.dimensions())
 
 
 def decimals(value: float, error: float) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,10 +36,15 @@ class Graph:
             lines.append("  " * len(names) + describe(v, self.parents[v.name]))
         return "\n".join(lines)
 
-    def dot(self) -> str:
-        """Return the graph in Graphviz's language: plates as boxes, observed sites shaded."""
+    def dot(self, dashed: Collection[str] = (), doubled: Collection[str] = ()) -> str:
+        """Return the graph in Graphviz's language: plates as boxes, observed sites shaded.
+
+        The sites named are drawn with a dashed line, or with a double one; `Plan.dot` names those
+        that are taken out of the sampler, and those that are centred.
+        """
         lines = ["digraph {", '  rankdir=TB; node [shape=ellipse, fontname="sans-serif"];']
-        lines += _plate_boxes(self.variables, ())
+        marks = dict.fromkeys(doubled, "peripheries=2") | dict.fromkeys(dashed, "style=dashed")
+        lines += _plate_boxes(self.variables, (), marks)
         for child, parents in self.parents.items():
             lines += [f'  "{parent}" -> "{child}";' for parent in parents]
         return "\n".join([*lines, "}"])
@@ -60,19 +65,21 @@ def describe(v: Variable, parents: Sequence[str]) -> str:
     return f"{v.name} ~ {v.family}{of}"
 
 
-def _plate_boxes(variables: Sequence[Variable], path: tuple[str, ...]) -> list[str]:
+def _plate_boxes(
+    variables: Sequence[Variable], path: tuple[str, ...], marks: Mapping[str, str]
+) -> list[str]:
     """Write the nodes at one nesting of plates, then a box for each plate inside."""
     pad, lines, inner = "  " * (len(path) + 1), [], {}
     for v in variables:
         names = tuple(p.name for p in v.plates)
         if names == path:
-            lines.append(f'{pad}"{v.name}" [{_style(v)}];')
+            lines.append(f'{pad}"{v.name}" [{marks.get(v.name, _style(v))}];')
         elif names[: len(path)] == path:
             inner.setdefault(names[len(path)], v.plates[len(path)])
     for name, plate in inner.items():
         lines.append(f'{pad}subgraph "cluster_{"/".join((*path, name))}" {{')
         lines.append(f'{pad}  label="{plate}"; labeljust=r; labelloc=b;')
-        lines += _plate_boxes(variables, (*path, name))
+        lines += _plate_boxes(variables, (*path, name), marks)
         lines.append(f"{pad}}}")
     return lines
 

@@ -15,27 +15,20 @@ from math import prod
 import jax
 
 from finetti.errors import ModelError
+from finetti.structure.account import COSTS, HEADS, Account, Row, columns
 from finetti.structure.form import Form, Given
 from finetti.structure.graph import Graph
+from finetti.structure.notation import Notation
 from finetti.structure.program import Program
 from finetti.structure.rewrites import discrete, located, quadratic, sufficient
 from finetti.structure.rewrites.centre import Centre
 from finetti.structure.rewrites.condense import Condense
 from finetti.structure.rewrites.integrate import Integrate
+from finetti.structure.rewrites.obstacles import obstacles
 from finetti.structure.rewrites.rewrite import Marginal, Rewrite
 from finetti.structure.rewrites.sum_out import SumOut
 from finetti.structure.variables import Variable
-
-
-@dataclass(frozen=True)
-class Row:
-    """Hold one line of a plan: a site, what was seen, what will be done, and why."""
-
-    site: str
-    seen: str
-    done: str
-    why: str
-
+from finetti.structure.words import counted, listed
 
 VERBS = (SumOut.verb, Integrate.verb, Condense.verb, Centre.verb)
 AS_WRITTEN = frozenset(VERBS)  # refuses every rewrite
@@ -56,16 +49,25 @@ class Plan:
         """Return the plan that does not make the rewrites named, such as `integrate out theta`.
 
         A rewrite's name is its verb and its sites; the verb with one site refuses the rewrite of
-        that site alone, the verb by itself all such rewrites. Another rewrite may take its place.
-        Raises `ModelError` for a name that no rewrite of the plan has.
+        that site alone, the verb by itself all such rewrites. Another rewrite may take its place,
+        which a later name may refuse as well. Raises `ModelError` for a name that no rewrite of
+        the plan has.
         """
-        known = AS_WRITTEN.union(*(r.names for r in self.rewrites))
+        plan = self
         for name in names:
-            if name not in known:
-                listed = ", ".join(f"`{r.name}`" for r in self.rewrites) or "none"
-                raise ModelError(f"the plan has no rewrite `{name}` (rewrites: {listed})")
-        sites = {f"{r.verb} {s}" for r in self.rewrites if r.name in names for s in r.sites}
-        return Plan(self.program, self.graph, self.refused | set(names) | sites)
+            plan = plan._without(name)
+        return plan
+
+    def _without(self, name: str) -> Plan:
+        if name in self.refused:
+            return self
+        if name in AS_WRITTEN:
+            return Plan(self.program, self.graph, self.refused | {name})
+        if not any(name in r.names for r in self.rewrites):
+            listed = ", ".join(f"`{r.name}`" for r in self.rewrites) or "none"
+            raise ModelError(f"the plan has no rewrite `{name}` (rewrites: {listed})")
+        sites = {f"{r.verb} {s}" for r in self.rewrites if r.name == name for s in r.sites}
+        return Plan(self.program, self.graph, self.refused | {name} | sites)
 
     def as_written(self) -> Plan:
         """Return the plan that makes no rewrite: it samples every latent variable as it stands."""
@@ -73,6 +75,12 @@ class Plan:
 
     @cached_property
     def _found(self) -> tuple[tuple[Rewrite, dict], ...]:
+        moves, _ = self._centred
+        return (*self._taken, *((move, move.start(self.program.dtype)) for move in moves))
+
+    @cached_property
+    def _taken(self) -> tuple[tuple[Rewrite, dict], ...]:
+        """Return the rewrites that leave the sampler's coordinates alone, with their constants."""
         sums, _ = self._summed
         found: list[tuple[Rewrite, dict] | None] = list(sums)
         summed = {term for rewrite, _ in sums for term in rewrite.terms}
@@ -84,14 +92,16 @@ class Plan:
                 refused = {*self._refused_sites(Condense.verb), *summed}
                 found += sufficient.find(self.program, self.variables, refused)
         made = [f for f in found if f is not None]
-        if Centre.verb not in self.refused:
-            gone = {
-                s for rewrite, _ in made if isinstance(rewrite, Marginal) for s in rewrite.sites
-            }
-            refused = self._refused_sites(Centre.verb)
-            moves, _ = located.find(self.program, self.variables, gone, refused)
-            made += [(move, move.start(self.program.dtype)) for move in moves]
         return tuple(made)
+
+    @cached_property
+    def _centred(self) -> tuple[list[Centre], dict[str, str]]:
+        """Return the blocks to centre, and why other location-scale sites are left alone."""
+        if Centre.verb in self.refused:
+            return [], {}
+        gone = {s for r, _ in self._taken if isinstance(r, Marginal) for s in r.sites}
+        refused = self._refused_sites(Centre.verb)
+        return located.find(self.program, self.variables, gone, refused)
 
     @cached_property
     def _summed(self) -> tuple[list[tuple[SumOut, dict]], dict[str, str]]:
@@ -108,6 +118,11 @@ class Plan:
     def rewrites(self) -> tuple[Rewrite, ...]:
         """Return the rewrites the plan makes."""
         return tuple(rewrite for rewrite, _ in self._found)
+
+    def dot(self) -> str:
+        """Return the graph in Graphviz's language; dashed: taken out, double: centred."""
+        moved = {site for move in self.form.moves for site in move.sites}
+        return self.graph.dot(dashed=self._gone, doubled=moved)
 
     @cached_property
     def form(self) -> Form:
@@ -132,84 +147,65 @@ class Plan:
         for v in found:
             if v.discrete:
                 raise ModelError(
-                    f"site `{v.name}` is discrete ({v.family}) and unobserved: gradient-based "
-                    f"samplers cannot move it, and it is not summed out, as {self._kept(v)}; "
-                    f"sum it out of the model by hand with ft.factor or a mixture distribution, "
-                    f"or observe it"
+                    f"site `{v.name}` is discrete ({v.family}) and unobserved: no gradient moves "
+                    f"it, and it is not summed out: {self._kept(v)}; or observe it"
                 )
         return found
 
     def _kept(self, v: Variable) -> str:
         """Say why a discrete site is not summed out."""
-        return self._summed[1].get(v.name, "this plan makes no sums (`model.plan()` does)")
+        if SumOut.verb in self.refused or v.name in self._refused_sites(SumOut.verb):
+            return "the plan was told not to; let it, as `model.plan()` does"
+        return self._summed[1][v.name]
 
     def rows(self) -> list[Row]:
-        """Return the plan line by line."""
-        return [self._row(v) for v in self.variables]
+        """Return the plan line by line, a site each."""
+        return [self._account.row(v) for v in self.variables]
 
-    def _row(self, v: Variable) -> Row:
-        row = _row(v, self.graph)
-        for rewrite in self.rewrites:
-            if v.name in rewrite.sites:
-                return Row(row.site, row.seen, rewrite.done(v.name), rewrite.reason(v.name))
-        if row.done == "refuse":
-            return Row(row.site, row.seen, row.done, f"discrete: {self._kept(v)}")
-        return row
+    def costs(self) -> list[tuple[str, str]]:
+        """Return the name of each rewrite, and what it takes at each evaluation of the density."""
+        return [(r.name, r.cost()) for r in self.rewrites]
+
+    def dimensions(self) -> str:
+        """Say how many dimensions are left to sample, and of how many."""
+        latent = [v for v in self.variables if v.kind == "latent"]
+        size = sum(prod(v.free_shape) if not v.discrete else prod(v.shape) for v in latent)
+        left = size - sum(prod(v.shape) for v in latent if v.name in self._gone)
+        stuck = [f"`{v.name}`" for v in latent if v.discrete and v.name not in self._gone]
+        if stuck:
+            return f"not to be sampled as it stands: see {listed(stuck)}"
+        many = counted(size, "dimension")
+        return f"{left:,} of {many} to sample" if self._gone else f"{many} to sample"
+
+    @property
+    def _gone(self) -> set[str]:
+        """Return the sites taken out of the sampler."""
+        return {site for m in self.form.marginals for site in m.sites}
+
+    @cached_property
+    def _account(self) -> Account:
+        stays = (v for v in self.variables if v.discrete and v.kind == "latent")
+        kept = {v.name: self._kept(v) for v in stays if v.name not in self._gone}
+        notation = Notation(self.program, self.variables)
+        return Account(notation, self.rewrites, self._left(), kept)
+
+    def _left(self) -> dict[str, str]:
+        """Say of the sites that are sampled as they are why no rewrite takes them."""
+        found: dict[str, list[str]] = {}
+        if Integrate.verb not in self.refused:
+            refused = self._refused_sites(Integrate.verb)
+            why = obstacles(self.program, self.variables, self._gone)
+            found = {n: ["you refused to integrate it out" if n in refused else w]
+                     for n, w in why.items()}  # fmt: skip
+        if Centre.verb not in self.refused:
+            for name, why in self._centred[1].items():
+                found.setdefault(name, []).append(why)
+        return {name: "; ".join(dict.fromkeys(why)) for name, why in found.items()}
 
     def __str__(self) -> str:
-        """Print the plan as a table."""
-        table = [("site", "seen", "done", "why")]
-        table += [(r.site, r.seen, r.done, r.why) for r in self.rows()]
-        widths = [max(len(line[i]) for line in table) for i in range(3)]
-        lines = [
-            "  ".join([*(c.ljust(w) for c, w in zip(line[:3], widths, strict=True)), line[3]])
-            for line in table
-        ]
-        gone = {site for m in self.form.marginals for site in m.sites}
-        latent = [v for v in self.variables if v.kind == "latent"]
-        left = sum(prod(v.free_shape) for v in latent if v.name not in gone)
-        size = sum(prod(v.free_shape) for v in latent)
-        last = f"{left} of {size} dimensions to sample" if gone else f"{size} dimensions to sample"
-        costs = [f"{r.name}: {r.cost()}" for r in self.rewrites]
-        return "\n".join([*(line.rstrip() for line in lines), *costs, last])
-
-
-def _row(v: Variable, graph: Graph) -> Row:
-    where = " x ".join(str(p) for p in v.plates)
-    seen = " in ".join(filter(None, [v.family or v.kind, where]))
-    match v.kind:
-        case "observed":
-            size = "x".join(map(str, v.shape)) or "1"
-            return Row(v.name, seen, "condition", f"observed: {size} values enter the likelihood")
-        case "fixed":
-            return Row(v.name, seen, "hold fixed", "substituted: its prior density still counts")
-        case "deterministic":
-            parents = ", ".join(graph.parents[v.name]) or "data alone"
-            return Row(v.name, seen, "compute", f"from {parents}, for each draw")
-        case "factor":
-            return Row(v.name, seen, "add", "a term of the log joint density")
-    done, why = _transform(v)
-    return Row(v.name, seen, done, why)
-
-
-def _transform(v: Variable) -> tuple[str, str]:
-    """Name the bijection to the real numbers and the reason for it."""
-    if v.discrete:
-        return "refuse", "discrete: gradients cannot move it"
-    if v.support == "real" or v.transform == "Identity":
-        return "sample as is", "its support is the whole real line"
-    before, after = prod(v.free_shape), prod(v.shape)
-    why = f"support: {v.support}"
-    if before != after:
-        why += f", {after} numbers from {before} free ones"
-    match v.support.split()[0]:
-        case "positive":
-            done = "take logs"
-        case "above" | "below":
-            done = "log of the excess"
-        case "between":
-            done = "scaled logit"
-        case _:
-            words = "".join(f" {c.lower()}" if c.isupper() else c for c in v.transform)
-            done = f"transform ({words.strip()})"
-    return done, why
+        """Print the plan as a table of the sites, then one of the rewrites' costs."""
+        rows = [(r.site, r.seen, r.done, r.why) for r in self.rows()]
+        lines = columns([HEADS, *rows], (20, 46, 18))
+        if self.rewrites:
+            lines += ["", *columns([COSTS, *self.costs()], (40,))]
+        return "\n".join([*lines, "", self.dimensions()])

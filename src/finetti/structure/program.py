@@ -22,6 +22,7 @@ from finetti.language.chain import log_terms
 from finetti.language.effects import Site, alone, around
 from finetti.language.handlers import trace
 from finetti.language.sites import check_shape, check_support
+from finetti.structure.commute import commute
 from finetti.structure.graph import Graph, read_parents
 from finetti.structure.hoist import hoist
 from finetti.structure.variables import Variable, is_discrete, placeholder
@@ -34,8 +35,8 @@ class Outcome(NamedTuple):
     """Hold what one evaluation of a program yields.
 
     `values` maps every site to its value, `log_terms` each sample or factor site to its log
-    densities (one a batch element), `log_jacobians` each latent site to the log Jacobian of its
-    transform, `arguments` each sample site to its distribution's arguments.
+    densities (one an independent element), `log_jacobians` each latent site to the log Jacobian
+    of its transform, `arguments` each sample site to its distribution's arguments.
     """
 
     values: dict[str, Array]
@@ -225,7 +226,7 @@ def write_program(
     closed, shapes = jax.make_jaxpr(lambda u: _evaluate(run, u), return_shape=True)(free)
     data = tuple(np.asarray(c) for c in closed.consts)
     discrete = {v.name for v in variables if v.kind == "latent" and v.discrete}
-    jaxpr, constants = hoist(closed.jaxpr, data, lambda e: read_tag(e) in discrete)
+    jaxpr, constants = hoist(commute(closed.jaxpr), data, lambda e: read_tag(e) in discrete)
     tree = jax.tree.structure(shapes)
     kinds = [(c.shape, c.dtype.name) for c in constants]
     fingerprint = f"{jaxpr}\n{tree}\n{kinds}"

@@ -26,6 +26,7 @@ from finetti.structure.program import Reader
 from finetti.structure.rewrites.arrow import UNROLLED, cholesky, lower_solve
 from finetti.structure.rewrites.paths import Path
 from finetti.structure.rewrites.rewrite import Move
+from finetti.structure.words import counted
 from finetti.types import Array, Float
 
 
@@ -52,14 +53,13 @@ class Part:
 
     def flat(self, value: Any) -> Float[Array, "member k"]:
         """Return a value of the site's shape, or one that broadcasts to it, a row a member."""
-        value = jnp.asarray(value)
-        value = value if jnp.issubdtype(value.dtype, jnp.floating) else value.astype(float)
         return jnp.broadcast_to(value, self.shape).reshape(self.count, self.width)
 
     def prior(self, reader: Reader) -> tuple[Array, Array]:
         """Return location (member, k) and root (member, k, k) of the site's own prior."""
-        location = self.flat(reader.argument(self.site, self.loc))
-        scale = reader.argument(self.site, self.scale)
+        dtype = reader.program.dtype  # arguments may be written as integers
+        location = self.flat(jnp.asarray(reader.argument(self.site, self.loc), dtype))
+        scale = jnp.asarray(reader.argument(self.site, self.scale), dtype)
         if self.dense:
             batch = self.shape[: len(self.shape) - 1]
             full = jnp.broadcast_to(scale, (*batch, self.width, self.width))
@@ -68,7 +68,7 @@ class Part:
 
     def effect(self, reader: Reader) -> tuple[Array, Array]:
         """Return offset and factor, both (member, k): the effect is offset + factor * u."""
-        offset, factor = self.path.read(reader)
+        offset, factor = (jnp.asarray(x, reader.program.dtype) for x in self.path.read(reader))
         return self.flat(offset), self.flat(factor)
 
 
@@ -98,18 +98,19 @@ class Centre(Move):
 
     def done(self, site: str) -> str:
         """Say what is done to the site."""
-        return "centre, each as its data say"
+        return "centre"
 
     def reason(self, site: str) -> str:
         """Say why."""
         together = " and ".join(s for s in self.sites if s != site)
         with_ = f", together with {together}" if together else ""
-        return f"{self.seen[self.sites.index(site)]}{with_}"
+        return f"{self.seen[self.sites.index(site)]}: each as far as its own data say{with_}"
 
     def cost(self) -> str:
         """Say what an evaluation does for each member."""
         how = {1: "a square root"}.get(self.width, f"a Cholesky factor of {self.width}")
-        return f"{self.count:,} members, {how} each; constants learned in warm-up"
+        each = " each" if self.count > 1 else ""
+        return f"{counted(self.count, 'member')}, {how}{each}; constants learned in warm-up"
 
     def start(self, dtype: str) -> dict[str, Any]:
         """Return the constants before anything is learned: the non-centred form."""

@@ -72,15 +72,15 @@ class Condense(Shortcut):
 
     def done(self, site: str) -> str:
         """Say what is done to the site."""
-        return "condition, through sufficient statistics"
+        return "condense"
 
     def reason(self, site: str) -> str:
         """Say why."""
-        return f"normal, its mean linear in the groups' effects: {self.count} values observed"
+        return f"observed: {self.count:,} values, normal with a mean linear in few numbers"
 
     def cost(self) -> str:
         """Say what is left of the observations."""
-        return f"{self.count} observations enter through {self.size} sums formed once"
+        return f"{self.count:,} observations enter through {self.size:,} sums, formed once"
 
     def log_term(self, reader: Reader, constants: Mapping[str, Any]) -> Scalar:
         """Return the sum of the observations' log densities."""

@@ -76,7 +76,10 @@ def find(
         places = np.concatenate([numbers[name].ravel() for name in sites])
         moving = [t for t, ids in hidden.items() if np.isin(ids, places).any()]
         if moving:
-            found = f"the support of `{moving[0]}` depends on it"
+            found = (
+                f"the support of `{moving[0]}` depends on it; give `{moving[0]}` a support that "
+                f"holds for all its values, and rule the rest out with an ft.factor"
+            )
         else:
             here = {t: ids for t, ids in terms.items() if np.isin(ids, places).any()}
             found = _prepare(program, together, {t: _factors(here[t], places) for t in here})
@@ -113,11 +116,28 @@ def _support(v: Variable, scopes: Scopes, outputs: Outcome) -> Support | str:
     elif v.family == "DiscreteUniform":
         low, high = scopes.value(arguments["low"]), scopes.value(arguments["high"])
     else:
-        return f"its support ({v.support}) is not a known, bounded range of whole numbers"
+        return _unknown(v)
     if low is None or high is None:
-        return "how far its values reach depends on another latent site"
+        return (
+            "how far its values reach depends on another latent site; give it the widest range "
+            "and let its weights, or an ft.factor, rule values out"
+        )
     lowest, highest = (np.broadcast_to(np.asarray(b, int), v.shape) for b in (low, high))
     return Support(lowest, np.asarray(highest - lowest))
+
+
+def _unknown(v: Variable) -> str:
+    """Say what is wrong with a support that is no known, bounded range, and what to do."""
+    wide = v.support.startswith("a whole number") and "at most" not in v.support
+    what = (
+        f"it is {v.support}, without a bound"
+        if wide
+        else f"its values are not a known range ({v.support})"
+    )
+    return (
+        f"{what}; give it a bounded prior, such as ft.Categorical over the values that matter, or "
+        f"sum it out by hand with ft.factor"
+    )
 
 
 def _reached(
@@ -169,7 +189,10 @@ def _prepare(
     entries = sum(prod(b.batch.states) * b.size for b in batches)
     plan = schedule(scopes, states, MOST) if entries <= MOST else None
     if plan is None:
-        return f"summing it out takes tables of more than {MOST:,} entries"
+        return (
+            f"the sum takes tables of more than {MOST:,} entries, as many of its members meet in "
+            f"one term; let fewer of them meet, or give them fewer values"
+        )
     bounds = np.cumsum([0, *sizes]).tolist()
     goals = [alone[a:b] for a, b in pairwise(bounds)]
     goals += [goal for b in batches for goal in b.goals]

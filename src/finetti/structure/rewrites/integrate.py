@@ -23,6 +23,7 @@ import numpy as np
 
 from finetti.structure.rewrites.arrow import Arrow, Factor, Vector, factorise
 from finetti.structure.rewrites.rewrite import Marginal, Terms
+from finetti.structure.words import listed
 from finetti.types import Array, Key, Scalar
 
 
@@ -51,6 +52,15 @@ class Frame:
     def dim(self) -> int:
         """Return the number of dimensions in all."""
         return self.count * self.width + self.breadth
+
+    def describe(self, plate: str) -> str:
+        """Say in words how the precision is arranged, its blocks along a plate."""
+        if not self.count:
+            return f"one dense block of {self.breadth}"
+        names = [name for name, _ in self.border]
+        size = f" ({self.breadth} numbers)" if self.breadth > 1 else ""
+        bordered = f", bordered by {listed(names)}{size}" if names else ""
+        return f"{self.count:,} blocks of {self.width} along {plate}{bordered}"
 
     def split(self, vector: Vector) -> dict[str, Array]:
         """Take a vector apart into the sites' values."""
@@ -85,7 +95,8 @@ class Frame:
 class Integrate(Marginal):
     """Integrate out sites that are jointly Gaussian given the rest.
 
-    `colours` numbers the border's columns; columns that share a colour share no row.
+    `colours` numbers the border's columns; columns that share a colour share no row. In words,
+    `seen` says how each site is seen by the rest and `priced` what the frame and others take.
     """
 
     sites: tuple[str, ...]
@@ -94,25 +105,21 @@ class Integrate(Marginal):
     colours: tuple[int, ...]
     plate: str
     dtype: str
+    seen: tuple[str, ...] = ()
+    priced: str = ""
     verb = "integrate out"
 
     def done(self, site: str) -> str:
         """Say what is done to a site."""
-        return "integrate out, draw back exactly"
+        return "integrate out"
 
     def reason(self, site: str) -> str:
         """Say why."""
-        others = ", ".join(t for t in self.terms if t != site)
-        return f"Gaussian given the rest: quadratic in it are its own density and {others}"
+        return f"Gaussian given the rest: {self.seen[self.sites.index(site)]}"
 
     def cost(self) -> str:
-        """Say which factorisation is done and what it takes."""
-        frame, products = self.frame, self.frame.width + max(self.colours, default=-1) + 1
-        how = f"one dense block of {frame.breadth}"
-        if frame.count:
-            border = f", bordered by {frame.breadth}" if frame.breadth else ""
-            how = f"{frame.count} blocks of {frame.width} along {self.plate}{border}"
-        return f"{how}; {products} product{'s' if products > 1 else ''} with the precision"
+        """Say which factorisation is done, what it takes and what others would have taken."""
+        return f"{self.frame.describe(self.plate)}: {self.priced}"
 
     def log_marginal(self, terms: Terms, constants: Mapping[str, Any]) -> Scalar:
         """Return the log of the Gaussian integral."""

@@ -74,14 +74,15 @@ def _look(
     if width > DENSEST:
         return f"a prior of {width} correlated numbers is too wide"
     part = Part(v.name, v.shape, count, width, loc, scale, path)
-    return _Seen(part, v.plates, mentions, f"{v.located} effects, seen through {_way(part, v)}")
+    return _Seen(part, v.plates, mentions, _way(part, v))
 
 
 def _way(part: Part, v: Variable) -> str:
-    steps = len(part.path.steps)
+    """Say in words what a site is and how the rest of the model sees it."""
     if part.path.free:
-        return f"their {v.transform.lower()}" if v.transform else "themselves"
-    return "a linear predictor" if steps > 1 else "themselves"
+        return f"{v.located} effects on the {v.transform.lower()} scale"
+    through = " in a linear predictor" if len(part.path.steps) > 1 else ""
+    return f"{v.located} effects{through}"
 
 
 def _named(arguments: dict[str, Any], endings: Iterable[str]) -> str:

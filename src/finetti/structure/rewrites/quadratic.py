@@ -6,8 +6,9 @@ interact is read off the precision at one generic point, and checked against a g
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 from math import prod
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from finetti.structure.program import Program
 from finetti.structure.rewrites.arrow import Arrow, Vector, factorise
 from finetti.structure.rewrites.integrate import Frame, Integrate
 from finetti.structure.variables import Variable
+from finetti.structure.words import listed
 
 WIDEST = 1000  # border rows: beyond it the dense corner costs more than sampling
 
@@ -36,10 +38,13 @@ def find(
     while chosen:
         sites = [latent[name] for name in latent if name in chosen]
         terms = _terms_of(program, chosen)
-        for frame, plate in _frames(sites, terms, variables):
-            found = _verified(program, frame, terms, plate)
+        ways = _ways(sites, terms, variables)
+        for number, way in enumerate(ways):
+            found = _verified(program, way.frame, terms, way.plate)
             if found is not None:
-                return found
+                rewrite, constants = found
+                seen = tuple(_seen(program, site) for site in rewrite.sites)
+                return replace(rewrite, seen=seen, priced=_compare(ways, number)), constants
         flat = {v.name for v in sites if v.family == "Flat"}
         if not flat:  # improper where it must not be, or too wide
             return None
@@ -101,18 +106,54 @@ def _stays(
     return bool(set(_terms_of(program, {name})) & set(_terms_of(program, discrete)))
 
 
-def _frames(
+class _Way(NamedTuple):
+    """Hold a way to arrange the sites: about how many multiplications it takes, its plate."""
+
+    price: float
+    plate: str
+    frame: Frame
+
+
+def _ways(
     sites: list[Variable], terms: tuple[str, ...], variables: tuple[Variable, ...]
-) -> Iterator[tuple[Frame, str]]:
-    """Yield the ways to arrange the sites, cheapest first, each with its plate's name."""
+) -> list[_Way]:
+    """Return the ways to arrange the sites, cheapest first."""
     size = sum(prod(v.shape) for v in variables if v.name in terms)
-    priced = [(_price(_arrange(sites, ()), size), "", _arrange(sites, ()))]
+    found = [_Way(_price(_arrange(sites, ()), size), "", _arrange(sites, ()))]
     for plates in {v.plates for v in sites if v.plates}:
         frame = _arrange(sites, plates)
-        priced.append((_price(frame, size), " x ".join(p.name for p in plates), frame))
-    for _, plate, frame in sorted(priced, key=lambda one: one[:2]):
-        if frame.breadth <= WIDEST:
-            yield frame, plate
+        found.append(_Way(_price(frame, size), " x ".join(p.name for p in plates), frame))
+    return [way for way in sorted(found, key=lambda w: w[:2]) if way.frame.breadth <= WIDEST]
+
+
+def _seen(program: Program, site: str) -> str:
+    """Say in words how the rest of a program sees a site."""
+    outputs = program.outputs
+    others = [name for name in _terms_of(program, {site}) if name != site]
+    linear = [name for name in others if name in outputs.values]
+    bent = [name for name in others if name not in outputs.values]  # factors
+    said = [
+        f"{listed(names)} {'are' if len(names) > 1 else 'is'} {how} in it"
+        for names, how in ((linear, "linear"), (bent, "quadratic"))
+        if names
+    ]
+    return " and ".join(said) or "nothing else depends on it"
+
+
+def _compare(ways: list[_Way], chosen: int) -> str:
+    """Say what a way takes, what others would have, and which cheaper ones do not fit."""
+    said = [f"about {_rounded(ways[chosen].price)} multiplications"]
+    for number, way in enumerate(ways):
+        name = way.frame.describe(way.plate).partition(",")[0]
+        if number < chosen:
+            said.append(f"{name} would take {_rounded(way.price)}, but depend on one another")
+        elif number > chosen:
+            said.append(f"{name} would take {_rounded(way.price)}")
+    return "; ".join(said)
+
+
+def _rounded(price: float) -> str:
+    return f"{float(f'{price:.2g}'):,.0f}"
 
 
 def _arrange(sites: list[Variable], plates: tuple) -> Frame:
@@ -167,7 +208,10 @@ def _look(program: Program, rewrite: Integrate) -> _Found:
     origin = jax.tree.map(np.asarray, frame.zeros(dtype))
     probe = jax.tree.map(lambda x: generic.uniform(0.5, 1.5, x.shape).astype(dtype), origin)
 
-    @jax.jit
+    on_cpu = jax.default_backend() == "cpu"  # it runs once: compile it lightly
+    light = {"xla_backend_optimization_level": 0} if on_cpu else None
+
+    @partial(jax.jit, compiler_options=light)
     def look(data, free, origin, probe):
         terms = Form(program, (rewrite,)).terms(rewrite, Given(data, {rewrite.name: {}}), free)
         slope, precision = rewrite.read(terms, origin, {})

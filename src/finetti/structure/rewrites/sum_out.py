@@ -20,6 +20,7 @@ import numpy as np
 
 from finetti.structure.rewrites.rewrite import Marginal, Terms
 from finetti.structure.rewrites.rounds import Elimination, Pool, Pools, Shape, add_up
+from finetti.structure.words import listed
 from finetti.types import Array, Key, Scalar
 
 
@@ -75,13 +76,14 @@ class SumOut(Marginal):
 
     def done(self, site: str) -> str:
         """Say what is done to a site."""
-        return "sum out, draw back exactly"
+        return "sum out"
 
     def reason(self, site: str) -> str:
         """Say why."""
         states = self.states[self.sites.index(site)]
-        others = ", ".join(t for t in self.terms if t not in self.sites) or "no other term"
-        return f"discrete with {states} states: summed over its own density and {others}"
+        others = [t for t in self.terms if t not in self.sites]
+        seen = f", seen through {listed(others)}" if others else ""
+        return f"discrete: {states} states{seen}"
 
     def cost(self) -> str:
         """Say how many states are summed over."""

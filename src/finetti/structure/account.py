@@ -1,0 +1,116 @@
+"""Give an account of a plan in words: a row a site, a line a rewrite, in aligned columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from textwrap import wrap
+
+from finetti.structure.notation import Notation
+from finetti.structure.rewrites.rewrite import Rewrite
+from finetti.structure.variables import Variable
+from finetti.structure.words import counted
+
+GAP = 2  # blanks between columns
+WIDTH = 110  # characters of a line
+HEADS = ("site", "seen", "done", "why")
+COSTS = ("rewrite", "what each evaluation takes")
+
+
+@dataclass(frozen=True)
+class Row:
+    """Hold one line of a plan: a site, what was seen, what will be done, and why."""
+
+    site: str
+    seen: str
+    done: str
+    why: str
+
+
+@dataclass(frozen=True, eq=False)
+class Account:
+    """Describe what a plan does with each variable.
+
+    `left` says of sites that the sampler moves as they are why no rewrite takes them, `kept` of
+    discrete ones why they cannot be summed out.
+    """
+
+    notation: Notation
+    rewrites: tuple[Rewrite, ...]
+    left: Mapping[str, str]
+    kept: Mapping[str, str]
+
+    def row(self, v: Variable) -> Row:
+        """Describe one variable."""
+        return Row(v.name, self._seen(v), *self._done(v))
+
+    def _seen(self, v: Variable) -> str:
+        """Return a statement as it stands in a book: `~ Normal(mu, tau) in school(8)`."""
+        sign = {"deterministic": "=", "factor": "factor"}.get(v.kind, "~")
+        event = v.shape[len(v.plates) :]
+        length = {0: "", 1: f"of length {prod(event)}"}
+        shape = length.get(len(event), f"of shape {'x'.join(map(str, event))}")
+        where = " x ".join(str(p) for p in v.plates)
+        parts = [f"{sign} {self.notation.of(v)}", shape if v.kind != "factor" else "",
+                 f"in {where}" if where else ""]  # fmt: skip
+        return " ".join(filter(None, parts))
+
+    def _done(self, v: Variable) -> tuple[str, str]:
+        for rewrite in self.rewrites:
+            if v.name in rewrite.sites:
+                return rewrite.done(v.name), rewrite.reason(v.name)
+        match v.kind:
+            case "observed":
+                return "condition", f"observed: {counted(prod(v.shape), 'value')}"
+            case "fixed":
+                return "hold fixed", "substituted: its prior density still counts"
+            case "deterministic":
+                return "compute", "for each draw"
+            case "factor":
+                return "add", "a term of the log joint density"
+        if v.discrete:
+            return "refuse", f"discrete: {self.kept[v.name]}"
+        done, why = _transform(v)
+        left = self.left.get(v.name, "")
+        return done, left if left and v.support == "real" else "; ".join(filter(None, [why, left]))
+
+
+def _transform(v: Variable) -> tuple[str, str]:
+    """Name the bijection to the real numbers and the reason for it."""
+    if v.support == "real" or v.transform == "Identity":
+        return "sample", "any real number"
+    before, after = prod(v.free_shape), prod(v.shape)
+    if before != after:
+        return "sample", f"{v.support}: {after} numbers from {counted(before, 'free one')}"
+    match v.support.split():
+        case ["positive"]:
+            return "sample its log", "positive"
+        case ["above" | "below", *_]:
+            return "sample a log", f"{v.support}: the log of how far"
+        case ["between", *_]:
+            return "sample its logit", v.support
+    words = "".join(f" {c.lower()}" if c.isupper() else c for c in v.transform).strip()
+    return "transform", f"{v.support}, by {words}" if words != "independent" else v.support
+
+
+def columns(table: Iterable[Sequence[str]], most: Sequence[int]) -> list[str]:
+    """Align rows of text in columns as wide as their text, at most `most` characters.
+
+    Longer text is wrapped; the last column takes what is left of the line.
+    """
+    rows = list(table)
+    widths = [min(limit, max(len(row[i]) for row in rows)) for i, limit in enumerate(most)]
+    widths.append(max(20, WIDTH - sum(widths) - GAP * len(widths)))
+    lines = []
+    for row in rows:
+        cells = [_wrapped(text, width) for text, width in zip(row, widths, strict=True)]
+        for i in range(max(map(len, cells))):
+            parts = [cell[i] if i < len(cell) else "" for cell in cells]
+            padded = [part.ljust(width) for part, width in zip(parts, widths, strict=True)]
+            lines.append((" " * GAP).join(padded).rstrip())
+    return lines
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return wrap(text, width, subsequent_indent="  ", break_on_hyphens=False) or [""]

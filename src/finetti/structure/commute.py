@@ -1,0 +1,61 @@
+"""Do arithmetic with a single number before members are picked, not after: tau * z[group].
+
+Picking and such arithmetic commute. Done first it costs an operation a member, not one a row, and
+the effect (tau * z) of each member stands in the program, where the plan can see it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from jax.core import ShapedArray
+
+ARITHMETIC = {"add", "add_any", "sub", "mul", "div"}
+
+
+def commute(jaxpr: Any) -> Any:
+    """Return an equal jaxpr whose arithmetic with single numbers comes before its gathers."""
+    uses = Counter(v for e in jaxpr.eqns for v in e.invars if not hasattr(v, "val"))
+    uses.update(v for v in jaxpr.outvars if not hasattr(v, "val"))
+    picks: dict[Any, Any] = {}  # gathers, by what they yield
+    equations: dict[Any, list[Any]] = {}  # by the variables they yield, in order
+    for equation in jaxpr.eqns:
+        here = [equation]
+        picked = _picked(equation, picks)
+        if picked is not None and uses[equation.invars[picked]] == 1:
+            del equations[tuple(picks[equation.invars[picked]].outvars)]
+            here = _swapped(equation, picked, picks[equation.invars[picked]])
+        for e in here:
+            equations[tuple(e.outvars) or id(e)] = [e]
+        if here[-1].primitive.name == "gather":
+            picks[here[-1].outvars[0]] = here[-1]
+    return jaxpr.replace(eqns=[e for held in equations.values() for e in held])
+
+
+def _picked(equation: Any, picks: dict[Any, Any]) -> int | None:
+    """Return which operand is picked, the other being a single number."""
+    if equation.primitive.name not in ARITHMETIC:
+        return None
+    for picked in (0, 1):
+        here, other = equation.invars[picked], equation.invars[1 - picked]
+        if hasattr(here, "val") or here not in picks or np.shape(other.aval) != ():
+            continue
+        if equation.primitive.name != "div" or picked == 0:
+            return picked
+    return None
+
+
+def _swapped(equation: Any, picked: int, gather: Any) -> list[Any]:
+    """Return the arithmetic on all members, then the gather."""
+    members, outcome = gather.invars[0], equation.outvars[0]
+    if members.aval.dtype != outcome.aval.dtype or not np.issubdtype(
+        outcome.aval.dtype, np.floating
+    ):
+        return [gather, equation]
+    moved = type(outcome)(ShapedArray(members.aval.shape, outcome.aval.dtype))
+    operands = list(equation.invars)
+    operands[picked] = members
+    first = equation.replace(invars=operands, outvars=[moved])
+    return [first, gather.replace(invars=[moved, *gather.invars[1:]], outvars=[outcome])]

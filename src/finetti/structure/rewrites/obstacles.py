@@ -1,0 +1,58 @@
+"""Say what keeps sites from being integrated out, in the words of a plan's table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from finetti.structure.degrees import degrees
+from finetti.structure.program import Program
+from finetti.structure.variables import Variable
+from finetti.structure.words import listed
+
+
+def obstacles(
+    program: Program, variables: tuple[Variable, ...], gone: Collection[str]
+) -> dict[str, str]:
+    """Return, by name, why real-valued sites that are left are not integrated out.
+
+    `gone` are the sites taken out of the sampler.
+    """
+    latent = [v for v in variables if v.kind == "latent"]
+    found = {}
+    for v in latent:
+        if not v.discrete and v.support == "real" and v.name not in gone:
+            found[v.name] = _obstacle(program, v, latent, gone)
+    return found
+
+
+def _obstacle(program: Program, v: Variable, latent: list[Variable], gone: Collection[str]) -> str:
+    read, outputs = _degrees(program, {v.name}), program.outputs
+    if read(outputs.log_terms[v.name]) > 2:
+        return "not Gaussian given the rest: its own prior is not"
+    bent = [name for name, term in outputs.log_terms.items() if read(term) > 2]
+    if bent:
+        return f"not Gaussian given the rest, owing to {listed(bent)}"
+    reached = [name for name, term in outputs.log_terms.items() if read(term)]
+    sampled = [w.name for w in latent if w.name not in gone and w.name != v.name]
+    held = [name for name in sampled if name in reached]
+    held += [
+        name for name in sampled if read(outputs.log_jacobians.get(name, 0)) and name not in held
+    ]
+    if held:
+        return f"the prior of {listed(held)} depends on it, which is sampled"
+    discrete = [w.name for w in latent if w.discrete]
+    reaches = _degrees(program, discrete)
+    met = [name for name in reached if reaches(outputs.log_terms[name])]
+    if met:
+        return f"meets the discrete {listed(discrete)} in {listed(met)}"
+    rivals = [w.name for w in latent if w.name in gone and not w.discrete]
+    read = _degrees(program, {v.name, *rivals})
+    if any(read(term) > 2 for term in outputs.log_terms.values()):
+        return f"Gaussian given the rest, but not jointly with {listed(rivals)}"
+    return "its joint precision is improper or too wide to factorise"
+
+
+def _degrees(program: Program, sites: Collection[str]) -> Callable[[Any], int | float]:
+    tags = program.tags()
+    return degrees(program.jaxpr, {tags[name]: 1 for name in sites})
