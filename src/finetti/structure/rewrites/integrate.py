@@ -80,6 +80,32 @@ class Frame:
             border[columns + colour, column] = 1
         return Vector(jnp.asarray(groups, dtype), jnp.asarray(border, dtype))
 
+    def describe(self, colours: tuple[int, ...], plate: str) -> str:
+        """Say how large the arrow is, and by how many products it is read off."""
+        products = self.width + max(colours, default=-1) + 1
+        how = f"one dense block of {self.breadth}"
+        if self.count:
+            border = f", bordered by {self.breadth}" if self.breadth else ""
+            how = f"{self.count} blocks of {self.width} along {plate}{border}"
+        return f"{how}; {products} product{'s' if products > 1 else ''} with the precision"
+
+    def arrow(
+        self, colours: tuple[int, ...], products: Vector, patterns: Mapping[str, Any]
+    ) -> Arrow:
+        """Read a matrix off its products with the seeds.
+
+        `patterns` say, where columns share a colour, which entries of theirs are not zero.
+        """
+        k = self.width
+        rows = k + np.asarray(colours, int)
+        blocks = jnp.moveaxis(products.groups[:k], 0, -1)
+        couplings = jnp.moveaxis(products.groups[rows], 0, -1)
+        corner = jnp.moveaxis(products.border[rows], 0, -1)
+        if "couplings" in patterns:  # some columns share a colour
+            couplings = jnp.where(patterns["couplings"], couplings, 0.0)
+            corner = jnp.where(patterns["corner"], corner, 0.0)
+        return Arrow(blocks, couplings, corner)
+
 
 @dataclass(frozen=True)
 class Integrate(Marginal):
@@ -107,12 +133,7 @@ class Integrate(Marginal):
 
     def cost(self) -> str:
         """Say which factorisation is done and what it takes."""
-        frame, products = self.frame, self.frame.width + max(self.colours, default=-1) + 1
-        how = f"one dense block of {frame.breadth}"
-        if frame.count:
-            border = f", bordered by {frame.breadth}" if frame.breadth else ""
-            how = f"{frame.count} blocks of {frame.width} along {self.plate}{border}"
-        return f"{how}; {products} product{'s' if products > 1 else ''} with the precision"
+        return self.frame.describe(self.colours, self.plate)
 
     def log_marginal(self, terms: Terms, constants: Mapping[str, Any]) -> Scalar:
         """Return the log of the Gaussian integral."""
@@ -123,6 +144,10 @@ class Integrate(Marginal):
         """Draw the sites from their Gaussian conditional."""
         expansion = self.expand(terms, constants)
         return self.frame.split(expansion.mean.plus(expansion.factor.noise(key)))
+
+    def mode(self, terms: Terms, constants: Mapping[str, Any]) -> dict[str, Array]:
+        """Return the mean, which is the mode."""
+        return self.frame.split(self.expand(terms, constants).mean)
 
     def expand(self, terms: Terms, constants: Mapping[str, Any]) -> Expansion:
         """Expand the terms about their mode."""
@@ -145,24 +170,12 @@ class Integrate(Marginal):
         _, slope = self.differentiate(terms)(centre)
         slopes = jax.vmap(lambda seed: self.differentiate(terms)(centre.plus(seed))[1])(seeds)
         products = jax.tree.map(lambda moved, still: still - moved, slopes, slope)
-        return slope, self._precision(products, constants)
+        return slope, self.frame.arrow(self.colours, products, constants)
 
     def differentiate(self, terms: Terms) -> Callable[[Vector], tuple[Scalar, Vector]]:
         """Return the function that gives the terms' sum and its gradient."""
         none = jnp.zeros((), self.dtype)
         return jax.value_and_grad(lambda g: sum(terms(self.frame.split(g)).values(), none))
-
-    def _precision(self, products: Vector, constants: Mapping[str, Any]) -> Arrow:
-        """Read the precision off its products with the seeds."""
-        k = self.frame.width
-        colours = k + np.asarray(self.colours, int)
-        blocks = jnp.moveaxis(products.groups[:k], 0, -1)
-        couplings = jnp.moveaxis(products.groups[colours], 0, -1)
-        corner = jnp.moveaxis(products.border[colours], 0, -1)
-        if "couplings" in constants:  # some columns share a colour
-            couplings = jnp.where(constants["couplings"], couplings, 0.0)
-            corner = jnp.where(constants["corner"], corner, 0.0)
-        return Arrow(blocks, couplings, corner)
 
 
 @dataclass(frozen=True)
