@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from finetti.errors import SamplingError
-from finetti.types import Float
+from finetti.types import Bool, Float
 
 POLISH = 50  # Newton steps
 STEADY = 1e-8  # of a Newton step beside the position: the next is below rounding
 FLAT = 1e-12  # of a curvature beside the largest, each parameter on its own scale
+EDGE = 1e-7  # of a curvature on the log scale: a standard error of thousands
 SAME = 1e-6  # of log densities: summits that differ by less are one
 
 Look = Callable[[np.ndarray], tuple[float, np.ndarray]]
@@ -38,17 +38,21 @@ class Failure(NamedTuple):
 
 
 def ascend(
-    look: Look, bend: Bend, starts: Float[np.ndarray, "start dim"], labels: list[str]
-) -> Summit:
-    """Return the highest maximum reached; `labels` name the entries of a position.
+    look: Look,
+    bend: Bend,
+    starts: Float[np.ndarray, "start dim"],
+    bounded: Bool[np.ndarray, " dim"],
+) -> Summit | Failure:
+    """Return the highest maximum reached, or the highest failure where none was.
 
-    Raises `SamplingError` with the direction in which the climbs ran away if none arrived.
+    `bounded` marks the entries of a position that stand for values with an edge, such as logs of
+    scales: a maximum at the edge, infinitely far off, is none.
     """
-    found = [_polish(look, bend, _lbfgs(look, start)) for start in starts]
+    found = [_polish(look, bend, _lbfgs(look, start), bounded) for start in starts]
     summits = [one for one in found if isinstance(one, Summit)]
     failures = [one for one in found if isinstance(one, Failure)]
     if not summits:
-        raise _explain(max(failures, key=lambda f: f.value), labels, len(starts))
+        return max(failures, key=lambda f: f.value)
     best = max(summits, key=lambda s: s.value)
     agreed = sum(s.value > best.value - SAME * (1 + abs(best.value)) for s in summits)
     return best._replace(agreed=agreed, lost=len(failures))
@@ -68,7 +72,7 @@ def _lbfgs(look: Look, start: np.ndarray) -> np.ndarray:
     return minimize(depth, start, jac=True, method="L-BFGS-B", options=limits).x
 
 
-def _polish(look: Look, bend: Bend, position: np.ndarray) -> Summit | Failure:
+def _polish(look: Look, bend: Bend, position: np.ndarray, bounded: np.ndarray) -> Summit | Failure:
     """Settle a maximum by Newton steps, halved until they gain."""
     value, slope = look(position)
     direction = np.zeros_like(position)
@@ -77,14 +81,18 @@ def _polish(look: Look, bend: Bend, position: np.ndarray) -> Summit | Failure:
         curvature = (curvature + curvature.T) / 2
         if not np.isfinite(curvature).all() or not np.isfinite(slope).all():
             break
-        spread = np.sqrt(np.abs(np.diag(curvature)))
+        bends = np.diag(curvature)
+        spread = np.sqrt(np.abs(bends))
         spread[spread == 0] = 1.0
         roots, vectors = np.linalg.eigh(curvature / np.outer(spread, spread))
         flat = FLAT * max(np.abs(roots).max(), 1.0)
         along = (vectors.T @ (slope / spread)) / np.maximum(np.abs(roots), flat)
         step = (vectors @ along) / spread
-        direction = step if np.abs(step).max() > STEADY else vectors[:, 0] / spread
-        gain = float(slope @ step)
+        direction = vectors[:, 0] / spread
+        edge = bounded & (np.abs(bends) < EDGE)
+        if edge.any():
+            direction = edge.astype(float)
+            break
         if np.all(np.abs(step) <= STEADY * (1 + np.abs(position))):
             if roots[0] > flat:
                 return Summit(position, value, curvature)
@@ -97,22 +105,5 @@ def _polish(look: Look, bend: Bend, position: np.ndarray) -> Summit | Failure:
             step = step / 2
         else:
             break
-        if np.abs(position + step).max() > 1e3 * (1 + np.abs(position).max()) and gain > 1e-3:
-            break
         position, value, slope = position + step, tried, there
     return Failure(position, value, direction)
-
-
-def _explain(failure: Failure, labels: list[str], starts: int) -> SamplingError:
-    """Name the sites along which the density has no top."""
-    size = np.abs(failure.direction)
-    moving = sorted({labels[i] for i in np.flatnonzero(size >= 0.5 * size.max(initial=0))})
-    listed = ", ".join(f"`{name}`" for name in moving[:4]) + (" and more" if moving[4:] else "")
-    return SamplingError(
-        f"no mode was found from {starts} starts: the density has no top along {listed}, where it "
-        f"is flat or rises without end (log density {failure.value:.6g} when given up). Joint "
-        f"modes of hierarchical models often do not exist, as a scale shrinks to zero: take the "
-        f"groups' effects out, ft.fit(model, ft.MAP(), plan=model.plan()) or "
-        f"plan=model.plan().approximate(); give `{moving[0]}` a prior that holds it off the edge "
-        f"of its support; or sample by ft.NUTS()"
-    )

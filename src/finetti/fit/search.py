@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.density.density import Density, Target
-from finetti.fit.ascend import Summit, ascend
+from finetti.errors import SamplingError
+from finetti.fit.ascend import Failure, Summit, ascend
 from finetti.fit.assemble import constrain, dataset, gather
 from finetti.fit.compiling import ONCE, compiled
 from finetti.fit.methods import MAP, NormalApproximation, Search
@@ -67,7 +68,10 @@ def search(density: Density, method: Search, seed: int, init: Values | None) -> 
         def bend(position: np.ndarray) -> np.ndarray:
             return np.asarray(_curvature(target, jacobian, given, position))
 
-        summit = ascend(look, bend, np.asarray(points.position).T, labels(density))
+        starts = np.asarray(points.position).T
+        summit = ascend(look, bend, starts, _bounded(density))
+        if isinstance(summit, Failure):
+            raise _explain(density, summit, len(starts))
         attributes = {
             "method": repr(method),
             "seed": seed,
@@ -85,10 +89,34 @@ def search(density: Density, method: Search, seed: int, init: Values | None) -> 
     return posterior
 
 
-def labels(density: Density) -> list[str]:
+def _entries(density: Density) -> list[str]:
     """Name the site that each entry of the flat vector belongs to."""
     layout = density.layout
     return [n for n, s in zip(layout.names, layout.shapes, strict=True) for _ in range(prod(s))]
+
+
+def _bounded(density: Density) -> np.ndarray:
+    """Tell which entries of the flat vector stand for values whose support has an edge."""
+    whole = {v.name for v in density.model.variables if v.support == "real"}
+    return np.array([name not in whole for name in _entries(density)])
+
+
+def _explain(density: Density, failure: Failure, starts: int) -> SamplingError:
+    """Name the sites along which the density has no top, and say what may help."""
+    size = np.abs(failure.direction)
+    among = zip(_entries(density), size >= 0.5 * size.max(initial=0), strict=True)
+    sites = list(dict.fromkeys(name for name, large in among if large))
+    listed = ", ".join(f"`{name}`" for name in sites[:4]) + (" and more" if sites[4:] else "")
+    remedy = "leave the effects to the plan, plan=model.plan() or plan=model.plan().approximate()"
+    if density.plan().form.marginals:
+        remedy = "take ft.NormalApproximation(), whose mode is that of the log of a scale"
+    return SamplingError(
+        f"no mode was found from {starts} starts: along {listed} the density is flat or rises to "
+        f"the edge (log density {failure.value:.6g} when given up), as it often does where a "
+        f"scale shrinks to zero. You can {remedy}; or give `{sites[0]}` a prior that vanishes at "
+        f"the edge, such as a Gamma with shape 2 for a scale (Chung et al. 2013); or sample by "
+        f"ft.NUTS()"
+    )
 
 
 @compiled(ONCE, "target", "names")

@@ -52,7 +52,8 @@ def climb(look: Look, start: Vector, dtype: str) -> tuple[Vector, Bool[Array, ""
         slope, precision = look(trial)
         gain = _each(step, at.slope)
         last = jax.tree.map(lambda g: jnp.abs(g) <= close, gain)
-        kept = jax.tree.map(lambda a, b, c: (a + b >= 0) | c, gain, _each(step, slope), last)
+        ahead = _each(step, slope)
+        kept = jax.tree.map(lambda a, b, c: (a + b >= 0) | c, gain, ahead, last)
         kept = jax.tree.map(jnp.logical_and, kept, _finite(slope, precision))
         still = jax.tree.map(lambda k, e, d: k & e & (d == 0), kept, last, at.damping)
         damping = jax.tree.map(_change, kept, at.damping)
@@ -61,13 +62,19 @@ def climb(look: Look, start: Vector, dtype: str) -> tuple[Vector, Bool[Array, ""
             Vector(*map(_pick, kept, slope, at.slope)),
             _pick_rows(kept, precision, at.precision),
             damping,
-            still.groups.all() & still.border.all(),
+            still.groups.all() & still.border.all() & (at.steps > 0),
             at.steps + 1,
         )
 
-    slope, precision = look(start)
-    zero = jax.tree.map(jnp.zeros_like, _each(start, slope))
-    begin = Climb(start, slope, precision, zero, jnp.zeros((), bool), jnp.zeros((), int))
+    # The first step goes nowhere and looks around at the start: one look fewer to compile.
+    level = jax.tree.map(jnp.zeros_like, start)
+    shapes = jax.eval_shape(look, start)[1]
+    unit = Arrow(
+        *(jnp.broadcast_to(jnp.eye(*a.shape[-2:], dtype=a.dtype), a.shape) for a in shapes)
+    )
+    unit = unit._replace(couplings=jnp.zeros_like(unit.couplings))
+    undamped = jax.tree.map(jnp.zeros_like, _each(start, level))
+    begin = Climb(start, level, unit, undamped, jnp.zeros((), bool), jnp.zeros((), int))
     end = jax.lax.while_loop(on, move, begin)
     return end.place, end.done
 
