@@ -56,7 +56,7 @@ def constrain(target: Target, given: Given, names: tuple[str, ...], keys: Key, d
 
 
 def per_draw(
-    function: Callable[[Key, Array], Mapping[str, Array]], keys: Key, draws: np.ndarray
+    function: Callable[[Key, Any], Mapping[str, Array]], keys: Key, draws: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Apply a function of a row of keys and of positions to all draws, some at a time.
 

@@ -107,15 +107,20 @@ def _explain(density: Density, failure: Failure, starts: int) -> SamplingError:
     among = zip(_entries(density), size >= 0.5 * size.max(initial=0), strict=True)
     sites = list(dict.fromkeys(name for name, large in among if large))
     listed = ", ".join(f"`{name}`" for name in sites[:4]) + (" and more" if sites[4:] else "")
-    remedy = "leave the effects to the plan, plan=model.plan() or plan=model.plan().approximate()"
+    remedy = (
+        "leave the effects to the plan, plan=model.plan() or plan=model.plan().approximate()",
+        "one that vanishes fast at the edge, such as an InverseGamma for a scale",
+    )
     if density.plan().form.marginals:
-        remedy = "take ft.NormalApproximation(), whose mode is that of the log of a scale"
+        remedy = (
+            "take ft.NormalApproximation(), whose mode is that of the log of a scale",
+            "one that vanishes at the edge, such as Gamma(2, ...) for a scale (Chung et al. 2013)",
+        )
     return SamplingError(
         f"no mode was found from {starts} starts: along {listed} the density is flat or rises to "
         f"the edge (log density {failure.value:.6g} when given up), as it often does where a "
-        f"scale shrinks to zero. You can {remedy}; or give `{sites[0]}` a prior that vanishes at "
-        f"the edge, such as a Gamma with shape 2 for a scale (Chung et al. 2013); or sample by "
-        f"ft.NUTS()"
+        f"scale shrinks to zero. You can {remedy[0]}; or give `{sites[0]}` another prior, "
+        f"{remedy[1]}; or sample by ft.NUTS()"
     )
 
 

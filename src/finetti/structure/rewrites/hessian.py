@@ -174,7 +174,7 @@ def _generic(generic: Any, program: Program, frame: Frame) -> tuple[dict, Vector
     """Return free values, a place for the sites and a vector to multiply with."""
     dtype = np.dtype(program.dtype)
 
-    def uniform(low: float, shape: tuple[int, ...]) -> np.ndarray:
+    def uniform(low: float, shape: tuple[int, ...]) -> Any:
         return np.asarray(generic.uniform(low, low + 0.6, shape)).astype(dtype)
 
     free = {name: uniform(0.2, v.aval.shape) for name, v in program.inputs.items()}
