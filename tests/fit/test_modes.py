@@ -173,3 +173,23 @@ def test_a_mode_is_saved_and_read_again(tmp_path):
     opened = ft.open(found.save(tmp_path / "mode.nc"))
     assert opened.summary().equals(found.summary())
     assert str(opened.advice()) == "No warnings: every start reached this mode."
+
+
+def test_what_is_summed_out_stands_in_its_most_probable_state():
+    @ft.model
+    def labelled(y):
+        weight = ft.sample("weight", ft.Beta(5, 5))
+        with ft.plate("i", len(y)):
+            z = ft.sample("z", ft.Bernoulli(weight))
+            ft.sample("y", ft.Normal(4.0 * z, 1), obs=y)
+
+    y = np.array([0.1, 3.8, -0.4, 4.4, 4.1])
+    found = seek(labelled(y), plan=labelled(y).plan())
+
+    def depth(w):
+        mixed = w * stats.norm.pdf(y, 4) + (1 - w) * stats.norm.pdf(y)
+        return -stats.beta.logpdf(w, 5, 5) - np.log(mixed).sum()
+
+    best = optimize.minimize_scalar(depth, bounds=(0.01, 0.99), options={"xatol": 1e-10})
+    np.testing.assert_allclose(found["weight"][0, 0], best.x, atol=1e-6)
+    np.testing.assert_array_equal(found["z"][0, 0], [0, 1, 0, 1, 1])

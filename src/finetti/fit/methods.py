@@ -96,8 +96,8 @@ class EmbeddedLaplace(Chains):
     ...         sample("y", Poisson(jnp.exp(effect)), obs=y)
     >>> bound = counts([3, 7, 2, 5, 9, 4])
     >>> posterior = fit(bound, EmbeddedLaplace(draws=200, warmup=200), progress=False)
-    >>> posterior["effect"].shape, bool(posterior.attributes["pareto_k"] < 0.7)
-    ((4, 200, 6), True)
+    >>> posterior["effect"].shape
+    (4, 200, 6)
     """
 
     target_acceptance: float = 0.8
@@ -174,7 +174,7 @@ class MAP(Search):
     Raises `SamplingError` where there is no mode, with the direction in which it runs away.
 
     >>> posterior = fit(coin(10).condition(heads=7), MAP(), progress=False)
-    >>> round(float(posterior["p"]), 6)
+    >>> round(posterior["p"].item(), 6)
     0.7
     """
 
