@@ -18,7 +18,7 @@ from finetti.errors import (
     UnknownSite,
 )
 from finetti.fit.fit import fit
-from finetti.fit.methods import NUTS, Metropolis
+from finetti.fit.methods import MAP, NUTS, EmbeddedLaplace, Metropolis, NormalApproximation
 from finetti.kernels.metric import Dense, Diagonal
 from finetti.language.chain import MarkovChain
 from finetti.language.dims import Groups, groups
@@ -29,12 +29,14 @@ from finetti.posterior.posterior import Posterior
 from finetti.posterior.posterior import open_run as open
 
 __all__ = [
+    "MAP",
     "NUTS",
     "DataError",
     "Dense",
     "Density",
     "Diagonal",
     "DuplicateSite",
+    "EmbeddedLaplace",
     "FinettiError",
     "Flat",
     "Groups",
@@ -45,6 +47,7 @@ __all__ = [
     "MissingValue",
     "Model",
     "ModelError",
+    "NormalApproximation",
     "Posterior",
     "SamplingError",
     "SeedError",

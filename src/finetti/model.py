@@ -18,6 +18,7 @@ from finetti.language.effects import Site, running
 from finetti.structure.graph import Graph
 from finetti.structure.plan import AS_WRITTEN, Plan
 from finetti.structure.program import write_program
+from finetti.structure.rewrites.hessian import Wish
 from finetti.structure.variables import Variable, discover
 
 Handler = Callable[[], AbstractContextManager[Any]]
@@ -99,22 +100,28 @@ class Model:
             return discover(self.run)
 
     @functools.cached_property
-    def _plans(self) -> dict[tuple[str, frozenset[str]], Plan]:
+    def _plans(self) -> dict[tuple[str, frozenset[str], Wish | None], Plan]:
         return {}
 
-    def plan(self, dtype: str = "float64", refused: frozenset[str] = frozenset()) -> Plan:
+    def plan(
+        self,
+        dtype: str = "float64",
+        refused: frozenset[str] = frozenset(),
+        wish: Wish | None = None,
+    ) -> Plan:
         """Return what finetti saw in the model and what it will do, and why.
 
         `dtype` is the float type to compute in. `refused` names rewrites not to make, which
-        `model.plan().without(...)` fills in for you.
+        `model.plan().without(...)` fills in for you, `wish` what to approximate, which
+        `model.plan().approximate()` does.
         """
-        if (dtype, refused) not in self._plans:
-            base = self._plans.get((dtype, AS_WRITTEN))
+        if (dtype, refused, wish) not in self._plans:
+            base = self._plans.get((dtype, AS_WRITTEN, None))
             with jax.enable_x64(dtype == "float64"):
                 base = base or Plan(*write_program(self.run, self.variables, dtype), AS_WRITTEN)
-                self._plans[dtype, AS_WRITTEN] = base
-                self._plans[dtype, refused] = Plan(base.program, base.graph, refused)
-        return self._plans[dtype, refused]
+                self._plans[dtype, AS_WRITTEN, None] = base
+                self._plans[dtype, refused, wish] = Plan(base.program, base.graph, refused, wish)
+        return self._plans[dtype, refused, wish]
 
     def graph(self) -> Graph:
         """Return the dependency graph of the model's sites and plates."""

@@ -15,14 +15,14 @@ from finetti import data as tables
 from finetti.cli.source import Source
 from finetti.errors import DataError
 from finetti.fit.fit import fit
-from finetti.fit.methods import NUTS, Method, Metropolis
+from finetti.fit.methods import NUTS, Chains, Metropolis
 from finetti.language.dims import Groups
 from finetti.model import Model
 from finetti.posterior.posterior import NETCDF, Posterior, open_run
 from finetti.report.tables import SHOWN, plan_table, sites, summary_table
 
 MANY = 100  # dimensions: for fewer than a handful the methods choose otherwise
-METHODS: dict[str, type[Method]] = {"nuts": NUTS, "metropolis": Metropolis}
+METHODS: dict[str, type[Chains]] = {"nuts": NUTS, "metropolis": Metropolis}
 
 app = typer.Typer(
     name="finetti",
@@ -214,7 +214,7 @@ def demo(
     tell(out, seed)
 
 
-def _method(name: str, settings: dict[str, Any]) -> Method:
+def _method(name: str, settings: dict[str, Any]) -> Chains:
     if name not in METHODS:
         raise typer.BadParameter(f"--method is {' or '.join(METHODS)}, not {name!r}")
     try:

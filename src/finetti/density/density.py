@@ -16,6 +16,7 @@ from finetti.model import Model
 from finetti.structure.form import Form, Given
 from finetti.structure.plan import AS_WRITTEN, Plan
 from finetti.structure.program import Outcome, invert
+from finetti.structure.rewrites.hessian import Wish
 from finetti.structure.variables import Variable
 from finetti.types import Array, DType, Key, Position, Scalar
 
@@ -46,6 +47,14 @@ class Target:
         """Return the position of a point given when no site has been moved: `release` undone."""
         return self.layout.join(self.form.adopt(given, self.layout.split(plain)))
 
+    def settled(self, given: Given, position: Position) -> Outcome:
+        """Evaluate every site of the user's model, what was taken out being most probable."""
+        return self.form.settle(given, self.layout.split(position))
+
+    def log_ratio(self, key: Key, given: Given, position: Position) -> Scalar:
+        """Return the log density over its approximation at `outcome`'s draw with the same key."""
+        return self.form.log_ratio(key, given, self.layout.split(position))
+
     def probabilities(self, given: Given, position: Position) -> dict[str, Array]:
         """Return the state probabilities of each site summed out, shape (*shape, states)."""
         return self.form.probabilities(given, self.layout.split(position))
@@ -68,6 +77,7 @@ class Density:
 
     model: Model
     refused: frozenset[str] = AS_WRITTEN  # the rewrites not to make
+    wish: Wish | None = None  # what to approximate
 
     @cached_property
     def layout(self) -> Layout:
@@ -86,7 +96,7 @@ class Density:
 
     def plan(self, dtype: DType = "float64") -> Plan:
         """Return the plan whose rewrites the density makes."""
-        return self.model.plan(jnp.dtype(dtype).name, self.refused)
+        return self.model.plan(jnp.dtype(dtype).name, self.refused, self.wish)
 
     def target(self, dtype: DType = "float64") -> tuple[Target, Given]:
         """Return the density with its data apart, for one float type."""
@@ -154,7 +164,7 @@ def density(model: Model, plan: Plan | None = None) -> Density:
     Raises `ModelError` when the model cannot be understood, `SamplingError` when it has no
     latent variable.
     """
-    built = Density(model, AS_WRITTEN if plan is None else plan.refused)
+    built = Density(model) if plan is None else Density(model, plan.refused, plan.wish)
     if not any(v.kind == "latent" for v in built.plan().variables):
         raise SamplingError(f"model `{model.name}` has no latent variable to infer")
     _ = built.layout  # refuses what cannot be sampled

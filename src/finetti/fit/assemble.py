@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from finetti.density.density import Density, Target
 from finetti.fit.compiling import ONCE, compiled
-from finetti.fit.methods import NUTS, Method
+from finetti.fit.methods import NUTS, Chains, EmbeddedLaplace
 from finetti.fit.run import Draws
 from finetti.language.dims import Groups, Plate
 from finetti.model import Model
@@ -51,49 +52,69 @@ def constrain(target: Target, given: Given, names: tuple[str, ...], keys: Key, d
 
     `keys`, one a chain, draw the variables that the plan has taken out of the sampler.
     """
+    return per_draw(partial(_constrain, target, names, given), keys, draws)
+
+
+def per_draw(
+    function: Callable[[Key, Any], Mapping[str, Array]], keys: Key, draws: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Apply a function of a row of keys and of positions to all draws, some at a time.
+
+    `keys` has one a chain; a draw's key depends on its chain's and on its number.
+    """
     flat = draws.reshape(draws.shape[0] * draws.shape[1], draws.shape[2])
     size = min(BATCH, len(flat))
     spare = -len(flat) % size
     padded = np.concatenate([flat, np.repeat(flat[-1:], spare, axis=0)])
     each = _draw_keys(keys, draws.shape[1])
     each = jnp.concatenate([each, each[-1:].repeat(spare, axis=0)]) if spare else each
-    parts = [
-        _constrain(target, names, given, each[i : i + size], padded[i : i + size])
-        for i in range(0, len(padded), size)
-    ]
-    joined = {n: np.concatenate([np.asarray(p[n]) for p in parts])[: len(flat)] for n in names}
+    parts = [function(each[i : i + size], padded[i : i + size]) for i in range(0, len(each), size)]
+    joined = {n: np.concatenate([np.asarray(p[n]) for p in parts])[: len(flat)] for n in parts[0]}
     return {n: a.reshape(*draws.shape[:2], *a.shape[1:]) for n, a in joined.items()}
 
 
 def assemble(
     density: Density,
-    method: Method,
+    method: Chains,
     values: Mapping[str, np.ndarray],
     kept: Draws,
     warm: Draws | None,
     attributes: dict[str, Any],
 ) -> Posterior:
     """Build the posterior from the draws' values by name and the statistics of both phases."""
+    groups = {"sample_stats": _statistics(method, kept)}
+    if warm is not None:
+        groups["warmup_sample_stats"] = _statistics(method, warm)
+    return gather(density, values, groups, attributes)
+
+
+def gather(
+    density: Density,
+    values: Mapping[str, np.ndarray],
+    groups: Mapping[str, xr.Dataset],
+    attributes: dict[str, Any],
+) -> Posterior:
+    """Put draws by name, shapes (chain, draw, ...), into a tree with the groups and the data."""
     import xarray as xr
 
     model = density.model
     plates = {p.name: p for v in model.variables for p in v.plates}
     draws = {v.name: (("chain", "draw", *v.dims), values[v.name]) for v in density.kept}
-    groups = {
-        "posterior": _dataset(draws, plates),
-        "sample_stats": _statistics(method, kept),
-        "observed_data": _observed(model.variables, plates),
-        "constant_data": _constants(model),
-    }
-    if warm is not None:
-        groups["warmup_sample_stats"] = _statistics(method, warm)
-    tree = xr.DataTree.from_dict(groups)
+    tree = xr.DataTree.from_dict(
+        {
+            "posterior": dataset(draws, plates),
+            **groups,
+            "observed_data": _observed(model.variables, plates),
+            "constant_data": _constants(model),
+        }
+    )
     tree.attrs.update({**attributes, "model": model.name, **_versions()})
     tree["posterior"].attrs.update(tree.attrs)
     return Posterior(tree)
 
 
-def _dataset(variables: dict[str, Any], plates: dict[str, Plate]) -> xr.Dataset:
+def dataset(variables: dict[str, Any], plates: dict[str, Plate]) -> xr.Dataset:
+    """Label arrays, given with their dimensions, by the plates' coordinates."""
     import xarray as xr
 
     used = {dim for dims, _ in variables.values() for dim in dims}
@@ -104,7 +125,7 @@ def _dataset(variables: dict[str, Any], plates: dict[str, Plate]) -> xr.Dataset:
     return xr.Dataset(variables, coordinates)
 
 
-def _statistics(method: Method, draws: Draws) -> xr.Dataset:
+def _statistics(method: Chains, draws: Draws) -> xr.Dataset:
     """Name the kernel's infos as ArviZ's schema does."""
     stats = {
         "lp": draws.info["log_density"],
@@ -118,14 +139,14 @@ def _statistics(method: Method, draws: Draws) -> xr.Dataset:
             "energy": draws.info["energy"],
             "tree_depth": draws.info["depth"],
         }
-    if isinstance(method, NUTS):
+    if isinstance(method, NUTS | EmbeddedLaplace):
         stats["reached_max_treedepth"] = draws.info["depth"] >= method.max_depth
-    return _dataset({k: (("chain", "draw"), v) for k, v in stats.items()}, {})
+    return dataset({k: (("chain", "draw"), v) for k, v in stats.items()}, {})
 
 
 def _observed(variables: tuple[Variable, ...], plates: dict[str, Plate]) -> xr.Dataset:
     found = {v.name: (v.dims, v.data) for v in variables if v.data is not None}
-    return _dataset(found, plates)
+    return dataset(found, plates)
 
 
 def _constants(model: Model) -> xr.Dataset:
@@ -142,7 +163,7 @@ def _constants(model: Model) -> xr.Dataset:
             if array.dtype.kind in "biufU":
                 dims = tuple(f"{full}_dim_{i}" for i in range(array.ndim))
                 found[full] = (dims, array)
-    return _dataset(found, {})
+    return dataset(found, {})
 
 
 def _versions() -> dict[str, str]:

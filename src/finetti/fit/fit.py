@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from functools import partial
 from time import perf_counter
-from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from finetti.density.density import density
 from finetti.fit import learn
 from finetti.fit import warmup as warming
 from finetti.fit.assemble import assemble, constrain
-from finetti.fit.compiling import ONCE, compiled
 from finetti.fit.learn import warm_up
-from finetti.fit.methods import NUTS, Method
+from finetti.fit.methods import NUTS, Chains, Method, Search
 from finetti.fit.progress import Display, show
 from finetti.fit.run import SAMPLING, Runner, collect, thinned
-from finetti.fit.start import given_points, random_points
+from finetti.fit.search import search
+from finetti.fit.start import chain_keys, given_points, random_points
 from finetti.fit.states import add_probabilities
 from finetti.fit.sweep import Course
+from finetti.fit.weigh import judged, log_ratios
 from finetti.kernels.kernel import Tuning
 from finetti.model import Model
 from finetti.posterior.posterior import Posterior
 from finetti.structure.plan import Plan
-from finetti.types import Key, Values
+from finetti.types import Values
 
 DTYPE = "float64"
 
@@ -44,11 +42,11 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     """Draw from the posterior of a model with its data.
 
     `method` holds the settings: `NUTS()` unless you choose another. `plan` says which rewrites to
-    make: `model.plan()` unless you change it, by `model.plan().without(...)`. `init` maps latent
-    variables to constrained starting values for every chain; without it the starts are random.
-    `tuning` reuses a step size and metric instead of learning them. `progress=False` keeps
-    silent. Draws depend on the model, its data, the method, `seed`, `init` and `tuning` alone.
-    Ctrl-C stops and returns the draws made so far.
+    make: that of the method, which is `model.plan()` for NUTS, unless you change it by
+    `model.plan().without(...)`. `init` maps latent variables to constrained starting values for
+    every chain; without it the starts are random. `tuning` reuses a step size and metric instead
+    of learning them. `progress=False` keeps silent. Draws depend on the model, its data, the
+    method, `seed`, `init` and `tuning` alone. Ctrl-C stops and returns the draws made so far.
 
     Raises `ModelError` or `SamplingError` with the site at fault before sampling starts.
 
@@ -57,11 +55,16 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     (4, 500)
     """
     began = perf_counter()
-    understood = density(model, plan or model.plan())
-    method = (method or NUTS()).suited(understood.dim)
+    method = method or NUTS()
+    understood = density(model, method.plan(model, plan))
+    if isinstance(method, Search):
+        return search(understood, method, seed, init)
+    if not isinstance(method, Chains):
+        raise TypeError(f"no way is known to fit by {method!r}")
+    method = method.suited(understood.dim)
     thin = method.thin or 1
     with jax.enable_x64(True):
-        keys = _chain_keys(np.int64(seed), method.chains)
+        keys = chain_keys(np.int64(seed), method.chains)
         if init is None:
             points = random_points(understood, DTYPE, keys)
         else:
@@ -90,12 +93,8 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
             "created_by": "finetti",
         }
         names = tuple(v.name for v in understood.kept)
-        values = constrain(target, runner.constants, names, keys, kept.positions)
+        given = runner.constants
+        values = constrain(target, given, names, keys, kept.positions)
         posterior = assemble(understood, method, values, kept, warm, attributes)
-        return add_probabilities(posterior, understood, target, runner.constants, kept.positions)
-
-
-@compiled(ONCE, "chains")
-def _chain_keys(seed: Any, chains: int) -> Key:
-    fold = partial(jax.random.fold_in, jax.random.key(seed))
-    return jax.vmap(fold)(jnp.arange(chains))
+        posterior = add_probabilities(posterior, understood, target, given, kept.positions)
+        return judged(posterior, log_ratios(target, given, keys, kept.positions))

@@ -48,6 +48,13 @@ def _given(target: Target, constants: Constants, positions: Array) -> Point:
     return jax.vmap(lambda x: evaluate(partial(target.log_density, constants), x))(positions)
 
 
+@compiled(ONCE, "chains")
+def chain_keys(seed: Any, chains: int) -> Key:
+    """Return a key a chain, which depends on the seed and the chain's number alone."""
+    fold = partial(jax.random.fold_in, jax.random.key(seed))
+    return jax.vmap(fold)(jnp.arange(chains))
+
+
 def random_points(density: Density, dtype: str, keys: Key) -> Point:
     """Return a `Point` a chain, chains last, with finite log density and gradient.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finetti.posterior import diagnose
+from finetti.posterior import diagnose, mode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 RHAT_LIMIT = 1.01  # Vehtari, Gelman, Simpson, Carpenter & Buerkner 2021
 ESS_PER_CHAIN = 100  # the same, section 4
 BFMI_LIMIT = 0.3
+PARETO_LIMIT = 0.7  # Vehtari, Simpson, Gelman, Yao & Gabry 2024
 NAMED_AT_MOST = 4
 
 
@@ -34,6 +35,7 @@ class Advice:
     """Hold the findings, worst first; print it to read them."""
 
     findings: tuple[Finding, ...]
+    fine: str = "No warnings: R-hat, effective sample sizes, divergences and energy look fine."
 
     def __bool__(self) -> bool:
         return bool(self.findings)
@@ -46,15 +48,19 @@ class Advice:
 
     def __str__(self) -> str:
         if not self.findings:
-            return "No warnings: R-hat, effective sample sizes, divergences and energy look fine."
+            return self.fine
         return "\n".join(f"- {f.sentence}" for f in self.findings)
 
 
 def advise(tree: xr.DataTree) -> Advice:
     """Look at a run's draws and sampler statistics for signs of trouble."""
     stats = tree["sample_stats"].dataset
+    if mode.is_mode(tree):
+        found = _starts(tree)
+        return Advice((found,) if found else (), "No warnings: every start reached this mode.")
     table = diagnose.summary(tree)
     found = [
+        _approximation(tree, stats),
         _stuck(tree),
         _divergences(tree, stats),
         _rhat(table),
@@ -63,6 +69,42 @@ def advise(tree: xr.DataTree) -> Advice:
         _energy(stats),
     ]
     return Advice(tuple(f for f in found if f is not None))
+
+
+def _approximation(tree: xr.DataTree, stats: xr.Dataset) -> Finding | None:
+    """Judge an approximation by the Pareto k-hat of its importance ratios."""
+    if "log_ratio" not in stats:
+        return None
+    k = float(tree.attrs["pareto_k"])
+    if k <= PARETO_LIMIT:
+        return None
+    how = f"Pareto k-hat is {k:.2f}, above {PARETO_LIMIT}"
+    if np.isnan(k):
+        how = "Pareto k-hat cannot be computed: the draws are too few or their density not finite"
+    return Finding(
+        "approximation",
+        (),
+        f"The draws come from an approximation that is not to be trusted here ({how}), and "
+        f"weighting them does not mend it. Sample the model itself: ft.fit(model, ft.NUTS()).",
+    )
+
+
+def _starts(tree: xr.DataTree) -> Finding | None:
+    """Say whether searches for the mode ended in different places."""
+    starts, agreed = int(tree.attrs["starts"]), int(tree.attrs["starts_that_agree"])
+    lost = int(tree.attrs["starts_that_ran_away"])
+    if agreed == starts:
+        return None
+    others = starts - agreed - lost
+    where = [f"{others} on lower modes"] if others else []
+    where += [f"{lost} ran away where the density has no top"] if lost else []
+    return Finding(
+        "several modes",
+        (),
+        f"Of {starts} starts {agreed} reached this mode ({' and '.join(where)}): it may not stand "
+        f"for the posterior. Try more starts, MAP(starts=20); take the groups' effects out by "
+        f"plan=model.plan(); or sample by ft.NUTS().",
+    )
 
 
 def _stuck(tree: xr.DataTree) -> Finding | None:

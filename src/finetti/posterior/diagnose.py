@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+FEWEST = 25  # draws, below which no tail can be fitted
+
 
 def summary(tree: xr.DataTree, names: list[str] | None = None) -> pd.DataFrame:
     """Return ArviZ's summary table, unrounded."""
@@ -49,6 +51,24 @@ def bfmi(energy: np.ndarray) -> np.ndarray:
     change, spread = np.square(np.diff(energy, axis=1)).mean(1), energy.var(1)
     moving = spread > 1e-20 * np.square(energy).max(1)  # more than rounding does
     return np.divide(change, spread, out=np.full_like(spread, np.nan), where=moving)
+
+
+def pareto_k(log_ratios: np.ndarray) -> float:
+    """Return the Pareto k-hat of log importance ratios of shape (chain, draw).
+
+    NaN where there are too few draws for a tail (Vehtari, Simpson, Gelman, Yao & Gabry 2024).
+    """
+    from arviz_stats.base.array import array_stats
+
+    if log_ratios.size < FEWEST or not np.isfinite(log_ratios).all():
+        return float("nan")
+    if np.ptp(log_ratios) < 1e-8:  # rounding alone: the approximation is exact
+        return 0.0
+    with quiet():
+        relative = ess(log_ratios) / log_ratios.size if log_ratios.shape[1] > 3 else 1.0
+        relative = min(relative, 1.0) if np.isfinite(relative) else 1.0
+        k = array_stats.psislw(log_ratios.ravel(), r_eff=relative)[1]  # pyright: ignore[reportArgumentType]
+    return float(k) if np.isfinite(k) else float("nan")
 
 
 @contextmanager

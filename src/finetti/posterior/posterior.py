@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetti.errors import DataError, MissingExtra, UnknownSite
-from finetti.posterior import advise, diagnose
+from finetti.posterior import advise, diagnose, mode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,10 +65,12 @@ class Posterior:
 
         Columns: mean, sd, 89% equal-tailed interval, bulk and tail effective sample size,
         R-hat, and the Monte-Carlo standard errors of mean and sd (Vehtari et al. 2021), by
-        arviz-stats, unrounded.
+        arviz-stats, unrounded. Of a mode (`MAP`): the mode and its standard error.
         """
         for name in names or []:
             self[name]
+        if mode.is_mode(self.tree):
+            return mode.table(self.tree, names)
         return diagnose.summary(self.tree, names)
 
     def advice(self) -> advise.Advice:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from finetti.structure.program import Outcome, Program, Provide, Reader, Supply
+from finetti.structure.rewrites.approximate import Approximate
 from finetti.structure.rewrites.rewrite import Marginal, Move, Rewrite, Shortcut
 from finetti.structure.rewrites.sum_out import SumOut
 from finetti.types import Array, Constants, Key
@@ -85,14 +86,16 @@ class Form:
         `values` are those of sites taken out; without them they are held at zero, as no term
         that is left depends on them.
         """
-        provide = {**self._hold(), **{site: _fixed(v) for site, v in (values or {}).items()}}
+        values = dict(values or {})
+        loose = {site: values.pop(site, zero) for site, zero in self._loose().items()}
+        provide = {**self._hold(), **{site: _fixed(v) for site, v in values.items()}}
         supply: dict[str, Supply] = {
             site: partial(_supplied, move, free, given.rewrites[move.name])
             for move in self.moves
             for site in move.sites
         }
         still = {name: value for name, value in free.items() if name not in supply}
-        reader = Reader(self.program, given.data, still, provide, supply)
+        reader = Reader(self.program, given.data, {**still, **loose}, provide, supply)
         reader.known.update(fixed or {})
         return reader
 
@@ -103,6 +106,22 @@ class Form:
             terms = self.terms(m, given, free)
             drawn |= m.draw(jax.random.fold_in(key, i), terms, given.rewrites[m.name])
         return self.reader(given, free, values=drawn).outcome()
+
+    def settle(self, given: Given, free: Mapping[str, Array]) -> Outcome:
+        """Evaluate the program where what was taken out is most probable given the rest."""
+        found: dict[str, Array] = {}
+        for m in self.marginals:
+            found |= m.mode(self.terms(m, given, free), given.rewrites[m.name])
+        return self.reader(given, free, values=found).outcome()
+
+    def log_ratio(self, key: Key, given: Given, free: Mapping[str, Array]) -> Array:
+        """Return the log density over its approximation where `recover` draws with the same key."""
+        ratio = jnp.zeros(())
+        for i, m in enumerate(self.marginals):
+            if isinstance(m, Approximate):
+                terms = self.terms(m, given, free)
+                ratio += m.log_ratio(jax.random.fold_in(key, i), terms, given.rewrites[m.name])
+        return ratio
 
     def probabilities(self, given: Given, free: Mapping[str, Array]) -> dict[str, Array]:
         """Return the state probabilities of each site summed out, given the free values."""
@@ -127,8 +146,14 @@ class Form:
     def _hold(self) -> dict[str, Provide]:
         """Hold at zero the sites taken out: no term that is left depends on them."""
         tags = self.program.tags()
-        sites = [s for m in self.marginals for s in m.sites]
+        sites = [s for m in self.marginals if not m.by_free for s in m.sites]
         return {s: _fixed(jnp.zeros(tags[s].aval.shape, tags[s].aval.dtype)) for s in sites}
+
+    def _loose(self) -> dict[str, Array]:
+        """Return zeros for the sites taken out by their unconstrained values."""
+        inputs = self.program.inputs
+        sites = [s for m in self.marginals if m.by_free for s in m.sites]
+        return {s: jnp.zeros(inputs[s].aval.shape, inputs[s].aval.dtype) for s in sites}
 
     def terms(
         self,
@@ -144,7 +169,10 @@ class Form:
             if marginal.by_element:
                 log_terms = self.program.outputs.log_terms
                 return {name: reader.read(log_terms[name]) for name in marginal.terms}
-            return {name: self._log_term(name, reader, given) for name in marginal.terms}
+            found = {name: self._log_term(name, reader, given) for name in marginal.terms}
+            if marginal.by_free:
+                found |= {f"into {s}": reader.log_jacobian(s) for s in marginal.sites}
+            return found
 
         return terms
 

@@ -2,13 +2,13 @@
 
 Rewrites are tried in order: discrete sites are summed out, what is Gaussian given the rest is
 integrated out, and the groups' effects that are left are centred. The user may refuse any of them
-by name.
+by name. All these are exact; what is not, Laplace's method, is made only when asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 
@@ -20,9 +20,11 @@ from finetti.structure.form import Form, Given
 from finetti.structure.graph import Graph
 from finetti.structure.notation import Notation
 from finetti.structure.program import Program
-from finetti.structure.rewrites import discrete, located, quadratic, sufficient
+from finetti.structure.rewrites import discrete, hessian, located, quadratic, sufficient
+from finetti.structure.rewrites.approximate import Approximate
 from finetti.structure.rewrites.centre import Centre
 from finetti.structure.rewrites.condense import Condense
+from finetti.structure.rewrites.hessian import Wish
 from finetti.structure.rewrites.integrate import Integrate
 from finetti.structure.rewrites.obstacles import obstacles
 from finetti.structure.rewrites.rewrite import Marginal, Rewrite
@@ -30,7 +32,7 @@ from finetti.structure.rewrites.sum_out import SumOut
 from finetti.structure.variables import Variable
 from finetti.structure.words import counted, listed
 
-VERBS = (SumOut.verb, Integrate.verb, Condense.verb, Centre.verb)
+VERBS = (SumOut.verb, Integrate.verb, Approximate.verb, Condense.verb, Centre.verb)
 AS_WRITTEN = frozenset(VERBS)  # refuses every rewrite
 
 
@@ -38,12 +40,13 @@ AS_WRITTEN = frozenset(VERBS)  # refuses every rewrite
 class Plan:
     """Hold what finetti saw in a model and what it will do; print it to read it.
 
-    `refused` names the rewrites that the user does not want.
+    `refused` names the rewrites that the user does not want, `wish` what is to be approximated.
     """
 
     program: Program
     graph: Graph
     refused: frozenset[str] = frozenset()
+    wish: Wish | None = None
 
     def without(self, *names: str) -> Plan:
         """Return the plan that does not make the rewrites named, such as `integrate out theta`.
@@ -62,16 +65,31 @@ class Plan:
         if name in self.refused:
             return self
         if name in AS_WRITTEN:
-            return Plan(self.program, self.graph, self.refused | {name})
+            return replace(self, refused=self.refused | {name})
         if not any(name in r.names for r in self.rewrites):
             listed = ", ".join(f"`{r.name}`" for r in self.rewrites) or "none"
             raise ModelError(f"the plan has no rewrite `{name}` (rewrites: {listed})")
         sites = {f"{r.verb} {s}" for r in self.rewrites if r.name == name for s in r.sites}
-        return Plan(self.program, self.graph, self.refused | {name} | sites)
+        return replace(self, refused=self.refused | {name} | sites)
 
     def as_written(self) -> Plan:
         """Return the plan that makes no rewrite: it samples every latent variable as it stands."""
         return Plan(self.program, self.graph, AS_WRITTEN)
+
+    def approximate(self, *sites: str) -> Plan:
+        """Return the plan that also integrates out, by Laplace's method, what is not Gaussian.
+
+        `sites` names what to take out; without them it is every group's effect that fits: what
+        lies in a plate, and vectors whose prior depends on others, such as Gaussian processes.
+        Exact rewrites come first. The approximation is good where each group's effect is nearly
+        normal given the rest; a fit checks it and its advice says when not to trust it.
+
+        Raises `UnknownSite` for a name that no latent variable has, and `ModelError` where
+        nothing fits.
+        """
+        made = replace(self, wish=Wish(frozenset(sites)), refused=self.refused - {Approximate.verb})
+        _ = made.rewrites  # refuses what does not fit
+        return made
 
     @cached_property
     def _found(self) -> tuple[tuple[Rewrite, dict], ...]:
@@ -92,7 +110,15 @@ class Plan:
                 refused = {*self._refused_sites(Condense.verb), *summed}
                 found += sufficient.find(self.program, self.variables, refused)
         made = [f for f in found if f is not None]
+        if self.wish is not None and Approximate.verb not in self.refused:
+            made.append(self._approximated(self.wish, [r for r, _ in made]))
         return tuple(made)
+
+    def _approximated(self, wish: Wish, made: Collection[Rewrite]) -> tuple[Rewrite, dict]:
+        exact = [r for r in made if isinstance(r, Marginal)]
+        refused = self._refused_sites(Approximate.verb)
+        with jax.enable_x64(self.program.dtype == "float64"):
+            return hessian.find(self.program, self.variables, exact, refused, wish)
 
     @cached_property
     def _centred(self) -> tuple[list[Centre], dict[str, str]]:
@@ -175,7 +201,10 @@ class Plan:
         if stuck:
             return f"not to be sampled as it stands: see {listed(stuck)}"
         many = counted(size, "dimension")
-        return f"{left:,} of {many} to sample" if self._gone else f"{many} to sample"
+        said = f"{left:,} of {many} to sample" if self._gone else f"{many} to sample"
+        if any(isinstance(m, Approximate) for m in self.form.marginals):
+            said += "; NOT exact: what is approximated is so by your choice"
+        return said
 
     @property
     def _gone(self) -> set[str]:

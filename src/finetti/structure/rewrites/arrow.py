@@ -69,10 +69,14 @@ class Factor(NamedTuple):
 
     def noise(self, key: Key) -> Vector:
         """Draw from the normal distribution of mean zero whose precision is the matrix."""
+        return self.back(self.white(key))
+
+    def white(self, key: Key) -> Vector:
+        """Draw white noise; `back` gives it the matrix as precision."""
         first, second = jax.random.split(key)
         dtype, shape = self.blocks.dtype, self.blocks.shape[:2]
         groups = jax.random.normal(first, shape, dtype)
-        return self.back(Vector(groups, jax.random.normal(second, self.corner.shape[:1], dtype)))
+        return Vector(groups, jax.random.normal(second, self.corner.shape[:1], dtype))
 
 
 def factorise(arrow: Arrow) -> Factor:

@@ -90,6 +90,23 @@ class Frame:
             border[columns + colour, column] = 1
         return Vector(jnp.asarray(groups, dtype), jnp.asarray(border, dtype))
 
+    def arrow(
+        self, colours: tuple[int, ...], products: Vector, patterns: Mapping[str, Any]
+    ) -> Arrow:
+        """Read a matrix off its products with the seeds.
+
+        `patterns` say, where columns share a colour, which entries of theirs are not zero.
+        """
+        k = self.width
+        rows = k + np.asarray(colours, int)
+        blocks = jnp.moveaxis(products.groups[:k], 0, -1)
+        couplings = jnp.moveaxis(products.groups[rows], 0, -1)
+        corner = jnp.moveaxis(products.border[rows], 0, -1)
+        if "couplings" in patterns:  # some columns share a colour
+            couplings = jnp.where(patterns["couplings"], couplings, 0.0)
+            corner = jnp.where(patterns["corner"], corner, 0.0)
+        return Arrow(blocks, couplings, corner)
+
 
 @dataclass(frozen=True)
 class Integrate(Marginal):
@@ -131,6 +148,10 @@ class Integrate(Marginal):
         expansion = self.expand(terms, constants)
         return self.frame.split(expansion.mean.plus(expansion.factor.noise(key)))
 
+    def mode(self, terms: Terms, constants: Mapping[str, Any]) -> dict[str, Array]:
+        """Return the mean, which is the mode."""
+        return self.frame.split(self.expand(terms, constants).mean)
+
     def expand(self, terms: Terms, constants: Mapping[str, Any]) -> Expansion:
         """Expand the terms about their mode."""
         fixed = Vector(constants["groups"], constants["border"])
@@ -148,24 +169,12 @@ class Integrate(Marginal):
         seeds = self.frame.seeds(self.colours, centre.groups.dtype)
         slope, push = jax.linearize(lambda g: self.differentiate(terms)(g)[1], centre)
         products = jax.tree.map(jnp.negative, jax.vmap(push)(seeds))
-        return slope, self._precision(products, constants)
+        return slope, self.frame.arrow(self.colours, products, constants)
 
     def differentiate(self, terms: Terms) -> Callable[[Vector], tuple[Scalar, Vector]]:
         """Return the function that gives the terms' sum and its gradient."""
         none = jnp.zeros((), self.dtype)
         return jax.value_and_grad(lambda g: sum(terms(self.frame.split(g)).values(), none))
-
-    def _precision(self, products: Vector, constants: Mapping[str, Any]) -> Arrow:
-        """Read the precision off its products with the seeds."""
-        k = self.frame.width
-        colours = k + np.asarray(self.colours, int)
-        blocks = jnp.moveaxis(products.groups[:k], 0, -1)
-        couplings = jnp.moveaxis(products.groups[colours], 0, -1)
-        corner = jnp.moveaxis(products.border[colours], 0, -1)
-        if "couplings" in constants:  # some columns share a colour
-            couplings = jnp.where(constants["couplings"], couplings, 0.0)
-            corner = jnp.where(constants["corner"], corner, 0.0)
-        return Arrow(blocks, couplings, corner)
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.structure.degrees import degrees
 from finetti.structure.form import Form, Given
 from finetti.structure.program import Program
+from finetti.structure.rewrites.arrange import (
+    closed,
+    colour,
+    compare,
+    dependence,
+    multiply,
+    terms_of,
+    ways,
+)
 from finetti.structure.rewrites.arrow import Arrow, Vector, factorise
 from finetti.structure.rewrites.integrate import Frame, Integrate
 from finetti.structure.variables import Variable
 from finetti.structure.words import listed
-
-WIDEST = 1000  # border rows: beyond it the dense corner costs more than sampling
 
 
 def find(
@@ -34,21 +40,21 @@ def find(
     latent = {v.name: v for v in variables if v.kind == "latent"}
     fitting = [v for v in latent.values() if _may_be_gaussian(v) and v.name not in refused]
     chosen = _jointly_quadratic(program, fitting)
-    chosen = _closed(program, chosen, latent)
+    chosen = closed(program, chosen, latent)
     while chosen:
         sites = [latent[name] for name in latent if name in chosen]
-        terms = _terms_of(program, chosen)
-        ways = _ways(sites, terms, variables)
-        for number, way in enumerate(ways):
+        terms = terms_of(program, chosen)
+        found_ways = ways(sites, terms, variables)
+        for number, way in enumerate(found_ways):
             found = _verified(program, way.frame, terms, way.plate)
             if found is not None:
                 rewrite, constants = found
                 seen = tuple(_seen(program, site) for site in rewrite.sites)
-                return replace(rewrite, seen=seen, priced=_compare(ways, number)), constants
+                return replace(rewrite, seen=seen, priced=compare(found_ways, number)), constants
         flat = {v.name for v in sites if v.family == "Flat"}
         if not flat:  # improper where it must not be, or too wide
             return None
-        chosen = _closed(program, chosen - flat, latent)
+        chosen = closed(program, chosen - flat, latent)
     return None
 
 
@@ -56,19 +62,8 @@ def _may_be_gaussian(v: Variable) -> bool:
     return not v.discrete and v.support == "real" and v.free_shape == v.shape
 
 
-def _degrees(program: Program, sites: Collection[str]) -> Any:
-    tags = program.tags()
-    return degrees(program.jaxpr, {tags[name]: 1 for name in sites})
-
-
-def _terms_of(program: Program, sites: Collection[str]) -> tuple[str, ...]:
-    """Return the terms that depend on the sites."""
-    read = _degrees(program, sites)
-    return tuple(t for t, v in program.outputs.log_terms.items() if read(v))
-
-
 def _is_quadratic(program: Program, sites: Collection[str]) -> bool:
-    read = _degrees(program, sites)
+    read = dependence(program, sites)
     return all(read(v) <= 2 for v in program.outputs.log_terms.values())
 
 
@@ -81,55 +76,10 @@ def _jointly_quadratic(program: Program, fitting: list[Variable]) -> set[str]:
     return chosen
 
 
-def _closed(program: Program, chosen: set[str], latent: dict[str, Variable]) -> set[str]:
-    """Drop sites on which the density of a variable that stays in the sampler depends.
-
-    Integrated out, they would tie its members together and hide their prior from the plan.
-    """
-    while True:
-        dropped = {name for name in chosen if _stays(program, name, chosen, latent)}
-        if not dropped:
-            return chosen
-        chosen = chosen - dropped
-
-
-def _stays(
-    program: Program, name: str, chosen: Collection[str], latent: dict[str, Variable]
-) -> bool:
-    read, outputs = _degrees(program, {name}), program.outputs
-    others = [site for site in latent if site not in chosen]
-    hidden = [outputs.log_jacobians[s] for s in others if s in outputs.log_jacobians]
-    own = [outputs.log_terms[site] for site in others]
-    if any(read(v) for v in (*hidden, *own)):
-        return True
-    discrete = {v.name for v in latent.values() if v.discrete}
-    return bool(set(_terms_of(program, {name})) & set(_terms_of(program, discrete)))
-
-
-class _Way(NamedTuple):
-    """Hold a way to arrange the sites: about how many multiplications it takes, its plate."""
-
-    price: float
-    plate: str
-    frame: Frame
-
-
-def _ways(
-    sites: list[Variable], terms: tuple[str, ...], variables: tuple[Variable, ...]
-) -> list[_Way]:
-    """Return the ways to arrange the sites, cheapest first."""
-    size = sum(prod(v.shape) for v in variables if v.name in terms)
-    found = [_Way(_price(_arrange(sites, ()), size), "", _arrange(sites, ()))]
-    for plates in {v.plates for v in sites if v.plates}:
-        frame = _arrange(sites, plates)
-        found.append(_Way(_price(frame, size), " x ".join(p.name for p in plates), frame))
-    return [way for way in sorted(found, key=lambda w: w[:2]) if way.frame.breadth <= WIDEST]
-
-
 def _seen(program: Program, site: str) -> str:
     """Say in words how the rest of a program sees a site."""
     outputs = program.outputs
-    others = [name for name in _terms_of(program, {site}) if name != site]
+    others = [name for name in terms_of(program, {site}) if name != site]
     linear = [name for name in others if name in outputs.values]
     bent = [name for name in others if name not in outputs.values]  # factors
     said = [
@@ -138,35 +88,6 @@ def _seen(program: Program, site: str) -> str:
         if names
     ]
     return " and ".join(said) or "nothing else depends on it"
-
-
-def _compare(ways: list[_Way], chosen: int) -> str:
-    """Say what a way takes, what others would have, and which cheaper ones do not fit."""
-    said = [f"about {_rounded(ways[chosen].price)} multiplications"]
-    for number, way in enumerate(ways):
-        name = way.frame.describe(way.plate).partition(",")[0]
-        if number < chosen:
-            said.append(f"{name} would take {_rounded(way.price)}, but depend on one another")
-        elif number > chosen:
-            said.append(f"{name} would take {_rounded(way.price)}")
-    return "; ".join(said)
-
-
-def _rounded(price: float) -> str:
-    return f"{float(f'{price:.2g}'):,.0f}"
-
-
-def _arrange(sites: list[Variable], plates: tuple) -> Frame:
-    inside = [v for v in sites if plates and v.plates == plates]
-    border = [v for v in sites if v not in inside]
-    shapes = tuple((v.name, v.shape) for v in inside), tuple((v.name, v.shape) for v in border)
-    return Frame(prod(p.size for p in plates) if plates else 0, *shapes)
-
-
-def _price(frame: Frame, size: int) -> float:
-    """Return about how many multiplications one evaluation takes; `size` is that of the terms."""
-    j, k, m = frame.count, frame.width, frame.breadth
-    return (k + m + 2) * size + j * (k**3 / 3 + k**2 * m + k * m**2) + m**3 / 3
 
 
 def _verified(
@@ -179,13 +100,14 @@ def _verified(
     found = jax.tree.map(np.asarray, _look(program, rewrite))
     close = 1e-9 if program.dtype == "float64" else 1e-3
     scale = max(np.abs(a).max(initial=0) for a in found.product)
-    ours = _multiply(found.precision, found.probe)
+    ours = multiply(found.precision, found.probe)
     for a, b in zip(ours, found.product, strict=True):
         if not np.allclose(a, b, rtol=close, atol=close * scale):
             return None
     if not np.isfinite(found.mode.groups).all() or not np.isfinite(found.mode.border).all():
         return None
-    rewrite, patterns = _coloured(rewrite, found.precision)
+    colours, patterns = colour(found.precision)
+    rewrite = replace(rewrite, colours=colours)
     return rewrite, {"groups": found.mode.groups, "border": found.mode.border, **patterns}
 
 
@@ -220,28 +142,3 @@ def _look(program: Program, rewrite: Integrate) -> _Found:
         return _Found(precision, factorise(precision).solve(slope), probe, product)
 
     return look(program.constants, {n: a.astype(dtype) for n, a in free.items()}, origin, probe)
-
-
-def _multiply(arrow: Arrow, vector: Vector) -> Vector:
-    groups = np.einsum("jab,jb->ja", arrow.blocks, vector.groups)
-    groups = groups + np.einsum("jam,m->ja", arrow.couplings, vector.border)
-    border = np.einsum("jam,ja->m", arrow.couplings, vector.groups) + arrow.corner @ vector.border
-    return Vector(groups, border)
-
-
-def _coloured(rewrite: Integrate, arrow: Arrow) -> tuple[Integrate, dict[str, Any]]:
-    """Let columns of the border that share no row share a product."""
-    couplings, corner = arrow.couplings != 0, arrow.corner != 0
-    rows = np.concatenate([np.concatenate([corner[:0], *couplings]), corner])
-    taken: list[np.ndarray] = []
-    colours = []
-    for column in rows.T:
-        colour = next((i for i, used in enumerate(taken) if not (used & column).any()), None)
-        if colour is None:
-            colour = len(taken)
-            taken.append(np.zeros_like(column))
-        taken[colour] |= column
-        colours.append(colour)
-    rewrite = replace(rewrite, colours=tuple(colours))
-    shared = len(taken) < len(colours)
-    return rewrite, {"couplings": couplings, "corner": corner} if shared else {}

@@ -79,13 +79,15 @@ class Shortcut(Rewrite):
 class Marginal(Rewrite):
     """Take sites out of the sampler: integrate or sum their terms, and draw them back.
 
-    `terms` names the sites whose log densities it accounts for. Both methods take a function
+    `terms` names the sites whose log densities it accounts for. The methods take a function
     from values of the sites to those log densities (one array a term, with its batch if
-    `by_element`, else their sum), everything else being given.
+    `by_element`, else their sum), everything else being given. The sites' values are their
+    unconstrained ones if `by_free`; the function then gives the log Jacobians as well.
     """
 
     terms: tuple[str, ...]
     by_element = False
+    by_free = False
 
     @abstractmethod
     def log_marginal(self, terms: Terms, constants: Mapping[str, Any]) -> Array:
@@ -94,3 +96,7 @@ class Marginal(Rewrite):
     @abstractmethod
     def draw(self, key: Key, terms: Terms, constants: Mapping[str, Any]) -> dict[str, Array]:
         """Draw the sites from their conditional distribution given everything else."""
+
+    @abstractmethod
+    def mode(self, terms: Terms, constants: Mapping[str, Any]) -> dict[str, Array]:
+        """Return the sites at their most probable values given everything else."""

@@ -104,6 +104,11 @@ class SumOut(Marginal):
         lowest = constants["lowest"]
         return {n: low + steps[n].reshape(low.shape).astype(low.dtype) for n, low in lowest.items()}
 
+    def mode(self, terms: Terms, constants: Mapping[str, Any]) -> dict[str, Array]:
+        """Return each member, by itself, in its most probable state."""
+        chances, lowest = self.probabilities(terms, constants), constants["lowest"]
+        return {n: low + jnp.argmax(chances[n], -1).astype(low.dtype) for n, low in lowest.items()}
+
     def probabilities(self, terms: Terms, constants: Mapping[str, Any]) -> dict[str, Array]:
         """Return each site's state probabilities given all else, shape (*shape, states).
 

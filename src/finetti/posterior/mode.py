@@ -1,0 +1,33 @@
+"""Read a posterior that is a mode: its table with standard errors, and what to say of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+
+def is_mode(tree: xr.DataTree) -> bool:
+    """Tell whether a run found a mode rather than made draws."""
+    return "standard_error" in tree.children
+
+
+def table(tree: xr.DataTree, names: list[str] | None) -> pd.DataFrame:
+    """Return a row a scalar: the mode and its standard error, NaN for what was not sought."""
+    import pandas as pd
+
+    draws, errors = tree["posterior"].dataset, tree["standard_error"].dataset
+    rows: dict[str, tuple[float, float]] = {}
+    for name in names or list(map(str, draws.data_vars)):
+        value = draws[name][0, 0]
+        error = np.asarray(errors[name]) if name in errors else np.full(value.shape, np.nan)
+        axes = [[str(c) for c in value[d].values] for d in value.dims]
+        for index in np.ndindex(value.shape):
+            label = ", ".join(axis[i] for axis, i in zip(axes, index, strict=True))
+            row = f"{name}[{label}]" if label else name
+            rows[row] = (float(value.values[index]), float(error[index]))
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["mode", "standard_error"])
