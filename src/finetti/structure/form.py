@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from finetti.structure.program import Outcome, Program, Provide, Reader, Supply
+from finetti.structure.program import Evaluate, Outcome, Program, Provide, Reader, Supply
+from finetti.structure.rewrites.alike import Tally
 from finetti.structure.rewrites.rewrite import Marginal, Move, Rewrite, Shortcut
 from finetti.structure.rewrites.sum_out import SumOut
 from finetti.types import Array, Constants, Key
@@ -67,11 +68,34 @@ class Form:
         names = [name for name in self.program.outputs.log_terms if name not in absorbed]
         parts = [self._log_term(name, reader, given) for name in names]
         parts += [reader.log_jacobian(name) for name in free if name not in without]
-        parts += [
-            m.log_marginal(self.terms(m, given, free, fixed), given.rewrites[m.name])
-            for m in self.marginals
-        ]
+        parts += [self.log_marginal(m, given, free, fixed) for m in self.marginals]
         return sum(parts, 0.0)  # pyright: ignore[reportReturnType]
+
+    def log_marginal(
+        self,
+        marginal: Marginal,
+        given: Given,
+        free: Mapping[str, Array],
+        fixed: Fixed | None = None,
+    ) -> Array:
+        """Return the log of one marginal's integral or sum, all else being given."""
+        tally = self._tally(marginal)
+        if tally is not None:
+            read = self._read_few(tally, given, free, fixed)
+            return tally.log_marginal(read, given.rewrites[tally.name])
+        terms = self.terms(marginal, given, free, fixed)
+        return marginal.log_marginal(terms, given.rewrites[marginal.name])
+
+    def _tally(self, marginal: Marginal) -> Tally | None:
+        """Return the rewrite that evaluates a marginal at representatives, if there is one."""
+        tallies = (r for r in self.rewrites if isinstance(r, Tally))
+        return next((r for r in tallies if r.whole == marginal), None)
+
+    def _read_few(
+        self, tally: Tally, given: Given, free: Mapping[str, Array], fixed: Fixed | None = None
+    ) -> Callable[[Mapping[str, Array]], Reader]:
+        """Return the function from representatives' values to a reader of the program."""
+        return lambda values: self.reader(given, free, fixed, values, tally.evaluate)
 
     def reader(
         self,
@@ -79,6 +103,7 @@ class Form:
         free: Mapping[str, Array],
         fixed: Fixed | None = None,
         values: Mapping[str, Array] | None = None,
+        evaluate: Evaluate | None = None,
     ) -> Reader:
         """Return a reader of the program in which moved sites are where the free values say.
 
@@ -92,7 +117,7 @@ class Form:
             for site in move.sites
         }
         still = {name: value for name, value in free.items() if name not in supply}
-        reader = Reader(self.program, given.data, still, provide, supply)
+        reader = Reader(self.program, given.data, still, provide, supply, evaluate)
         reader.known.update(fixed or {})
         return reader
 

@@ -18,7 +18,8 @@ from finetti.errors import ModelError
 from finetti.structure.form import Form, Given
 from finetti.structure.graph import Graph
 from finetti.structure.program import Program
-from finetti.structure.rewrites import discrete, located, quadratic, sufficient
+from finetti.structure.rewrites import discrete, kinds, located, quadratic, sufficient
+from finetti.structure.rewrites.alike import Tally
 from finetti.structure.rewrites.centre import Centre
 from finetti.structure.rewrites.condense import Condense
 from finetti.structure.rewrites.integrate import Integrate
@@ -37,7 +38,7 @@ class Row:
     why: str
 
 
-VERBS = (SumOut.verb, Integrate.verb, Condense.verb, Centre.verb)
+VERBS = (SumOut.verb, Integrate.verb, Condense.verb, Tally.verb, Centre.verb)
 AS_WRITTEN = frozenset(VERBS)  # refuses every rewrite
 
 
@@ -77,12 +78,18 @@ class Plan:
         found: list[tuple[Rewrite, dict] | None] = list(sums)
         summed = {term for rewrite, _ in sums for term in rewrite.terms}
         with jax.enable_x64(self.program.dtype == "float64"):
-            if Integrate.verb not in self.refused:
-                refused = self._refused_sites(Integrate.verb)
-                found.append(quadratic.find(self.program, self.variables, refused))
+            condensed, integrated = [], None
             if Condense.verb not in self.refused:
                 refused = {*self._refused_sites(Condense.verb), *summed}
-                found += sufficient.find(self.program, self.variables, refused)
+                condensed = sufficient.find(self.program, self.variables, refused)
+            if Integrate.verb not in self.refused:
+                refused = self._refused_sites(Integrate.verb)
+                integrated = quadratic.find(self.program, self.variables, refused, condensed)
+            found += [integrated, *condensed]
+            if integrated is not None and Tally.verb not in self.refused:
+                refused = self._refused_sites(Tally.verb)
+                if not refused.intersection(integrated[0].sites):
+                    found.append(kinds.find(self.program, self.variables, integrated, condensed))
         made = [f for f in found if f is not None]
         if Centre.verb not in self.refused:
             gone = {
@@ -101,7 +108,7 @@ class Plan:
         with jax.enable_x64(self.program.dtype == "float64"):
             return discrete.find(self.program, self.variables, self._refused_sites(SumOut.verb))
 
-    def _refused_sites(self, verb: str) -> Collection[str]:
+    def _refused_sites(self, verb: str) -> set[str]:
         return {n.removeprefix(f"{verb} ") for n in self.refused if n.startswith(f"{verb} ")}
 
     @property

@@ -17,7 +17,6 @@ from math import log, pi
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
 from finetti.structure.program import Reader
 from finetti.structure.rewrites.rewrite import Shortcut
@@ -109,17 +108,3 @@ def _product(pair: Pair, entries: Mapping[str, Array], left: Array, right: Array
     else:
         found = jnp.sum(values * left[entries["rows"]] * right[entries["columns"]])
     return found if pair.left == pair.right else 2 * found
-
-
-def store(block: Any, left: int, right: int) -> tuple[Pair, dict[str, np.ndarray]]:
-    """Choose how to keep one sparse block of G."""
-    block = block.tocoo()
-    rows, columns, values = block.row, block.col, block.data
-    if block.shape[0] == block.shape[1] and (rows == columns).all():
-        diagonal = np.zeros(block.shape[0])
-        np.add.at(diagonal, rows, values)
-        return Pair(left, right, "aligned"), {"values": diagonal}
-    if block.shape[0] * block.shape[1] <= 4 * len(values):
-        return Pair(left, right, "dense"), {"values": block.toarray()}
-    sparse = {"values": values, "rows": rows.astype(np.int32), "columns": columns.astype(np.int32)}
-    return Pair(left, right, "sparse"), sparse

@@ -72,13 +72,15 @@ class Frame:
     def seeds(self, colours: tuple[int, ...], dtype: np.dtype) -> Vector:
         """Return the vectors to multiply with: one a block column, then one a colour."""
         columns, classes = self.width, max(colours, default=-1) + 1
-        groups = np.zeros((columns + classes, self.count, self.width))
+        units = np.zeros((columns + classes, 1, self.width))
+        units[:columns, 0] = np.eye(columns)
         border = np.zeros((columns + classes, self.breadth))
-        for i in range(columns):
-            groups[i, :, i] = 1
         for column, colour in enumerate(colours):
             border[columns + colour, column] = 1
-        return Vector(jnp.asarray(groups, dtype), jnp.asarray(border, dtype))
+        shape = (columns + classes, self.count, self.width)
+        return Vector(
+            jnp.broadcast_to(jnp.asarray(units, dtype), shape), jnp.asarray(border, dtype)
+        )
 
 
 @dataclass(frozen=True)
