@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -25,7 +26,8 @@ from finetti.types import Array, Key
 if TYPE_CHECKING:
     import xarray as xr
 
-BATCH = 1000  # draws constrained at a time
+BATCH = 1000  # draws constrained at a time, fewer if they are many numbers
+BATCH_BYTES = 64_000_000
 RECOVER = 1 << 30  # far from the numbers that the sampler folds into the chains' keys
 
 
@@ -34,14 +36,14 @@ def _constrain(
     target: Target, names: tuple[str, ...], given: Given, keys: Key, positions: Array
 ) -> dict[str, Array]:
     def one(key: Key, position: Array) -> dict[str, Array]:
-        values = target.outcome(key, given, position).values
-        return {name: values[name] for name in names}
+        return target.values(key, given, position, names)
 
     return jax.vmap(one)(keys, positions)
 
 
 @compiled(ONCE, "draws")
-def _draw_keys(keys: Key, draws: int) -> Key:
+def draw_keys(keys: Key, draws: int) -> Key:
+    """Return a key for each draw of each chain, in one row, to draw what was taken out."""
     fold = jax.vmap(jax.random.fold_in, (None, 0))
     return jax.vmap(fold, (0, None))(keys, RECOVER + jnp.arange(draws)).reshape(-1)
 
@@ -51,18 +53,31 @@ def constrain(target: Target, given: Given, names: tuple[str, ...], keys: Key, d
 
     `keys`, one a chain, draw the variables that the plan has taken out of the sampler.
     """
-    flat = draws.reshape(draws.shape[0] * draws.shape[1], draws.shape[2])
-    size = min(BATCH, len(flat))
-    spare = -len(flat) % size
-    padded = np.concatenate([flat, np.repeat(flat[-1:], spare, axis=0)])
-    each = _draw_keys(keys, draws.shape[1])
-    each = jnp.concatenate([each, each[-1:].repeat(spare, axis=0)]) if spare else each
-    parts = [
-        _constrain(target, names, given, each[i : i + size], padded[i : i + size])
-        for i in range(0, len(padded), size)
-    ]
-    joined = {n: np.concatenate([np.asarray(p[n]) for p in parts])[: len(flat)] for n in names}
-    return {n: a.reshape(*draws.shape[:2], *a.shape[1:]) for n, a in joined.items()}
+    total = draws.shape[0] * draws.shape[1]
+    flat = draws.reshape(total, draws.shape[2])
+    size = int(np.clip(BATCH_BYTES // (8 * _width(target, names)), 1, min(BATCH, total)))
+    each = draw_keys(keys, draws.shape[1])
+    found: dict[str, np.ndarray] = {}
+    for start in range(0, total, size):
+        places = np.minimum(np.arange(start, start + size), total - 1)
+        part = _constrain(target, names, given, each[places], flat[places])
+        for name in names:
+            new = np.asarray(part[name])
+            whole = found.setdefault(name, np.empty((total, *new.shape[1:]), new.dtype))
+            whole[start : start + size] = new[: total - start]
+    return {n: a.reshape(*draws.shape[:2], *a.shape[1:]) for n, a in found.items()}
+
+
+def _width(target: Target, names: tuple[str, ...]) -> int:
+    """Return about how many numbers are at work in one draw."""
+    form, values = target.form, target.form.program.outputs.values
+    width = target.layout.dim + sum(prod(values[name].aval.shape) for name in names)
+    return width + sum(
+        prod(values[site].aval.shape)
+        for m in form.marginals
+        if form.reached(m.sites, names)
+        for site in m.sites
+    )
 
 
 def assemble(
@@ -78,7 +93,8 @@ def assemble(
 
     model = density.model
     plates = {p.name: p for v in model.variables for p in v.plates}
-    draws = {v.name: (("chain", "draw", *v.dims), values[v.name]) for v in density.kept}
+    kept_sites = [v for v in density.kept if v.name in values]
+    draws = {v.name: (("chain", "draw", *v.dims), values[v.name]) for v in kept_sites}
     groups = {
         "posterior": _dataset(draws, plates),
         "sample_stats": _statistics(method, kept),

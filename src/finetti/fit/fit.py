@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -14,7 +15,9 @@ from finetti.density.density import density
 from finetti.fit import warmup as warming
 from finetti.fit.assemble import assemble, constrain
 from finetti.fit.compiling import ONCE, compiled
+from finetti.fit.keep import kept_names
 from finetti.fit.methods import NUTS, Method
+from finetti.fit.moments import add_moments
 from finetti.fit.progress import Display, show
 from finetti.fit.run import Runner, collect
 from finetti.fit.start import given_points, random_points
@@ -37,6 +40,7 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     plan: Plan | None = None,
     init: Values | None = None,
     tuning: Tuning | None = None,
+    keep: Iterable[str] | None = None,
     progress: bool | Display = True,
 ) -> Posterior:
     """Draw from the posterior of a model with its data.
@@ -44,11 +48,14 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     `method` holds the settings: `NUTS()` unless you choose another. `plan` says which rewrites to
     make: `model.plan()` unless you change it, by `model.plan().without(...)`. `init` maps latent
     variables to constrained starting values for every chain; without it the starts are random.
-    `tuning` reuses a step size and metric instead of learning them. `progress=False` keeps
-    silent. Draws depend on the model, its data, the method, `seed`, `init` and `tuning` alone.
+    `tuning` reuses a step size and metric instead of learning them. `keep` names the sites whose
+    draws are kept, all without it; of the others means and standard deviations come back, as
+    `posterior.moments`. `progress=False` keeps silent. Draws depend on the model, its data, the
+    method, `seed`, `init` and `tuning` alone.
     Ctrl-C stops and returns the draws made so far.
 
-    Raises `ModelError` or `SamplingError` with the site at fault before sampling starts.
+    Raises `ModelError` or `SamplingError` with the site at fault before sampling starts, also where
+    the draws kept would take more than 4 GiB of memory.
 
     >>> posterior = fit(coin(10).condition(heads=7), NUTS(draws=500), seed=1, progress=False)
     >>> posterior["p"].shape
@@ -57,6 +64,7 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     began = perf_counter()
     method = method or NUTS()
     understood = density(model, plan or model.plan())
+    names = kept_names(understood, keep, method)
     with jax.enable_x64(True):
         keys = _chain_keys(np.int64(seed), method.chains)
         if init is None:
@@ -83,9 +91,9 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
             "seconds": perf_counter() - began,
             "created_by": "finetti",
         }
-        names = tuple(v.name for v in understood.kept)
         values = constrain(target, given, names, keys, kept.positions)
-        return assemble(understood, method, values, kept, warm, attributes)
+        posterior = assemble(understood, method, values, kept, warm, attributes)
+        return add_moments(posterior, understood, given, keys, kept.positions)
 
 
 @compiled(ONCE, "chains")

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from finetti.structure.degrees import degrees
 from finetti.structure.program import Evaluate, Outcome, Program, Provide, Reader, Supply
 from finetti.structure.rewrites.alike import Tally
+from finetti.structure.rewrites.integrate import Integrate
 from finetti.structure.rewrites.rewrite import Marginal, Move, Rewrite, Shortcut
 from finetti.structure.rewrites.sum_out import SumOut
 from finetti.types import Array, Constants, Key
@@ -128,6 +130,54 @@ class Form:
             terms = self.terms(m, given, free)
             drawn |= m.draw(jax.random.fold_in(key, i), terms, given.rewrites[m.name])
         return self.reader(given, free, values=drawn).outcome()
+
+    def values(
+        self, key: Key, given: Given, free: Mapping[str, Array], names: Collection[str]
+    ) -> dict[str, Array]:
+        """Return the values of some sites, as `recover` has them, and evaluate no more."""
+        drawn: dict[str, Array] = {}
+        for i, m in enumerate(self.marginals):
+            drawn |= self._draw(jax.random.fold_in(key, i), m, given, free, names)
+        reader, values = self.reader(given, free, values=drawn), self.program.outputs.values
+        return {name: reader.read(values[name]) for name in names}
+
+    def _draw(
+        self,
+        key: Key,
+        marginal: Marginal,
+        given: Given,
+        free: Mapping[str, Array],
+        names: Collection[str],
+    ) -> dict[str, Array]:
+        """Draw a marginal's sites, those of the border alone if no other is asked for."""
+        tally = self._tally(marginal)
+        if tally is not None and not self.reached(tally.sites, names):
+            read = self._read_few(tally, given, free)
+            return tally.draw_border(key, read, given.rewrites[tally.name])
+        terms = self.terms(marginal, given, free)
+        return marginal.draw(key, terms, given.rewrites[marginal.name])
+
+    def reached(self, sites: Collection[str], names: Collection[str]) -> bool:
+        """Tell whether the values of some sites are among others, or depend on them."""
+        tags = self.program.tags()
+        read = degrees(self.program.jaxpr, {tags[site]: 1 for site in sites})
+        return any(read(self.program.outputs.values[name]) for name in names)
+
+    def moments(
+        self, key: Key, given: Given, free: Mapping[str, Array], names: Collection[str]
+    ) -> dict[str, tuple[Array, Array]]:
+        """Return means and variances of some sites given the free values.
+
+        Those that are not integrated out are drawn, and have no variance.
+        """
+        found: dict[str, tuple[Array, Array]] = {}
+        for m in self.marginals:
+            if isinstance(m, Integrate) and not set(names).isdisjoint(m.sites):
+                found |= m.moments(self.terms(m, given, free), given.rewrites[m.name])
+        others = [name for name in names if name not in found]
+        values = self.values(key, given, free, others)
+        found |= {name: (x, jnp.zeros_like(x)) for name, x in values.items()}
+        return {name: found[name] for name in names}
 
     def probabilities(self, given: Given, free: Mapping[str, Array]) -> dict[str, Array]:
         """Return the state probabilities of each site summed out, given the free values."""

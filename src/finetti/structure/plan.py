@@ -7,7 +7,6 @@ by name.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod

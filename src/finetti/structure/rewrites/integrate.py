@@ -126,6 +126,13 @@ class Integrate(Marginal):
         expansion = self.expand(terms, constants)
         return self.frame.split(expansion.mean.plus(expansion.factor.noise(key)))
 
+    def moments(self, terms: Terms, constants: Mapping[str, Any]) -> dict[str, tuple[Array, Array]]:
+        """Return each site's mean and variance under its Gaussian conditional."""
+        expansion = self.expand(terms, constants)
+        means = self.frame.split(expansion.mean)
+        variances = self.frame.split(expansion.factor.variances())
+        return {name: (means[name], variances[name]) for name in self.sites}
+
     def expand(self, terms: Terms, constants: Mapping[str, Any]) -> Expansion:
         """Expand the terms about their mode."""
         fixed = Vector(constants["groups"], constants["border"])
