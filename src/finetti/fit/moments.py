@@ -71,7 +71,7 @@ def _moments(
 ) -> dict[str, np.ndarray]:
     """Return each site's mean and standard deviation, stacked."""
     shapes = jax.eval_shape(
-        lambda key, position: target.moments(key, given, position, names), keys[0], positions[0]
+        lambda *point: target.moments(*point, names), keys[0], given, positions[0]
     )
     sums = {n: Sums(*(jnp.zeros(m.shape),) * 3) for n, (m, _) in shapes.items()}
     count = len(positions)

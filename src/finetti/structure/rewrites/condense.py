@@ -94,7 +94,10 @@ class Condense(Shortcut):
             squares = squares + _product(pair, entries, shifted[pair.left], shifted[pair.right])
         if self.weighted:
             return -0.5 * squares + constants["log_weights"]
-        scale = jnp.ravel(reader.argument(self.sites[0], "scale"))[0]
+        (site,) = self.sites
+        named = reader.program.outputs.arguments[site]
+        own = next(k for k in named if k.rpartition(".")[2] == "scale")  # under `to_event` too
+        scale = jnp.ravel(reader.argument(site, own))[0]
         return -0.5 * squares / scale**2 - self.count * (jnp.log(scale) + 0.5 * log(2 * pi))
 
 
