@@ -17,11 +17,12 @@ from finetti.errors import ModelError
 from finetti.structure.form import Form, Given
 from finetti.structure.graph import Graph
 from finetti.structure.program import Program
-from finetti.structure.rewrites import discrete, kinds, located, quadratic, sufficient
+from finetti.structure.rewrites import alike_rows, discrete, kinds, located, quadratic, sufficient
 from finetti.structure.rewrites.alike import Tally
 from finetti.structure.rewrites.centre import Centre
 from finetti.structure.rewrites.condense import Condense
 from finetti.structure.rewrites.integrate import Integrate
+from finetti.structure.rewrites.pool import Pool
 from finetti.structure.rewrites.rewrite import Marginal, Rewrite
 from finetti.structure.rewrites.sum_out import SumOut
 from finetti.structure.variables import Variable
@@ -37,7 +38,7 @@ class Row:
     why: str
 
 
-VERBS = (SumOut.verb, Integrate.verb, Condense.verb, Tally.verb, Centre.verb)
+VERBS = (SumOut.verb, Integrate.verb, Condense.verb, Pool.verb, Tally.verb, Centre.verb)
 AS_WRITTEN = frozenset(VERBS)  # refuses every rewrite
 
 
@@ -85,6 +86,9 @@ class Plan:
                 refused = self._refused_sites(Integrate.verb)
                 integrated = quadratic.find(self.program, self.variables, refused, condensed)
             found += [integrated, *condensed]
+            if Pool.verb not in self.refused:
+                refused = {*self._refused_sites(Pool.verb), *summed}
+                found += alike_rows.find(self.program, self.variables, refused)
             if integrated is not None and Tally.verb not in self.refused:
                 refused = self._refused_sites(Tally.verb)
                 if not refused.intersection(integrated[0].sites):
