@@ -131,7 +131,7 @@ def run(connection: Connection, case: Case, seed: int) -> None:
     posterior = ft.fit(model, method, seed=seed, plan=plan, keep=kept, progress=watch)
     ended, table = perf_counter(), posterior.summary()
     warm, _, start, stop = watch.times
-    stats = posterior.tree["sample_stats"]
+    stats = posterior.tree["sample_stats"].dataset
     connection.send(
         {
             "setup": warm - began,

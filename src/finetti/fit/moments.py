@@ -71,15 +71,15 @@ def _moments(
 ) -> dict[str, np.ndarray]:
     """Return each site's mean and standard deviation, stacked."""
     shapes = jax.eval_shape(
-        lambda *point: target.moments(*point, names), keys[0], given, positions[0]
+        lambda key, given, x: target.moments(key, given, x, names), keys[0], given, positions[0]
     )
-    sums = {n: Sums(*(jnp.zeros(m.shape),) * 3) for n, (m, _) in shapes.items()}
+    sums = {n: Sums(*(jnp.zeros(m.shape) for _ in range(3))) for n, (m, _) in shapes.items()}
     count = len(positions)
     for start in range(0, count, TOGETHER):
         end = min(start + TOGETHER, count)
         places = np.minimum(np.arange(start, start + TOGETHER), count - 1)
-        orders = (keys[places], positions[places], np.int32(start), np.int32(end))
-        sums = _accumulate(target, names, given, *orders, sums)
+        first, last = jnp.asarray(start), jnp.asarray(end)
+        sums = _accumulate(target, names, given, keys[places], positions[places], first, last, sums)
     return {
         n: np.stack([s.mean, np.sqrt(s.spread / max(count - 1, 1) + s.variance / count)])
         for n, s in sums.items()

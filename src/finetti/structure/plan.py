@@ -17,7 +17,7 @@ from finetti.errors import ModelError
 from finetti.structure.form import Form, Given
 from finetti.structure.graph import Graph
 from finetti.structure.program import Program
-from finetti.structure.rewrites import alike_rows, discrete, kinds, located, quadratic, sufficient
+from finetti.structure.rewrites import discrete, kinds, located, pooled, quadratic, sufficient
 from finetti.structure.rewrites.alike import Tally
 from finetti.structure.rewrites.centre import Centre
 from finetti.structure.rewrites.condense import Condense
@@ -88,7 +88,7 @@ class Plan:
             found += [integrated, *condensed]
             if Pool.verb not in self.refused:
                 refused = {*self._refused_sites(Pool.verb), *summed}
-                found += alike_rows.find(self.program, self.variables, refused)
+                found += pooled.find(self.program, self.variables, refused)
             if integrated is not None and Tally.verb not in self.refused:
                 refused = self._refused_sites(Tally.verb)
                 if not refused.intersection(integrated[0].sites):

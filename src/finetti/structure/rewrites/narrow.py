@@ -77,9 +77,8 @@ def _broadcast(params: Any, before: tuple[int, ...], value: Any, members: int) -
     sizes, places = list(params["shape"]), params["broadcast_dimensions"]
     for i, size in enumerate(sizes):
         if size == members:
-            source = places.index(i) if i in places else None
-            kept = source is not None and before[source] == members
-            sizes[i] = jnp.shape(value)[source] if kept else 1
+            old = [s for s, place in enumerate(places) if place == i and before[s] == members]
+            sizes[i] = jnp.shape(value)[old[0]] if old else 1
     shape = [1] * len(sizes)
     for source, i in enumerate(places):
         shape[i] = jnp.shape(value)[source]
@@ -88,7 +87,7 @@ def _broadcast(params: Any, before: tuple[int, ...], value: Any, members: int) -
 
 def _alike(equation: Any, inputs: Sequence[Any], narrow: Sequence[int | None]) -> list[Any]:
     """Bring the inputs of an equation that works entry by entry to the same shape."""
-    (axis, *others) = {i for i in narrow if i is not None}
+    axis, *others = [*{i for i in narrow if i is not None}]
     for v, value, place in zip(equation.invars, inputs, narrow, strict=True):
         if jnp.ndim(value) and place is None and v.aval.shape[axis] != 1:
             raise Unlike("data of each member enter")

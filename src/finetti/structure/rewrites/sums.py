@@ -123,9 +123,7 @@ def _solve(blocks: Sequence[tuple[Pair, Entries]], slopes: list[np.ndarray]) -> 
         matrix = np.stack([multiply(e / scale) for e in np.eye(total)], 1) / scale[:, None]
         solution = np.linalg.lstsq(matrix, right / scale, rcond=1e-14)[0] / scale
     else:
-        operator = LinearOperator(
-            (total, total), lambda x: multiply(np.ravel(x) / scale) / scale, dtype=np.float64
-        )
+        operator = LinearOperator((total, total), lambda x: multiply(np.ravel(x) / scale) / scale)
         found, _ = cg(operator, right / scale, rtol=CLOSE, maxiter=ITERATIONS)
         solution = found / scale
     return np.split(solution, bounds[:-1])

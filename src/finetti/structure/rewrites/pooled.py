@@ -7,7 +7,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from scipy.special import gammaln
 
 from finetti.structure.degrees import degrees
 from finetti.structure.program import Program, Reader
@@ -38,6 +37,8 @@ def find(
 
 def _pooled(program: Program, v: Variable) -> tuple[Pool, dict[str, Any]] | None:
     """Form the sums, if all that reaches the site is handed out by the same group numbers."""
+    from scipy.special import gammaln
+
     y = np.asarray(v.data)
     arguments = {k.rpartition(".")[2]: a for k, a in program.outputs.arguments[v.name].items()}
     parameter = arguments.get(PARAMETERS[v.family])
