@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
-from benchmarks import cold, counts, eight_schools, warm
+from benchmarks import cold, counts, eight_schools, growth, warm
 from benchmarks.entries import AS_WRITTEN, FINETTI, NUMPYRO, NUTPIE, PYMC, Finetti
 from benchmarks.entry import Entry
 from benchmarks.problem import Problem
@@ -80,11 +80,20 @@ def run_levels() -> None:
     cold_runs("levels_cold", SCHOOLS, LEVELS, rounds=4)
 
 
+def run_growth(name: str, cases: tuple[growth.Case, ...]) -> None:
+    samples = growth.measure(cases, rounds=1)
+    title = f"{cases[0].likelihood} random intercepts, {growth.EACH} rows a group"
+    wall = growth.COLUMNS[4]
+    report(Result(name, title, samples, growth.COLUMNS, wall, ()), (FINETTI,))
+
+
 BENCHMARKS = {
     "imports": lambda: imports(rounds=10),
     "eight_schools": run_eight_schools,
     "counts": run_counts,
     "levels": run_levels,
+    "growth": lambda: run_growth("growth_normal", growth.NORMAL),
+    "growth_poisson": lambda: run_growth("growth_poisson", growth.POISSON),
 }
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -54,6 +54,18 @@ class Target:
     def log_ratio(self, key: Key, given: Given, position: Position) -> Scalar:
         """Return the log density over its approximation at `outcome`'s draw with the same key."""
         return self.form.log_ratio(key, given, self.layout.split(position))
+
+    def values(
+        self, key: Key, given: Given, position: Position, names: Collection[str]
+    ) -> dict[str, Array]:
+        """Evaluate some sites of the user's model, drawing with the key what was taken out."""
+        return self.form.values(key, given, self.layout.split(position), names)
+
+    def moments(
+        self, key: Key, given: Given, position: Position, names: Collection[str]
+    ) -> dict[str, tuple[Array, Array]]:
+        """Return the mean and variance of some sites, those taken out being integrated over."""
+        return self.form.moments(key, given, self.layout.split(position), names)
 
     def probabilities(self, given: Given, position: Position) -> dict[str, Array]:
         """Return the state probabilities of each site summed out, shape (*shape, states)."""

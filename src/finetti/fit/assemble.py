@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -26,7 +27,8 @@ from finetti.types import Array, Key
 if TYPE_CHECKING:
     import xarray as xr
 
-BATCH = 1000  # draws constrained at a time
+BATCH = 1000  # draws constrained at a time, fewer if they are many numbers
+BATCH_BYTES = 64_000_000
 RECOVER = 1 << 30  # far from the numbers that the sampler folds into the chains' keys
 
 
@@ -35,14 +37,14 @@ def _constrain(
     target: Target, names: tuple[str, ...], given: Given, keys: Key, positions: Array
 ) -> dict[str, Array]:
     def one(key: Key, position: Array) -> dict[str, Array]:
-        values = target.outcome(key, given, position).values
-        return {name: values[name] for name in names}
+        return target.values(key, given, position, names)
 
     return jax.vmap(one)(keys, positions)
 
 
 @compiled(ONCE, "draws")
-def _draw_keys(keys: Key, draws: int) -> Key:
+def draw_keys(keys: Key, draws: int) -> Key:
+    """Return a key for each draw of each chain, in one row, to draw what was taken out."""
     fold = jax.vmap(jax.random.fold_in, (None, 0))
     return jax.vmap(fold, (0, None))(keys, RECOVER + jnp.arange(draws)).reshape(-1)
 
@@ -52,25 +54,45 @@ def constrain(target: Target, given: Given, names: tuple[str, ...], keys: Key, d
 
     `keys`, one a chain, draw the variables that the plan has taken out of the sampler.
     """
-    return per_draw(partial(_constrain, target, names, given), keys, draws)
+    function = partial(_constrain, target, names, given)
+    return per_draw(function, keys, draws, width(target, names))
 
 
 def per_draw(
-    function: Callable[[Key, Any], Mapping[str, Array]], keys: Key, draws: np.ndarray
+    function: Callable[[Key, Any], Mapping[str, Array]],
+    keys: Key,
+    draws: np.ndarray,
+    numbers: int,
 ) -> dict[str, np.ndarray]:
     """Apply a function of a row of keys and of positions to all draws, some at a time.
 
-    `keys` has one a chain; a draw's key depends on its chain's and on its number.
+    `keys` has one a chain; a draw's key depends on its chain's and on its number. About
+    `numbers` numbers are at work in one draw.
     """
-    flat = draws.reshape(draws.shape[0] * draws.shape[1], draws.shape[2])
-    size = min(BATCH, len(flat))
-    spare = -len(flat) % size
-    padded = np.concatenate([flat, np.repeat(flat[-1:], spare, axis=0)])
-    each = _draw_keys(keys, draws.shape[1])
-    each = jnp.concatenate([each, each[-1:].repeat(spare, axis=0)]) if spare else each
-    parts = [function(each[i : i + size], padded[i : i + size]) for i in range(0, len(each), size)]
-    joined = {n: np.concatenate([np.asarray(p[n]) for p in parts])[: len(flat)] for n in parts[0]}
-    return {n: a.reshape(*draws.shape[:2], *a.shape[1:]) for n, a in joined.items()}
+    total = draws.shape[0] * draws.shape[1]
+    flat = draws.reshape(total, draws.shape[2])
+    size = int(np.clip(BATCH_BYTES // (8 * max(numbers, 1)), 1, min(BATCH, total)))
+    each = draw_keys(keys, draws.shape[1])
+    found: dict[str, np.ndarray] = {}
+    for start in range(0, total, size):
+        places = np.minimum(np.arange(start, start + size), total - 1)
+        for name, values in function(each[places], flat[places]).items():
+            new = np.asarray(values)
+            whole = found.setdefault(name, np.empty((total, *new.shape[1:]), new.dtype))
+            whole[start : start + size] = new[: total - start]
+    return {n: a.reshape(*draws.shape[:2], *a.shape[1:]) for n, a in found.items()}
+
+
+def width(target: Target, names: tuple[str, ...]) -> int:
+    """Return about how many numbers are at work in one draw."""
+    form, values = target.form, target.form.program.outputs.values
+    found = target.layout.dim + sum(prod(values[name].aval.shape) for name in names)
+    return found + sum(
+        prod(values[site].aval.shape)
+        for m in form.marginals
+        if form.reached(m.sites, names)
+        for site in m.sites
+    )
 
 
 def assemble(
@@ -99,7 +121,8 @@ def gather(
 
     model = density.model
     plates = {p.name: p for v in model.variables for p in v.plates}
-    draws = {v.name: (("chain", "draw", *v.dims), values[v.name]) for v in density.kept}
+    kept_sites = [v for v in density.kept if v.name in values]
+    draws = {v.name: (("chain", "draw", *v.dims), values[v.name]) for v in kept_sites}
     tree = xr.DataTree.from_dict(
         {
             "posterior": dataset(draws, plates),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from time import perf_counter
 
 import jax
@@ -11,8 +12,10 @@ from finetti.density.density import density
 from finetti.fit import learn
 from finetti.fit import warmup as warming
 from finetti.fit.assemble import assemble, constrain
+from finetti.fit.keep import kept_names
 from finetti.fit.learn import warm_up
 from finetti.fit.methods import NUTS, Chains, Method, Search
+from finetti.fit.moments import add_moments
 from finetti.fit.progress import Display, show
 from finetti.fit.run import SAMPLING, Runner, collect, thinned
 from finetti.fit.search import search
@@ -37,6 +40,7 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     plan: Plan | None = None,
     init: Values | None = None,
     tuning: Tuning | None = None,
+    keep: Iterable[str] | None = None,
     progress: bool | Display = True,
 ) -> Posterior:
     """Draw from the posterior of a model with its data.
@@ -45,10 +49,13 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     make: that of the method, which is `model.plan()` for NUTS, unless you change it by
     `model.plan().without(...)`. `init` maps latent variables to constrained starting values for
     every chain; without it the starts are random. `tuning` reuses a step size and metric instead
-    of learning them. `progress=False` keeps silent. Draws depend on the model, its data, the
-    method, `seed`, `init` and `tuning` alone. Ctrl-C stops and returns the draws made so far.
+    of learning them. `keep` names the sites whose draws are kept, all without it; of the others
+    means and standard deviations come back, as `posterior.moments`. `progress=False` keeps silent.
+    Draws depend on the model, its data, the method, `seed`, `init` and `tuning` alone. Ctrl-C stops
+    and returns the draws made so far.
 
-    Raises `ModelError` or `SamplingError` with the site at fault before sampling starts.
+    Raises `ModelError` or `SamplingError` with the site at fault before sampling starts, also where
+    the draws kept would take more than 4 GiB of memory.
 
     >>> posterior = fit(coin(10).condition(heads=7), NUTS(draws=500), seed=1, progress=False)
     >>> posterior["p"].shape
@@ -63,6 +70,7 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
         raise TypeError(f"no way is known to fit by {method!r}")
     method = method.suited(understood.dim)
     thin = method.thin or 1
+    names = kept_names(understood, keep, method)
     with jax.enable_x64(True):
         keys = chain_keys(np.int64(seed), method.chains)
         if init is None:
@@ -92,9 +100,9 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
             "seconds": perf_counter() - began,
             "created_by": "finetti",
         }
-        names = tuple(v.name for v in understood.kept)
-        given = runner.constants
-        values = constrain(target, given, names, keys, kept.positions)
+        given, drawn = runner.constants, kept.positions
+        values = constrain(target, given, names, keys, drawn)
         posterior = assemble(understood, method, values, kept, warm, attributes)
-        posterior = add_probabilities(posterior, understood, target, given, kept.positions)
-        return judged(posterior, log_ratios(target, given, keys, kept.positions))
+        posterior = add_probabilities(posterior, understood, target, given, drawn)
+        posterior = add_moments(posterior, understood, given, keys, drawn)
+        return judged(posterior, log_ratios(target, given, keys, drawn))

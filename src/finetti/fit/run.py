@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -111,15 +111,15 @@ def collect(
 
     Ctrl-C during warm-up, or before every chain has a draw, is passed on.
     """
-    chunks: list[Chunk] = []
+    shelf = Shelf(len(runner.keys), wanted)
     try:
         for chunk in runner.chunks(phase, wanted, learning):
-            chunks.append(chunk)
+            shelf.add(chunk)
             report(chunk)
     except KeyboardInterrupt:
-        if learning or not chunks or not all(np.any([c.done.any(0) for c in chunks], 0)):
+        if learning or not shelf.counts.all():
             raise
-    return gather(chunks, wanted)
+    return shelf.draws()
 
 
 def join(parts: list[Draws]) -> Draws:
@@ -145,19 +145,30 @@ def thinned(draws: Draws, every: int) -> Draws:
     return Draws(draws.positions[:, every - 1 : count : every], info)
 
 
-def gather(chunks: list[Chunk], wanted: int) -> Draws:
-    """Join the completed draws of all chunks, the same number for every chain."""
-    done = np.concatenate([c.done for c in chunks])
-    count = min(wanted, int(done.sum(0).min()))
-    steps = [np.flatnonzero(column)[:count] for column in done.T]
+class Shelf:
+    """Hold the draws that chunks have completed, up to `wanted` a chain, and no other steps."""
 
-    def pick(read: Callable[[Record], Any]) -> np.ndarray:
-        whole = np.concatenate([read(c.record)[: c.steps] for c in chunks])
-        if whole.ndim == 1:
-            return np.stack([whole[rows] for rows in steps])
-        return np.stack([whole[rows, ..., chain] for chain, rows in enumerate(steps)])
+    def __init__(self, chains: int, wanted: int) -> None:
+        self.wanted = wanted
+        self.counts = np.zeros(chains, int)
+        self.rows: dict[str, np.ndarray] = {}
 
-    info = {name: pick(lambda r, n=name: getattr(r.info, n)) for name in Info._fields[1:]}
-    info["log_density"] = pick(lambda r: r.log_density)
-    info["step_size"] = pick(lambda r: r.step_size)
-    return Draws(pick(lambda r: r.position), info)
+    def add(self, chunk: Chunk) -> None:
+        """Put away what each chain recorded where it completed a draw."""
+        record, chains = chunk.record, len(self.counts)
+        columns = {name: getattr(record.info, name) for name in Info._fields[1:]}
+        columns |= {"log_density": record.log_density, "position": record.position}
+        columns["step_size"] = np.repeat(record.step_size[:, None], chains, 1)
+        for chain, done in enumerate(chunk.done.T):
+            start = self.counts[chain]
+            steps = np.flatnonzero(done)[: self.wanted - start]
+            end = self.counts[chain] = start + len(steps)
+            for name, values in columns.items():
+                shape = (chains, self.wanted, *values.shape[1:-1])
+                rows = self.rows.setdefault(name, np.empty(shape, values.dtype))
+                rows[chain, start:end] = values[steps, ..., chain]
+
+    def draws(self) -> Draws:
+        """Return the draws, the same number for every chain."""
+        found = {name: rows[:, : self.counts.min()] for name, rows in self.rows.items()}
+        return Draws(found.pop("position"), found)

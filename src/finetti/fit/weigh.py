@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from finetti.density.density import Target
-from finetti.fit.assemble import per_draw
+from finetti.fit.assemble import per_draw, width
 from finetti.fit.compiling import ONCE, compiled
 from finetti.posterior import diagnose
 from finetti.posterior.posterior import Posterior
@@ -30,7 +30,9 @@ def log_ratios(target: Target, given: Given, keys: Key, draws: np.ndarray) -> np
     """
     if not any(isinstance(m, Approximate) for m in target.form.marginals):
         return None
-    return per_draw(partial(_log_ratios, target, given), keys, draws)["log_ratio"]
+    sites = tuple(site for m in target.form.marginals for site in m.sites)
+    function = partial(_log_ratios, target, given)
+    return per_draw(function, keys, draws, width(target, sites))["log_ratio"]
 
 
 def judged(posterior: Posterior, ratios: np.ndarray | None) -> Posterior:

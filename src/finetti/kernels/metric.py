@@ -15,6 +15,8 @@ import jax.numpy as jnp
 
 from finetti.types import Array, Bool, DType, Float, Position
 
+SMALL = 1e-3  # variance that few draws are shrunk towards, unless their own is smaller
+
 
 class Moments(NamedTuple):
     """Hold running moments of draws and gradients over a warm-up window.
@@ -100,7 +102,8 @@ class Diagonal(Metric):
         draws, slopes = moments.spread / jnp.maximum(moments.count - 1, 1.0)
         squared = jnp.sqrt(draws / jnp.maximum(slopes, 1e-300)) if gradients else draws
         weight = moments.count / (moments.count + 5)
-        squared = jnp.where(weight * squared > 0, weight * squared + (1 - weight) * 1e-3, 1e-3)
+        known = weight * squared + (1 - weight) * jnp.minimum(squared, SMALL)
+        squared = jnp.where(weight * squared > 0, known, SMALL)
         return jnp.sqrt(jnp.clip(squared, 1e-20, 1e20))
 
 
@@ -131,7 +134,7 @@ class Dense(Metric):
         covariance = moments.spread[0] / jnp.maximum(moments.count - 1, 1.0)
         covariance = (covariance + covariance.T) / 2
         weight = moments.count / (moments.count + 5)
-        ridge = (1 - weight) * 1e-3 * jnp.eye(covariance.shape[0], dtype=covariance.dtype)
+        ridge = (1 - weight) * jnp.diag(jnp.minimum(jnp.diag(covariance), SMALL))
         factor = jnp.linalg.cholesky(weight * covariance + ridge)
         plain = jnp.diag(jnp.sqrt(jnp.diag(weight * covariance + ridge)))
         return jnp.where(jnp.isfinite(factor).all(), factor, plain)

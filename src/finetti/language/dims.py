@@ -69,6 +69,9 @@ def groups(column: Any, labels: Sequence[Any] | None = None) -> Groups:
     values = np.asarray(column)
     if values.ndim != 1:
         raise ModelError(f"groups need a column of shape (n,), not shape {values.shape}")
+    if labels is None and values.dtype.kind in "biuSU":  # many rows: sorted, not looked up
+        distinct, codes = np.unique(values, return_inverse=True)
+        return _regroup(codes.astype(np.int32), tuple(distinct.tolist()))
     missing = [i for i, v in enumerate(values.tolist()) if v is None or v != v]
     if missing:
         raise ModelError(f"the group of row {missing[0]} is missing ({len(missing)} such rows)")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+MOMENTS = "moments"  # the group of means and standard deviations
 NETCDF = (".nc", ".netcdf", ".h5")
 PROBABILITIES = "state_probabilities"  # the group of the sites that were summed out
 
@@ -22,8 +23,8 @@ class Posterior:
     """Hold an `xarray.DataTree` in ArviZ's schema, and read it.
 
     Groups: posterior (dims chain, draw, then plates), sample_stats, warmup_sample_stats,
-    observed_data, constant_data; state_probabilities where discrete sites were summed out. Every
-    ArviZ function takes `.tree`.
+    observed_data, constant_data; state_probabilities where discrete sites were summed out, moments
+    where draws were not kept. Every ArviZ function takes `.tree`.
 
     `posterior["theta"]` is an `xarray.DataArray` of shape (chain, draw, ...).
     """
@@ -34,6 +35,11 @@ class Posterior:
         """Return the draws of one site."""
         draws = self.tree["posterior"].dataset
         if name not in draws:
+            if MOMENTS in self.tree and name in self.tree[MOMENTS].dataset:
+                raise UnknownSite(
+                    f"the draws of site `{name}` were not kept: read posterior.moments"
+                    f"[{name!r}], or fit again with {name!r} in keep="
+                )
             raise UnknownSite.among(name, map(str, draws.data_vars), "read")
         return draws[name]
 
@@ -49,6 +55,16 @@ class Posterior:
         if name not in found:
             raise UnknownSite.among(name, map(str, found), "give the state probabilities of")
         return found[name]
+
+    @property
+    def moments(self) -> xr.Dataset:
+        """Return means and standard deviations of the sites whose draws were not kept.
+
+        `posterior.moments["theta"].sel(moment="sd")` has the site's own shape.
+        """
+        import xarray as xr
+
+        return self.tree[MOMENTS].dataset if MOMENTS in self.tree else xr.Dataset()
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -10,8 +10,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from finetti.structure.program import Outcome, Program, Provide, Reader, Supply
+from finetti.structure.degrees import degrees
+from finetti.structure.program import Evaluate, Outcome, Program, Provide, Reader, Supply
+from finetti.structure.rewrites.alike import Tally
 from finetti.structure.rewrites.approximate import Approximate
+from finetti.structure.rewrites.integrate import Integrate
 from finetti.structure.rewrites.rewrite import Marginal, Move, Rewrite, Shortcut
 from finetti.structure.rewrites.sum_out import SumOut
 from finetti.types import Array, Constants, Key
@@ -68,11 +71,34 @@ class Form:
         names = [name for name in self.program.outputs.log_terms if name not in absorbed]
         parts = [self._log_term(name, reader, given) for name in names]
         parts += [reader.log_jacobian(name) for name in free if name not in without]
-        parts += [
-            m.log_marginal(self.terms(m, given, free, fixed), given.rewrites[m.name])
-            for m in self.marginals
-        ]
+        parts += [self.log_marginal(m, given, free, fixed) for m in self.marginals]
         return sum(parts, 0.0)  # pyright: ignore[reportReturnType]
+
+    def log_marginal(
+        self,
+        marginal: Marginal,
+        given: Given,
+        free: Mapping[str, Array],
+        fixed: Fixed | None = None,
+    ) -> Array:
+        """Return the log of one marginal's integral or sum, all else being given."""
+        tally = self._tally(marginal)
+        if tally is not None:
+            read = self._read_few(tally, given, free, fixed)
+            return tally.log_marginal(read, given.rewrites[tally.name])
+        terms = self.terms(marginal, given, free, fixed)
+        return marginal.log_marginal(terms, given.rewrites[marginal.name])
+
+    def _tally(self, marginal: Marginal) -> Tally | None:
+        """Return the rewrite that evaluates a marginal at representatives, if there is one."""
+        tallies = (r for r in self.rewrites if isinstance(r, Tally))
+        return next((r for r in tallies if r.whole == marginal), None)
+
+    def _read_few(
+        self, tally: Tally, given: Given, free: Mapping[str, Array], fixed: Fixed | None = None
+    ) -> Callable[[Mapping[str, Array]], Reader]:
+        """Return the function from representatives' values to a reader of the program."""
+        return lambda values: self.reader(given, free, fixed, values, tally.evaluate)
 
     def reader(
         self,
@@ -80,6 +106,7 @@ class Form:
         free: Mapping[str, Array],
         fixed: Fixed | None = None,
         values: Mapping[str, Array] | None = None,
+        evaluate: Evaluate | None = None,
     ) -> Reader:
         """Return a reader of the program in which moved sites are where the free values say.
 
@@ -95,7 +122,8 @@ class Form:
             for site in move.sites
         }
         still = {name: value for name, value in free.items() if name not in supply}
-        reader = Reader(self.program, given.data, {**still, **loose}, provide, supply)
+        free_values = {**still, **loose}
+        reader = Reader(self.program, given.data, free_values, provide, supply, evaluate)
         reader.known.update(fixed or {})
         return reader
 
@@ -122,6 +150,54 @@ class Form:
                 terms = self.terms(m, given, free)
                 ratio += m.log_ratio(jax.random.fold_in(key, i), terms, given.rewrites[m.name])
         return ratio
+
+    def values(
+        self, key: Key, given: Given, free: Mapping[str, Array], names: Collection[str]
+    ) -> dict[str, Array]:
+        """Return the values of some sites, as `recover` has them, and evaluate no more."""
+        drawn: dict[str, Array] = {}
+        for i, m in enumerate(self.marginals):
+            drawn |= self._draw(jax.random.fold_in(key, i), m, given, free, names)
+        reader, values = self.reader(given, free, values=drawn), self.program.outputs.values
+        return {name: reader.read(values[name]) for name in names}
+
+    def _draw(
+        self,
+        key: Key,
+        marginal: Marginal,
+        given: Given,
+        free: Mapping[str, Array],
+        names: Collection[str],
+    ) -> dict[str, Array]:
+        """Draw a marginal's sites, those of the border alone if no other is asked for."""
+        tally = self._tally(marginal)
+        if tally is not None and not self.reached(tally.sites, names):
+            read = self._read_few(tally, given, free)
+            return tally.draw_border(key, read, given.rewrites[tally.name])
+        terms = self.terms(marginal, given, free)
+        return marginal.draw(key, terms, given.rewrites[marginal.name])
+
+    def reached(self, sites: Collection[str], names: Collection[str]) -> bool:
+        """Tell whether the values of some sites are among others, or depend on them."""
+        tags = self.program.tags()
+        read = degrees(self.program.jaxpr, {tags[site]: 1 for site in sites})
+        return any(read(self.program.outputs.values[name]) for name in names)
+
+    def moments(
+        self, key: Key, given: Given, free: Mapping[str, Array], names: Collection[str]
+    ) -> dict[str, tuple[Array, Array]]:
+        """Return means and variances of some sites given the free values.
+
+        Those that are not integrated out are drawn, and have no variance.
+        """
+        found: dict[str, tuple[Array, Array]] = {}
+        for m in self.marginals:
+            if isinstance(m, Integrate) and not set(names).isdisjoint(m.sites):
+                found |= m.moments(self.terms(m, given, free), given.rewrites[m.name])
+        others = [name for name in names if name not in found]
+        values = self.values(key, given, free, others)
+        found |= {name: (x, jnp.zeros_like(x)) for name, x in values.items()}
+        return {name: found[name] for name in names}
 
     def probabilities(self, given: Given, free: Mapping[str, Array]) -> dict[str, Array]:
         """Return the state probabilities of each site summed out, given the free values."""

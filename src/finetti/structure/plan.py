@@ -20,19 +20,37 @@ from finetti.structure.form import Form, Given
 from finetti.structure.graph import Graph
 from finetti.structure.notation import Notation
 from finetti.structure.program import Program
-from finetti.structure.rewrites import discrete, hessian, located, quadratic, sufficient
+from finetti.structure.rewrites import (
+    discrete,
+    hessian,
+    kinds,
+    located,
+    pooled,
+    quadratic,
+    sufficient,
+)
+from finetti.structure.rewrites.alike import Tally
 from finetti.structure.rewrites.approximate import Approximate
 from finetti.structure.rewrites.centre import Centre
 from finetti.structure.rewrites.condense import Condense
 from finetti.structure.rewrites.hessian import Wish
 from finetti.structure.rewrites.integrate import Integrate
 from finetti.structure.rewrites.obstacles import obstacles
+from finetti.structure.rewrites.pool import Pool
 from finetti.structure.rewrites.rewrite import Marginal, Rewrite
 from finetti.structure.rewrites.sum_out import SumOut
 from finetti.structure.variables import Variable
 from finetti.structure.words import counted, listed
 
-VERBS = (SumOut.verb, Integrate.verb, Approximate.verb, Condense.verb, Centre.verb)
+VERBS = (
+    SumOut.verb,
+    Integrate.verb,
+    Approximate.verb,
+    Condense.verb,
+    Pool.verb,
+    Tally.verb,
+    Centre.verb,
+)
 AS_WRITTEN = frozenset(VERBS)  # refuses every rewrite
 
 
@@ -103,12 +121,21 @@ class Plan:
         found: list[tuple[Rewrite, dict] | None] = list(sums)
         summed = {term for rewrite, _ in sums for term in rewrite.terms}
         with jax.enable_x64(self.program.dtype == "float64"):
-            if Integrate.verb not in self.refused:
-                refused = self._refused_sites(Integrate.verb)
-                found.append(quadratic.find(self.program, self.variables, refused))
+            condensed, integrated = [], None
             if Condense.verb not in self.refused:
                 refused = {*self._refused_sites(Condense.verb), *summed}
-                found += sufficient.find(self.program, self.variables, refused)
+                condensed = sufficient.find(self.program, self.variables, refused)
+            if Integrate.verb not in self.refused:
+                refused = self._refused_sites(Integrate.verb)
+                integrated = quadratic.find(self.program, self.variables, refused, condensed)
+            found += [integrated, *condensed]
+            if Pool.verb not in self.refused:
+                refused = {*self._refused_sites(Pool.verb), *summed}
+                found += pooled.find(self.program, self.variables, refused)
+            if integrated is not None and Tally.verb not in self.refused:
+                refused = self._refused_sites(Tally.verb)
+                if not refused.intersection(integrated[0].sites):
+                    found.append(kinds.find(self.program, self.variables, integrated, condensed))
         made = [f for f in found if f is not None]
         if self.wish is not None and Approximate.verb not in self.refused:
             made.append(self._approximated(self.wish, [r for r, _ in made]))
@@ -137,7 +164,7 @@ class Plan:
         with jax.enable_x64(self.program.dtype == "float64"):
             return discrete.find(self.program, self.variables, self._refused_sites(SumOut.verb))
 
-    def _refused_sites(self, verb: str) -> Collection[str]:
+    def _refused_sites(self, verb: str) -> set[str]:
         return {n.removeprefix(f"{verb} ") for n in self.refused if n.startswith(f"{verb} ")}
 
     @property

@@ -57,6 +57,7 @@ class Outcome(NamedTuple):
 
 Provide = Callable[["Reader"], tuple[Array, Array]]
 Supply = Callable[["Reader"], Mapping[str, tuple[Array, Array]]]
+Evaluate = Callable[[Any, list[Any]], list[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +132,8 @@ class Reader:
     """Evaluate a program's variables as they are asked for.
 
     `provide` gives sites their values from outside. `supply` gives sites without a free value
-    their unconstrained ones, with what that adds to their log Jacobian.
+    their unconstrained ones, with what that adds to their log Jacobian. `evaluate` returns an
+    equation's outputs given its inputs, where the plain way is not wanted.
     """
 
     def __init__(
@@ -141,8 +143,10 @@ class Reader:
         free: Mapping[str, Array],
         provide: Mapping[str, Provide] | None = None,
         supply: Mapping[str, Supply] | None = None,
+        evaluate: Evaluate | None = None,
     ) -> None:
         self.program, self.provide, self.supply = program, provide or {}, supply or {}
+        self.evaluate = evaluate or _bind
         self.jacobians: dict[str, Array] = {}
         self.waiting = {program.inputs[name]: name for name in self.supply}
         self.known: dict[Any, Any] = dict(zip(program.data, constants, strict=True))
@@ -201,12 +205,16 @@ class Reader:
             self.known[inputs[name]], self.jacobians[name] = value, jacobian
 
     def _evaluate(self, equation: Any) -> None:
-        primitive = equation.primitive
         inputs = [v.val if hasattr(v, "val") else self.known[v] for v in equation.invars]
         with equation.ctx.manager:
-            found = primitive.bind(*inputs, **primitive.get_bind_params(equation.params))
-        outputs = found if primitive.multiple_results else [found]
+            outputs = self.evaluate(equation, inputs)
         self.known.update(zip(equation.outvars, outputs, strict=True))
+
+
+def _bind(equation: Any, inputs: list[Any]) -> list[Any]:
+    primitive = equation.primitive
+    found = primitive.bind(*inputs, **primitive.get_bind_params(equation.params))
+    return found if primitive.multiple_results else [found]
 
 
 def read_tag(equation: Any) -> str:

@@ -67,6 +67,16 @@ class Factor(NamedTuple):
         left = right.groups - jnp.sum(self.couplings * border, -1)
         return Vector(lower_solve(self.blocks, left[..., None], transposed=True)[..., 0], border)
 
+    def variances(self) -> Vector:
+        """Return the diagonal of the matrix's inverse."""
+        count, k, m = self.couplings.shape
+        inverse = lower_solve(self.corner, jnp.eye(m, dtype=self.corner.dtype))
+        units = jnp.broadcast_to(jnp.eye(k, dtype=self.blocks.dtype), self.blocks.shape)
+        groups = jnp.sum(lower_solve(self.blocks, units) ** 2, -2)
+        ties = lower_solve(self.corner, self.couplings.reshape(count * k, m).T).T
+        shared = lower_solve(self.blocks, ties.reshape(count, k, m), transposed=True)
+        return Vector(groups + jnp.sum(shared**2, -1), jnp.sum(inverse**2, 0))
+
     def noise(self, key: Key) -> Vector:
         """Draw from the normal distribution of mean zero whose precision is the matrix."""
         return self.back(self.white(key))

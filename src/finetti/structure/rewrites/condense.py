@@ -17,7 +17,6 @@ from math import log, pi
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
 from finetti.structure.program import Reader
 from finetti.structure.rewrites.rewrite import Shortcut
@@ -95,7 +94,10 @@ class Condense(Shortcut):
             squares = squares + _product(pair, entries, shifted[pair.left], shifted[pair.right])
         if self.weighted:
             return -0.5 * squares + constants["log_weights"]
-        scale = jnp.ravel(reader.argument(self.sites[0], "scale"))[0]
+        (site,) = self.sites
+        named = reader.program.outputs.arguments[site]
+        own = next(k for k in named if k.rpartition(".")[2] == "scale")  # under `to_event` too
+        scale = jnp.ravel(reader.argument(site, own))[0]
         return -0.5 * squares / scale**2 - self.count * (jnp.log(scale) + 0.5 * log(2 * pi))
 
 
@@ -109,17 +111,3 @@ def _product(pair: Pair, entries: Mapping[str, Array], left: Array, right: Array
     else:
         found = jnp.sum(values * left[entries["rows"]] * right[entries["columns"]])
     return found if pair.left == pair.right else 2 * found
-
-
-def store(block: Any, left: int, right: int) -> tuple[Pair, dict[str, np.ndarray]]:
-    """Choose how to keep one sparse block of G."""
-    block = block.tocoo()
-    rows, columns, values = block.row, block.col, block.data
-    if block.shape[0] == block.shape[1] and (rows == columns).all():
-        diagonal = np.zeros(block.shape[0])
-        np.add.at(diagonal, rows, values)
-        return Pair(left, right, "aligned"), {"values": diagonal}
-    if block.shape[0] * block.shape[1] <= 4 * len(values):
-        return Pair(left, right, "dense"), {"values": block.toarray()}
-    sparse = {"values": values, "rows": rows.astype(np.int32), "columns": columns.astype(np.int32)}
-    return Pair(left, right, "sparse"), sparse

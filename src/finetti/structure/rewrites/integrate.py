@@ -82,13 +82,15 @@ class Frame:
     def seeds(self, colours: tuple[int, ...], dtype: np.dtype) -> Vector:
         """Return the vectors to multiply with: one a block column, then one a colour."""
         columns, classes = self.width, max(colours, default=-1) + 1
-        groups = np.zeros((columns + classes, self.count, self.width))
+        units = np.zeros((columns + classes, 1, self.width))
+        units[:columns, 0] = np.eye(columns)
         border = np.zeros((columns + classes, self.breadth))
-        for i in range(columns):
-            groups[i, :, i] = 1
         for column, colour in enumerate(colours):
             border[columns + colour, column] = 1
-        return Vector(jnp.asarray(groups, dtype), jnp.asarray(border, dtype))
+        shape = (columns + classes, self.count, self.width)
+        return Vector(
+            jnp.broadcast_to(jnp.asarray(units, dtype), shape), jnp.asarray(border, dtype)
+        )
 
     def arrow(
         self, colours: tuple[int, ...], products: Vector, patterns: Mapping[str, Any]
@@ -151,6 +153,13 @@ class Integrate(Marginal):
     def mode(self, terms: Terms, constants: Mapping[str, Any]) -> dict[str, Array]:
         """Return the mean, which is the mode."""
         return self.frame.split(self.expand(terms, constants).mean)
+
+    def moments(self, terms: Terms, constants: Mapping[str, Any]) -> dict[str, tuple[Array, Array]]:
+        """Return each site's mean and variance under its Gaussian conditional."""
+        expansion = self.expand(terms, constants)
+        means = self.frame.split(expansion.mean)
+        variances = self.frame.split(expansion.factor.variances())
+        return {name: (means[name], variances[name]) for name in self.sites}
 
     def expand(self, terms: Terms, constants: Mapping[str, Any]) -> Expansion:
         """Expand the terms about their mode."""

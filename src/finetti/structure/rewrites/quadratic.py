@@ -6,7 +6,7 @@ interact is read off the precision at one generic point, and checked against a g
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from math import prod
@@ -29,14 +29,23 @@ from finetti.structure.rewrites.arrange import (
 )
 from finetti.structure.rewrites.arrow import Arrow, Vector, factorise
 from finetti.structure.rewrites.integrate import Frame, Integrate
+from finetti.structure.rewrites.rewrite import Shortcut
 from finetti.structure.variables import Variable
 from finetti.structure.words import listed
 
+Shortcuts = Sequence[tuple[Shortcut, dict[str, Any]]]
+
 
 def find(
-    program: Program, variables: tuple[Variable, ...], refused: Collection[str]
+    program: Program,
+    variables: tuple[Variable, ...],
+    refused: Collection[str],
+    condensed: Shortcuts = (),
 ) -> tuple[Integrate, dict[str, Any]] | None:
-    """Return the rewrite that integrates out all it can, with its constants, if there is any."""
+    """Return the rewrite that integrates out all it can, with its constants, if there is any.
+
+    `condensed` are the shortcuts for observed sites, through which the precision is read faster.
+    """
     latent = {v.name: v for v in variables if v.kind == "latent"}
     fitting = [v for v in latent.values() if _may_be_gaussian(v) and v.name not in refused]
     chosen = _jointly_quadratic(program, fitting)
@@ -46,7 +55,7 @@ def find(
         terms = terms_of(program, chosen)
         found_ways = ways(sites, terms, variables)
         for number, way in enumerate(found_ways):
-            found = _verified(program, way.frame, terms, way.plate)
+            found = _verified(program, way.frame, terms, way.plate, condensed)
             if found is not None:
                 rewrite, constants = found
                 seen = tuple(_seen(program, site) for site in rewrite.sites)
@@ -91,13 +100,13 @@ def _seen(program: Program, site: str) -> str:
 
 
 def _verified(
-    program: Program, frame: Frame, terms: tuple[str, ...], plate: str
+    program: Program, frame: Frame, terms: tuple[str, ...], plate: str, condensed: Shortcuts
 ) -> tuple[Integrate, dict[str, Any]] | None:
     """Read the precision at a generic point; None where it has another form or is not positive."""
     sites = tuple(name for name, _ in (*frame.groups, *frame.border))
     colours = tuple(range(frame.breadth))
     rewrite = Integrate(sites, terms, frame, colours, plate, program.dtype)
-    found = jax.tree.map(np.asarray, _look(program, rewrite))
+    found = jax.tree.map(np.asarray, _look(program, rewrite, condensed))
     close = 1e-9 if program.dtype == "float64" else 1e-3
     scale = max(np.abs(a).max(initial=0) for a in found.product)
     ours = multiply(found.precision, found.probe)
@@ -120,7 +129,7 @@ class _Found(NamedTuple):
     product: Vector
 
 
-def _look(program: Program, rewrite: Integrate) -> _Found:
+def _look(program: Program, rewrite: Integrate, condensed: Shortcuts) -> _Found:
     """Read the quadratic at a generic point."""
     frame, dtype = rewrite.frame, np.dtype(rewrite.dtype)
     generic = np.random.default_rng(20210521)
@@ -132,13 +141,16 @@ def _look(program: Program, rewrite: Integrate) -> _Found:
 
     on_cpu = jax.default_backend() == "cpu"  # it runs once: compile it lightly
     light = {"xla_backend_optimization_level": 0} if on_cpu else None
+    constants = {shortcut.name: own for shortcut, own in condensed}
+    form = Form(program, (rewrite, *(shortcut for shortcut, _ in condensed)))
 
     @partial(jax.jit, compiler_options=light)
-    def look(data, free, origin, probe):
-        terms = Form(program, (rewrite,)).terms(rewrite, Given(data, {rewrite.name: {}}), free)
+    def look(given, free, origin, probe):
+        terms = form.terms(rewrite, given, free)
         slope, precision = rewrite.read(terms, origin, {})
         _, moved = rewrite.differentiate(terms)(origin.plus(probe))
         product = jax.tree.map(jnp.subtract, slope, moved)
         return _Found(precision, factorise(precision).solve(slope), probe, product)
 
-    return look(program.constants, {n: a.astype(dtype) for n, a in free.items()}, origin, probe)
+    given = Given(program.constants, {rewrite.name: {}, **constants})
+    return look(given, {n: a.astype(dtype) for n, a in free.items()}, origin, probe)

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 
 from finetti.structure.degrees import outputs
 from finetti.structure.program import Program, Reader
-from finetti.structure.rewrites.condense import Condense, Source, store
+from finetti.structure.rewrites.condense import Condense, Source
+from finetti.structure.rewrites.sums import Column, statistics
 from finetti.structure.variables import Variable
 
 FEWEST = 32  # observations: fewer are not worth condensing
 COLUMNS = 16  # quantities of few numbers are taken apart into single ones
 CLOSE = 1e-8
-
-
-class Column(NamedTuple):
-    """Hold a source's part of L: observation i has `weight[i]` times the member `member[i]`."""
-
-    source: Source
-    size: int
-    member: np.ndarray
-    weight: np.ndarray
 
 
 def find(
@@ -58,11 +50,11 @@ def _condensed(
         return None
     reader = Reader(program, program.constants, {}, {})
     sigma = np.asarray(reader.read(scale)) if weighted else np.ones(())
-    sigma = np.broadcast_to(sigma, data.shape).ravel()
-    pairs, constants = _statistics(columns, (data - reach.constant).ravel(), 1 / sigma**2)
+    sigma = np.broadcast_to(sigma, data.shape).ravel() if weighted else np.ones(1)
+    pairs, constants = statistics(columns, (data - reach.constant).ravel(), 1 / sigma**2)
     size = sum(e["values"].size for e in constants["entries"]) + sum(c.size for c in columns)
     count = data.size
-    if 2 * size > count:
+    if 3 * size > 2 * count:
         return None
     if weighted:
         constants["log_weights"] = -np.log(sigma).sum() - 0.5 * count * np.log(2 * np.pi)
@@ -149,7 +141,7 @@ class _Reach:
         weight = self._apply(i, column, np.ones(members))
         place = self._apply(i, column, np.arange(members, dtype=float))
         member = np.rint(np.divide(place, weight, out=np.zeros_like(place), where=weight != 0))
-        member = np.clip(member, 0, members - 1).astype(int)
+        member = np.clip(member, 0, members - 1).astype(np.int32)
         generic = np.random.default_rng(1931).uniform(0.5, 1.5, members)
         expected, found = weight * generic[member], self._apply(i, column, generic)
         if not np.allclose(found, expected, rtol=CLOSE, atol=CLOSE * np.abs(found).max(initial=0)):
@@ -166,30 +158,3 @@ class _Reach:
             full[..., column] = values.reshape(full.shape[:-1])
         given = [full if k == i else z for k, z in enumerate(self.zeros)]
         return (self.evaluate(given) - self.constant).ravel()
-
-
-def _statistics(columns: list[Column], y: np.ndarray, weights: np.ndarray) -> tuple[Any, dict]:
-    """Form G, q and the residual sum of squares about least-squares values."""
-    from scipy.sparse import csr_array, hstack
-    from scipy.sparse.linalg import lsqr
-
-    rows = np.arange(len(y))
-    parts = [csr_array((c.weight, (rows, c.member)), shape=(len(y), c.size)) for c in columns]
-    design = csr_array(hstack(parts))
-    root = np.sqrt(weights)
-    centre = lsqr(design * root[:, None], y * root, damp=1e-6, atol=1e-12, btol=1e-12)[0]
-    left = y - design @ centre
-    bounds = np.cumsum([c.size for c in columns])[:-1]
-    stored = [
-        store(parts[i].T @ (parts[j] * weights[:, None]), i, j)
-        for i in range(len(parts))
-        for j in range(i, len(parts))
-    ]
-    kept = [(pair, entries) for pair, entries in stored if np.any(entries["values"])]
-    constants = {
-        "centres": np.split(centre, bounds),
-        "slopes": np.split(design.T @ (weights * left), bounds),
-        "rss": np.sum(weights * left**2),
-        "entries": [entries for _, entries in kept],
-    }
-    return tuple(pair for pair, _ in kept), constants

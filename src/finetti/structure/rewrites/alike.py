@@ -1,0 +1,116 @@
+"""Count groups that are alike together, so that an evaluation's cost does not grow with the groups.
+
+Groups that are integrated out, whose prior is the same for all and which meet their data through
+sufficient statistics, differ in these alone. Where a kind of groups shares the block of the
+precision, a group's part of the integral is quadratic in what else it has: in its least-squares
+values, its slopes and its ties to the border. A sum of a quadratic over a kind depends on their
+mean and covariance alone, so a few representatives with weights, that have the same ones, give it
+exactly: mean +- sqrt(r) l_i with L L' the covariance of rank r.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import log, pi
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from finetti.structure.program import Reader
+from finetti.structure.rewrites.arrow import lower_solve
+from finetti.structure.rewrites.condense import Condense
+from finetti.structure.rewrites.integrate import Integrate
+from finetti.structure.rewrites.narrow import evaluate
+from finetti.structure.rewrites.rewrite import Rewrite
+from finetti.types import Array, Key, Scalar
+
+Read = Callable[[Mapping[str, Array]], Reader]
+
+
+@dataclass(frozen=True)
+class Tally(Rewrite):
+    """Evaluate an integral over many groups at weighted representatives of them.
+
+    `whole` integrates over all groups, and draws them back; `standing` over the representatives.
+    `condensed` are the observed sites' sums, for the representatives. `kinds` is the number of
+    different blocks. Constants: `weights`, shape (representative,), those of `standing`, and those
+    of the condensed sites.
+    """
+
+    whole: Integrate
+    standing: Integrate
+    condensed: tuple[Condense, ...]
+    kinds: int
+    verb = "tally"
+
+    @property
+    def sites(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Return the names of the groups' sites."""
+        return tuple(name for name, _ in self.whole.frame.groups)
+
+    def done(self, site: str) -> str:
+        """Say what is done to a site."""
+        return "count the groups that are alike together"
+
+    def reason(self, site: str) -> str:
+        """Say why."""
+        return "the groups share their prior, and many their block of the precision"
+
+    def cost(self) -> str:
+        """Say how many groups stand for how many."""
+        groups, few = self.whole.frame.count, self.standing.frame.count
+        kinds = f"{self.kinds:,} kind{'s' if self.kinds > 1 else ''}"
+        return f"{groups:,} groups in {kinds}; {few:,} weighted ones stand for all"
+
+    def evaluate(self, equation: Any, inputs: list[Any]) -> list[Any]:
+        """Evaluate an equation for the representatives."""
+        return evaluate(equation, inputs, self.whole.frame.count)
+
+    def log_marginal(self, read: Read, constants: Mapping[str, Any]) -> Scalar:
+        """Return the log of the integral over all groups.
+
+        A weight w multiplies a group's block by w, and w^k its determinant: that is taken back,
+        and the determinant without it counts w times.
+        """
+        frame, weights = self.standing.frame, constants["weights"]
+        expansion = self.standing.expand(self._terms(read, constants), constants["standing"])
+        factor = expansion.factor
+        own = 2 * jnp.log(jnp.diagonal(factor.blocks, axis1=-2, axis2=-1)).sum(-1)
+        own = own - frame.width * jnp.log(weights)
+        corner = 2 * jnp.log(jnp.diagonal(factor.corner)).sum()
+        log_determinant = jnp.sum(weights * own) + corner
+        return expansion.value + 0.5 * (self.whole.frame.dim * log(2 * pi) - log_determinant)
+
+    def draw_border(self, key: Key, read: Read, constants: Mapping[str, Any]) -> dict[str, Array]:
+        """Draw the border's sites alone: with the same key, as `Integrate.draw` draws them."""
+        expansion = self.standing.expand(self._terms(read, constants), constants["standing"])
+        corner = expansion.factor.corner
+        noise = jax.random.normal(jax.random.split(key)[1], corner.shape[:1], corner.dtype)
+        shift = lower_solve(corner, noise[:, None], transposed=True)[:, 0]
+        mean = expansion.mean
+        found = self.standing.frame.split(mean._replace(border=mean.border + shift))
+        return {name: found[name] for name, _ in self.standing.frame.border}
+
+    def _terms(
+        self, read: Read, constants: Mapping[str, Any]
+    ) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
+        """Return the function from sites' values to the sums of their terms over all groups."""
+
+        def terms(values: Mapping[str, Array]) -> dict[str, Array]:
+            reader = read(values)
+            return {name: self._sum(name, reader, constants) for name in self.whole.terms}
+
+        return terms
+
+    def _sum(self, name: str, reader: Reader, constants: Mapping[str, Any]) -> Array:
+        for rewrite in self.condensed:
+            if rewrite.sites == (name,):
+                return rewrite.log_term(reader, constants[rewrite.name])
+        variable = reader.program.outputs.log_terms[name]
+        term = reader.read(variable)
+        if jnp.shape(term) == variable.aval.shape:
+            return jnp.sum(term)
+        each = jnp.broadcast_to(term, (len(constants["weights"]), *jnp.shape(term)[1:]))
+        return jnp.sum(constants["weights"] * each.reshape(len(each), -1).sum(-1))

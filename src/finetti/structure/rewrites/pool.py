@@ -1,0 +1,75 @@
+"""Pool observed counts that share their parameter: a group's enter through their number and sum.
+
+For y_i with log density a(y_i) + y_i s(eta_j) - c(eta_j), and eta_j the same for all observations
+of a member j, the sum over observations is sum_j Y_j s(eta_j) - n_j c(eta_j) + sum_i a(y_i). What
+an evaluation costs does not grow with a group's observations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from finetti.structure.program import Reader
+from finetti.structure.rewrites.narrow import evaluate
+from finetti.structure.rewrites.rewrite import Shortcut
+from finetti.types import Array, Scalar
+
+PARAMETERS = {"Poisson": "rate", "Bernoulli": "logits"}
+
+
+@dataclass(frozen=True)
+class Pool(Shortcut):
+    """Compute an observed site's log density from the number and the sum of each member's values.
+
+    `gathers` number the equations that hand the members' values out to the `count` observations.
+    Constants: `numbers` and `sums`, shape (member,), and `base`, the sum of a(y).
+    """
+
+    sites: tuple[str, ...]
+    family: str
+    gathers: tuple[int, ...]
+    count: int
+    members: int
+    verb = "pool"
+
+    def done(self, site: str) -> str:
+        """Say what is done to the site."""
+        return "condition, the values of a group pooled"
+
+    def reason(self, site: str) -> str:
+        """Say why."""
+        return f"{self.family}, its parameter the same for all observations of a group"
+
+    def cost(self) -> str:
+        """Say what is left of the observations."""
+        return f"{self.count:,} observations enter through {2 * self.members:,} sums, formed once"
+
+    def log_term(self, reader: Reader, constants: Mapping[str, Any]) -> Scalar:
+        """Return the sum of the observations' log densities."""
+        eta = self.parameter(reader)
+        numbers, sums = constants["numbers"], constants["sums"]
+        if self.family == "Poisson":
+            parts = jax.scipy.special.xlogy(sums, eta) - numbers * eta
+        else:
+            parts = sums * eta - numbers * jax.nn.softplus(eta)
+        return jnp.sum(parts) + constants["base"]
+
+    def parameter(self, reader: Reader) -> Array:
+        """Return each member's parameter, shape (member,)."""
+        program, (site,) = reader.program, self.sites
+        equations = [program.jaxpr.eqns[i] for i in self.gathers]
+        handed = {e.outvars[0]: reader.read(e.invars[0]) for e in equations}
+        data = [reader.known[v] for v in program.data]
+        by_row = partial(evaluate, members=self.count)
+        few = Reader(program, data, {}, reader.provide, reader.supply, by_row)
+        known = {v: x for v, x in reader.known.items() if self.count not in v.aval.shape}
+        few.known |= {**known, **handed}
+        arguments = program.outputs.arguments[site]
+        name = next(k for k in arguments if k.rpartition(".")[2] == PARAMETERS[self.family])
+        return jnp.broadcast_to(few.read(arguments[name]), (self.members,))

@@ -1,0 +1,99 @@
+"""Find observed counts whose parameter is the same for all observations of a group."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import jax
+import numpy as np
+
+from finetti.structure.degrees import degrees
+from finetti.structure.program import Program, Reader
+from finetti.structure.rewrites.narrow import Unlike
+from finetti.structure.rewrites.pool import PARAMETERS, Pool
+from finetti.structure.variables import Variable
+
+FEWEST = 64  # observations: fewer are not worth pooling
+CLOSE = 1e-9
+
+
+def find(
+    program: Program, variables: tuple[Variable, ...], refused: Collection[str]
+) -> list[tuple[Pool, dict[str, Any]]]:
+    """Return a rewrite for each observed site whose values can be pooled, with its sums.
+
+    Each is checked against the program's own terms at a generic point.
+    """
+    found = []
+    for v in variables:
+        fits = v.data is not None and v.family in PARAMETERS and v.name not in refused
+        if fits and v.data.ndim == 1 and v.data.size >= FEWEST:  # pyright: ignore[reportOptionalMemberAccess]
+            pooled = _pooled(program, v)
+            if pooled is not None and _holds(program, *pooled):
+                found.append(pooled)
+    return found
+
+
+def _pooled(program: Program, v: Variable) -> tuple[Pool, dict[str, Any]] | None:
+    """Form the sums, if all that reaches the site is handed out by the same group numbers."""
+    from scipy.special import gammaln
+
+    y = np.asarray(v.data)
+    arguments = {k.rpartition(".")[2]: a for k, a in program.outputs.arguments[v.name].items()}
+    parameter = arguments.get(PARAMETERS[v.family])
+    if parameter is None or hasattr(parameter, "val"):
+        return None
+    makers = {w: i for i, e in enumerate(program.jaxpr.eqns) for w in e.outvars}
+    read = degrees(program.jaxpr, dict.fromkeys(program.inputs.values(), 1))
+    data = dict(zip(program.data, program.constants, strict=True))
+    gathers, waiting, seen = [], [parameter], set()
+    members = None
+    while waiting:
+        w = waiting.pop()
+        if hasattr(w, "val") or w in seen or not read(w) or w.aval.shape != y.shape:
+            continue
+        seen.add(w)
+        equation = program.jaxpr.eqns[makers[w]] if w in makers else None
+        if equation is None:
+            return None
+        if equation.primitive.name != "gather":
+            waiting += equation.invars
+            continue
+        source, places = equation.invars
+        simple = equation.params["slice_sizes"] == (1,) and source.aval.ndim == 1
+        if not simple or places not in data or data[places].shape != (y.size, 1):
+            return None
+        found = (data[places][:, 0], source.aval.size)
+        if members is not None and (found[1] != members[1] or (found[0] != members[0]).any()):
+            return None
+        members = found
+        gathers.append(makers[w])
+    if members is None or 2 * members[1] > y.size:
+        return None
+    member, count = members
+    constants = {
+        "numbers": np.bincount(member, minlength=count).astype(program.dtype),
+        "sums": np.bincount(member, y, count).astype(program.dtype),
+        "base": -gammaln(y + 1.0).sum() if v.family == "Poisson" else np.zeros(()),
+    }
+    return Pool((v.name,), v.family, tuple(sorted(gathers)), y.size, count), constants
+
+
+def _holds(program: Program, rewrite: Pool, constants: dict[str, Any]) -> bool:
+    """Tell whether the sum is that of the program's own terms at a generic point."""
+    random = np.random.default_rng(1837)
+    free = {n: random.uniform(0.2, 0.8, v.aval.shape) for n, v in program.inputs.items()}
+    free = {n: x.astype(program.dtype) for n, x in free.items()}
+
+    @jax.jit
+    def both(data, constants, free):
+        own = Reader(program, data, free, {}).read(program.outputs.log_terms[rewrite.sites[0]])
+        return own.sum(), rewrite.log_term(Reader(program, data, free, {}), constants)
+
+    try:
+        own, ours = both(program.constants, constants, free)
+    except Unlike:
+        return False
+    close = CLOSE if program.dtype == "float64" else 1e-4
+    return bool(np.isclose(own, ours, rtol=close, atol=0))
