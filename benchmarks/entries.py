@@ -27,7 +27,7 @@ class Finetti(Entry):
         if self.options is not None:
             _compile_with(self.options)
         self.library, self.model = finetti, problem.finetti()
-        self.plan = self.model.plan() if self.rewrites else _as_written(self.model.plan())
+        self.plan = self.model.plan() if self.rewrites else self.model.plan().as_written()
 
     def sample(self, seed: int) -> None:
         method = self.library.NUTS(draws=DRAWS, warmup=WARMUP, chains=CHAINS)
@@ -42,13 +42,6 @@ class Finetti(Entry):
 
     def summarize(self) -> None:
         print(self.posterior.summary().to_string())
-
-
-def _as_written(plan):
-    """Refuse every rewrite, also those that take the place of one refused."""
-    while plan.rewrites:
-        plan = plan.without(*(rewrite.name for rewrite in plan.rewrites))
-    return plan
 
 
 def _compile_with(options: Options) -> None:
