@@ -17,8 +17,9 @@ from finetti.errors import (
     SupportError,
     UnknownSite,
 )
+from finetti.fit.blocks import BinaryMetropolis, Block, Compound, DiscreteMetropolis
 from finetti.fit.fit import fit
-from finetti.fit.methods import NUTS, Metropolis
+from finetti.fit.methods import HMC, NUTS, AdaptiveMetropolis, Metropolis
 from finetti.kernels.metric import Dense, Diagonal
 from finetti.language.chain import MarkovChain
 from finetti.language.dims import Groups, groups
@@ -29,11 +30,17 @@ from finetti.posterior.posterior import Posterior
 from finetti.posterior.posterior import open_run as open
 
 __all__ = [
+    "HMC",
     "NUTS",
+    "AdaptiveMetropolis",
+    "BinaryMetropolis",
+    "Block",
+    "Compound",
     "DataError",
     "Dense",
     "Density",
     "Diagonal",
+    "DiscreteMetropolis",
     "DuplicateSite",
     "FinettiError",
     "Flat",

@@ -12,9 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.density.density import Density, Target
+from finetti.density.layout import Layout
 from finetti.fit.compiling import ONCE, compiled
 from finetti.fit.methods import NUTS, Method
 from finetti.fit.run import Draws
+from finetti.kernels.compound import Compound
 from finetti.language.dims import Groups, Plate
 from finetti.model import Model
 from finetti.posterior.posterior import Posterior
@@ -81,12 +83,12 @@ def assemble(
     draws = {v.name: (("chain", "draw", *v.dims), values[v.name]) for v in density.kept}
     groups = {
         "posterior": _dataset(draws, plates),
-        "sample_stats": _statistics(method, kept),
+        "sample_stats": _statistics(method, density.layout, kept),
         "observed_data": _observed(model.variables, plates),
         "constant_data": _constants(model),
     }
     if warm is not None:
-        groups["warmup_sample_stats"] = _statistics(method, warm)
+        groups["warmup_sample_stats"] = _statistics(method, density.layout, warm)
     tree = xr.DataTree.from_dict(groups)
     tree.attrs.update({**attributes, "model": model.name, **_versions()})
     tree["posterior"].attrs.update(tree.attrs)
@@ -104,15 +106,16 @@ def _dataset(variables: dict[str, Any], plates: dict[str, Plate]) -> xr.Dataset:
     return xr.Dataset(variables, coordinates)
 
 
-def _statistics(method: Method, draws: Draws) -> xr.Dataset:
-    """Name the kernel's infos as ArviZ's schema does."""
+def _statistics(method: Method, layout: Layout, draws: Draws) -> xr.Dataset:
+    """Name the kernel's infos as ArviZ's schema does; some kernels have several blocks."""
+    kernel = method.kernel(layout)
     stats = {
         "lp": draws.info["log_density"],
         "acceptance_rate": draws.info["acceptance"],
         "step_size": draws.info["step_size"],
         "n_steps": draws.info["gradients"],
     }
-    if method.kernel().uses_gradient:
+    if kernel.uses_gradient:
         stats |= {
             "diverging": draws.info["diverging"],
             "energy": draws.info["energy"],
@@ -120,7 +123,14 @@ def _statistics(method: Method, draws: Draws) -> xr.Dataset:
         }
     if isinstance(method, NUTS):
         stats["reached_max_treedepth"] = draws.info["depth"] >= method.max_depth
-    return _dataset({k: (("chain", "draw"), v) for k, v in stats.items()}, {})
+    dims, sizes = ("chain", "draw", "block"), stats["step_size"]
+    found = _dataset({k: (dims[: v.ndim], v) for k, v in stats.items()}, {})
+    if not isinstance(kernel, Compound):
+        return found
+    kept = np.array([np.nan if size is None else size for size in kernel.kept])
+    places = [place for block in kernel.blocks for place in block.places]
+    found["step_size"] = (dims, np.where(np.isnan(kept), sizes, kept))
+    return found.assign_coords(block=[layout.name(place) for place in places])
 
 
 def _observed(variables: tuple[Variable, ...], plates: dict[str, Plate]) -> xr.Dataset:

@@ -16,7 +16,7 @@ from finetti.fit.assemble import assemble, constrain
 from finetti.fit.compiling import ONCE, compiled
 from finetti.fit.methods import NUTS, Method
 from finetti.fit.progress import Display, show
-from finetti.fit.run import Runner, collect
+from finetti.fit.run import SAMPLING, WARMUP, Runner, collect
 from finetti.fit.start import given_points, random_points
 from finetti.fit.sweep import Course
 from finetti.kernels.kernel import Tuning
@@ -25,7 +25,6 @@ from finetti.posterior.posterior import Posterior
 from finetti.structure.plan import Plan
 from finetti.types import Key, Values
 
-WARMUP, SAMPLING = 1, 2  # phases; the start has the numbers from 1000
 DTYPE = "float64"
 
 
@@ -56,7 +55,7 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     """
     began = perf_counter()
     method = method or NUTS()
-    understood = density(model, plan or model.plan())
+    understood = density(model, plan or _usual_plan(model, method), _natural(model, method))
     with jax.enable_x64(True):
         keys = _chain_keys(np.int64(seed), method.chains)
         if init is None:
@@ -65,16 +64,17 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
             points = given_points(understood, DTYPE, init, method.chains)
         target, given = understood.target(DTYPE)
         ends = warming.schedule(method.warmup, method.chains)
-        course = Course(method.kernel(), target, ends, capacity=0)
-        runner = Runner(course, given, keys, points, method.step_size)
+        course = Course(method.kernel(understood.layout), target, ends, capacity=0)
+        runner = Runner(course, given, keys, points, method.first_step)
         with show(progress) as display:
             warm = None
             if tuning is not None:
                 runner.adopt(tuning)
             elif method.warmup:
                 report = display.phase("warm-up", method.warmup, method.chains)
-                warm = collect(runner, WARMUP, method.warmup, True, report)
-                runner.adopt(runner.learned())
+                warm = collect(runner, WARMUP, method.warmup, method.learns, report)
+                if method.learns:
+                    runner.adopt(runner.learned())
             report = display.phase("sampling", method.draws, method.chains)
             kept = collect(runner, SAMPLING, method.draws, False, report)
         attributes = {
@@ -86,6 +86,16 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
         names = tuple(v.name for v in understood.kept)
         values = constrain(target, given, names, keys, kept.positions)
         return assemble(understood, method, values, kept, warm, attributes)
+
+
+def _usual_plan(model: Model, method: Method) -> Plan:
+    return model.plan().as_written() if method.moves_discrete else model.plan()
+
+
+def _natural(model: Model, method: Method) -> frozenset[str]:
+    """Name the sites that the method moves as they are."""
+    moved = method.moves_discrete
+    return frozenset(v.name for v in model.variables if moved and v.kind == "latent" and v.discrete)
 
 
 @compiled(ONCE, "chains")

@@ -18,6 +18,7 @@ from finetti.fit.warmup import finish
 from finetti.kernels.kernel import Info, Point, Tuning
 from finetti.types import Constants, Key
 
+WARMUP, SAMPLING = 1, 2  # phases; the start has the numbers from 1000
 CHUNK_BYTES = 32_000_000
 CHUNK_STEPS = 4096
 CHUNK_FIRST = 1024
@@ -40,7 +41,8 @@ class Chunk(NamedTuple):
 class Draws:
     """Hold a phase's draws: positions of shape (chain, draw, dim), statistics (chain, draw).
 
-    `info` has the kernel's `Info` fields, `log_density` and `step_size`, by name.
+    `info` has the kernel's `Info` fields, `log_density` and `step_size`, by name; a kernel of many
+    blocks has acceptances and step sizes of shape (chain, draw, block).
     """
 
     positions: np.ndarray
@@ -98,7 +100,7 @@ def collect(
             chunks.append(chunk)
             report(chunk)
     except KeyboardInterrupt:
-        if learning or not chunks or not all(np.any([c.done.any(0) for c in chunks], 0)):
+        if phase != SAMPLING or not chunks or not all(np.any([c.done.any(0) for c in chunks], 0)):
             raise
     return gather(chunks, wanted)
 
@@ -111,11 +113,10 @@ def gather(chunks: list[Chunk], wanted: int) -> Draws:
 
     def pick(read: Callable[[Record], Any]) -> np.ndarray:
         whole = np.concatenate([read(c.record)[: c.steps] for c in chunks])
-        if whole.ndim == 1:
-            return np.stack([whole[rows] for rows in steps])
         return np.stack([whole[rows, ..., chain] for chain, rows in enumerate(steps)])
 
     info = {name: pick(lambda r, n=name: getattr(r.info, n)) for name in Info._fields[1:]}
     info["log_density"] = pick(lambda r: r.log_density)
-    info["step_size"] = pick(lambda r: r.step_size)
+    sizes = np.concatenate([np.asarray(c.record.step_size)[: c.steps] for c in chunks])
+    info["step_size"] = np.stack([sizes[rows] for rows in steps])
     return Draws(pick(lambda r: r.position), info)

@@ -96,11 +96,20 @@ class Form:
         reader.known.update(fixed or {})
         return reader
 
-    def recover(self, key: Key, given: Given, free: Mapping[str, Array]) -> Outcome:
-        """Evaluate the program at the user's own variables, drawing what was taken out."""
-        drawn: dict[str, Array] = {}
+    def recover(
+        self,
+        key: Key,
+        given: Given,
+        free: Mapping[str, Array],
+        values: Mapping[str, Array] | None = None,
+    ) -> Outcome:
+        """Evaluate the program at the user's own variables, drawing what was taken out.
+
+        `values` are those of sites that are moved as they are, without a free value.
+        """
+        drawn, fixed = dict(values or {}), self.fix(values or {})
         for i, m in enumerate(self.marginals):
-            terms = self.terms(m, given, free)
+            terms = self.terms(m, given, free, fixed)
             drawn |= m.draw(jax.random.fold_in(key, i), terms, given.rewrites[m.name])
         return self.reader(given, free, values=drawn).outcome()
 
@@ -123,6 +132,18 @@ class Form:
         for move in self.moves:
             moved |= move.recover(reader, plain, given.rewrites[move.name])
         return {**plain, **moved}
+
+    def fix(self, values: Mapping[str, Array]) -> dict[Any, Array]:
+        """Return the program's variables that stand for the sites' values, as what is given."""
+        tags = self.program.tags()
+        return {tags[name]: value for name, value in values.items()}
+
+    def inside(self, given: Given, free: Mapping[str, Array], fixed: dict[Any, Array]) -> Array:
+        """Tell whether the values given, and those that depend on them, lie in their supports."""
+        reader = self.reader(given, free, fixed)
+        names = [name for name, v in self.program.tags().items() if v in fixed]
+        found = [reader.read(self.program.outputs.inside[name]) for name in names]
+        return jnp.all(jnp.stack(found)) if found else jnp.array(True)
 
     def _hold(self) -> dict[str, Provide]:
         """Hold at zero the sites taken out: no term that is left depends on them."""

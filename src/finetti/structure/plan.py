@@ -125,17 +125,22 @@ class Plan:
         return self.graph.variables
 
     @property
-    def latent(self) -> tuple[Variable, ...]:
-        """Return the variables the sampler moves; refuse discrete ones by name."""
+    def left(self) -> tuple[Variable, ...]:
+        """Return the variables that are neither summed nor integrated out."""
         gone = {site for m in self.form.marginals for site in m.sites}
-        found = tuple(v for v in self.variables if v.kind == "latent" and v.name not in gone)
+        return tuple(v for v in self.variables if v.kind == "latent" and v.name not in gone)
+
+    @property
+    def latent(self) -> tuple[Variable, ...]:
+        """Return the variables a gradient moves; refuse discrete ones by name."""
+        found = self.left
         for v in found:
             if v.discrete:
                 raise ModelError(
                     f"site `{v.name}` is discrete ({v.family}) and unobserved: gradient-based "
                     f"samplers cannot move it, and it is not summed out, as {self._kept(v)}; "
                     f"sum it out of the model by hand with ft.factor or a mixture distribution, "
-                    f"or observe it"
+                    f"observe it, or move it with ft.Compound()"
                 )
         return found
 
