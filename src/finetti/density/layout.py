@@ -51,9 +51,13 @@ class Layout:
     def only(self, names: tuple[str, ...]) -> Layout:
         """Return the layout of the variables named alone, in the order given."""
         rows = [self.names.index(name) for name in names]
-        shapes, whole = (tuple(of[i] for i in rows) for of in (self.shapes, self.whole))
-        binary = tuple(self.binary[i] for i in rows)
-        return Layout(names, shapes, whole, binary, self.natural.intersection(names))
+        return Layout(
+            names,
+            tuple(self.shapes[i] for i in rows),
+            tuple(self.whole[i] for i in rows),
+            tuple(self.binary[i] for i in rows),
+            self.natural.intersection(names),
+        )
 
     def name(self, place: tuple[int, ...]) -> str:
         """Name some coordinates by their variables, with the number within one if they are part."""
