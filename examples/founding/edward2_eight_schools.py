@@ -1,4 +1,4 @@
-"""Eight Schools in Edward2 with TensorFlow Probability, as it was written but for its import line."""
+"""Eight Schools in Edward2 with TensorFlow Probability, as written but for its import line."""
 
 import numpy as np
 

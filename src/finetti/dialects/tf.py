@@ -57,6 +57,13 @@ def to_numpy(thing: Any) -> Any:
     return jax.tree.map(lambda x: np.asarray(value_of(x)), thing, is_leaf=leaves)
 
 
+def precise(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values as arrays, real ones in the widest precision in force."""
+    arrays = {k: jnp.asarray(v) for k, v in values.items()}
+    wide = jnp.result_type(float)
+    return {k: a.astype(wide) if a.dtype.kind == "f" else a for k, a in arrays.items()}
+
+
 class Session:
     """Run nothing: everything has its value already. For `with tf.Session() as sess:`."""
 
@@ -86,9 +93,8 @@ def _either(name: str, theirs: str = "") -> Callable[..., Any]:
     return function
 
 
-exp, log, sqrt, square, abs, sin, cos, tanh, log1p, expm1 = (
-    _either(n) for n in ("exp", "log", "sqrt", "square", "abs", "sin", "cos", "tanh", "log1p", "expm1")
-)  # fmt: skip
+exp, log, sqrt, square, abs = (_either(n) for n in ("exp", "log", "sqrt", "square", "abs"))
+sin, cos, tanh, log1p, expm1 = (_either(n) for n in ("sin", "cos", "tanh", "log1p", "expm1"))
 add, subtract, multiply, divide, pow, maximum, minimum, where, matmul, dot = (
     _either(n)
     for n in (

@@ -19,7 +19,7 @@ from finetti.fit.run import Draws
 from finetti.kernels.compound import Compound
 from finetti.language.dims import Groups, Plate
 from finetti.model import Model
-from finetti.posterior.posterior import Posterior
+from finetti.posterior.posterior import Posterior, dotted
 from finetti.structure.form import Given
 from finetti.structure.variables import Variable
 from finetti.types import Array, Key
@@ -98,6 +98,11 @@ def assemble(
 def _dataset(variables: dict[str, Any], plates: dict[str, Plate]) -> xr.Dataset:
     import xarray as xr
 
+    # A DataTree keeps the slash for its groups: nested models' sites have a dot there.
+    variables = {
+        dotted(name): (tuple(map(dotted, dims)), values)
+        for name, (dims, values) in variables.items()
+    }
     used = {dim for dims, _ in variables.values() for dim in dims}
     coordinates = {name: p.coordinate() for name, p in plates.items() if name in used}
     if "chain" in used:

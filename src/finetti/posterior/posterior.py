@@ -23,7 +23,8 @@ class Posterior:
     Groups: posterior (dims chain, draw, then plates), sample_stats, warmup_sample_stats,
     observed_data, constant_data. Every ArviZ function takes `.tree`.
 
-    `posterior["theta"]` is an `xarray.DataArray` of shape (chain, draw, ...).
+    `posterior["theta"]` is an `xarray.DataArray` of shape (chain, draw, ...). The sites of nested
+    models have a dot for the slash in their names, which `posterior["inner/theta"]` finds too.
     """
 
     tree: xr.DataTree
@@ -31,9 +32,9 @@ class Posterior:
     def __getitem__(self, name: str) -> xr.DataArray:
         """Return the draws of one site."""
         draws = self.tree["posterior"].dataset
-        if name not in draws:
+        if dotted(name) not in draws:
             raise UnknownSite.among(name, map(str, draws.data_vars), "read")
-        return draws[name]
+        return draws[dotted(name)]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -54,7 +55,7 @@ class Posterior:
         """
         for name in names or []:
             self[name]
-        return diagnose.summary(self.tree, names)
+        return diagnose.summary(self.tree, None if names is None else [dotted(n) for n in names])
 
     def advice(self) -> advise.Advice:
         """Return what the diagnostics say, in sentences that name the sites and a remedy."""
@@ -80,6 +81,15 @@ class Posterior:
         sizes = self.tree["posterior"].sizes
         name = self.tree.attrs.get("model", "model")
         return f"<posterior of {name}: {sizes['chain']} chains x {sizes['draw']} draws>"
+
+
+def dotted(name: str) -> str:
+    """Return a site's name as trees have it: they keep the slash for their groups.
+
+    >>> dotted("inner/theta")
+    'inner.theta'
+    """
+    return name.replace("/", ".")
 
 
 def open_run(path: str | Path) -> Posterior:

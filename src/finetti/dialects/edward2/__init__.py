@@ -19,7 +19,7 @@ from finetti.dialects.edward2.variables import CONSTRUCTORS, RandomVariable, as_
 
 globals().update(CONSTRUCTORS)
 
-__all__ = [  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = [
     "RandomVariable",
     "as_model",
     "as_random_variable",
@@ -32,5 +32,5 @@ __all__ = [  # pyright: ignore[reportUnsupportedDunderAll]
     "tape",
     "trace",
     "traceable",
-    *CONSTRUCTORS,
 ]
+__all__ += [*CONSTRUCTORS]

@@ -106,17 +106,17 @@ def _binary(act: Callable[..., Any], turned: bool) -> Callable[..., Any]:
     return method
 
 
+def _unary(act: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda self: act(self.value)
+
+
 for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"):
     setattr(RandomVariable, f"__{_name}__", _binary(getattr(operator, _name), False))
     setattr(RandomVariable, f"__r{_name}__", _binary(getattr(operator, _name), True))
 for _name in ("lt", "le", "gt", "ge"):
     setattr(RandomVariable, f"__{_name}__", _binary(getattr(operator, _name), False))
 for _name in ("neg", "pos", "abs", "invert"):
-    setattr(
-        RandomVariable,
-        f"__{_name}__",
-        lambda self, act=getattr(operator, _name): act(self.value),
-    )
+    setattr(RandomVariable, f"__{_name}__", _unary(getattr(operator, _name)))
 
 
 def constructor(kind: type[tfd.Distribution]) -> Callable[..., RandomVariable]:

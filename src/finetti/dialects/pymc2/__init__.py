@@ -35,7 +35,7 @@ globals().update(CLASSES)
 globals().update(LIKES)
 globals().update(DRAWS)
 
-__all__ = [  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = [
     "MAP",
     "MCMC",
     "AdaptiveMetropolis",
@@ -64,7 +64,5 @@ __all__ = [  # pyright: ignore[reportUnsupportedDunderAll]
     "potential",
     "raftery_lewis",
     "stochastic",
-    *CLASSES,
-    *LIKES,
-    *DRAWS,
 ]
+__all__ += [*CLASSES, *LIKES, *DRAWS]

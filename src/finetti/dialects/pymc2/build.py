@@ -81,9 +81,10 @@ def _sample_missing(node: Stochastic, values: dict[str, Any]) -> Any:
     """Observe the elements that are known and sample the others."""
     mask = np.asarray(node.mask)
     whole = {k: _broadcast(v, mask.shape) for k, v in values.items()}
-    parts = []
-    for rows in (~mask, mask):
-        parts.append(node.distribute({k: _rows(v, rows, mask.shape) for k, v in whole.items()}))
+    parts = [
+        node.distribute({k: _rows(v, rows, mask.shape) for k, v in whole.items()})
+        for rows in (~mask, mask)
+    ]
     known, unknown = (
         d.expand((int(rows.sum()),)) if d.batch_shape == () else d
         for d, rows in zip(parts, (~mask, mask), strict=True)

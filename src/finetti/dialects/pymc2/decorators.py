@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from finetti.dialects.pymc2 import traced
 from finetti.dialects.pymc2.nodes import Deterministic, Potential, Stochastic, resolve
 from finetti.dialects.pymc2.traced import stack
 from finetti.dialects.pymc2.written import Written
 from finetti.distributions import constraints
+
+WHOLE: Any = constraints.integer_greater_than(-(2**31))  # any whole number
 
 
 def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
@@ -75,7 +78,7 @@ def stochastic(function: Callable[..., Any] | None = None, **settings: Any) -> A
     whole = np.dtype(dtype).kind in "biu"
     shape = np.shape(value)
 
-    def distribute(values: Mapping[str, Any]) -> Any:
+    def distribute(values: dict[str, Any]) -> Any:
         def density(x: Any) -> Any:
             found, _ = traced.run(logp, {"value": x, **values}, lambda: np.zeros(()))
             return jnp.sum(jnp.asarray(found))
@@ -85,7 +88,7 @@ def stochastic(function: Callable[..., Any] | None = None, **settings: Any) -> A
                 raise NotImplementedError(f"{function.__name__} has no random()")
             return jnp.asarray(random(**values))
 
-        support = constraints.integer if whole else constraints.real
+        support: Any = WHOLE if whole else constraints.real
         support = constraints.independent(support, len(shape)) if shape else support
         return Written(density, support, (), shape, sampler)
 
@@ -142,7 +145,7 @@ def _elementwise(function: Callable[..., Any], x: Any) -> Any:
     if isinstance(x, traced.Traced):
         return traced.wrap(function(x.array))
     x = stack(resolve(x, lambda node: node.value))
-    if isinstance(x, jax.core.Tracer):
+    if isinstance(x, Tracer):
         return function(x)
     with jax.enable_x64(True):
         return np.asarray(function(np.asarray(x, float)))[()]

@@ -101,7 +101,7 @@ def _excess(z: np.ndarray, order: int) -> float:
     size = len(z) - order
     counts = np.zeros((2,) * (order + 1))
     np.add.at(counts, tuple(z[i : i + size] for i in range(order + 1)), 1)
-    whole = counts.sum(0, keepdims=True) if order == 2 else counts.sum(0, keepdims=True)
+    whole = counts.sum(0, keepdims=True)
     before = counts.sum(-1, keepdims=True)
     middle = counts.sum((0, -1), keepdims=True)
     fitted = before * whole / np.where(middle > 0, middle, 1)
@@ -111,7 +111,7 @@ def _excess(z: np.ndarray, order: int) -> float:
 
 
 def gelman_rubin(x: Any) -> Any:
-    """Return R-hat of chains, shape (chain, draw), or of everything with traces of several chains."""
+    """Return R-hat of chains, shape (chain, draw), or of all variables of a model."""
     from finetti.posterior import diagnose
 
     if isinstance(x, np.ndarray | list):

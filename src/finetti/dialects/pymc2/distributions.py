@@ -26,9 +26,7 @@ def family_class(family: Family) -> type[Stochastic]:
         settings = {k: kwargs.pop(k) for k in SETTINGS if k in kwargs}
         parents = bind(family, args, kwargs)
         self.family = family
-        Stochastic.__init__(
-            self, family.distribute, name, parents, dtype=family.dtype, **settings
-        )
+        Stochastic.__init__(self, family.distribute, name, parents, dtype=family.dtype, **settings)
 
     listed = ", ".join(family.parameters)
     doc = f"Be a {family.name} variable: `{family.name}(name, {listed}, value=, observed=)`."
@@ -61,11 +59,12 @@ def likelihood(family: Family) -> Callable[..., Any]:
         if traced:
             return wrap(_log_density(family, x, parents))
         with jax.enable_x64(True):
-            found = float(_log_density(family, np.asarray(x), parents))
-        return found
+            return float(_log_density(family, np.asarray(x), parents))
 
     like.__name__ = like.__qualname__ = f"{snake(family.name)}_like"
-    like.__doc__ = f"Return the log density of x under {family.name}({', '.join(family.parameters)})."
+    like.__doc__ = (
+        f"Return the log density of x under {family.name}({', '.join(family.parameters)})."
+    )
     return like
 
 
@@ -80,9 +79,9 @@ def drawer(family: Family) -> Callable[..., Any]:
 
     def draw(*args: Any, size: Any = None, **kwargs: Any) -> Any:
         if len(args) == len(family.parameters) + 1:
-            *args, size = args
+            args, size = args[:-1], args[-1]
         with jax.enable_x64(True):
-            made = family.distribute(bind(family, tuple(args), kwargs))
+            made = family.distribute(bind(family, args, kwargs))
             shape = () if size is None else tuple(np.atleast_1d(size).astype(int))
             if made.batch_shape and shape:
                 made, shape = made.expand(np.broadcast_shapes(shape, made.batch_shape)), ()
@@ -107,7 +106,10 @@ CLASSES = {name: family_class(family) for name, family in FAMILIES.items()}
 CLASSES["LogNormal"] = CLASSES["Lognormal"]
 LIKES = {f"{snake(name)}_like": likelihood(family) for name, family in FAMILIES.items()}
 DRAWS = {f"r{snake(name)}": drawer(family) for name, family in FAMILIES.items()}
-LIKES |= {"truncnorm_like": LIKES["truncated_normal_like"], "dexponential_like": LIKES["laplace_like"]}
+LIKES |= {
+    "truncnorm_like": LIKES["truncated_normal_like"],
+    "dexponential_like": LIKES["laplace_like"],
+}
 DRAWS |= {"rtruncnorm": DRAWS["rtruncated_normal"]}
 
 __all__ = ["CLASSES", "DRAWS", "LIKES", "Traced", "ZeroProbability"]

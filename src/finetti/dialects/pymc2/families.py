@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.scipy import special
 
 from finetti import distributions as ft
@@ -32,10 +33,16 @@ class Family:
 
     def distribute(self, values: dict[str, Any]) -> Any:
         """Return the distribution with the parameters' values."""
-        plain = {k: stack(v) for k, v in values.items()}
-        if any(isinstance(x, jax.Array) for x in jax.tree.leaves(plain)):
-            return self.make(**{k: jnp.asarray(v) for k, v in plain.items()})
-        return self.make(**{k: np.asarray(v) for k, v in plain.items()})
+        return self.make(**{k: _precise(stack(v)) for k, v in values.items()})
+
+
+def _precise(value: Any) -> Any:
+    """Return a value as an array, a real one in the widest precision in force."""
+    if isinstance(value, jax.Array):
+        wide = jnp.result_type(float)
+        return value.astype(wide) if value.dtype.kind == "f" else value
+    array = np.asarray(value)
+    return array.astype(float) if array.dtype.kind == "f" else array
 
 
 def _sd(tau: Any) -> Array:
@@ -167,7 +174,7 @@ def complete(p: Any) -> Array:
 
 def _probabilities(p: Any) -> Any:
     """Complete probabilities that are known to fall short of one."""
-    if isinstance(p, jax.core.Tracer):
+    if isinstance(p, Tracer):
         return p
     return p if np.allclose(np.asarray(p).sum(-1), 1) else complete(p)
 
@@ -267,7 +274,7 @@ def _vector(mu: Any, matrix: Any) -> Any:
 
 def _folded_cauchy(alpha: Any, beta: Any) -> Any:
     """Cut a Cauchy of location alpha and scale beta off below zero."""
-    if not isinstance(alpha, jax.core.Tracer) and np.all(np.asarray(alpha) == 0):
+    if not isinstance(alpha, Tracer) and np.all(np.asarray(alpha) == 0):
         return ft.HalfCauchy(beta)
     return ft.LeftTruncatedDistribution(ft.Cauchy(alpha, beta), low=0.0)
 

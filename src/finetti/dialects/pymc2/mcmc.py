@@ -12,7 +12,7 @@ import numpy as np
 from finetti.dialects.pymc2 import diagnostics
 from finetti.dialects.pymc2.build import latent, site_of
 from finetti.dialects.pymc2.model import Model
-from finetti.dialects.pymc2.nodes import Stochastic, Variable, nodes_in
+from finetti.dialects.pymc2.nodes import Stochastic
 from finetti.dialects.pymc2.steps import StepMethod, assign, tuned
 from finetti.dialects.pymc2.traced import ZeroProbability
 from finetti.dialects.pymc2.traces import Database, Trace, describe
@@ -84,7 +84,7 @@ class MCMC(Model):
         if burn >= iter:
             raise ValueError(f"burn = {burn} leaves none of {iter} iterations")
         self.assign_step_methods()
-        self.logp  # raises ZeroProbability where the values to start from are impossible
+        _ = self.logp  # raises ZeroProbability where the values to start from are impossible
         with jax.enable_x64(True):
             run = _Run(self)
             clean, begun, kept = 0, 0, []
@@ -139,7 +139,7 @@ class MCMC(Model):
 
 
 class _Run:
-    """Drive one chain of compound steps in windows, with the scales between them set by the table."""
+    """Drive one chain of compound steps in windows; the table sets the scales between them."""
 
     def __init__(self, model: MCMC) -> None:
         density = model.density
@@ -202,6 +202,3 @@ def _arrange(model: MCMC, dim: int) -> tuple[tuple[Block, ...], list[int], np.nd
     )
     owners = [i for held in together.values() for _, i in held]
     return blocks, owners, scale
-
-
-__all__ = ["MCMC", "Variable", "nodes_in"]

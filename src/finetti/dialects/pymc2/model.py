@@ -8,9 +8,9 @@ from types import ModuleType
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from finetti import model as finetti_model
 from finetti.density.density import Density, density
 from finetti.dialects.pymc2.build import build, latent, set_unknown, site_of, unknown
 from finetti.dialects.pymc2.nodes import (
@@ -24,6 +24,7 @@ from finetti.dialects.pymc2.nodes import (
     resolve,
 )
 from finetti.dialects.pymc2.traced import ZeroProbability
+from finetti.model import Model as FinettiModel
 
 MATRIX = 2  # event dimensions of the values that are moved on the unconstrained scale
 
@@ -87,7 +88,7 @@ class Model:
         return sum(node.logp for node in sorted(terms, key=lambda n: n.__name__))
 
     @cached_property
-    def finetti(self) -> finetti_model.Model:
+    def finetti(self) -> FinettiModel:
         """Return the finetti Model of these nodes."""
         return build(self.nodes, self.__name__)
 
@@ -106,7 +107,7 @@ class Model:
     def place(self, position: Any) -> None:
         """Set the current values to those of a vector."""
         with jax.enable_x64(True):
-            values = self.density.constrain(np.asarray(position, float))
+            values = self.density.constrain(jnp.asarray(position, float))
         for node in latent(self.nodes):
             set_unknown(node, np.asarray(values[site_of(node)]))
 
@@ -149,9 +150,9 @@ def _collect(source: Any) -> list[Node]:
         return sorted(source.nodes, key=lambda n: n.__name__)
     if isinstance(source, Container):
         return nodes_in(source.parts)
-    if isinstance(source, ModuleType):
-        source = vars(source)
-    elif not isinstance(source, Node | Mapping | list | tuple | set | np.ndarray):
+    if isinstance(source, ModuleType) or not isinstance(
+        source, Node | Mapping | list | tuple | set | np.ndarray
+    ):
         source = vars(source)
     return nodes_in(source)
 

@@ -1,4 +1,4 @@
-"""Hold the nodes of a PyMC2 program: stochastics, deterministics and potentials with their state."""
+"""Hold the nodes of a PyMC2 program with their state: stochastics, deterministics, potentials."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from finetti.dialects.pymc2.traced import ZeroProbability, stack
 
-Distribute = Callable[[Mapping[str, Any]], Any]
+Distribute = Callable[[dict[str, Any]], Any]
 
 
 class Node:
@@ -116,7 +116,7 @@ class Stochastic(Variable):
     unless given; masked elements of an observed value are unknowns.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - PyMC2's own arguments
         self,
         distribute: Distribute,
         name: str,
@@ -134,7 +134,12 @@ class Stochastic(Variable):
     ) -> None:
         """Take a place in the graph with a value, given or drawn."""
         super().__init__(name, parents, doc)
-        self.distribute, self.dtype, self.plot, self.rseed = distribute, np.dtype(dtype), plot, rseed
+        self.distribute, self.dtype, self.plot, self.rseed = (
+            distribute,
+            np.dtype(dtype),
+            plot,
+            rseed,
+        )
         if observed and value is None:
             raise ValueError(f"Stochastic {name} must be given an initial value to be observed")
         mask = np.ma.getmaskarray(value) if isinstance(value, np.ma.MaskedArray) else None
@@ -181,7 +186,9 @@ class Stochastic(Variable):
     @value.setter
     def value(self, value: Any) -> None:
         if self.observed:
-            raise AttributeError(f"Stochastic {self.__name__}'s value cannot be updated if observed")
+            raise AttributeError(
+                f"Stochastic {self.__name__}'s value cannot be updated if observed"
+            )
         self.last_value = self._value
         self._value = self._typed(value)
 
@@ -221,7 +228,7 @@ class Stochastic(Variable):
 class Deterministic(Variable):
     """Be a quantity that its parents determine, by a function of their values."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - PyMC2's own arguments
         self,
         eval: Callable[..., Any],
         name: str,

@@ -180,7 +180,12 @@ class AdaptiveMetropolis(StepMethod):
     ) -> None:
         """Take on the stochastics."""
         super().__init__(stochastic)
-        unknown_settings = settings.keys() - {"greedy", "drop_zeros", "shrink_if_necessary", "tally"}
+        unknown_settings = settings.keys() - {
+            "greedy",
+            "drop_zeros",
+            "shrink_if_necessary",
+            "tally",
+        }
         if unknown_settings:
             raise TypeError(f"AdaptiveMetropolis takes no {sorted(unknown_settings)}")
         self.cov, self.delay, self.interval, self.scales = cov, delay, interval, scales or {}

@@ -67,7 +67,7 @@ class MAP(Model):
         with jax.enable_x64(True):
             return np.asarray(self._functions[2](np.asarray(position, float)))
 
-    def fit(  # noqa: PLR0913 - PyMC2's own arguments
+    def fit(
         self,
         method: str = "fmin_powell",
         iterlim: int = 1000,

@@ -45,8 +45,8 @@ class Distribution:
         """Return draws of shape (*sample_shape, *batch shape, *event shape)."""
         shape = tuple(np.atleast_1d(np.asarray(sample_shape, int)).tolist())
         with jax.enable_x64(True):
-            drawn = self.made.sample(tf.RANDOMNESS.key(seed), shape)
-        return settled(drawn.astype(self.dtype))
+            drawn = self.made.sample(tf.RANDOMNESS.key(seed), shape).astype(self.dtype)
+        return settled(drawn)
 
     def log_prob(self, value: Any, name: str = "") -> Any:
         """Return the log density, one a batch element; minus infinity off the support."""
@@ -89,7 +89,7 @@ def distribution(
     kind: type = float,
     **defaults: Any,
 ) -> type[Distribution]:
-    """Return the class of a distribution with its parameters in order; those in `defaults` may lack."""
+    """Return the class of a distribution, its parameters in order; those in `defaults` may lack."""
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         settings = {k: kwargs.pop(k) for k in SETTINGS if k in kwargs}
@@ -100,10 +100,14 @@ def distribution(
         if missing:
             raise TypeError(f"{name} needs {', '.join(missing)}")
         plain = {k: tf.value_of(v) for k, v in given.items()}
-        known = [np.asarray(v) if not hasattr(v, "dtype") else v for v in plain.values() if v is not None]
+        known = [
+            np.asarray(v) if not hasattr(v, "dtype") else v for v in plain.values() if v is not None
+        ]
         dtype = settings.get("dtype") or _dtype(kind, known)
         with jax.enable_x64(True), ft.unchecked():
-            arrays = {k: None if v is None else _real(jnp.asarray(v), dtype) for k, v in plain.items()}
+            arrays = {
+                k: None if v is None else _real(jnp.asarray(v), dtype) for k, v in plain.items()
+            }
             Distribution.__init__(self, make(**arrays), plain, dtype, settings.get("name", name))
 
     doc = f"Distribute as {name}({', '.join(parameters)}), in TensorFlow Probability's parameters."
@@ -167,7 +171,8 @@ _TABLE: list[tuple[Any, ...]] = [
     ("NegativeBinomial", ("total_count", "logits", "probs"),
      _odds(lambda total_count, **odds: _negative_binomial(total_count, **odds)), int, EITHER),
     ("Normal", ("loc", "scale"), ft.Normal),
-    ("Pareto", ("concentration", "scale"), lambda concentration, scale: ft.Pareto(scale, concentration)),
+    ("Pareto", ("concentration", "scale"),
+     lambda concentration, scale: ft.Pareto(scale, concentration)),
     ("Poisson", ("rate", "log_rate"),
      lambda rate, log_rate: ft.Poisson(jnp.exp(log_rate) if rate is None else rate), int,
      {"rate": None, "log_rate": None}),
@@ -183,7 +188,11 @@ _TABLE: list[tuple[Any, ...]] = [
 def _half_cauchy(loc: Any, scale: Any) -> Any:
     shifted = ft.transforms.AffineTransform(loc, 1.0, domain=ft.constraints.positive)
     at_zero = not isinstance(loc, Tracer) and np.all(np.asarray(loc) == 0)
-    return ft.HalfCauchy(scale) if at_zero else ft.TransformedDistribution(ft.HalfCauchy(scale), shifted)
+    return (
+        ft.HalfCauchy(scale)
+        if at_zero
+        else ft.TransformedDistribution(ft.HalfCauchy(scale), shifted)
+    )
 
 
 def _negative_binomial(total_count: Any, probs: Any = None, logits: Any = None) -> Any:
@@ -195,4 +204,5 @@ CLASSES = {
 }
 globals().update(CLASSES)
 
-__all__ = ["Distribution", *CLASSES]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = ["Distribution"]
+__all__ += list(CLASSES)

@@ -166,7 +166,9 @@ class Shapes:
     def spread(self, sizes: Any) -> np.ndarray:
         """Return step sizes, one for all or a list of one a part, as one for each coordinate."""
         each = sizes if isinstance(sizes, list | tuple) else [sizes] * len(self.shapes)
-        full = [np.broadcast_to(np.asarray(e, float), s) for e, s in zip(each, self.shapes, strict=True)]
+        full = [
+            np.broadcast_to(np.asarray(e, float), s) for e, s in zip(each, self.shapes, strict=True)
+        ]
         return np.concatenate([f.ravel() for f in full])
 
 
@@ -192,5 +194,3 @@ class Target:
 def bijectors_of(moves: Moves, count: int) -> tuple[Bijector, ...]:
     """Return the bijector of each part of the state."""
     return moves.bijectors or tuple(Identity() for _ in range(count))
-
-

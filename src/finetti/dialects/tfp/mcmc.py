@@ -133,7 +133,10 @@ class _Run:
 
     def __init__(self, moves: Moves, parts: list[np.ndarray], seed: int | None) -> None:
         self.moves, self.bijectors = moves, bijectors_of(moves, len(parts))
-        free = [jnp.asarray(b.inverse(p.astype(float))) for b, p in zip(self.bijectors, parts, strict=True)]
+        free = [
+            jnp.asarray(b.inverse(p.astype(float)))
+            for b, p in zip(self.bijectors, parts, strict=True)
+        ]
         value = jnp.asarray(jax.eval_shape(moves.target, *free).shape, int)
         self.batched = len(value) > 0
         chains = int(free[0].shape[0]) if self.batched else 1
@@ -143,7 +146,9 @@ class _Run:
         target = Target(moves.target, self.shapes, self.batched)
         rows = free if self.batched else [x[None] for x in free]
         start = jax.vmap(lambda *x: self.shapes.join(list(x)))(*rows)
-        points = jax.jit(jax.vmap(lambda x: evaluate(lambda y: target.log_density(None, y), x)))(start)
+        points = jax.jit(jax.vmap(lambda x: evaluate(lambda y: target.log_density(None, y), x)))(
+            start
+        )
         if not np.isfinite(points.log_density).all():
             raise ValueError("the target's log density is not finite at current_state")
         self.start = np.asarray(start)
