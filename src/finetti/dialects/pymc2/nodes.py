@@ -159,7 +159,7 @@ class Stochastic(Variable):
 
     def distribution(self, values: Mapping[str, Any] | None = None) -> Any:
         """Return the distribution given the parents' values, of the value's shape."""
-        made = self.distribute(self.parent_values() if values is None else values)
+        made = self.distribute(self.parent_values() if values is None else dict(values))
         batch = self._shape[: len(self._shape) - made.event_dim]
         return made if made.batch_shape == batch else made.expand(batch)
 

@@ -237,7 +237,7 @@ def _proposal_sd(node: Stochastic, scale: float, given: Any) -> np.ndarray:
     value = np.abs(np.asarray(unknown(node), float))
     if given is not None:
         return np.broadcast_to(np.asarray(given, float), value.shape).copy()
-    return np.where(value == 0, 1.0, value) * scale
+    return np.asarray(np.where(value == 0, 1.0, value) * scale)
 
 
 def _only_normal(proposal: str | None) -> None:
