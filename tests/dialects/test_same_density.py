@@ -106,6 +106,7 @@ def test_every_dialect_gives_the_native_log_density(way):
         assert float(evaluate(*point)) == pytest.approx(known(*point), abs=1e-10)
 
 
+@pytest.mark.slow
 def test_a_program_of_any_dialect_can_be_fitted_natively():
     for model in (by_pymc2().finetti, by_2019().finetti, schools_2020().finetti):
         posterior = ft.fit(model, ft.NUTS(draws=50, warmup=50, chains=2), progress=False)

@@ -58,7 +58,7 @@ def constrain(target: Target, given: Given, names: tuple[str, ...], keys: Key, d
     spare = -len(flat) % size
     padded = np.concatenate([flat, np.repeat(flat[-1:], spare, axis=0)])
     each = _draw_keys(keys, draws.shape[1])
-    each = jnp.concatenate([each, each[-1:].repeat(spare, axis=0)]) if spare else each
+    each = each[np.minimum(np.arange(len(padded)), len(flat) - 1)]
     parts = [
         _constrain(target, names, given, each[i : i + size], padded[i : i + size])
         for i in range(0, len(padded), size)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 
-def geweke(x: Any, first: float = 0.1, last: float = 0.5, intervals: int = 20) -> Any:
+def geweke(x: Any, first: float | int = 0.1, last: float = 0.5, intervals: int = 20) -> Any:
     """Return z-scores of the means of early parts of a chain against its last part.
 
     Each row is the start of an early part, of `first` of what is left from there, and the
@@ -59,7 +59,12 @@ class RunLength(NamedTuple):
 
 
 def raftery_lewis(
-    x: Any, q: float, r: float, s: float = 0.95, epsilon: float = 0.001, verbose: int = 1
+    x: Any,
+    q: float | int,
+    r: float,
+    s: float | int = 0.95,
+    epsilon: float = 0.001,
+    verbose: int = 1,
 ) -> Any:
     """Return the run length that estimates P(x < its q-quantile) within r, with probability s.
 

@@ -13,6 +13,7 @@ from jax.core import Tracer
 from jax.scipy import special
 
 from finetti import distributions as ft
+from finetti.dialects.pymc2.corner import CORNER
 from finetti.dialects.pymc2.traced import stack
 from finetti.dialects.pymc2.written import Written
 from finetti.distributions import constraints
@@ -144,21 +145,7 @@ def _dirichlet(theta: Any) -> Any:
         return ft.Dirichlet(theta).sample(key, shape[: len(shape) - theta.ndim])[..., :-1]
 
     event = (theta.shape[-1] - 1,)
-    return Written(density, CornerSimplex(), theta.shape[:-1], event, sampler)
-
-
-class CornerSimplex(constraints.Constraint):  # pyright: ignore[reportGeneralTypeIssues]
-    """Admit vectors of positive numbers whose sum is below one."""
-
-    event_dim = 1
-
-    def __call__(self, x: Any) -> Any:
-        """Tell which vectors lie inside."""
-        return (x > 0).all(-1) & (x.sum(-1) < 1)
-
-    def tree_flatten(self) -> Any:
-        """Return nothing to trace."""
-        return (), ((), {})
+    return Written(density, CORNER, theta.shape[:-1], event, sampler)
 
 
 def complete(p: Any) -> Array:

@@ -119,7 +119,7 @@ class MCMC(Model):
         """Return the statistics of each variable by name."""
         return {name: self.trace(name).stats(**settings) for name in self._names(variables)}
 
-    def summary(self, variables: Any = None, alpha: float = 0.05, roundto: int = 3) -> None:
+    def summary(self, variables: Any = None, alpha: float | int = 0.05, roundto: int = 3) -> None:
         """Print the statistics of each variable."""
         for name in self._names(variables):
             print(describe(name, self.trace(name).stats(alpha), alpha, roundto))

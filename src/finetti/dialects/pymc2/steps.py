@@ -29,7 +29,7 @@ class StepMethod(ABC):
         for node in self.stochastics:
             if node.observed:
                 raise ValueError(f"{node.__name__} is observed: no step method can move it")
-        self.adaptive_scale_factor = 1.0
+        self.adaptive_scale_factor: float = 1.0
 
     @abstractmethod
     def kernel(self) -> Kernel:
@@ -58,7 +58,7 @@ class Metropolis(StepMethod):
     def __init__(
         self,
         stochastic: Any,
-        scale: float = 1.0,
+        scale: float | int = 1.0,
         proposal_sd: Any = None,
         proposal_distribution: str | None = None,
         verbose: int = -1,
@@ -94,7 +94,7 @@ class DiscreteMetropolis(StepMethod):
     def __init__(
         self,
         stochastic: Any,
-        scale: float = 1.0,
+        scale: float | int = 1.0,
         proposal_sd: Any = None,
         proposal_distribution: str | None = None,
         non_negative: bool | None = None,
@@ -131,7 +131,7 @@ class BinaryMetropolis(StepMethod):
     def __init__(
         self,
         stochastic: Any,
-        p_jump: float = 0.1,
+        p_jump: float | int = 0.1,
         proposal_distribution: str | None = None,
         verbose: int = -1,
         tally: bool = True,

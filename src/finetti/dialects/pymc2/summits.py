@@ -26,7 +26,7 @@ class MAP(Model):
     hold the maximum, and `revert_to_max()` brings it back.
     """
 
-    def __init__(self, input: Any = None, eps: float = 0.001, diff_order: int = 5) -> None:
+    def __init__(self, input: Any = None, eps: float | int = 0.001, diff_order: int = 5) -> None:
         """Collect the nodes; derivatives are exact, so that `eps` and `diff_order` do nothing."""
         super().__init__(input)
         self.len = self.density.dim
@@ -71,7 +71,7 @@ class MAP(Model):
         self,
         method: str = "fmin_powell",
         iterlim: int = 1000,
-        tol: float = 0.0001,
+        tol: float | int = 0.0001,
         verbose: int = 0,
         no_callback: bool = False,
         callback: Callable[..., Any] | None = None,
@@ -151,7 +151,7 @@ class Moments:
 class NormApprox(MAP):
     """Approximate the posterior by a normal at its maximum: `mu[x]`, `C[x, y]`, `sample(iter)`."""
 
-    def __init__(self, input: Any = None, eps: float = 0.001, diff_order: int = 5) -> None:
+    def __init__(self, input: Any = None, eps: float | int = 0.001, diff_order: int = 5) -> None:
         """Collect the nodes."""
         super().__init__(input, eps, diff_order)
         self.mu, self.C = Moments(self, 1), Moments(self, 2)

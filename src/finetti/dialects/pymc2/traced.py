@@ -21,6 +21,7 @@ from jax.core import Tracer
 
 from finetti.errors import ModelError
 
+WIDE = 8  # bytes of a double-precision number
 UNTRACEABLE = (
     TypeError, ValueError, AttributeError, IndexError, KeyError, NotImplementedError,
     RuntimeError, OverflowError,
@@ -227,6 +228,18 @@ def run(
         return on_host(function, values, np.asarray(example())), False
 
 
+def _halve(array: Any) -> Any:
+    wide = array.dtype.itemsize == WIDE
+    return jax.lax.bitcast_convert_type(array, np.uint32) if wide else array
+
+
+def _join(array: np.ndarray, kind: Any) -> np.ndarray:
+    """Return on the host what `_halve` took apart."""
+    if np.dtype(kind).itemsize != WIDE:
+        return array
+    return np.ascontiguousarray(array).view(kind)[..., 0]
+
+
 def on_host(function: Callable[..., Any], values: Mapping[str, Any], example: np.ndarray) -> Any:
     """Call a function on the host from within the compiled program; it has no gradient."""
     name = getattr(function, "__name__", "a function")
@@ -235,18 +248,26 @@ def on_host(function: Callable[..., Any], values: Mapping[str, Any], example: np
     dtype = jnp.result_type(float) if example.dtype.kind == "f" else example.dtype
     shape = jax.ShapeDtypeStruct(example.shape, dtype)
 
+    kinds = [leaves[i].dtype for i in traced]
+
     def host(*arrays: Any) -> np.ndarray:
         full = list(leaves)
-        for i, array in zip(traced, arrays, strict=True):
-            full[i] = np.asarray(array)
+        for i, array, kind in zip(traced, arrays, kinds, strict=True):
+            full[i] = _join(np.asarray(array), kind)
         try:
-            return np.asarray(function(**jax.tree.unflatten(tree, full)), dtype)
+            found = np.asarray(function(**jax.tree.unflatten(tree, full)), dtype)
         except ZeroProbability:
-            return np.full(example.shape, -np.inf, dtype)
+            found = np.full(example.shape, -np.inf, dtype)
+        return found.reshape(*found.shape, 1).view(np.uint32) if wide else found
+
+    # The host's thread does not know of the scoped double precision: wide numbers go as halves.
+    wide = np.dtype(dtype).itemsize == WIDE
+    halves = jax.ShapeDtypeStruct((*example.shape, 2), np.uint32) if wide else shape
 
     @jax.custom_jvp
     def call(*arrays: Any) -> Any:
-        return jax.pure_callback(host, shape, *arrays, vmap_method="sequential")
+        found = jax.pure_callback(host, halves, *map(_halve, arrays), vmap_method="sequential")
+        return jax.lax.bitcast_convert_type(found, dtype) if wide else found
 
     @call.defjvp
     def _(primals: Any, tangents: Any) -> Any:

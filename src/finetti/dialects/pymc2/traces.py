@@ -34,7 +34,7 @@ class Trace:
         """Return the draws as `gettrace` does."""
         return self.gettrace(burn, thin, chain, slicing)
 
-    def __getitem__(self, index: Any) -> np.ndarray:
+    def __getitem__(self, index: Any) -> Any:
         return self.gettrace(chain=self._chain)[index]
 
     def __len__(self) -> int:
@@ -46,18 +46,18 @@ class Trace:
 
     def stats(
         self,
-        alpha: float = 0.05,
+        alpha: float | int = 0.05,
         start: int = 0,
         batches: int = 100,
         chain: int | None = None,
-        quantiles: Sequence[float] = QUANTILES,
+        quantiles: Sequence[float | int] = QUANTILES,
     ) -> dict[str, Any]:
         """Return n, mean, standard deviation, HPD interval, mc error and quantiles."""
         return statistics(self.gettrace(start, chain=chain), alpha, batches, quantiles)
 
     def summary(
         self,
-        alpha: float = 0.05,
+        alpha: float | int = 0.05,
         start: int = 0,
         batches: int = 100,
         chain: int | None = None,
@@ -104,7 +104,7 @@ class Database:
 
 
 def statistics(
-    draws: np.ndarray, alpha: float, batches: int, quantiles: Sequence[float]
+    draws: np.ndarray, alpha: float | int, batches: int, quantiles: Sequence[float | int]
 ) -> dict[str, Any]:
     """Return PyMC2's statistics of draws, the first axis being the draws."""
     draws = np.asarray(draws, float)
@@ -134,10 +134,10 @@ def batch_error(draws: np.ndarray, batches: int) -> np.ndarray:
     if size == 0 or batches < 2:
         return np.full(draws.shape[1:], np.nan)
     means = draws[: size * batches].reshape(batches, size, *draws.shape[1:]).mean(1)
-    return means.std(0) / np.sqrt(batches)
+    return np.asarray(means.std(0) / np.sqrt(batches))
 
 
-def describe(name: str, found: dict[str, Any], alpha: float, digits: int) -> str:
+def describe(name: str, found: dict[str, Any], alpha: float | int, digits: int) -> str:
     """Return the statistics of one variable as text."""
     label = f"{100 * (1 - alpha):.0f}% HPD interval"
     size = np.size(found["mean"])

@@ -42,6 +42,6 @@ class Written(Distribution):
             raise NotImplementedError("this distribution is known by its density alone")
         return self.sampler(key, sample_shape + self.batch_shape + self.event_shape)
 
-    def log_prob(self, value: Array, intermediates: Any = None) -> Array:
+    def log_prob(self, value: Any, intermediates: Any = None) -> Array:
         """Return the log density of values."""
-        return jnp.asarray(self.density(value))
+        return jnp.asarray(self.density(jnp.asarray(value)))

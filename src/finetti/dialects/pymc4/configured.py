@@ -170,7 +170,7 @@ def sample(
     model: Model,
     num_results: int = 5000,
     num_burnin_steps: int = 3000,
-    step_size: float = 0.4,
+    step_size: float | int = 0.4,
     num_leapfrog_steps: int = 3,
     numpy: bool = True,
 ) -> dict[str, np.ndarray]:

@@ -50,7 +50,7 @@ class Potential:
     """Add a term to the log density, `coef` times the value."""
 
     value: Any
-    coef: float = 1.0
+    coef: float | int = 1.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -122,7 +122,7 @@ class Space:
             if name in self.names:
                 shape = layout.shapes[layout.names.index(name)]
                 part = np.asarray(position)[..., list(places)]
-                found[self.names[name]] = part.reshape(*part.shape[:-1], *shape)
+                found[self.names[name]] = part.reshape((*part.shape[:-1], *shape))
         return found
 
 

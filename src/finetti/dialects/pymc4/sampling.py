@@ -78,7 +78,7 @@ def sample_generator(  # noqa: PLR0913 - PyMC4's own arguments
     num_samples: int = 1000,
     num_chains: int = 10,
     burn_in: int = 100,
-    step_size: float = 0.1,
+    step_size: float | int = 0.1,
     observed: dict[str, Any] | None = None,
     num_adaptation_steps: int | None = None,
     xla: bool = False,

@@ -47,7 +47,7 @@ def Softplus() -> Bijector:
     return Bijector(constraints.softplus_positive)
 
 
-def Sigmoid(low: float = 0.0, high: float = 1.0) -> Bijector:
+def Sigmoid(low: float | int = 0.0, high: float = 1.0) -> Bijector:
     """Return the scaled logistic function, onto the numbers between two bounds."""
     return Bijector(constraints.interval(low, high))
 

@@ -139,12 +139,16 @@ def _odds(make: Callable[..., Any]) -> Callable[..., Any]:
     return either
 
 
+def _binomial(total_count: Any, **odds: Any) -> Any:
+    return ft.Binomial(total_count.astype(int), **odds)
+
+
 EITHER = {"logits": None, "probs": None}
 _TABLE: list[tuple[Any, ...]] = [
     ("Bernoulli", ("logits", "probs"), _odds(ft.Bernoulli), int, EITHER),
     ("Beta", ("concentration1", "concentration0"),
      lambda concentration1, concentration0: ft.Beta(concentration1, concentration0)),
-    ("Binomial", ("total_count", "logits", "probs"), _odds(ft.Binomial), int, EITHER),
+    ("Binomial", ("total_count", "logits", "probs"), _odds(_binomial), int, EITHER),
     ("Categorical", ("logits", "probs"), _odds(ft.Categorical), int, EITHER),
     ("Cauchy", ("loc", "scale"), ft.Cauchy),
     ("Chi2", ("df",), lambda df: ft.Gamma(df / 2, 0.5)),

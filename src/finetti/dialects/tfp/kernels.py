@@ -126,7 +126,7 @@ class DualAveragingStepSizeAdaptation:
 
     inner_kernel: Any
     num_adaptation_steps: int
-    target_accept_prob: float = 0.75
+    target_accept_prob: float | int = 0.75
     name: str | None = None
 
     def moves(self) -> Moves:

@@ -11,7 +11,7 @@ from finetti.posterior import diagnose
 
 
 def effective_sample_size(
-    states: Any, filter_threshold: float = 0.0, filter_beyond_lag: int | None = None
+    states: Any, filter_threshold: float | int = 0.0, filter_beyond_lag: int | None = None
 ) -> Any:
     """Return the effective number of draws of each scalar of each chain, for its mean.
 
