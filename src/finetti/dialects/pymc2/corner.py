@@ -29,8 +29,8 @@ CORNER: Any = _CornerSimplex()
 class _StickBreaking(transforms.ParameterFreeTransform):
     """Break a stick as for the whole simplex, and leave the last piece out."""
 
-    domain = constraints.real_vector
-    codomain = CORNER
+    domain: Any = constraints.real_vector  # pyright: ignore[reportIncompatibleMethodOverride]
+    codomain: Any = CORNER  # pyright: ignore[reportIncompatibleMethodOverride]
     whole = transforms.StickBreakingTransform()
 
     def __call__(self, x: Any) -> Any:
