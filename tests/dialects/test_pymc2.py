@@ -145,7 +145,10 @@ def test_an_impossible_value_is_a_zero_probability():
 
 def test_containers_of_nodes_are_parents():
     parts = [pm.Normal(f"x{i}", 0, 1, value=float(i)) for i in range(3)]
-    assert pm.Container(parts).value == [0.0, 1.0, 2.0]
+    held = pm.Container(parts)
+    assert held.value == [0.0, 1.0, 2.0]
+    assert pm.Normal("z", held, 1.0).parents["mu"] is held
+    assert set(pm.Model(held).nodes) == set(parts)
 
     @pm.deterministic
     def total(x=parts, more={"a": parts[1]}):  # noqa: B006 - a parent, not a default
@@ -336,7 +339,7 @@ def test_step_methods_are_assigned_by_competence():
 def test_all_kinds_of_steps_sample_their_prior():
     np.random.seed(9)  # noqa: NPY002
     mcmc = pm.MCMC([pm.Poisson("b", 3.0), pm.Bernoulli("c", 0.3), pm.Dirichlet("d", np.ones(3))])
-    mcmc.sample(30_000, burn=5_000, thin=5)
+    mcmc.sample(15_000, burn=5_000, thin=2)
     for name, mean, sd in (("b", 3, np.sqrt(3)), ("c", 0.3, np.sqrt(0.21))):
         draws = mcmc.trace(name)[:]
         batches = draws.reshape(50, -1).mean(1)

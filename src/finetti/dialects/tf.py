@@ -156,6 +156,19 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
 to_float = convert_to_tensor
 
 
+def range(*limits: int, name: str | None = None) -> np.ndarray:
+    """Return whole numbers from a start, or 0, up to a limit."""
+    return np.arange(*limits)
+
+
+def global_variables_initializer() -> None:
+    """Do nothing: everything has its value already."""
+
+
+def reset_default_graph() -> None:
+    """Do nothing: there is no graph."""
+
+
 def reshape(tensor: Any, shape: Sequence[int], name: str | None = None) -> Any:
     """Return a value in another shape."""
     return value_of(tensor).reshape(shape)

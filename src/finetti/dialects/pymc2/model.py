@@ -14,6 +14,7 @@ import numpy as np
 from finetti.density.density import Density, density
 from finetti.dialects.pymc2.build import build, latent, set_unknown, site_of, unknown
 from finetti.dialects.pymc2.nodes import (
+    Container,
     Deterministic,
     Node,
     Potential,
@@ -21,34 +22,11 @@ from finetti.dialects.pymc2.nodes import (
     Variable,
     draw_key,
     nodes_in,
-    resolve,
 )
 from finetti.dialects.pymc2.traced import ZeroProbability
 from finetti.model import Model as FinettiModel
 
 MATRIX = 2  # event dimensions of the values that are moved on the unconstrained scale
-
-
-class Container:
-    """Hold nodes in a list, tuple, dict or array: `.value` has their values in their places."""
-
-    def __init__(self, *parts: Any) -> None:
-        """Collect the nodes of one thing that holds them, or of several."""
-        self.parts = parts[0] if len(parts) == 1 else list(parts)
-
-    @property
-    def value(self) -> Any:
-        """Return the same with every variable's value in its place."""
-        return resolve(self.parts, lambda node: node.value)
-
-    def __getitem__(self, key: Any) -> Any:
-        return self.parts[key]
-
-    def __iter__(self) -> Any:
-        return iter(self.parts)
-
-    def __len__(self) -> int:
-        return len(self.parts)
 
 
 class Model:
@@ -148,10 +126,8 @@ def _collect(source: Any) -> list[Node]:
         )
     if isinstance(source, Model):
         return sorted(source.nodes, key=lambda n: n.__name__)
-    if isinstance(source, Container):
-        return nodes_in(source.parts)
     if isinstance(source, ModuleType) or not isinstance(
-        source, Node | Mapping | list | tuple | set | np.ndarray
+        source, Node | Container | Mapping | list | tuple | set | np.ndarray
     ):
         source = vars(source)
     return nodes_in(source)

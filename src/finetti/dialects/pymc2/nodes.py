@@ -266,10 +266,34 @@ class Potential(Node):
         return float(np.sum(np.asarray(self.function(**self.parent_values()))))
 
 
+class Container:
+    """Hold nodes in a list, tuple, dict or array: `.value` has their values in their places."""
+
+    def __init__(self, *parts: Any) -> None:
+        """Collect the nodes of one thing that holds them, or of several."""
+        self.parts = parts[0] if len(parts) == 1 else list(parts)
+
+    @property
+    def value(self) -> Any:
+        """Return the same with every variable's value in its place."""
+        return resolve(self.parts, lambda node: node.value)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.parts[key]
+
+    def __iter__(self) -> Any:
+        return iter(self.parts)
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+
 def resolve(value: Any, read: Callable[[Any], Any]) -> Any:
     """Replace the variables in a value, nested in lists, tuples, dicts or arrays, by theirs."""
     if isinstance(value, Variable):
         return read(value)
+    if isinstance(value, Container):
+        return resolve(value.parts, read)
     if isinstance(value, list | tuple):
         return [resolve(v, read) for v in value]
     if isinstance(value, dict):
@@ -284,6 +308,8 @@ def nodes_in(value: Any) -> list[Node]:
     """Return the nodes in a value, nested or not, each once, in order."""
     if isinstance(value, Node):
         return [value]
+    if isinstance(value, Container):
+        value = value.parts
     if isinstance(value, Mapping):
         value = list(value.values())
     elif isinstance(value, np.ndarray) and value.dtype == object:
