@@ -6,7 +6,7 @@ import types
 import numpy as np
 import pytest
 from arviz_stats.base.array import array_stats
-from founding import FOLDER, exact, program, shorter
+from founding import FOLDER, exact, program
 
 from finetti.dialects import pymc4 as pm4
 from finetti.dialects import tf
@@ -31,29 +31,19 @@ def assert_pymc2_thetas(mcmc):
     return means, ses
 
 
-@pytest.mark.slow
-def test_pymc2_prints_what_it_must():
-    found = program("pymc2_eight_schools")
-    means, ses = assert_pymc2_thetas(found["mcmc"])
-    assert len(found["mcmc"].trace("theta1")[:]) == 10_000
-    both = np.hypot(ses, 0.02)  # the printed figures have an error of their own
-    assert (np.abs(means - PRINTED_PYMC2) < 4 * both).all()
-    tau = found["mcmc"].trace("tau")[:]
-    assert abs(tau.mean() - 0.025618) < 4 * standard_error(tau)
-
-
 @pytest.fixture(scope="module")
 def pymc2():
-    """Run the PyMC2 program with a tenth of the iterations."""
-    return shorter(
-        "pymc2_eight_schools",
-        length=("iter=200000, burn=100000, thin=10", "iter=20000, burn=10000, thin=5"),
-    )
+    return program("pymc2_eight_schools")
 
 
-def test_pymc2_in_short_agrees_with_the_exact_means(pymc2):
-    assert_pymc2_thetas(pymc2["mcmc"])
-    assert len(pymc2["mcmc"].trace("theta1")[:]) == 2000
+def test_pymc2_prints_what_it_must(pymc2):
+    mcmc = pymc2["mcmc"]
+    means, ses = assert_pymc2_thetas(mcmc)
+    assert len(mcmc.trace("theta1")[:]) == 10_000
+    both = np.hypot(ses, 0.02)  # the printed figures have an error of their own
+    assert (np.abs(means - PRINTED_PYMC2) < 4 * both).all()
+    tau = mcmc.trace("tau")[:]
+    assert abs(tau.mean() - 0.025618) < 4 * standard_error(tau)
 
 
 def test_pymc2_finds_the_maximum(pymc2):

@@ -72,8 +72,8 @@ def likelihood(family: Family) -> Callable[..., Any]:
 def _log_density(family: Family, x: Any, parents: dict[str, Any]) -> Any:
     with unchecked():
         made = family.distribute(parents)
-    inside = jnp.all(jnp.asarray(made.support(x)))
-    return jnp.where(inside, jnp.sum(made.log_prob(x)), -jnp.inf)
+        inside = jnp.all(jnp.asarray(made.support(x)))
+        return jnp.where(inside, jnp.sum(made.log_prob(x)), -jnp.inf)
 
 
 def drawer(family: Family) -> Callable[..., Any]:

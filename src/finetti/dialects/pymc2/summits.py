@@ -89,7 +89,9 @@ class MAP(Model):
         derivatives = {"jac": self.gradfunc} if order else {}
         if order > 1:
             derivatives["hess"] = self.hessfunc
-        options = {"maxiter": iterlim, "disp": bool(verbose > 0)}
+        options: dict[str, Any] = {"maxiter": iterlim}
+        if verbose > 0:
+            options["disp"] = True
         start = self.position()
         found = optimize.minimize(
             self.func, start, method=theirs, tol=tol, callback=callback, options=options,

@@ -50,7 +50,7 @@ class Distribution:
 
     def log_prob(self, value: Any, name: str = "") -> Any:
         """Return the log density, one a batch element; minus infinity off the support."""
-        with jax.enable_x64(True):
+        with jax.enable_x64(True), ft.unchecked():
             value = jnp.asarray(tf.value_of(value))
             inside = self.made.support(value)
             return settled(jnp.where(inside, self.made.log_prob(value), -jnp.inf))
