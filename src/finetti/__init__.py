@@ -17,8 +17,10 @@ from finetti.errors import (
     SupportError,
     UnknownSite,
 )
+from finetti.fit.blocks import BinaryMetropolis, Block, Compound, DiscreteMetropolis
 from finetti.fit.fit import fit
 from finetti.fit.methods import MAP, NUTS, EmbeddedLaplace, Metropolis, NormalApproximation
+from finetti.fit.walks import HMC, AdaptiveMetropolis
 from finetti.kernels.metric import Dense, Diagonal
 from finetti.language.chain import MarkovChain
 from finetti.language.dims import Groups, groups
@@ -29,12 +31,18 @@ from finetti.posterior.posterior import Posterior
 from finetti.posterior.posterior import open_run as open
 
 __all__ = [
+    "HMC",
     "MAP",
     "NUTS",
+    "AdaptiveMetropolis",
+    "BinaryMetropolis",
+    "Block",
+    "Compound",
     "DataError",
     "Dense",
     "Density",
     "Diagonal",
+    "DiscreteMetropolis",
     "DuplicateSite",
     "EmbeddedLaplace",
     "FinettiError",

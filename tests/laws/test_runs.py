@@ -1,5 +1,6 @@
 """Check what a fit's draws depend on, and that an interrupt keeps them, with every method."""
 
+from dataclasses import replace
 from functools import cache
 
 import jax
@@ -16,6 +17,9 @@ from finetti.kernels.kernel import Tuning
 METHODS = {
     "NUTS": ft.NUTS(draws=80, warmup=100, thin=1),
     "Metropolis": ft.Metropolis(draws=80, warmup=100),
+    "HMC": ft.HMC(draws=80, warmup=100),
+    "adaptive Metropolis": ft.AdaptiveMetropolis(draws=80, warmup=100),
+    "compound": ft.Compound(draws=80, warmup=100),
 }
 DENSE = ft.NUTS(draws=80, warmup=100, metric=ft.Dense())
 every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
@@ -252,8 +256,8 @@ def test_every_method_finds_the_posterior(method):
     y = np.array([1.0, 2.0, 0.5])
     precision = 1 / 4 + len(y)
     mean, sd = y.sum() / precision, precision**-0.5
-    draws = 4000 if isinstance(method, ft.NUTS) else 20_000
-    method = type(method)(draws=draws, warmup=1000, metric=method.metric)
+    draws = 4000 if isinstance(method, ft.NUTS | ft.HMC) else 20_000
+    method = replace(method, draws=draws, warmup=1000)
     posterior = ft.fit(normal(y), method, seed=1, progress=False)
     from scipy.stats import norm
 

@@ -33,11 +33,15 @@ class Target:
 
     def log_density(self, given: Given, position: Position) -> Scalar:
         """Return the log density of what is sampled, the log Jacobian of its coordinates added."""
-        return self.form.log_density(given, self.layout.split(position))
+        free, fixed = self._fixed(position)
+        if not fixed:
+            return self.form.log_density(given, free)
+        inside = self.form.inside(given, free, fixed)
+        return jnp.where(inside, self.form.log_density(given, free, fixed), -jnp.inf)
 
     def outcome(self, key: Key, given: Given, position: Position) -> Outcome:
         """Evaluate every site of the user's model, drawing with the key what was taken out."""
-        return self.form.recover(key, given, self.layout.split(position))
+        return self.form.recover(key, given, *self._split(position))
 
     def release(self, given: Given, position: Position) -> Position:
         """Return the position at which the model stands when no site has been moved."""
@@ -53,23 +57,43 @@ class Target:
 
     def log_ratio(self, key: Key, given: Given, position: Position) -> Scalar:
         """Return the log density over its approximation at `outcome`'s draw with the same key."""
-        return self.form.log_ratio(key, given, self.layout.split(position))
+        free, fixed = self._fixed(position)
+        return self.form.log_ratio(key, given, free, fixed)
 
     def values(
         self, key: Key, given: Given, position: Position, names: Collection[str]
     ) -> dict[str, Array]:
         """Evaluate some sites of the user's model, drawing with the key what was taken out."""
-        return self.form.values(key, given, self.layout.split(position), names)
+        free, fixed = self._fixed(position)
+        return self.form.values(key, given, free, names, fixed)
 
     def moments(
         self, key: Key, given: Given, position: Position, names: Collection[str]
     ) -> dict[str, tuple[Array, Array]]:
         """Return the mean and variance of some sites, those taken out being integrated over."""
-        return self.form.moments(key, given, self.layout.split(position), names)
+        free, fixed = self._fixed(position)
+        return self.form.moments(key, given, free, names, fixed)
 
     def probabilities(self, given: Given, position: Position) -> dict[str, Array]:
         """Return the state probabilities of each site summed out, shape (*shape, states)."""
-        return self.form.probabilities(given, self.layout.split(position))
+        return self.form.probabilities(given, *self._fixed(position))
+
+    def _fixed(self, position: Position) -> tuple[dict[str, Array], dict[Any, Array]]:
+        """Return the free values, and the program's variables that are moved as they are."""
+        free, values = self._split(position)
+        return free, self.form.fix(values) if values else {}
+
+    def _split(self, position: Position) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Return the free values, and the values of the sites that are moved as they are."""
+        parts = self.layout.split(position)
+        tags = self.form.program.tags() if self.layout.natural else {}
+        values = {n: _as_type(parts.pop(n), tags[n].aval.dtype) for n in self.layout.natural}
+        return parts, values
+
+
+def _as_type(value: Array, dtype: DType) -> Array:
+    whole = jnp.issubdtype(dtype, jnp.integer)
+    return (jnp.round(value) if whole else value).astype(dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +102,9 @@ class Density:
 
     `log_density`, `gradient` and `constrain` are plain JAX functions of a flat vector of shape
     (dim,), in float32 or float64: jit, vmap and grad them, or hand them to another sampler. They
-    take the model as it is written, unless a plan says which of its rewrites to make.
+    take the model as it is written, unless a plan says which of its rewrites to make. The sites
+    named in `natural` are not transformed: the vector holds their own values, and the log density
+    is minus infinity off their support. Discrete sites can only be moved so.
 
     >>> density = Density(coin(10).condition(heads=7))
     >>> density.dim
@@ -90,11 +116,15 @@ class Density:
     model: Model
     refused: frozenset[str] = AS_WRITTEN  # the rewrites not to make
     wish: Wish | None = None  # what to approximate
+    natural: frozenset[str] = frozenset()
 
     @cached_property
     def layout(self) -> Layout:
         """Return where each latent variable lies in the flat vector."""
-        return Layout.of(self.plan().latent)
+        plan = self.plan()
+        if all(v.name in self.natural for v in plan.left if v.discrete):
+            return Layout.of(plan.left, self.natural)
+        return Layout.of(plan.latent)  # refuses the discrete ones that are left
 
     @property
     def dim(self) -> int:
@@ -151,7 +181,9 @@ class Density:
             if name not in kept:
                 raise UnknownSite.among(name, self.layout.names, "give a value to")
         target, given = self.target()
-        return target.adopt(given, self.layout.join(invert(self.model.run, values)))
+        free = invert(self.model.run, values)
+        free |= {n: jnp.asarray(values[n], float) for n in self.layout.natural}
+        return target.adopt(given, self.layout.join(free))
 
     def labels(self) -> tuple[str, ...]:
         """Return a name for each scalar of `constrain`, such as `theta[A]`, in order."""
@@ -170,13 +202,20 @@ def scalar_labels(v: Variable) -> list[str]:
     return [f"{v.name}[{label}]" for label in labels]
 
 
-def density(model: Model, plan: Plan | None = None) -> Density:
+def density(
+    model: Model, plan: Plan | None = None, natural: frozenset[str] = frozenset()
+) -> Density:
     """Return the log density of a model with its data, as written or as a plan rewrites it.
+
+    `natural` names sites to move as they are, on their own scale.
 
     Raises `ModelError` when the model cannot be understood, `SamplingError` when it has no
     latent variable.
     """
-    built = Density(model) if plan is None else Density(model, plan.refused, plan.wish)
+    if plan is None:
+        built = Density(model, natural=natural)
+    else:
+        built = Density(model, plan.refused, plan.wish, natural)
     if not any(v.kind == "latent" for v in built.plan().variables):
         raise SamplingError(f"model `{model.name}` has no latent variable to infer")
     _ = built.layout  # refuses what cannot be sampled

@@ -15,15 +15,57 @@ from finetti.types import Array, Position
 
 @dataclass(frozen=True)
 class Layout:
-    """Hold where each latent variable's unconstrained value lies in the flat vector."""
+    """Hold where each latent variable's unconstrained value lies in the flat vector.
+
+    The variables named in `natural` are moved as they are: the vector holds their own values,
+    whole numbers among them as reals. `whole` tells of each variable whether it is discrete,
+    `binary` whether it is zero or one.
+    """
 
     names: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
+    whole: tuple[bool, ...] = ()
+    binary: tuple[bool, ...] = ()
+    natural: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, variables: tuple[Variable, ...]) -> Layout:
+    def of(cls, variables: tuple[Variable, ...], natural: frozenset[str] = frozenset()) -> Layout:
         """Lay the variables out in the order given."""
-        return cls(tuple(v.name for v in variables), tuple(v.free_shape for v in variables))
+        return cls(
+            tuple(v.name for v in variables),
+            tuple(v.shape if v.name in natural else v.free_shape for v in variables),
+            tuple(v.discrete for v in variables),
+            tuple(v.family == "Bernoulli" for v in variables),
+            natural.intersection(v.name for v in variables),
+        )
+
+    @property
+    def places(self) -> dict[str, tuple[int, ...]]:
+        """Return the coordinates of each variable in the flat vector."""
+        ends = np.cumsum([prod(shape) for shape in self.shapes]).tolist()
+        starts = [0, *ends[:-1]]
+        return {
+            name: tuple(range(a, b)) for name, a, b in zip(self.names, starts, ends, strict=True)
+        }
+
+    def only(self, names: tuple[str, ...]) -> Layout:
+        """Return the layout of the variables named alone, in the order given."""
+        rows = [self.names.index(name) for name in names]
+        return Layout(
+            names,
+            tuple(self.shapes[i] for i in rows),
+            tuple(self.whole[i] for i in rows),
+            tuple(self.binary[i] for i in rows),
+            self.natural.intersection(names),
+        )
+
+    def name(self, place: tuple[int, ...]) -> str:
+        """Name some coordinates by their variables, with the number within one if they are part."""
+        owners = {i: n for n, places in self.places.items() for i in places}
+        names = list(dict.fromkeys(owners[i] for i in place))
+        if set(place) == {i for n in names for i in self.places[n]}:
+            return ", ".join(names)
+        return ", ".join(f"{owners[i]}[{i - self.places[owners[i]][0]}]" for i in place)
 
     @property
     def dim(self) -> int:

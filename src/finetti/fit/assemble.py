@@ -14,12 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.density.density import Density, Target
+from finetti.density.layout import Layout
 from finetti.fit.compiling import ONCE, compiled
 from finetti.fit.methods import NUTS, Chains, EmbeddedLaplace
 from finetti.fit.run import Draws
+from finetti.kernels.compound import Compound
 from finetti.language.dims import Groups, Plate
 from finetti.model import Model
-from finetti.posterior.posterior import Posterior
+from finetti.posterior.posterior import Posterior, dotted
 from finetti.structure.form import Given
 from finetti.structure.variables import Variable
 from finetti.types import Array, Key
@@ -104,9 +106,9 @@ def assemble(
     attributes: dict[str, Any],
 ) -> Posterior:
     """Build the posterior from the draws' values by name and the statistics of both phases."""
-    groups = {"sample_stats": _statistics(method, kept)}
+    groups = {"sample_stats": _statistics(method, density.layout, kept)}
     if warm is not None:
-        groups["warmup_sample_stats"] = _statistics(method, warm)
+        groups["warmup_sample_stats"] = _statistics(method, density.layout, warm)
     return gather(density, values, groups, attributes)
 
 
@@ -140,23 +142,30 @@ def dataset(variables: dict[str, Any], plates: dict[str, Plate]) -> xr.Dataset:
     """Label arrays, given with their dimensions, by the plates' coordinates."""
     import xarray as xr
 
+    # A DataTree keeps the slash for its groups: nested models' sites have a dot there.
+    variables = {
+        dotted(name): (tuple(map(dotted, dims)), values)
+        for name, (dims, values) in variables.items()
+    }
     used = {dim for dims, _ in variables.values() for dim in dims}
-    coordinates = {name: p.coordinate() for name, p in plates.items() if name in used}
+    named = {dotted(name): p for name, p in plates.items()}
+    coordinates = {name: p.coordinate() for name, p in named.items() if name in used}
     if "chain" in used:
         shape = next(np.shape(a)[:2] for _, a in variables.values())
         coordinates |= {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
     return xr.Dataset(variables, coordinates)
 
 
-def _statistics(method: Chains, draws: Draws) -> xr.Dataset:
-    """Name the kernel's infos as ArviZ's schema does."""
+def _statistics(method: Chains, layout: Layout, draws: Draws) -> xr.Dataset:
+    """Name the kernel's infos as ArviZ's schema does; some kernels have several blocks."""
+    kernel = method.kernel(layout)
     stats = {
         "lp": draws.info["log_density"],
         "acceptance_rate": draws.info["acceptance"],
         "step_size": draws.info["step_size"],
         "n_steps": draws.info["gradients"],
     }
-    if method.kernel().uses_gradient:
+    if kernel.uses_gradient:
         stats |= {
             "diverging": draws.info["diverging"],
             "energy": draws.info["energy"],
@@ -164,7 +173,14 @@ def _statistics(method: Chains, draws: Draws) -> xr.Dataset:
         }
     if isinstance(method, NUTS | EmbeddedLaplace):
         stats["reached_max_treedepth"] = draws.info["depth"] >= method.max_depth
-    return dataset({k: (("chain", "draw"), v) for k, v in stats.items()}, {})
+    dims, sizes = ("chain", "draw", "block"), stats["step_size"]
+    found = dataset({k: (dims[: v.ndim], v) for k, v in stats.items()}, {})
+    if not isinstance(kernel, Compound):
+        return found
+    kept = np.array([np.nan if size is None else size for size in kernel.kept])
+    places = [place for block in kernel.blocks for place in block.places]
+    found["step_size"] = (dims, np.where(np.isnan(kept), sizes, kept))
+    return found.assign_coords(block=[layout.name(place) for place in places])
 
 
 def _observed(variables: tuple[Variable, ...], plates: dict[str, Plate]) -> xr.Dataset:

@@ -17,7 +17,7 @@ from finetti.fit.learn import warm_up
 from finetti.fit.methods import NUTS, Chains, Method, Search
 from finetti.fit.moments import add_moments
 from finetti.fit.progress import Display, show
-from finetti.fit.run import SAMPLING, Runner, collect, thinned
+from finetti.fit.run import SAMPLING, WARMUP, Runner, collect, thinned
 from finetti.fit.search import search
 from finetti.fit.start import chain_keys, given_points, random_points
 from finetti.fit.states import add_probabilities
@@ -63,11 +63,12 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     """
     began = perf_counter()
     method = method or NUTS()
-    understood = density(model, method.plan(model, plan))
+    chosen = method.plan(model, plan)
     if isinstance(method, Search):
-        return search(understood, method, seed, init)
+        return search(density(model, chosen), method, seed, init)
     if not isinstance(method, Chains):
         raise TypeError(f"no way is known to fit by {method!r}")
+    understood = density(model, chosen, _natural(model, method))
     method = method.suited(understood.dim)
     thin = method.thin or 1
     names = kept_names(understood, keep, method)
@@ -81,16 +82,19 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
         if target.form.moves and tuning is None:
             given, points = learn.begin(target, given, points, keys, settle=init is None)
         ends = warming.schedule(method.warmup, method.chains)
-        course = Course(method.kernel(), target, ends, capacity=0)
-        runner = Runner(course, given, keys, points, method.step_size)
+        course = Course(method.kernel(understood.layout), target, ends, capacity=0)
+        runner = Runner(course, given, keys, points, method.first_step)
         with show(progress) as display:
             warm = None
             if tuning is not None:
                 runner.adopt(tuning)
             elif method.warmup:
                 report = display.phase("warm-up", method.warmup, method.chains)
-                warm = warm_up(runner, method.warmup, report)
-                runner.adopt(runner.learned())
+                if method.learns:
+                    warm = warm_up(runner, method.warmup, report)
+                    runner.adopt(runner.learned())
+                else:
+                    warm = collect(runner, WARMUP, method.warmup, False, report)
             report = display.phase("sampling", method.draws * thin, method.chains)
             made = collect(runner, SAMPLING, method.draws * thin, False, report)
             kept = thinned(made, thin)
@@ -106,3 +110,9 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
         posterior = add_probabilities(posterior, understood, target, given, drawn)
         posterior = add_moments(posterior, understood, given, keys, drawn)
         return judged(posterior, log_ratios(target, given, keys, drawn))
+
+
+def _natural(model: Model, method: Chains) -> frozenset[str]:
+    """Name the sites that the method moves as they are."""
+    moved = method.moves_discrete
+    return frozenset(v.name for v in model.variables if moved and v.kind == "latent" and v.discrete)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
+from finetti.density.layout import Layout
 from finetti.kernels.kernel import Kernel
 from finetti.kernels.metric import Diagonal, Metric
 from finetti.kernels.metropolis import RandomWalk
@@ -24,6 +26,7 @@ class Method(ABC):
 
 
 FEW = 6  # dimensions
+FIRST_STEP = 0.1
 
 
 @dataclass(frozen=True)
@@ -31,27 +34,42 @@ class Chains(Method):
     """Hold the settings that every Markov chain method has.
 
     `draws` and `warmup` are numbers of draws a chain; warm-up draws are not kept. Every `thin`-th
-    draw is kept, so that `thin` times as many are made. `step_size` is where the adaptation starts.
+    draw is kept, so that `thin` times as many are made. `step_size` is where the adaptation starts,
+    or, for a method that keeps its step size, where it stays.
     """
 
+    keeps_step: ClassVar[bool] = False
+    moves_discrete: ClassVar[bool] = False
     draws: int = 1000
     warmup: int = 1000
     chains: int = 4
     thin: int | None = None
-    step_size: float = 0.1
+    step_size: float | None = 0.1
 
     def __post_init__(self) -> None:
         _check_counts(self, draws=1, warmup=0, chains=1)
         if self.thin is not None:
             _check_counts(self, thin=1)
+        if self.step_size is not None and not self.step_size > 0:
+            raise ValueError(f"step_size must be positive, not {self.step_size!r}")
 
-    @abstractmethod
     def suited(self, dim: int) -> Chains:
         """Return the method with every setting that is None chosen for so many dimensions."""
+        return replace(self, thin=self.thin or 1)
 
     @abstractmethod
-    def kernel(self) -> Kernel:
-        """Return the kernel that makes one step of the method."""
+    def kernel(self, layout: Layout) -> Kernel:
+        """Return the kernel that makes one step of the method on a vector laid out so."""
+
+    @property
+    def learns(self) -> bool:
+        """Tell whether warm-up learns a step size and a metric."""
+        return not self.keeps_step or self.step_size is None
+
+    @property
+    def first_step(self) -> float:
+        """Return the step size to start with."""
+        return FIRST_STEP if self.step_size is None else self.step_size
 
 
 @dataclass(frozen=True)
@@ -73,7 +91,7 @@ class NUTS(Chains):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.target_acceptance is not None:
-            _check_rate(self.target_acceptance)
+            check_rate(self.target_acceptance)
 
     def suited(self, dim: int) -> Chains:
         """Return the method with every setting that is None chosen for so many dimensions."""
@@ -86,7 +104,7 @@ class NUTS(Chains):
         """Return the plan given, or the model's own."""
         return given or model.plan()
 
-    def kernel(self) -> Kernel:
+    def kernel(self, layout: Layout) -> Kernel:
         """Return the no-U-turn kernel with these settings."""
         return NoUTurn(self.max_depth, self.target_acceptance or 0.8, self.metric)
 
@@ -126,18 +144,14 @@ class EmbeddedLaplace(Chains):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_rate(self.target_acceptance)
+        check_rate(self.target_acceptance)
 
     def plan(self, model: Model, given: Plan | None) -> Plan:
         """Return the plan with the sites approximated, unless it already says which."""
         plan = given or model.plan()
         return plan if plan.wish is not None else replace(plan, wish=Wish(frozenset(self.sites)))
 
-    def suited(self, dim: int) -> Chains:
-        """Return the method with every setting that is None chosen for so many dimensions."""
-        return replace(self, thin=self.thin or 1)
-
-    def kernel(self) -> Kernel:
+    def kernel(self, layout: Layout) -> Kernel:
         """Return the no-U-turn kernel with these settings."""
         return NoUTurn(self.max_depth, self.target_acceptance, self.metric)
 
@@ -156,17 +170,13 @@ class Metropolis(Chains):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_rate(self.target_acceptance)
-
-    def suited(self, dim: int) -> Chains:
-        """Return the method with every setting that is None chosen for so many dimensions."""
-        return replace(self, thin=self.thin or 1)
+        check_rate(self.target_acceptance)
 
     def plan(self, model: Model, given: Plan | None) -> Plan:
         """Return the plan given, or the model's own."""
         return given or model.plan()
 
-    def kernel(self) -> Kernel:
+    def kernel(self, layout: Layout) -> Kernel:
         """Return the random-walk kernel with these settings."""
         return RandomWalk(self.target_acceptance, self.metric)
 
@@ -249,6 +259,7 @@ def _check_counts(method: Method, **least: int) -> None:
             raise ValueError(f"{name} must be a whole number of at least {smallest}, not {value!r}")
 
 
-def _check_rate(rate: float) -> None:
+def check_rate(rate: float) -> None:
+    """Refuse an acceptance rate that is none."""
     if not 0 < rate < 1:
         raise ValueError(f"target_acceptance must lie between 0 and 1, not {rate!r}")

@@ -16,7 +16,7 @@ import numpy as np
 from finetti.density.density import Density, Target
 from finetti.fit.assemble import draw_keys
 from finetti.fit.compiling import OFTEN, compiled
-from finetti.posterior.posterior import MOMENTS, Posterior
+from finetti.posterior.posterior import MOMENTS, Posterior, dotted
 from finetti.structure.form import Given
 from finetti.types import Array, Key
 
@@ -48,7 +48,7 @@ def add_moments(
     """
     import xarray as xr
 
-    absent = [v for v in density.kept if v.name not in posterior.names]
+    absent = [v for v in density.kept if dotted(v.name) not in posterior.names]
     if not absent:
         return posterior
     target, _ = density.target()
@@ -58,8 +58,8 @@ def add_moments(
     chosen = np.linspace(0, total - 1, count).astype(int)
     flat, each = draws.reshape(total, -1)[chosen], draw_keys(keys, draws.shape[1])[chosen]
     found = _moments(target, tuple(v.name for v in absent), given, each, flat)
-    variables = {v.name: (("moment", *v.dims), found[v.name]) for v in absent}
-    plates = {p.name: p.coordinate() for v in absent for p in v.plates}
+    variables = {dotted(v.name): (("moment", *map(dotted, v.dims)), found[v.name]) for v in absent}
+    plates = {dotted(p.name): p.coordinate() for v in absent for p in v.plates}
     data = xr.Dataset(variables, {"moment": ["mean", "sd"], **plates}, {"draws": count})
     tree = posterior.tree.copy()
     tree[MOMENTS] = xr.DataTree(data)

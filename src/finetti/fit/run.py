@@ -41,7 +41,8 @@ class Chunk(NamedTuple):
 class Draws:
     """Hold a phase's draws: positions of shape (chain, draw, dim), statistics (chain, draw).
 
-    `info` has the kernel's `Info` fields, `log_density` and `step_size`, by name.
+    `info` has the kernel's `Info` fields, `log_density` and `step_size`, by name; a kernel of many
+    blocks has acceptances and step sizes of shape (chain, draw, block).
     """
 
     positions: np.ndarray
@@ -117,8 +118,16 @@ def collect(
             shelf.add(chunk)
             report(chunk)
     except KeyboardInterrupt:
-        if learning or not shelf.counts.all():
+        if phase != SAMPLING or not shelf.counts.all():
             raise
+    return shelf.draws()
+
+
+def gather(chunks: list[Chunk], wanted: int) -> Draws:
+    """Join the completed draws of all chunks, the same number for every chain."""
+    shelf = Shelf(chunks[0].done.shape[1], wanted)
+    for chunk in chunks:
+        shelf.add(chunk)
     return shelf.draws()
 
 
@@ -134,13 +143,13 @@ def thinned(draws: Draws, every: int) -> Draws:
     count -= count % every
     if every == 1 or not count:  # all that an interrupt left
         return draws
-    runs = {n: a[:, :count].reshape(chains, -1, every) for n, a in draws.info.items()}
+    runs = {n: a[:, :count].reshape(chains, -1, every, *a.shape[2:]) for n, a in draws.info.items()}
     info = {name: values[:, :, -1] for name, values in runs.items()}
     info |= {
-        "gradients": runs["gradients"].sum(-1),
-        "diverging": np.asarray(runs["diverging"].any(-1)),
-        "depth": runs["depth"].max(-1),
-        "acceptance": runs["acceptance"].mean(-1),
+        "gradients": runs["gradients"].sum(2),
+        "diverging": np.asarray(runs["diverging"].any(2)),
+        "depth": runs["depth"].max(2),
+        "acceptance": runs["acceptance"].mean(2),
     }
     return Draws(draws.positions[:, every - 1 : count : every], info)
 
@@ -158,7 +167,7 @@ class Shelf:
         record, chains = chunk.record, len(self.counts)
         columns = {name: getattr(record.info, name) for name in Info._fields[1:]}
         columns |= {"log_density": record.log_density, "position": record.position}
-        columns["step_size"] = np.repeat(record.step_size[:, None], chains, 1)
+        columns["step_size"] = np.repeat(record.step_size[..., None], chains, -1)
         for chain, done in enumerate(chunk.done.T):
             start = self.counts[chain]
             steps = np.flatnonzero(done)[: self.wanted - start]

@@ -13,6 +13,7 @@ from finetti.density.density import Density, Target
 from finetti.distributions import describe_support
 from finetti.errors import SamplingError, SupportError
 from finetti.fit.compiling import ONCE, compiled
+from finetti.fit.guess import guess
 from finetti.kernels.kernel import Point, evaluate
 from finetti.types import Array, Constants, Key
 
@@ -58,13 +59,17 @@ def chain_keys(seed: Any, chains: int) -> Key:
 def random_points(density: Density, dtype: str, keys: Key) -> Point:
     """Return a `Point` a chain, chains last, with finite log density and gradient.
 
-    They are uniform within 2 of 0 on the model's own unconstrained scale. Raises `SupportError` or
+    They are uniform within 2 of 0 on the model's own unconstrained scale, and drawn from the prior
+    where sites are discrete. Raises `SupportError` or
     `SamplingError`, naming the site at fault.
     """
     target, constants = density.target(dtype)
     found: list[Any] = [None] * len(keys)
     for attempt in range(ROUNDS):
-        tried = _try(target, (TRIES, density.dim), dtype, constants, keys, np.int32(attempt))
+        if density.layout.natural:
+            tried = _guesses(density, dtype, keys, attempt)
+        else:
+            tried = _try(target, (TRIES, density.dim), dtype, constants, keys, np.int32(attempt))
         points = jax.tree.map(np.asarray, tried)
         fine = _finite(points)
         for chain, row in enumerate(fine):
@@ -73,6 +78,15 @@ def random_points(density: Density, dtype: str, keys: Key) -> Point:
         if all(f is not None for f in found):
             return jax.tree.map(lambda *rows: np.stack(rows, -1), *found)
     raise explain(density, dtype, points.position[0])
+
+
+def _guesses(density: Density, dtype: str, keys: Key, attempt: int) -> Point:
+    """Evaluate starts some of whose sites are discrete: a `Point` with axes (chain, try)."""
+    target, constants = density.target(dtype)
+    tries = jax.vmap(lambda key: jax.random.split(jax.random.fold_in(key, 1000 + attempt), TRIES))
+    positions = guess(density, dtype, tries(keys).reshape(-1), RADIUS)
+    points = _given(target, constants, positions)
+    return jax.tree.map(lambda a: a.reshape(len(keys), TRIES, *a.shape[1:]), points)
 
 
 def given_points(density: Density, dtype: str, values: Any, chains: int) -> Point:

@@ -14,7 +14,7 @@ import numpy as np
 
 from finetti.density.density import Density, Target
 from finetti.fit.compiling import ONCE, compiled
-from finetti.posterior.posterior import PROBABILITIES, Posterior
+from finetti.posterior.posterior import PROBABILITIES, Posterior, dotted
 from finetti.structure.form import Given
 from finetti.structure.rewrites.sum_out import SumOut
 from finetti.types import Array
@@ -41,9 +41,9 @@ def add_probabilities(
     for site, found in _average(target, given, draws).items():
         (v,) = (v for v in density.model.variables if v.name == site)
         values, placed = _placed(lowest[site], found)
-        dim = f"{site}_state"
-        variables[site] = ((*v.dims, dim), placed)
-        coordinates |= {p.name: p.coordinate() for p in v.plates} | {dim: values}
+        dim = f"{dotted(site)}_state"
+        variables[dotted(site)] = ((*map(dotted, v.dims), dim), placed)
+        coordinates |= {dotted(p.name): p.coordinate() for p in v.plates} | {dim: values}
     tree = posterior.tree.copy()
     tree[PROBABILITIES] = xr.DataTree(xr.Dataset(variables, coordinates))
     return Posterior(tree)

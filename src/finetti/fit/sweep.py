@@ -64,7 +64,7 @@ class Record(NamedTuple):
 
     position: Float[Array, "step dim chain"]
     log_density: Float[Array, "step chain"]
-    step_size: Float[Array, " step"]
+    step_size: Float[Array, "step *block"]
     info: Info
 
 

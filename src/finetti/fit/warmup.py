@@ -11,23 +11,27 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from finetti.kernels.kernel import Info, Kernel, Point, Tuning
 from finetti.kernels.metric import Moments
-from finetti.types import Array, Bool, DType, Int, Scalar
+from finetti.types import Array, Bool, DType, Float, Int
 
 FIRST_WINDOW = 10  # draws a chain before the first metric
 FINAL_SHARE = 0.1  # of warm-up spent on the step size alone, at least FINAL_LEAST draws
 FINAL_LEAST = 50
 
 
-class StepSize(NamedTuple):
-    """Hold the dual averages of the log step size."""
+StepSizes = Float[Array, "*block"]  # one, or one for each block of coordinates
 
-    count: Scalar
-    anchor: Scalar
-    error: Scalar
-    log_average: Scalar
+
+class StepSize(NamedTuple):
+    """Hold the dual averages of the log step size, or of each block's."""
+
+    count: StepSizes
+    anchor: StepSizes
+    error: StepSizes
+    log_average: StepSizes
 
 
 class Adaptation(NamedTuple):
@@ -59,18 +63,18 @@ def begin(kernel: Kernel, dim: int, step_size: Any, dtype: DType) -> tuple[Tunin
     """Return the tuning and the adaptation before the first draw."""
     scale = kernel.metric.identity(dim, dtype)
     moments = kernel.metric.empty(dim, dtype)
-    step = restart_step(jnp.asarray(step_size, dtype))
+    sizes = jnp.full(np.shape(kernel.target_acceptance), step_size, dtype)
     none = jnp.zeros((), jnp.int32)
-    return Tuning(jnp.asarray(step_size, dtype), scale), Adaptation(step, moments, none, none)
+    return Tuning(sizes, scale), Adaptation(restart_step(sizes), moments, none, none)
 
 
-def restart_step(step_size: Scalar) -> StepSize:
+def restart_step(step_size: StepSizes) -> StepSize:
     """Start dual averaging afresh around ten times a step size."""
     zero = jnp.zeros_like(step_size)
     return StepSize(zero, jnp.log(10 * step_size), zero, jnp.log(step_size))
 
 
-def average(step: StepSize, acceptance: Scalar, target: float) -> StepSize:
+def average(step: StepSize, acceptance: StepSizes, target: Any) -> StepSize:
     """Move the dual averages by one observed acceptance probability."""
     count = step.count + 1
     weight = 1 / (count + 10)
@@ -95,8 +99,8 @@ def update(
     """
     done = info.done
     count = jnp.maximum(done.sum(), 1)
-    acceptance = jnp.where(done, info.acceptance, 0.0).sum() / count
-    step = average(adaptation.step, acceptance, kernel.target_acceptance)
+    acceptance = jnp.where(done, info.acceptance, 0.0).sum(-1) / count
+    step = average(adaptation.step, acceptance, jnp.asarray(kernel.target_acceptance))
     moments = kernel.metric.absorb(adaptation.moments, draws.position, draws.gradient, done)
     drawn = adaptation.drawn + done.sum(dtype=jnp.int32)
     bounds = jnp.array([*ends, jnp.iinfo(jnp.int32).max], jnp.int32)

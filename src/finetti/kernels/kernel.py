@@ -25,9 +25,12 @@ class Point(NamedTuple):
 
 
 class Tuning(NamedTuple):
-    """Hold what warm-up learns: a step size and the metric's scale, (dim,) or (dim, dim)."""
+    """Hold what warm-up learns: a step size and the metric's scale, (dim,) or (dim, dim).
 
-    step_size: Scalar
+    A kernel that moves several blocks has a step size for each.
+    """
+
+    step_size: Scalar | Float[Array, " block"]
     scale: Float[Array, " dim"] | Float[Array, "dim dim"]
 
 
@@ -36,11 +39,12 @@ class Info(NamedTuple):
 
     `acceptance` is the mean acceptance probability of the proposals behind the draw, `energy`
     the Hamiltonian at its start, `depth` the number of tree doublings, `gradients` the number
-    of density evaluations. Fields that a kernel has no use for are zero.
+    of density evaluations. Fields that a kernel has no use for are zero. A kernel that moves
+    several blocks tells the acceptance of each.
     """
 
     done: Bool[Array, ""]
-    acceptance: Scalar
+    acceptance: Scalar | Float[Array, " block"]
     diverging: Bool[Array, ""]
     energy: Scalar
     depth: Int[Array, ""]
@@ -53,7 +57,7 @@ class Kernel(ABC):
     Final subclasses are frozen dataclasses. `state.draw` is the chain's current `Point`.
     """
 
-    target_acceptance: float
+    target_acceptance: float | tuple[float, ...]
     metric: Metric
     uses_gradient: ClassVar[bool]
 

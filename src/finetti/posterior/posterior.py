@@ -26,7 +26,8 @@ class Posterior:
     observed_data, constant_data; state_probabilities where discrete sites were summed out, moments
     where draws were not kept. Every ArviZ function takes `.tree`.
 
-    `posterior["theta"]` is an `xarray.DataArray` of shape (chain, draw, ...).
+    `posterior["theta"]` is an `xarray.DataArray` of shape (chain, draw, ...). The sites of nested
+    models have a dot for the slash in their names, which `posterior["inner/theta"]` finds too.
     """
 
     tree: xr.DataTree
@@ -34,14 +35,14 @@ class Posterior:
     def __getitem__(self, name: str) -> xr.DataArray:
         """Return the draws of one site."""
         draws = self.tree["posterior"].dataset
-        if name not in draws:
-            if MOMENTS in self.tree and name in self.tree[MOMENTS].dataset:
+        if dotted(name) not in draws:
+            if MOMENTS in self.tree and dotted(name) in self.tree[MOMENTS].dataset:
                 raise UnknownSite(
                     f"the draws of site `{name}` were not kept: read posterior.moments"
-                    f"[{name!r}], or fit again with {name!r} in keep="
+                    f"[{dotted(name)!r}], or fit again with {name!r} in keep="
                 )
             raise UnknownSite.among(name, map(str, draws.data_vars), "read")
-        return draws[name]
+        return draws[dotted(name)]
 
     def probabilities(self, name: str) -> xr.DataArray:
         """Return the posterior probabilities of a discrete site's values, P(z = k | y).
@@ -52,9 +53,9 @@ class Posterior:
         was not summed out.
         """
         found = self.tree[PROBABILITIES].dataset if PROBABILITIES in self.tree.children else {}
-        if name not in found:
+        if dotted(name) not in found:
             raise UnknownSite.among(name, map(str, found), "give the state probabilities of")
-        return found[name]
+        return found[dotted(name)]
 
     @property
     def moments(self) -> xr.Dataset:
@@ -85,9 +86,10 @@ class Posterior:
         """
         for name in names or []:
             self[name]
+        chosen = None if names is None else [dotted(n) for n in names]
         if mode.is_mode(self.tree):
-            return mode.table(self.tree, names)
-        return diagnose.summary(self.tree, names)
+            return mode.table(self.tree, chosen)
+        return diagnose.summary(self.tree, chosen)
 
     def advice(self) -> advise.Advice:
         """Return what the diagnostics say, in sentences that name the sites and a remedy."""
@@ -113,6 +115,15 @@ class Posterior:
         sizes = self.tree["posterior"].sizes
         name = self.tree.attrs.get("model", "model")
         return f"<posterior of {name}: {sizes['chain']} chains x {sizes['draw']} draws>"
+
+
+def dotted(name: str) -> str:
+    """Return a site's name as trees have it: they keep the slash for their groups.
+
+    >>> dotted("inner/theta")
+    'inner.theta'
+    """
+    return name.replace("/", ".")
 
 
 def open_run(path: str | Path) -> Posterior:

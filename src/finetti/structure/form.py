@@ -127,11 +127,20 @@ class Form:
         reader.known.update(fixed or {})
         return reader
 
-    def recover(self, key: Key, given: Given, free: Mapping[str, Array]) -> Outcome:
-        """Evaluate the program at the user's own variables, drawing what was taken out."""
-        drawn: dict[str, Array] = {}
+    def recover(
+        self,
+        key: Key,
+        given: Given,
+        free: Mapping[str, Array],
+        values: Mapping[str, Array] | None = None,
+    ) -> Outcome:
+        """Evaluate the program at the user's own variables, drawing what was taken out.
+
+        `values` are those of sites that are moved as they are, without a free value.
+        """
+        drawn, fixed = dict(values or {}), self.fix(values or {})
         for i, m in enumerate(self.marginals):
-            terms = self.terms(m, given, free)
+            terms = self.terms(m, given, free, fixed)
             drawn |= m.draw(jax.random.fold_in(key, i), terms, given.rewrites[m.name])
         return self.reader(given, free, values=drawn).outcome()
 
@@ -142,23 +151,30 @@ class Form:
             found |= m.mode(self.terms(m, given, free), given.rewrites[m.name])
         return self.reader(given, free, values=found).outcome()
 
-    def log_ratio(self, key: Key, given: Given, free: Mapping[str, Array]) -> Array:
+    def log_ratio(
+        self, key: Key, given: Given, free: Mapping[str, Array], fixed: Fixed | None = None
+    ) -> Array:
         """Return the log density over its approximation where `recover` draws with the same key."""
         ratio = jnp.zeros(())
         for i, m in enumerate(self.marginals):
             if isinstance(m, Approximate):
-                terms = self.terms(m, given, free)
+                terms = self.terms(m, given, free, fixed)
                 ratio += m.log_ratio(jax.random.fold_in(key, i), terms, given.rewrites[m.name])
         return ratio
 
     def values(
-        self, key: Key, given: Given, free: Mapping[str, Array], names: Collection[str]
+        self,
+        key: Key,
+        given: Given,
+        free: Mapping[str, Array],
+        names: Collection[str],
+        fixed: Fixed | None = None,
     ) -> dict[str, Array]:
         """Return the values of some sites, as `recover` has them, and evaluate no more."""
         drawn: dict[str, Array] = {}
         for i, m in enumerate(self.marginals):
-            drawn |= self._draw(jax.random.fold_in(key, i), m, given, free, names)
-        reader, values = self.reader(given, free, values=drawn), self.program.outputs.values
+            drawn |= self._draw(jax.random.fold_in(key, i), m, given, free, names, fixed)
+        reader, values = self.reader(given, free, fixed, drawn), self.program.outputs.values
         return {name: reader.read(values[name]) for name in names}
 
     def _draw(
@@ -168,13 +184,14 @@ class Form:
         given: Given,
         free: Mapping[str, Array],
         names: Collection[str],
+        fixed: Fixed | None,
     ) -> dict[str, Array]:
         """Draw a marginal's sites, those of the border alone if no other is asked for."""
         tally = self._tally(marginal)
         if tally is not None and not self.reached(tally.sites, names):
-            read = self._read_few(tally, given, free)
+            read = self._read_few(tally, given, free, fixed)
             return tally.draw_border(key, read, given.rewrites[tally.name])
-        terms = self.terms(marginal, given, free)
+        terms = self.terms(marginal, given, free, fixed)
         return marginal.draw(key, terms, given.rewrites[marginal.name])
 
     def reached(self, sites: Collection[str], names: Collection[str]) -> bool:
@@ -184,7 +201,12 @@ class Form:
         return any(read(self.program.outputs.values[name]) for name in names)
 
     def moments(
-        self, key: Key, given: Given, free: Mapping[str, Array], names: Collection[str]
+        self,
+        key: Key,
+        given: Given,
+        free: Mapping[str, Array],
+        names: Collection[str],
+        fixed: Fixed | None = None,
     ) -> dict[str, tuple[Array, Array]]:
         """Return means and variances of some sites given the free values.
 
@@ -193,18 +215,20 @@ class Form:
         found: dict[str, tuple[Array, Array]] = {}
         for m in self.marginals:
             if isinstance(m, Integrate) and not set(names).isdisjoint(m.sites):
-                found |= m.moments(self.terms(m, given, free), given.rewrites[m.name])
+                found |= m.moments(self.terms(m, given, free, fixed), given.rewrites[m.name])
         others = [name for name in names if name not in found]
-        values = self.values(key, given, free, others)
+        values = self.values(key, given, free, others, fixed)
         found |= {name: (x, jnp.zeros_like(x)) for name, x in values.items()}
         return {name: found[name] for name in names}
 
-    def probabilities(self, given: Given, free: Mapping[str, Array]) -> dict[str, Array]:
+    def probabilities(
+        self, given: Given, free: Mapping[str, Array], fixed: Fixed | None = None
+    ) -> dict[str, Array]:
         """Return the state probabilities of each site summed out, given the free values."""
         found: dict[str, Array] = {}
         for m in self.marginals:
             if isinstance(m, SumOut):
-                found |= m.probabilities(self.terms(m, given, free), given.rewrites[m.name])
+                found |= m.probabilities(self.terms(m, given, free, fixed), given.rewrites[m.name])
         return found
 
     def release(self, given: Given, free: Mapping[str, Array]) -> dict[str, Array]:
@@ -218,6 +242,18 @@ class Form:
         for move in self.moves:
             moved |= move.recover(reader, plain, given.rewrites[move.name])
         return {**plain, **moved}
+
+    def fix(self, values: Mapping[str, Array]) -> dict[Any, Array]:
+        """Return the program's variables that stand for the sites' values, as what is given."""
+        tags = self.program.tags()
+        return {tags[name]: value for name, value in values.items()}
+
+    def inside(self, given: Given, free: Mapping[str, Array], fixed: dict[Any, Array]) -> Array:
+        """Tell whether the values given, and those that depend on them, lie in their supports."""
+        reader = self.reader(given, free, fixed)
+        names = [name for name, v in self.program.tags().items() if v in fixed]
+        found = [reader.read(self.program.outputs.inside[name]) for name in names]
+        return jnp.all(jnp.stack(found)) if found else jnp.array(True)
 
     def _hold(self) -> dict[str, Provide]:
         """Hold at zero the sites taken out: no term that is left depends on them."""

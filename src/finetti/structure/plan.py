@@ -193,15 +193,21 @@ class Plan:
         return self.graph.variables
 
     @property
-    def latent(self) -> tuple[Variable, ...]:
-        """Return the variables the sampler moves; refuse discrete ones by name."""
+    def left(self) -> tuple[Variable, ...]:
+        """Return the variables that are neither summed nor integrated out."""
         gone = {site for m in self.form.marginals for site in m.sites}
-        found = tuple(v for v in self.variables if v.kind == "latent" and v.name not in gone)
+        return tuple(v for v in self.variables if v.kind == "latent" and v.name not in gone)
+
+    @property
+    def latent(self) -> tuple[Variable, ...]:
+        """Return the variables a gradient moves; refuse discrete ones by name."""
+        found = self.left
         for v in found:
             if v.discrete:
                 raise ModelError(
                     f"site `{v.name}` is discrete ({v.family}) and unobserved: no gradient moves "
-                    f"it, and it is not summed out: {self._kept(v)}; or observe it"
+                    f"it, and it is not summed out: {self._kept(v)}; or observe it, or move it "
+                    f"with ft.Compound()"
                 )
         return found
 

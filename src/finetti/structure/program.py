@@ -36,13 +36,15 @@ class Outcome(NamedTuple):
 
     `values` maps every site to its value, `log_terms` each sample or factor site to its log
     densities (one an independent element), `log_jacobians` each latent site to the log Jacobian
-    of its transform, `arguments` each sample site to its distribution's arguments.
+    of its transform, `arguments` each sample site to its distribution's arguments, `inside` each
+    latent site to whether its value lies in its support.
     """
 
     values: dict[str, Array]
     log_terms: dict[str, Array]
     log_jacobians: dict[str, Array]
     arguments: dict[str, dict[str, Array]]
+    inside: dict[str, Array]
 
     @property
     def log_joint(self) -> Array | float:
@@ -155,8 +157,11 @@ class Reader:
 
     def outcome(self) -> Outcome:
         """Return all outputs."""
-        found = jax.tree.map(self.read, self.program.outputs)
-        return found._replace(log_jacobians={s: self.log_jacobian(s) for s in found.log_jacobians})
+        outputs = self.program.outputs
+        found = jax.tree.map(self.read, outputs._replace(log_jacobians={}))
+        return found._replace(
+            log_jacobians={site: self.log_jacobian(site) for site in outputs.log_jacobians}
+        )
 
     def log_jacobian(self, site: str) -> Array:
         """Return the log Jacobian from what is moved to the value of a latent site."""
@@ -263,7 +268,12 @@ def _evaluate(run: Callable[[], Any], free: dict[str, Array]) -> Outcome:
         run()
     terms = {name: _log_terms(site) for name, site in sites.items() if site.kind != "deterministic"}
     values = {name: jnp.asarray(s.value) for name, s in sites.items() if s.kind != "factor"}
-    return Outcome(values, terms, jacobians, arguments)
+    inside = {name: _inside(site) for name, site in sites.items() if name in jacobians}
+    return Outcome(values, terms, jacobians, arguments, inside)
+
+
+def _inside(site: Site) -> Array:
+    return jnp.all(jnp.asarray(site.distribution.support(site.value)))
 
 
 def _transform(site: Site, free: dict[str, Array]) -> tuple[Array, Array]:
@@ -278,7 +288,8 @@ def _transform(site: Site, free: dict[str, Array]) -> tuple[Array, Array]:
 def invert(run: Callable[[], Any], values: Mapping[str, Any]) -> dict[str, Array]:
     """Return the unconstrained values of latent variables from constrained ones.
 
-    Latent variables without a value take any: no other's support may depend on them.
+    Discrete variables have none. Latent variables without a value take any: no other's support
+    may depend on them.
     """
     free: dict[str, Array] = {}
 
@@ -291,7 +302,8 @@ def invert(run: Callable[[], Any], values: Mapping[str, Any]) -> dict[str, Array
         site.value = jnp.asarray(values[site.name])
         check_shape(site)
         check_support(site)
-        free[site.name] = biject_to(site.distribution.support).inv(site.value)
+        if not is_discrete(site.distribution):
+            free[site.name] = biject_to(site.distribution.support).inv(site.value)
 
     with alone(), unchecked(), around(before):
         run()

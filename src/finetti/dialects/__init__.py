@@ -1,0 +1,1 @@
+"""Run programs written for other systems: each dialect only builds a finetti Model."""

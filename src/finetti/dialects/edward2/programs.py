@@ -1,0 +1,78 @@
+"""Turn Edward2 programs into log joint densities and into finetti Models."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from finetti.dialects import tf
+from finetti.dialects.edward2.interceptors import interception
+from finetti.language import sites
+from finetti.model import Model, model
+
+
+def make_log_joint_fn(program: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function that gives a program's log joint density at values of its variables.
+
+    It takes the program's arguments and a keyword for each random variable. A variable without a
+    keyword has the value its maker gave it, else `LookupError`; one without a name is a `KeyError`.
+    Only keywords that are the program's own arguments go to it.
+    """
+
+    def log_joint_fn(*args: Any, **kwargs: Any) -> Any:
+        terms = []
+
+        def give(make: Callable[..., Any], *rv_args: Any, **rv_kwargs: Any) -> Any:
+            name = rv_kwargs.get("name")
+            if name is None:
+                raise KeyError(f"{make.__name__} is made without name=: name every random variable")
+            value = kwargs.get(name, rv_kwargs.get("value"))
+            if value is None:
+                raise LookupError(f"pass the value of `{name}` as a keyword")
+            made = make(*rv_args, **{**rv_kwargs, "value": value})
+            with jax.enable_x64(True):
+                terms.append(made.distribution.log_prob(made.value).sum())
+            return made
+
+        with interception(give), jax.enable_x64(True):
+            program(*args, **_own(program, kwargs))
+            return sum(terms)
+
+    return log_joint_fn
+
+
+def as_model(program: Callable[..., Any]) -> Model:
+    """Return a program as a finetti Model, to condition, plan and fit.
+
+    A random variable that is made with a value is observed.
+    """
+
+    def statements(*args: Any, **kwargs: Any) -> Any:
+        def state(make: Callable[..., Any], *rv_args: Any, **rv_kwargs: Any) -> Any:
+            given = rv_kwargs.pop("value", None)
+            made = make(*rv_args, **rv_kwargs)
+            if rv_kwargs.get("name") is None:
+                raise KeyError(f"{make.__name__} is made without name=: name every random variable")
+            distribution = made.distribution.made
+            if made.sample_shape:
+                distribution = distribution.expand(made.sample_shape + distribution.batch_shape)
+            obs = None if given is None else np.asarray(tf.value_of(given))
+            made._value = sites.sample(rv_kwargs["name"], distribution, obs=obs)
+            return made
+
+        with interception(state):
+            return program(*args, **kwargs)
+
+    statements.__name__ = program.__name__
+    statements.__signature__ = inspect.signature(program)  # pyright: ignore[reportFunctionMemberAccess]
+    return model(statements)
+
+
+def _own(program: Callable[..., Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keywords that are a function's own arguments."""
+    parameters = inspect.signature(program).parameters
+    return {k: v for k, v in kwargs.items() if k in parameters}

@@ -1,0 +1,146 @@
+"""Hold random variables: a distribution and a value, drawn once or given."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from jax.core import Tracer
+
+from finetti.dialects import tf
+from finetti.dialects.edward2.interceptors import interceptable
+from finetti.dialects.tfp import distributions as tfd
+
+
+class RandomVariable:
+    """Hold a distribution and one value of it; arithmetic is with the value.
+
+    The value is drawn when first asked for, and kept, unless one is given; a given value becomes
+    the distribution's dtype. Raises `ValueError` for a value of another shape.
+    """
+
+    is_random_variable = True
+
+    def __init__(
+        self, distribution: tfd.Distribution, sample_shape: Any = (), value: Any = None
+    ) -> None:
+        """Take a distribution and perhaps a value."""
+        self.distribution = distribution
+        self.sample_shape = tuple(np.atleast_1d(np.asarray(sample_shape, int)).tolist())
+        self._value = None if value is None else self._given(value)
+
+    def _given(self, value: Any) -> Any:
+        value = tf.convert_to_tensor(value)
+        if not isinstance(value, Tracer):
+            value = value.astype(self.distribution.dtype)
+        expected = self.sample_shape + self.distribution.batch_shape + self.distribution.event_shape
+        if np.shape(value) != expected:
+            raise ValueError(
+                f"random variable `{self.name}` is given a value of shape {np.shape(value)}; "
+                f"expected {expected}"
+            )
+        return value
+
+    @property
+    def name(self) -> str | None:
+        """Return the name it was made with."""
+        return self.distribution.name
+
+    @property
+    def value(self) -> Any:
+        """Return the value, drawn now if it has none yet."""
+        if self._value is None:
+            self._value = self.distribution.sample(self.sample_shape)
+        return self._value
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the shape of the value."""
+        return self.sample_shape + self.distribution.batch_shape + self.distribution.event_shape
+
+    @property
+    def dtype(self) -> Any:
+        """Return the type of the value."""
+        return self.distribution.dtype
+
+    def numpy(self) -> np.ndarray:
+        """Return the value as a numpy array."""
+        return np.asarray(self.value)
+
+    eval = numpy
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.value, dtype)
+
+    def __jax_array__(self) -> Any:
+        return self.value
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.value[key]
+
+    def __iter__(self) -> Any:
+        return iter(self.value)
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    __array_priority__ = 1000
+
+    def __repr__(self) -> str:
+        return f"<RandomVariable {self.name!r} shape={self.shape} dtype={self.dtype}>"
+
+
+def _binary(act: Callable[..., Any], turned: bool) -> Callable[..., Any]:
+    def method(self: RandomVariable, other: Any) -> Any:
+        a, b = tf.value_of(self), tf.value_of(other)
+        return act(b, a) if turned else act(a, b)
+
+    return method
+
+
+def _unary(act: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda self: act(self.value)
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"):
+    setattr(RandomVariable, f"__{_name}__", _binary(getattr(operator, _name), False))
+    setattr(RandomVariable, f"__r{_name}__", _binary(getattr(operator, _name), True))
+for _name in ("lt", "le", "gt", "ge"):
+    setattr(RandomVariable, f"__{_name}__", _binary(getattr(operator, _name), False))
+for _name in ("neg", "pos", "abs", "invert"):
+    setattr(RandomVariable, f"__{_name}__", _unary(getattr(operator, _name)))
+
+
+def constructor(kind: type[tfd.Distribution]) -> Callable[..., RandomVariable]:
+    """Return the function that makes random variables of a distribution, interceptors allowing."""
+
+    def make(*args: Any, **kwargs: Any) -> RandomVariable:
+        sample_shape, value = kwargs.pop("sample_shape", ()), kwargs.pop("value", None)
+        return RandomVariable(kind(*args, **kwargs), sample_shape, value)
+
+    make.__name__ = make.__qualname__ = kind.__name__
+    make.__doc__ = f"Make a random variable: {kind.__doc__}"
+    return interceptable(make)
+
+
+def as_random_variable(
+    distribution: tfd.Distribution, sample_shape: Any = (), value: Any = None
+) -> RandomVariable:
+    """Make a random variable of a distribution that exists already."""
+
+    def make(name: str | None = None, sample_shape: Any = (), value: Any = None) -> RandomVariable:
+        return RandomVariable(distribution, sample_shape, value)
+
+    named = interceptable(make)
+    return named(name=distribution.name, sample_shape=sample_shape, value=value)
+
+
+CONSTRUCTORS = {name: constructor(kind) for name, kind in tfd.CLASSES.items()}

@@ -1,0 +1,151 @@
+"""Make nodes of functions: `@stochastic`, `@deterministic`, `@potential` and `Lambda`."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from finetti.dialects.pymc2 import traced
+from finetti.dialects.pymc2.nodes import Deterministic, Potential, Stochastic, resolve
+from finetti.dialects.pymc2.traced import stack
+from finetti.dialects.pymc2.written import Written
+from finetti.distributions import constraints
+
+WHOLE: Any = constraints.integer_greater_than(-(2**31))  # any whole number
+
+
+def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return a function's arguments with their defaults, which are its parents."""
+    found = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.default is parameter.empty:
+            raise ValueError(
+                f"{function.__name__}: parent `{name}` has no default value, which says what it is"
+            )
+        found[name] = parameter.default
+    return found
+
+
+def deterministic(function: Callable[..., Any] | None = None, **settings: Any) -> Any:
+    """Make a deterministic of a function: its arguments' defaults are its parents.
+
+    >>> @deterministic
+    ... def double(x=3.0):
+    ...     return 2 * x
+    >>> double.value
+    6.0
+    """
+    if function is None:
+        return lambda f: deterministic(f, **settings)
+    name, doc = function.__name__, function.__doc__ or ""
+    return Deterministic(function, name, _defaults(function), doc, **settings)
+
+
+def potential(function: Callable[..., Any] | None = None, **settings: Any) -> Any:
+    """Make a potential of a function that returns a log density."""
+    if function is None:
+        return lambda f: potential(f, **settings)
+    settings = {k: v for k, v in settings.items() if k == "doc"}
+    return Potential(function, function.__name__, _defaults(function), **settings)
+
+
+def Lambda(name: str, lam_fun: Callable[..., Any], doc: str = "", **settings: Any) -> Any:
+    """Make a deterministic of a lambda: `Lambda("p", lambda a=alpha, b=beta: a + b)`."""
+    return Deterministic(lam_fun, name, _defaults(lam_fun), doc, **settings)
+
+
+def stochastic(function: Callable[..., Any] | None = None, **settings: Any) -> Any:
+    """Make a stochastic of a function of `value` and its parents that returns a log density.
+
+    The function may instead define `logp` and `random` inside. Settings are `observed`, `dtype`,
+    `trace` and the like.
+    """
+    if function is None:
+        return lambda f: stochastic(f, **settings)
+    parents = _defaults(function)
+    if "value" not in parents:
+        raise ValueError(f"{function.__name__}: a stochastic's first argument is value=")
+    value = parents.pop("value")
+    logp, random = _inner(function)
+    dtype = settings.pop("dtype", None) or np.result_type(np.asarray(value))
+    whole = np.dtype(dtype).kind in "biu"
+    shape = np.shape(value)
+
+    def distribute(values: dict[str, Any]) -> Any:
+        def density(x: Any) -> Any:
+            found, _ = traced.run(logp, {"value": x, **values}, lambda: np.zeros(()))
+            return jnp.sum(jnp.asarray(found))
+
+        def sampler(key: Any, size: tuple[int, ...]) -> Any:
+            if random is None:
+                raise NotImplementedError(f"{function.__name__} has no random()")
+            return jnp.asarray(random(**values))
+
+        support: Any = WHOLE if whole else constraints.real
+        support = constraints.independent(support, len(shape)) if shape else support
+        return Written(density, support, (), shape, sampler)
+
+    return Stochastic(
+        distribute, function.__name__, parents, value, dtype, doc=function.__doc__ or "", **settings
+    )
+
+
+def observed(function: Any = None, **settings: Any) -> Any:
+    """Make an observed stochastic of a function, or of a stochastic."""
+    if isinstance(function, Stochastic):
+        function.observed, function.keep_trace = True, False
+        return function
+    return stochastic(function, observed=True, **settings)
+
+
+data = observed
+
+
+def _inner(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any] | None]:
+    """Return the log density that a function is, or the `logp` and `random` it defines inside."""
+    constants = function.__code__.co_consts
+    names = {c.co_name for c in constants if inspect.iscode(c)}
+    if "logp" not in names:
+        return function, None
+    seen: dict[str, Any] = {}
+
+    def watch(frame: Any, event: str, _: Any) -> None:
+        if event == "return" and frame.f_code is function.__code__:
+            seen.update(frame.f_locals)
+
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        function()
+    finally:
+        sys.setprofile(before)
+    return seen["logp"], seen.get("random")
+
+
+def invlogit(x: Any) -> Any:
+    """Return the logistic function of x, traced or not."""
+    return _elementwise(jax.scipy.special.expit, x)
+
+
+def logit(x: Any) -> Any:
+    """Return the log odds of x, traced or not."""
+    return _elementwise(jax.scipy.special.logit, x)
+
+
+def _elementwise(function: Callable[..., Any], x: Any) -> Any:
+    if isinstance(x, Deterministic | Stochastic):
+        return Deterministic(lambda x: _elementwise(function, x), function.__name__, {"x": x})
+    if isinstance(x, traced.Traced):
+        return traced.wrap(function(x.array))
+    x = stack(resolve(x, lambda node: node.value))
+    if isinstance(x, Tracer):
+        return function(x)
+    with jax.enable_x64(True):
+        return np.asarray(function(np.asarray(x, float)))[()]

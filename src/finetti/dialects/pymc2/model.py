@@ -1,0 +1,136 @@
+"""Collect nodes into a PyMC2 Model, and give it a finetti density on the nodes' own scale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from types import ModuleType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from finetti.density.density import Density, density
+from finetti.dialects.pymc2.build import build, latent, set_unknown, site_of, unknown
+from finetti.dialects.pymc2.nodes import (
+    Container,
+    Deterministic,
+    Node,
+    Potential,
+    Stochastic,
+    Variable,
+    draw_key,
+    nodes_in,
+)
+from finetti.dialects.pymc2.traced import ZeroProbability
+from finetti.model import Model as FinettiModel
+
+MATRIX = 2  # event dimensions of the values that are moved on the unconstrained scale
+
+
+class Model:
+    """Hold nodes: `stochastics`, `observed_stochastics`, `deterministics`, `potentials`.
+
+    `input` is a list, a dict such as `locals()`, a module, or an object with attributes. Nodes are
+    attributes by their names. `model.finetti` is the finetti Model, which `ft.fit` takes.
+    """
+
+    def __init__(self, input: Any = None, name: str | None = None, verbose: int = -1) -> None:
+        """Collect the nodes; without `input` those of the caller's are not looked for."""
+        found = _collect(input)
+        self.nodes = set(found)
+        self.variables = {n for n in found if isinstance(n, Variable)}
+        self.stochastics = {n for n in found if isinstance(n, Stochastic) and not n.observed}
+        self.observed_stochastics = {
+            n for n in found if isinstance(n, Stochastic) and (n.observed or n.partly_observed)
+        }
+        self.deterministics = {n for n in found if isinstance(n, Deterministic)}
+        self.potentials = {n for n in found if isinstance(n, Potential)}
+        self.__name__ = name or "pymc2"
+
+    def __getattr__(self, name: str) -> Node:
+        for node in self.__dict__.get("nodes", ()):
+            if node.__name__ == name:
+                return node
+        raise AttributeError(f"{type(self).__name__} has no node or attribute `{name}`")
+
+    def get_node(self, name: str) -> Node | None:
+        """Return the node of a name, or None."""
+        return next((n for n in self.nodes if n.__name__ == name), None)
+
+    @property
+    def logp(self) -> float:
+        """Return the log density at the current values: all stochastics and potentials."""
+        terms = self.stochastics | self.observed_stochastics | self.potentials
+        return sum(node.logp for node in sorted(terms, key=lambda n: n.__name__))
+
+    @cached_property
+    def finetti(self) -> FinettiModel:
+        """Return the finetti Model of these nodes."""
+        return build(self.nodes, self.__name__)
+
+    @cached_property
+    def density(self) -> Density:
+        """Return the log density on the nodes' own scale, without Jacobians."""
+        natural = frozenset(site_of(n) for n in latent(self.nodes) if not _is_matrix(n))
+        return density(self.finetti, natural=natural)
+
+    def position(self) -> np.ndarray:
+        """Return the current values as one vector."""
+        values = {site_of(n): unknown(n) for n in latent(self.nodes)}
+        with jax.enable_x64(True):
+            return np.asarray(self.density.unconstrain(values), float)
+
+    def place(self, position: Any) -> None:
+        """Set the current values to those of a vector."""
+        with jax.enable_x64(True):
+            values = self.density.constrain(jnp.asarray(position, float))
+        for node in latent(self.nodes):
+            set_unknown(node, np.asarray(values[site_of(node)]))
+
+    def draw_from_prior(self) -> None:
+        """Draw every stochastic from its distribution given its parents, parents first."""
+        self.seed()
+
+    def seed(self) -> None:
+        """Draw new values of the stochastics, parents first."""
+        done: set[Node] = set()
+
+        def visit(node: Any) -> None:
+            if node in done:
+                return
+            done.add(node)
+            for parent in nodes_in(node.parents):
+                visit(parent)
+            if node in self.stochastics and not node.partly_observed:
+                node.random()
+
+        for node in sorted(self.stochastics, key=lambda n: n.__name__):
+            visit(node)
+
+    def key(self) -> Any:
+        """Return a key from numpy's global generator."""
+        return draw_key()
+
+
+def _is_matrix(node: Stochastic) -> bool:
+    with jax.enable_x64(True):
+        return node.distribution().event_dim >= MATRIX
+
+
+def _collect(source: Any) -> list[Node]:
+    if source is None:
+        raise ValueError(
+            "a Model is made of nodes: pass a list of them, locals(), or the module they are in"
+        )
+    if isinstance(source, Model):
+        return sorted(source.nodes, key=lambda n: n.__name__)
+    if isinstance(source, ModuleType) or not isinstance(
+        source, Node | Container | Mapping | list | tuple | set | np.ndarray
+    ):
+        source = vars(source)
+    return nodes_in(source)
+
+
+__all__ = ["Container", "Model", "ZeroProbability"]

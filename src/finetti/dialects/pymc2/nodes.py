@@ -1,0 +1,324 @@
+"""Hold the nodes of a PyMC2 program with their state: stochastics, deterministics, potentials."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from finetti.dialects.pymc2.traced import ZeroProbability, stack
+
+Distribute = Callable[[dict[str, Any]], Any]
+
+
+class Node:
+    """Be a node: a name, parents by keyword, and children."""
+
+    def __init__(self, name: str, parents: Mapping[str, Any], doc: str = "") -> None:
+        """Take a place in the graph."""
+        self.__name__, self.__doc__ = name, doc
+        self.parents = dict(parents)
+        self.children: set[Node] = set()
+        for parent in nodes_in(self.parents):
+            parent.children.add(self)
+
+    def parent_values(self) -> dict[str, Any]:
+        """Return the current values of the parents."""
+        return resolve(self.parents, lambda node: node.value)
+
+    def __repr__(self) -> str:
+        return f"<finetti.dialects.pymc2.{type(self).__name__} '{self.__name__}'>"
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> Any:
+        return self is other
+
+
+class Variable(Node):
+    """Be a node with a value; arithmetic with it makes deterministics."""
+
+    keep_trace: bool = True
+    trace: Any = None
+
+    @property
+    def value(self) -> Any:
+        """Return the current value."""
+        raise NotImplementedError
+
+    def stats(self, **settings: Any) -> Any:
+        """Return the statistics of the trace of the last sampling."""
+        return self.trace.stats(**settings)
+
+    def summary(self, **settings: Any) -> None:
+        """Print the statistics of the trace."""
+        self.trace.summary(**settings)
+
+    def __getitem__(self, index: Any) -> Deterministic:
+        parents = {"self": self, "index": index}
+        return Deterministic(
+            lambda self, index: self[index], f"{self.__name__}_{index}", parents, trace=False
+        )
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([self[i] for i in range(len(self.value))])
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def sum(self, **settings: Any) -> Deterministic:
+        """Return the sum as a deterministic."""
+        return Deterministic(
+            lambda x: x.sum(**settings), f"sum({self.__name__})", {"x": self}, trace=False
+        )
+
+
+def _binary(act: Callable[..., Any], sign: str, turned: bool) -> Callable[..., Deterministic]:
+    def method(self: Variable, other: Any) -> Deterministic:
+        a, b = (other, self) if turned else (self, other)
+        names = [x.__name__ if isinstance(x, Node) else str(x) for x in (a, b)]
+        name = f"({names[0]}_{sign}_{names[1]})"
+        return Deterministic(lambda a, b: act(a, b), name, {"a": a, "b": b}, trace=False)
+
+    return method
+
+
+_SIGNS = {
+    "add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**",
+    "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
+}  # fmt: skip
+for _name, _sign in _SIGNS.items():
+    setattr(Variable, f"__{_name}__", _binary(getattr(operator, _name), _sign, False))
+    if _name not in ("lt", "le", "gt", "ge"):
+        setattr(Variable, f"__r{_name}__", _binary(getattr(operator, _name), _sign, True))
+
+
+def _unary(act: Callable[..., Any], label: str) -> Callable[..., Deterministic]:
+    def method(self: Variable) -> Deterministic:
+        name = f"{label}({self.__name__})"
+        return Deterministic(lambda a: act(a), name, {"a": self}, trace=False)
+
+    return method
+
+
+for _name in ("neg", "abs"):
+    setattr(Variable, f"__{_name}__", _unary(getattr(operator, _name), _name))
+
+
+class Stochastic(Variable):
+    """Be a random variable: its density given its parents, and its current value.
+
+    `distribute` makes a finetti distribution of the parents' values. `value` is drawn from it
+    unless given; masked elements of an observed value are unknowns.
+    """
+
+    def __init__(  # noqa: PLR0913 - PyMC2's own arguments
+        self,
+        distribute: Distribute,
+        name: str,
+        parents: Mapping[str, Any],
+        value: Any = None,
+        dtype: Any = float,
+        observed: bool = False,
+        size: Any = None,
+        trace: bool = True,
+        doc: str = "",
+        rseed: Any = None,
+        plot: Any = None,
+        verbose: int = -1,
+        debug: bool = False,
+    ) -> None:
+        """Take a place in the graph with a value, given or drawn."""
+        super().__init__(name, parents, doc)
+        self.distribute, self.dtype, self.plot, self.rseed = (
+            distribute,
+            np.dtype(dtype),
+            plot,
+            rseed,
+        )
+        if observed and value is None:
+            raise ValueError(f"Stochastic {name} must be given an initial value to be observed")
+        mask = np.ma.getmaskarray(value) if isinstance(value, np.ma.MaskedArray) else None
+        self.mask = mask if mask is not None and mask.any() else None
+        self.observed = bool(observed) and self.mask is None
+        self.partly_observed = bool(observed) and self.mask is not None
+        self.keep_trace = trace and not self.observed
+        self._size = () if size is None else tuple(np.atleast_1d(size).astype(int))
+        self._shape = self._read_shape(value)
+        self._value = self._typed(value) if value is not None else self._draw()
+        if self.mask is not None:
+            self._value = np.where(self.mask, self._draw(), np.ma.getdata(self._value))
+        self.last_value = self._value
+
+    def _typed(self, value: Any) -> np.ndarray:
+        return np.asarray(value, self.dtype)
+
+    def distribution(self, values: Mapping[str, Any] | None = None) -> Any:
+        """Return the distribution given the parents' values, of the value's shape."""
+        made = self.distribute(self.parent_values() if values is None else dict(values))
+        batch = self._shape[: len(self._shape) - made.event_dim]
+        return made if made.batch_shape == batch else made.expand(batch)
+
+    def _read_shape(self, value: Any) -> tuple[int, ...]:
+        with jax.enable_x64(True):
+            made = self.distribute(self.parent_values())
+        own = made.batch_shape + made.event_shape
+        if value is not None:
+            return np.broadcast_shapes(np.shape(value), own) if not self._size else np.shape(value)
+        if not self._size:
+            return own
+        return (*np.broadcast_shapes(self._size, made.batch_shape), *made.event_shape)
+
+    def _draw(self) -> np.ndarray:
+        key = draw_key()
+        with jax.enable_x64(True):
+            return self._typed(self.distribution().sample(key))
+
+    @property
+    def value(self) -> Any:
+        """Return the current value, an array of the variable's shape."""
+        return self._value
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        if self.observed:
+            raise AttributeError(
+                f"Stochastic {self.__name__}'s value cannot be updated if observed"
+            )
+        self.last_value = self._value
+        self._value = self._typed(value)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the shape of the value."""
+        return self._shape
+
+    @property
+    def logp(self) -> float:
+        """Return the log density of the current value; raise `ZeroProbability` where it is none."""
+        with jax.enable_x64(True):
+            made = self.distribution()
+            inside = bool(np.all(made.support(self._value)))
+            found = float(np.sum(made.log_prob(self._value))) if inside else -np.inf
+        if not np.isfinite(found):
+            raise ZeroProbability(
+                f"Stochastic {self.__name__}'s value is outside its support, or it forbids its "
+                f"parents' current values."
+            )
+        return found
+
+    def random(self) -> Any:
+        """Draw a value from the distribution given the parents' values, and keep it."""
+        if self.observed:
+            raise AttributeError(f"Stochastic {self.__name__} is observed")
+        self.value = self._draw()
+        return self.value
+
+    rand = random
+
+    def revert(self) -> None:
+        """Go back to the value before the last change."""
+        self._value = self.last_value
+
+
+class Deterministic(Variable):
+    """Be a quantity that its parents determine, by a function of their values."""
+
+    def __init__(  # noqa: PLR0913 - PyMC2's own arguments
+        self,
+        eval: Callable[..., Any],
+        name: str,
+        parents: Mapping[str, Any],
+        doc: str = "",
+        dtype: Any = None,
+        trace: bool = True,
+        plot: Any = None,
+        cache_depth: int = 2,
+        verbose: int = -1,
+    ) -> None:
+        """Take a place in the graph."""
+        super().__init__(name, parents, doc)
+        self.function, self.keep_trace, self.plot = eval, trace, plot
+
+    @property
+    def value(self) -> Any:
+        """Return the function's result at the parents' current values."""
+        return self.function(**self.parent_values())
+
+
+class Potential(Node):
+    """Be a term of the log density that is no variable's own."""
+
+    def __init__(
+        self, logp: Callable[..., Any], name: str, parents: Mapping[str, Any], doc: str = ""
+    ) -> None:
+        """Take a place in the graph."""
+        super().__init__(name, parents, doc)
+        self.function = logp
+
+    @property
+    def logp(self) -> float:
+        """Return the term at the parents' current values."""
+        return float(np.sum(np.asarray(self.function(**self.parent_values()))))
+
+
+class Container:
+    """Hold nodes in a list, tuple, dict or array: `.value` has their values in their places."""
+
+    def __init__(self, *parts: Any) -> None:
+        """Collect the nodes of one thing that holds them, or of several."""
+        self.parts = parts[0] if len(parts) == 1 else list(parts)
+
+    @property
+    def value(self) -> Any:
+        """Return the same with every variable's value in its place."""
+        return resolve(self.parts, lambda node: node.value)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.parts[key]
+
+    def __iter__(self) -> Any:
+        return iter(self.parts)
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+
+def resolve(value: Any, read: Callable[[Any], Any]) -> Any:
+    """Replace the variables in a value, nested in lists, tuples, dicts or arrays, by theirs."""
+    if isinstance(value, Variable):
+        return read(value)
+    if isinstance(value, Container):
+        return resolve(value.parts, read)
+    if isinstance(value, list | tuple):
+        return [resolve(v, read) for v in value]
+    if isinstance(value, dict):
+        return {k: resolve(v, read) for k, v in value.items()}
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        flat = stack([resolve(v, read) for v in value.ravel()])
+        return flat.reshape(value.shape + np.shape(flat)[1:])
+    return value
+
+
+def nodes_in(value: Any) -> list[Node]:
+    """Return the nodes in a value, nested or not, each once, in order."""
+    if isinstance(value, Node):
+        return [value]
+    if isinstance(value, Container):
+        value = value.parts
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    elif isinstance(value, np.ndarray) and value.dtype == object:
+        value = list(value.ravel())
+    if not isinstance(value, list | tuple | set | frozenset):
+        return []
+    return list(dict.fromkeys(node for part in value for node in nodes_in(part)))
+
+
+def draw_key() -> jax.Array:
+    """Return a key from numpy's global generator: PyMC2 programs seed that one."""
+    return jax.random.key(int(np.random.randint(2**31 - 1)))  # noqa: NPY002

@@ -1,0 +1,279 @@
+"""Run Python functions written for numpy on traced values.
+
+A function of a PyMC2 program is called with `Traced` values in place of arrays, and with a stand-in
+for numpy in its globals, so that even `out = np.empty(n); out[:s] = e` becomes part of the density.
+Where that fails the function runs as it stands, from within the compiled program, on the host.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from functools import cache
+from types import FunctionType, ModuleType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jax.scipy.special as jax_special
+import numpy as np
+from jax.core import Tracer
+
+from finetti.errors import ModelError
+
+WIDE = 8  # bytes of a double-precision number
+UNTRACEABLE = (
+    TypeError, ValueError, AttributeError, IndexError, KeyError, NotImplementedError,
+    RuntimeError, OverflowError,
+)  # fmt: skip
+
+
+class ZeroProbability(ValueError):
+    """Say that a value is impossible, as functions of PyMC2 programs do."""
+
+
+class Traced:
+    """Hold a traced array that behaves as numpy's do, assignment to parts of it included."""
+
+    def __init__(self, array: Any) -> None:
+        """Wrap an array."""
+        self.array = jnp.asarray(array)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.array, name)
+        return wrapped(found) if callable(found) else wrap(found)
+
+    def __getitem__(self, key: Any) -> Any:
+        return wrap(self.array[unwrap(key)])
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        key, value = unwrap(key), unwrap(value)
+        if isinstance(key, slice) and any(isinstance(k, Tracer) for k in (key.start, key.stop)):
+            self.array = self._within(key, value)
+        else:
+            self.array = self.array.at[key].set(value)
+
+    def _within(self, part: slice, value: Any) -> jax.Array:
+        """Return the array with one number assigned between two traced bounds."""
+        if part.step not in (None, 1) or np.ndim(value):
+            raise NotImplementedError("only one number can go between traced bounds")
+        size = self.array.shape[0]
+        low = 0 if part.start is None else part.start
+        high = size if part.stop is None else part.stop
+        low, high = (jnp.where(b < 0, b + size, b) for b in (low, high))
+        rows = jnp.arange(size)
+        inside = ((rows >= low) & (rows < high)).reshape(-1, *[1] * (self.array.ndim - 1))
+        return jnp.where(inside, value, self.array)
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __iter__(self) -> Any:
+        return iter([wrap(row) for row in self.array])
+
+    def __bool__(self) -> bool:
+        return bool(self.array)
+
+    def __float__(self) -> float:
+        return float(self.array)
+
+    def __int__(self) -> int:
+        return int(self.array)
+
+    def __index__(self) -> int:
+        return operator.index(self.array)
+
+    def __array_ufunc__(self, function: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method != "__call__" or kwargs:
+            return NotImplemented
+        return _twin(function.__name__)(*inputs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return _twin(function.__name__)(*args, **kwargs)
+
+
+def _forward(name: str) -> Callable[..., Any]:
+    act = getattr(operator, name)
+
+    def method(self: Traced, *others: Any) -> Any:
+        return wrap(act(self.array, *map(unwrap, others)))
+
+    return method
+
+
+def _reverse(name: str) -> Callable[..., Any]:
+    act = getattr(operator, name)
+    return lambda self, other: wrap(act(jnp.asarray(unwrap(other)), self.array))
+
+
+BINARY = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
+for _name in (*BINARY, "lt", "le", "gt", "ge", "eq", "ne", "and_", "or_", "xor"):
+    _plain = _name.strip("_")
+    setattr(Traced, f"__{_plain}__", _forward(_name))
+    if _name in BINARY:
+        setattr(Traced, f"__r{_plain}__", _reverse(_name))
+for _name in ("neg", "pos", "abs", "invert"):
+    setattr(Traced, f"__{_name}__", _forward(_name))
+Traced.__hash__ = object.__hash__
+
+
+def wrap(value: Any) -> Any:
+    """Wrap arrays, also those inside lists, tuples and dicts."""
+    if isinstance(value, jax.Array | Tracer):
+        return Traced(value)
+    if isinstance(value, list | tuple):
+        return type(value)(map(wrap, value))
+    return {k: wrap(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+
+def unwrap(value: Any) -> Any:
+    """Undo `wrap`."""
+    if isinstance(value, Traced):
+        return value.array
+    if isinstance(value, list | tuple):
+        return type(value)(map(unwrap, value))
+    if isinstance(value, slice):
+        return slice(unwrap(value.start), unwrap(value.stop), unwrap(value.step))
+    return {k: unwrap(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+
+def stack(value: Any) -> Any:
+    """Return a list of values, nested or not, as one array; anything else as it is."""
+    if isinstance(value, list | tuple):
+        parts = [jnp.asarray(stack(unwrap(v))) for v in value]
+        return jnp.stack(jnp.broadcast_arrays(*parts)) if parts else np.array([])
+    return value
+
+
+def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of arrays as one of `Traced` values; lists of numbers become arrays."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        plain = [_listed(unwrap(a)) for a in args]
+        return wrap(function(*plain, **{k: _listed(unwrap(v)) for k, v in kwargs.items()}))
+
+    return call
+
+
+def _listed(value: Any) -> Any:
+    traced = isinstance(value, list | tuple) and any(
+        isinstance(x, Tracer) for x in jax.tree.leaves(value)
+    )
+    return stack(value) if traced else value
+
+
+def _twin(name: str) -> Callable[..., Any]:
+    """Return jax's function of a numpy or scipy function's name."""
+    for home in (jnp, jax_special):
+        if hasattr(home, name):
+            return wrapped(getattr(home, name))
+    raise NotImplementedError(f"{name} has no twin in jax")
+
+
+class StandIn:
+    """Stand in for numpy, or for a module of its: jax's function of each name where it has one."""
+
+    def __init__(self, theirs: ModuleType, ours: Any) -> None:
+        """Pair a module with jax's."""
+        self._theirs, self._ours = theirs, ours
+
+    def __getattr__(self, name: str) -> Any:
+        return stand_in(getattr(self._theirs, name), getattr(self._ours, name, None))
+
+
+def stand_in(theirs: Any, ours: Any) -> Any:
+    """Return what to use for a thing of numpy's: jax's, or the thing itself."""
+    if isinstance(theirs, ModuleType):
+        return theirs if ours is None else StandIn(theirs, ours)
+    if isinstance(theirs, type) or not callable(theirs) or ours is None:
+        return theirs
+    return wrapped(ours)
+
+
+@cache
+def substituted(function: FunctionType) -> FunctionType:
+    """Return a function that finds the stand-ins among its globals, as do those it calls."""
+    names = {**function.__globals__}
+    for name in function.__code__.co_names:
+        value = names.get(name)
+        home = getattr(value, "__module__", None) or ""
+        if value is np:
+            names[name] = StandIn(np, jnp)
+        elif isinstance(value, FunctionType) and home == function.__module__:
+            if value is not function:
+                names[name] = substituted(value)
+        elif home.partition(".")[0] == "numpy" or isinstance(value, np.ufunc):
+            names[name] = stand_in(value, getattr(jnp, getattr(value, "__name__", ""), None))
+    made = FunctionType(
+        function.__code__, names, function.__name__, function.__defaults__, function.__closure__
+    )
+    made.__kwdefaults__ = function.__kwdefaults__
+    return made
+
+
+def run(
+    function: Callable[..., Any], values: Mapping[str, Any], example: Callable[[], Any]
+) -> tuple[Any, bool]:
+    """Return a function's result on values, some traced, and whether it could be traced.
+
+    `example` gives a result of the right shape where the function has to run on the host.
+    """
+    if not any(isinstance(x, Tracer) for x in jax.tree.leaves(dict(values))):
+        return function(**values), True
+    try:
+        inner = substituted(function) if isinstance(function, FunctionType) else function
+        found = unwrap(inner(**{k: wrap(v) for k, v in values.items()}))
+        return jax.tree.map(jnp.asarray, stack(found)), True
+    except UNTRACEABLE:
+        return on_host(function, values, np.asarray(example())), False
+
+
+def _halve(array: Any) -> Any:
+    wide = array.dtype.itemsize == WIDE
+    return jax.lax.bitcast_convert_type(array, np.uint32) if wide else array
+
+
+def _join(array: np.ndarray, kind: Any) -> np.ndarray:
+    """Return on the host what `_halve` took apart."""
+    if np.dtype(kind).itemsize != WIDE:
+        return array
+    return np.ascontiguousarray(array).view(kind)[..., 0]
+
+
+def on_host(function: Callable[..., Any], values: Mapping[str, Any], example: np.ndarray) -> Any:
+    """Call a function on the host from within the compiled program; it has no gradient."""
+    name = getattr(function, "__name__", "a function")
+    leaves, tree = jax.tree.flatten(dict(values))
+    traced = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tracer)]
+    dtype = jnp.result_type(float) if example.dtype.kind == "f" else example.dtype
+    shape = jax.ShapeDtypeStruct(example.shape, dtype)
+
+    kinds = [leaves[i].dtype for i in traced]
+
+    def host(*arrays: Any) -> np.ndarray:
+        full = list(leaves)
+        for i, array, kind in zip(traced, arrays, kinds, strict=True):
+            full[i] = _join(np.asarray(array), kind)
+        try:
+            found = np.asarray(function(**jax.tree.unflatten(tree, full)), dtype)
+        except ZeroProbability:
+            found = np.full(example.shape, -np.inf, dtype)
+        return found.reshape(*found.shape, 1).view(np.uint32) if wide else found
+
+    # The host's thread does not know of the scoped double precision: wide numbers go as halves.
+    wide = np.dtype(dtype).itemsize == WIDE
+    halves = jax.ShapeDtypeStruct((*example.shape, 2), np.uint32) if wide else shape
+
+    @jax.custom_jvp
+    def call(*arrays: Any) -> Any:
+        found = jax.pure_callback(host, halves, *map(_halve, arrays), vmap_method="sequential")
+        return jax.lax.bitcast_convert_type(found, dtype) if wide else found
+
+    @call.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        raise ModelError(
+            f"`{name}` cannot be traced, so it has no gradient: sample with MCMC's own steps, or "
+            f"write it with numpy's functions and without `if` on its arguments"
+        )
+
+    return call(*(leaves[i] for i in traced))

@@ -1,0 +1,47 @@
+"""Define distributions by their log density alone, on a support, with a way to draw or none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+
+from finetti.distributions import Distribution, constraints
+from finetti.types import Array, Key
+
+
+class Written(Distribution):
+    """Distribute values by a function that gives their log densities, one a batch element.
+
+    `sampler(key, shape)` draws; without it drawing raises `NotImplementedError`.
+    """
+
+    arg_constraints: dict[str, Any] = {}  # noqa: RUF012 (numpyro's own form)
+    pytree_aux_fields = ("density", "sampler", "_support")
+
+    def __init__(
+        self,
+        density: Callable[[Array], Array],
+        support: Any = constraints.real,
+        batch_shape: tuple[int, ...] = (),
+        event_shape: tuple[int, ...] = (),
+        sampler: Callable[[Key, tuple[int, ...]], Array] | None = None,
+    ) -> None:
+        self.density, self._support, self.sampler = density, support, sampler
+        super().__init__(batch_shape, event_shape, validate_args=False)
+
+    @constraints.dependent_property
+    def support(self) -> Any:
+        """Return the constraint on its values."""
+        return self._support
+
+    def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
+        """Draw values, shape (*sample_shape, *batch shape, *event shape)."""
+        if self.sampler is None:
+            raise NotImplementedError("this distribution is known by its density alone")
+        return self.sampler(key, sample_shape + self.batch_shape + self.event_shape)
+
+    def log_prob(self, value: Any, intermediates: Any = None) -> Array:
+        """Return the log density of values."""
+        return jnp.asarray(self.density(jnp.asarray(value)))

@@ -1,0 +1,45 @@
+"""Run PyMC4 programs on finetti: `from finetti.dialects import pymc4 as pm`.
+
+PyMC4 had two designs, and both are here. In January 2019 a model was a configuration and a function
+that made Edward2's random variables: `Model(**config)`, `define`, `observe`. In January 2020 it was
+a generator that yields distributions: `@model`. `sample` takes either; `.finetti` of either is the
+finetti Model for `ft.fit`.
+"""
+
+from finetti.dialects.pymc4.configured import Config, Model, inline
+from finetti.dialects.pymc4.coroutines import (
+    DISTRIBUTIONS,
+    Deterministic,
+    Distribution,
+    Potential,
+    model,
+)
+from finetti.dialects.pymc4.evaluating import State, evaluate_model, evaluate_model_transformed
+from finetti.dialects.pymc4.sampling import (
+    Draws,
+    sample,
+    sample_posterior_predictive,
+    sample_prior_predictive,
+    trace_to_arviz,
+)
+
+globals().update(DISTRIBUTIONS)
+
+__all__ = [
+    "Config",
+    "Deterministic",
+    "Distribution",
+    "Draws",
+    "Model",
+    "Potential",
+    "State",
+    "evaluate_model",
+    "evaluate_model_transformed",
+    "inline",
+    "model",
+    "sample",
+    "sample_posterior_predictive",
+    "sample_prior_predictive",
+    "trace_to_arviz",
+]
+__all__ += [*DISTRIBUTIONS]

@@ -1,0 +1,212 @@
+"""Offer finetti's distributions by the names and parameters of TensorFlow Probability."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from finetti import distributions as ft
+from finetti.dialects import tf
+
+SETTINGS = ("name", "dtype", "validate_args", "allow_nan_stats")
+
+
+class Distribution:
+    """Hold a distribution: `sample(sample_shape, seed)`, `log_prob(value)`, `mean()` and so on.
+
+    `dtype` is that of the parameters together, double precision for Python's own numbers.
+    """
+
+    def __init__(self, made: Any, parameters: dict[str, Any], dtype: Any, name: str | None) -> None:
+        """Wrap a finetti distribution."""
+        self.made, self.parameters, self.dtype, self.name = made, parameters, dtype, name
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.__dict__.get("parameters", {}):
+            return self.parameters[name]
+        raise AttributeError(f"{type(self).__name__} has no attribute `{name}`")
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """Return the shape of independent copies."""
+        return self.made.batch_shape
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Return the shape of one draw."""
+        return self.made.event_shape
+
+    def sample(self, sample_shape: Any = (), seed: int | None = None, name: str = "") -> Any:
+        """Return draws of shape (*sample_shape, *batch shape, *event shape)."""
+        shape = tuple(np.atleast_1d(np.asarray(sample_shape, int)).tolist())
+        with jax.enable_x64(True):
+            drawn = self.made.sample(tf.RANDOMNESS.key(seed), shape).astype(self.dtype)
+        return settled(drawn)
+
+    def log_prob(self, value: Any, name: str = "") -> Any:
+        """Return the log density, one a batch element; minus infinity off the support."""
+        with jax.enable_x64(True), ft.unchecked():
+            value = jnp.asarray(tf.value_of(value))
+            inside = self.made.support(value)
+            return settled(jnp.where(inside, self.made.log_prob(value), -jnp.inf))
+
+    def prob(self, value: Any, name: str = "") -> Any:
+        """Return the density."""
+        return tf.exp(self.log_prob(value))
+
+    def mean(self) -> Any:
+        """Return the mean."""
+        with jax.enable_x64(True):
+            return settled(jnp.broadcast_to(self.made.mean, self.made.shape()))
+
+    def variance(self) -> Any:
+        """Return the variance."""
+        with jax.enable_x64(True):
+            return settled(jnp.broadcast_to(self.made.variance, self.made.shape()))
+
+    def stddev(self) -> Any:
+        """Return the standard deviation."""
+        return tf.sqrt(self.variance())
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} batch_shape={self.batch_shape} name={self.name!r}>"
+
+
+def settled(value: Any) -> Any:
+    """Return a value as a numpy array unless it is traced."""
+    return value if isinstance(value, Tracer) else np.asarray(value)
+
+
+def distribution(
+    name: str,
+    parameters: tuple[str, ...],
+    make: Callable[..., Any],
+    kind: type = float,
+    **defaults: Any,
+) -> type[Distribution]:
+    """Return the class of a distribution, its parameters in order; those in `defaults` may lack."""
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        settings = {k: kwargs.pop(k) for k in SETTINGS if k in kwargs}
+        given = {**defaults, **dict(zip(parameters, args, strict=False)), **kwargs}
+        if len(args) > len(parameters) or given.keys() - set(parameters):
+            raise TypeError(f"{name} takes {', '.join(parameters)}, not {args} and {kwargs}")
+        missing = [p for p in parameters if p not in given]
+        if missing:
+            raise TypeError(f"{name} needs {', '.join(missing)}")
+        plain = {k: tf.value_of(v) for k, v in given.items()}
+        known = [
+            np.asarray(v) if not hasattr(v, "dtype") else v for v in plain.values() if v is not None
+        ]
+        dtype = settings.get("dtype") or _dtype(kind, known)
+        with jax.enable_x64(True), ft.unchecked():
+            arrays = {
+                k: None if v is None else _real(jnp.asarray(v), dtype) for k, v in plain.items()
+            }
+            Distribution.__init__(self, make(**arrays), plain, dtype, settings.get("name", name))
+
+    doc = f"Distribute as {name}({', '.join(parameters)}), in TensorFlow Probability's parameters."
+    return type(name, (Distribution,), {"__init__": __init__, "__doc__": doc})
+
+
+def _real(array: Any, dtype: Any) -> Any:
+    """Return real parameters in the distribution's own precision."""
+    real = array.dtype.kind == "f" and np.dtype(dtype).kind == "f"
+    return array.astype(jnp.result_type(dtype, array.dtype)) if real else array
+
+
+def _dtype(kind: type, known: list[Any]) -> Any:
+    if kind is int:
+        return np.int32
+    floats = [v.dtype for v in known if v.dtype.kind == "f"]
+    return np.result_type(*floats) if floats else np.float64
+
+
+def _odds(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that makes a distribution of probabilities or of log odds."""
+
+    def either(logits: Any = None, probs: Any = None, **others: Any) -> Any:
+        if (logits is None) == (probs is None):
+            raise ValueError("pass one of logits and probs")
+        chosen = {"probs": probs} if logits is None else {"logits": logits}
+        return make(**others, **chosen)
+
+    return either
+
+
+def _binomial(total_count: Any, **odds: Any) -> Any:
+    return ft.Binomial(total_count.astype(int), **odds)
+
+
+EITHER = {"logits": None, "probs": None}
+_TABLE: list[tuple[Any, ...]] = [
+    ("Bernoulli", ("logits", "probs"), _odds(ft.Bernoulli), int, EITHER),
+    ("Beta", ("concentration1", "concentration0"),
+     lambda concentration1, concentration0: ft.Beta(concentration1, concentration0)),
+    ("Binomial", ("total_count", "logits", "probs"), _odds(_binomial), int, EITHER),
+    ("Categorical", ("logits", "probs"), _odds(ft.Categorical), int, EITHER),
+    ("Cauchy", ("loc", "scale"), ft.Cauchy),
+    ("Chi2", ("df",), lambda df: ft.Gamma(df / 2, 0.5)),
+    ("Deterministic", ("loc",), lambda loc: ft.Delta(loc)),
+    ("Dirichlet", ("concentration",), ft.Dirichlet),
+    ("Exponential", ("rate",), ft.Exponential),
+    ("Gamma", ("concentration", "rate"), ft.Gamma),
+    ("Geometric", ("logits", "probs"), _odds(ft.Geometric), int, EITHER),
+    ("Gumbel", ("loc", "scale"), ft.Gumbel),
+    ("HalfCauchy", ("loc", "scale"), lambda loc, scale: _half_cauchy(loc, scale)),
+    ("HalfNormal", ("scale",), ft.HalfNormal),
+    ("InverseGamma", ("concentration", "scale"),
+     lambda concentration, scale: ft.InverseGamma(concentration, scale)),
+    ("Laplace", ("loc", "scale"), ft.Laplace),
+    ("Logistic", ("loc", "scale"), ft.Logistic),
+    ("LogNormal", ("loc", "scale"), ft.LogNormal),
+    ("Multinomial", ("total_count", "logits", "probs"), _odds(ft.Multinomial), int, EITHER),
+    ("MultivariateNormalDiag", ("loc", "scale_diag"),
+     lambda loc, scale_diag: ft.Normal(loc, scale_diag).to_event(1)),
+    ("MultivariateNormalTriL", ("loc", "scale_tril"),
+     lambda loc, scale_tril: ft.MultivariateNormal(loc, scale_tril=scale_tril)),
+    ("MultivariateNormalFullCovariance", ("loc", "covariance_matrix"),
+     lambda loc, covariance_matrix: ft.MultivariateNormal(loc, covariance_matrix)),
+    ("NegativeBinomial", ("total_count", "logits", "probs"),
+     _odds(lambda total_count, **odds: _negative_binomial(total_count, **odds)), int, EITHER),
+    ("Normal", ("loc", "scale"), ft.Normal),
+    ("Pareto", ("concentration", "scale"),
+     lambda concentration, scale: ft.Pareto(scale, concentration)),
+    ("Poisson", ("rate", "log_rate"),
+     lambda rate, log_rate: ft.Poisson(jnp.exp(log_rate) if rate is None else rate), int,
+     {"rate": None, "log_rate": None}),
+    ("StudentT", ("df", "loc", "scale"), ft.StudentT),
+    ("TruncatedNormal", ("loc", "scale", "low", "high"), ft.TruncatedNormal),
+    ("Uniform", ("low", "high"), ft.Uniform, float, {"low": 0.0, "high": 1.0}),
+    ("VonMises", ("loc", "concentration"), ft.VonMises),
+    ("Weibull", ("concentration", "scale"),
+     lambda concentration, scale: ft.Weibull(scale, concentration)),
+]  # fmt: skip
+
+
+def _half_cauchy(loc: Any, scale: Any) -> Any:
+    shifted = ft.transforms.AffineTransform(loc, 1.0, domain=ft.constraints.positive)
+    at_zero = not isinstance(loc, Tracer) and np.all(np.asarray(loc) == 0)
+    return (
+        ft.HalfCauchy(scale)
+        if at_zero
+        else ft.TransformedDistribution(ft.HalfCauchy(scale), shifted)
+    )
+
+
+def _negative_binomial(total_count: Any, probs: Any = None, logits: Any = None) -> Any:
+    return ft.NegativeBinomial(total_count, probs=probs, logits=logits)
+
+
+CLASSES = {
+    row[0]: distribution(*row[:3], *row[3:4], **(row[4] if len(row) > 4 else {})) for row in _TABLE
+}
+globals().update(CLASSES)
+
+__all__ = ["Distribution"]
+__all__ += list(CLASSES)

@@ -1,0 +1,196 @@
+"""State TensorFlow Probability's transition kernels, each by one of finetti's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from finetti.dialects.tfp.bijectors import Bijector, Identity, log_jacobian
+from finetti.kernels.hmc import Hamiltonian
+from finetti.kernels.kernel import Kernel
+from finetti.kernels.metropolis import RandomWalk
+from finetti.kernels.nuts import NoUTurn
+
+Parts = list[Any]
+
+
+@dataclass(frozen=True)
+class Moves:
+    """Hold what a transition kernel comes down to.
+
+    `target` gives the log density of the unconstrained parts of the state, which `bijectors` map to
+    the program's own. `adapt` counts the first steps that adapt the step size.
+    """
+
+    target: Callable[..., Any]
+    kernel: Kernel
+    step_size: Any
+    bijectors: tuple[Any, ...] | None = None
+    adapt: int = 0
+    layers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class HamiltonianMonteCarlo:
+    """Follow trajectories of a fixed number of leapfrogs, with the identity for mass matrix.
+
+    `step_size` is a number, or a list of one for each part of the state.
+    """
+
+    target_log_prob_fn: Callable[..., Any]
+    step_size: Any
+    num_leapfrog_steps: int
+    state_gradients_are_stopped: bool = False
+    seed: int | None = None
+    name: str | None = None
+
+    def moves(self) -> Moves:
+        """Return what it comes down to."""
+        kernel = Hamiltonian(int(self.num_leapfrog_steps))
+        return Moves(self.target_log_prob_fn, kernel, self.step_size)
+
+
+@dataclass(frozen=True, eq=False)
+class NoUTurnSampler:
+    """Follow trajectories until they turn back, with the identity for mass matrix."""
+
+    target_log_prob_fn: Callable[..., Any]
+    step_size: Any
+    max_tree_depth: int = 10
+    seed: int | None = None
+    name: str | None = None
+
+    def moves(self) -> Moves:
+        """Return what it comes down to."""
+        return Moves(self.target_log_prob_fn, NoUTurn(int(self.max_tree_depth)), self.step_size)
+
+
+@dataclass(frozen=True)
+class RandomWalkNormal:
+    """Propose normal steps: `scale` is a number, or a list of one for each part of the state."""
+
+    scale: Any = 1.0
+
+
+def random_walk_normal_fn(scale: Any = 1.0, name: str | None = None) -> RandomWalkNormal:
+    """Return the proposal of normal steps."""
+    return RandomWalkNormal(scale)
+
+
+@dataclass(frozen=True, eq=False)
+class RandomWalkMetropolis:
+    """Propose normal steps and accept them by Metropolis' rule."""
+
+    target_log_prob_fn: Callable[..., Any]
+    new_state_fn: RandomWalkNormal = RandomWalkNormal()
+    seed: int | None = None
+    name: str | None = None
+
+    def moves(self) -> Moves:
+        """Return what it comes down to."""
+        return Moves(self.target_log_prob_fn, RandomWalk(), self.new_state_fn.scale)
+
+
+@dataclass(frozen=True, eq=False)
+class TransformedTransitionKernel:
+    """Move on the unconstrained scale: bijectors map it to the program's own state."""
+
+    inner_kernel: Any
+    bijector: Any
+    name: str | None = None
+
+    def moves(self) -> Moves:
+        """Return what it comes down to."""
+        inner = self.inner_kernel.moves()
+        listed = isinstance(self.bijector, list | tuple)
+        bijectors = tuple(self.bijector) if listed else (self.bijector,)
+
+        def target(*parts: Any) -> Any:
+            pairs = list(zip(bijectors, parts, strict=True))
+            jacobian = sum(log_jacobian(bijector, x) for bijector, x in pairs)
+            return inner.target(*(bijector.forward(x) for bijector, x in pairs)) + jacobian
+
+        return replace(inner, target=target, bijectors=bijectors, layers=("inner", *inner.layers))
+
+
+@dataclass(frozen=True, eq=False)
+class DualAveragingStepSizeAdaptation:
+    """Adapt the inner kernel's step size in the first steps, to a target acceptance probability.
+
+    Hoffman & Gelman 2014, section 3.2.
+    """
+
+    inner_kernel: Any
+    num_adaptation_steps: int
+    target_accept_prob: float | int = 0.75
+    name: str | None = None
+
+    def moves(self) -> Moves:
+        """Return what it comes down to."""
+        inner = self.inner_kernel.moves()
+        kernel = _aiming(inner.kernel, float(self.target_accept_prob))
+        steps = int(self.num_adaptation_steps)
+        return replace(inner, kernel=kernel, adapt=steps, layers=("new", *inner.layers))
+
+
+SimpleStepSizeAdaptation = DualAveragingStepSizeAdaptation
+
+
+def _aiming(kernel: Kernel, rate: float) -> Kernel:
+    if isinstance(kernel, Hamiltonian | NoUTurn | RandomWalk):
+        return replace(kernel, target_acceptance=rate)
+    raise TypeError(f"{type(kernel).__name__} has no step size to adapt")
+
+
+@dataclass(frozen=True, eq=False)
+class Shapes:
+    """Hold the shapes of a state's parts, and how they lie in one vector."""
+
+    shapes: tuple[tuple[int, ...], ...]
+
+    def join(self, parts: Parts) -> Any:
+        """Return the parts of one chain's state as a vector."""
+        return jnp.concatenate([jnp.ravel(jnp.asarray(p, float)) for p in parts])
+
+    def split(self, vector: Any) -> Parts:
+        """Return a vector's parts; leading axes stay."""
+        ends = np.cumsum([int(np.prod(s)) for s in self.shapes])
+        pieces = jnp.split(vector, ends[:-1], axis=-1)
+        lead = vector.shape[:-1]
+        return [p.reshape(*lead, *s) for p, s in zip(pieces, self.shapes, strict=True)]
+
+    def spread(self, sizes: Any) -> np.ndarray:
+        """Return step sizes, one for all or a list of one a part, as one for each coordinate."""
+        each = sizes if isinstance(sizes, list | tuple) else [sizes] * len(self.shapes)
+        full = [
+            np.broadcast_to(np.asarray(e, float), s) for e, s in zip(each, self.shapes, strict=True)
+        ]
+        return np.concatenate([f.ravel() for f in full])
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """Give the log density of a vector by a function of a state's parts.
+
+    `batched` tells that the function expects a leading axis of chains.
+    """
+
+    function: Callable[..., Any]
+    parts: Shapes
+    batched: bool
+
+    def log_density(self, constants: Any, position: Any) -> Any:
+        """Return the log density at a vector."""
+        parts = self.parts.split(position)
+        if self.batched:
+            return jnp.reshape(self.function(*(p[None] for p in parts)), (1,))[0]
+        return jnp.reshape(jnp.asarray(self.function(*parts), float), ())
+
+
+def bijectors_of(moves: Moves, count: int) -> tuple[Bijector, ...]:
+    """Return the bijector of each part of the state."""
+    return moves.bijectors or tuple(Identity() for _ in range(count))

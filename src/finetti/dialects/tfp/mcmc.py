@@ -1,0 +1,215 @@
+"""Sample chains by TensorFlow Probability's interface, with finetti's kernels and its one loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from finetti.dialects import tf
+from finetti.dialects.tfp.distributions import settled
+from finetti.dialects.tfp.kernels import (
+    DualAveragingStepSizeAdaptation,
+    HamiltonianMonteCarlo,
+    Moves,
+    NoUTurnSampler,
+    RandomWalkMetropolis,
+    Shapes,
+    SimpleStepSizeAdaptation,
+    Target,
+    TransformedTransitionKernel,
+    bijectors_of,
+    random_walk_normal_fn,
+)
+from finetti.dialects.tfp.statistics import effective_sample_size, potential_scale_reduction
+from finetti.fit.run import Runner, gather
+from finetti.fit.sweep import Course
+from finetti.kernels.hmc import Hamiltonian
+from finetti.kernels.kernel import Point, Tuning, evaluate
+from finetti.kernels.metropolis import RandomWalk
+
+
+class AcceptedResults(NamedTuple):
+    """Hold what is known of the state a step ended in."""
+
+    target_log_prob: Any
+    step_size: Any
+
+
+class KernelResults(NamedTuple):
+    """Hold what steps tell, one row a result.
+
+    `log_accept_ratio` is that of the acceptance probability, at most 0. `leapfrogs_taken`,
+    `has_divergence` and `energy` are zero for kernels without them. `inner_results` is what the
+    kernel that an adaptation or a transformation holds tells: the same.
+    """
+
+    is_accepted: Any
+    log_accept_ratio: Any
+    accepted_results: AcceptedResults
+    target_log_prob: Any
+    step_size: Any
+    leapfrogs_taken: Any
+    has_divergence: Any
+    energy: Any
+
+    @property
+    def inner_results(self) -> KernelResults:
+        """Return the results of the kernel within."""
+        return self
+
+    @property
+    def new_step_size(self) -> Any:
+        """Return the step size, by an adaptation's name for it."""
+        return self.step_size
+
+
+class StatesAndTrace(NamedTuple):
+    """Hold the states and what `trace_fn` made of each step."""
+
+    all_states: Any
+    trace: Any
+
+
+def _everything(state: Any, results: KernelResults) -> KernelResults:
+    return results
+
+
+def sample_chain(  # noqa: PLR0913 - TensorFlow Probability's own arguments
+    num_results: int,
+    current_state: Any,
+    previous_kernel_results: None = None,
+    kernel: Any = None,
+    num_burnin_steps: int = 0,
+    num_steps_between_results: int = 0,
+    trace_fn: Callable[..., Any] | None = _everything,
+    return_final_kernel_results: bool = False,
+    parallel_iterations: int = 10,
+    seed: int | None = None,
+    name: str | None = None,
+) -> Any:
+    """Return the states that a kernel visits, and what `trace_fn(state, results)` makes of each.
+
+    The first state comes after `num_burnin_steps` + 1 steps; then `num_steps_between_results`
+    steps are left out between two results. States have a leading axis of results. A leading axis
+    that the target's value has too is one of chains. With `trace_fn=None` only states are returned.
+    """
+    if kernel is None:
+        raise ValueError("sample_chain needs kernel=, such as tfp.mcmc.HamiltonianMonteCarlo(...)")
+    listed = isinstance(current_state, list | tuple)
+    parts = [np.asarray(tf.value_of(p)) for p in (current_state if listed else [current_state])]
+    with jax.enable_x64(True):
+        run = _Run(kernel.moves(), parts, seed)
+        stride = num_steps_between_results + 1
+        wanted = num_burnin_steps + 1 + (num_results - 1) * stride
+        rows = num_burnin_steps + np.arange(num_results) * stride
+        states, results = run.walk(wanted, rows)
+        made = states if listed else states[0]
+        if trace_fn is None:
+            return made
+        traced = results if trace_fn is _everything else _trace(trace_fn, made, results)
+    final = jax.tree.map(lambda x: x[-1], results)
+    if return_final_kernel_results:
+        return made, traced, final
+    return StatesAndTrace(made, traced)
+
+
+def _trace(trace_fn: Callable[..., Any], states: Any, results: KernelResults) -> Any:
+    """Apply the function to each result; as one array program where it can be."""
+    try:
+        return jax.tree.map(settled, jax.vmap(trace_fn)(states, results))
+    except (jax.errors.JAXTypeError, TypeError):
+        count = len(results.is_accepted)
+        pick = lambda tree, i: jax.tree.map(lambda x: x[i], tree)  # noqa: E731
+        rows = [trace_fn(pick(states, i), pick(results, i)) for i in range(count)]
+        return jax.tree.map(lambda *x: np.stack(x), *rows)
+
+
+class _Run:
+    """Drive the chains of one call."""
+
+    def __init__(self, moves: Moves, parts: list[np.ndarray], seed: int | None) -> None:
+        self.moves, self.bijectors = moves, bijectors_of(moves, len(parts))
+        free = [
+            jnp.asarray(b.inverse(p.astype(float)))
+            for b, p in zip(self.bijectors, parts, strict=True)
+        ]
+        value = jnp.asarray(jax.eval_shape(moves.target, *free).shape, int)
+        self.batched = len(value) > 0
+        chains = int(free[0].shape[0]) if self.batched else 1
+        if len(value) > 1:
+            raise ValueError(f"one axis of chains can lead, not {len(value)}: {tuple(value)}")
+        self.shapes = Shapes(tuple(x.shape[1:] if self.batched else x.shape for x in free))
+        target = Target(moves.target, self.shapes, self.batched)
+        rows = free if self.batched else [x[None] for x in free]
+        start = jax.vmap(lambda *x: self.shapes.join(list(x)))(*rows)
+        points = jax.jit(jax.vmap(lambda x: evaluate(lambda y: target.log_density(None, y), x)))(
+            start
+        )
+        if not np.isfinite(points.log_density).all():
+            raise ValueError("the target's log density is not finite at current_state")
+        self.start = np.asarray(start)
+        keys = jax.random.split(tf.RANDOMNESS.key(seed), chains)
+        spread = self.shapes.spread(moves.step_size)
+        self.size, self.scale = float(np.exp(np.log(spread).mean())), spread
+        course = Course(moves.kernel, target, (), capacity=0)
+        points = Point(*(jnp.moveaxis(a, 0, -1) for a in points))
+        self.runner = Runner(course, None, keys, points, self.size)
+        self.runner.adopt(Tuning(jnp.asarray(self.size), jnp.asarray(spread / self.size)))
+
+    def walk(self, wanted: int, rows: np.ndarray) -> tuple[list[Any], KernelResults]:
+        """Make steps; return the states and results of some of them."""
+        phases = []
+        adapt = min(self.moves.adapt, wanted)
+        if adapt:
+            phases.append(gather(list(self.runner.chunks(1, adapt, True)), adapt))
+            learned = self.runner.learned()
+            self.runner.adopt(Tuning(learned.step_size, jnp.asarray(self.scale / self.size)))
+        if wanted > adapt:
+            left = wanted - adapt
+            phases.append(gather(list(self.runner.chunks(2, left, False)), left))
+        positions = np.concatenate([p.positions for p in phases], 1)
+        before = np.concatenate([self.start[:, None], positions[:, :-1]], 1)
+        info = {k: np.concatenate([p.info[k] for p in phases], 1)[:, rows] for k in phases[0].info}
+        moved = (positions != before).any(-1)[:, rows]
+        free = self.shapes.split(jnp.asarray(self._lead(positions[:, rows])))
+        states = [np.asarray(b.forward(x)) for b, x in zip(self.bijectors, free, strict=True)]
+        return states, self._results(moved, {k: self._lead(v) for k, v in info.items()})
+
+    def _lead(self, array: np.ndarray) -> np.ndarray:
+        """Put results first; a single chain has no axis."""
+        return np.moveaxis(array, 0, 1) if self.batched else array[0]
+
+    def _results(self, moved: np.ndarray, info: dict[str, np.ndarray]) -> KernelResults:
+        simple = isinstance(self.moves.kernel, Hamiltonian | RandomWalk)
+        with np.errstate(divide="ignore"):
+            ratio = np.log(info["acceptance"])
+        accepted = AcceptedResults(info["log_density"], info["step_size"])
+        return KernelResults(
+            is_accepted=self._lead(moved) if simple else np.ones_like(self._lead(moved)),
+            log_accept_ratio=ratio,
+            accepted_results=accepted,
+            target_log_prob=info["log_density"],
+            step_size=info["step_size"],
+            leapfrogs_taken=info["gradients"],
+            has_divergence=info["diverging"],
+            energy=info["energy"],
+        )
+
+
+__all__ = [
+    "DualAveragingStepSizeAdaptation",
+    "HamiltonianMonteCarlo",
+    "NoUTurnSampler",
+    "RandomWalkMetropolis",
+    "SimpleStepSizeAdaptation",
+    "StatesAndTrace",
+    "TransformedTransitionKernel",
+    "effective_sample_size",
+    "potential_scale_reduction",
+    "random_walk_normal_fn",
+    "sample_chain",
+]

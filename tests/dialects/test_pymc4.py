@@ -1,0 +1,213 @@
+"""Check what both designs of PyMC4 do beside the founding programs."""
+
+import jax
+import numpy as np
+import pytest
+from scipy import stats
+
+import finetti as ft
+from finetti.dialects import edward2 as ed
+from finetti.dialects import pymc4 as pm
+from finetti.dialects import tf
+from finetti.errors import DuplicateSite
+
+
+def configured():
+    model = pm.Model(n=3, scale=2.0)
+
+    @model.define
+    def process(cfg):
+        mu = ed.Normal(loc=0.0, scale=cfg.scale, name="mu")
+        return ed.Normal(loc=mu * tf.ones(cfg.n), scale=1.0, name="y")
+
+    return model, process
+
+
+def test_a_configuration_has_attributes():
+    model, _ = configured()
+    assert model.cfg.n == model.cfg["n"] == 3
+    with pytest.raises(KeyError, match="`missing`"):
+        _ = model.cfg.missing
+
+
+def test_define_collects_the_variables_and_returns_the_function():
+    model, process = configured()
+    assert list(model.variables) == ["mu", "y"]
+    assert model.variables["y"].shape == (3,)
+    assert isinstance(process(pm.Config(n=2, scale=1.0)), ed.RandomVariable)
+
+
+def test_two_variables_of_one_name_are_refused():
+    model = pm.Model()
+    with pytest.raises(KeyError, match="`x`"):
+
+        @model.define
+        def process(cfg):
+            ed.Normal(loc=0.0, scale=1.0, name="x")
+            ed.Normal(loc=0.0, scale=1.0, name="x")
+
+
+def test_observing_replaces_and_reset_forgets():
+    model, _ = configured()
+    assert model.observe(y=np.zeros(3)) is model
+    assert list(model.unobserved) == ["mu"]
+    assert list(model.observe(mu=1.0).unobserved) == ["y"]
+    assert list(model.reset().unobserved) == ["mu", "y"]
+    assert model.configure(n=5, y=np.ones(5)).variables["y"].shape == (5,)
+    assert list(model.unobserved) == ["mu"]
+    assert "y" in pm.Model(y=1.0).observed
+
+
+def test_a_test_point_has_the_unobserved():
+    model, _ = configured()
+    model.observe(y=np.zeros(3))
+    point = model.test_point()
+    assert list(point) == ["mu"]
+    assert np.isfinite(point["mu"])
+    assert model.test_point(sample=False)["mu"] == 0.0
+
+
+def test_the_target_takes_states_in_order():
+    model, _ = configured()
+    model.observe(y=np.ones(3))
+    known = stats.norm(0, 2).logpdf(0.5) + 3 * stats.norm(0.5, 1).logpdf(1.0)
+    assert float(model.target_log_prob_fn()(0.5)) == pytest.approx(known)
+    assert float(model.target_log_prob_fn(0.5)) == pytest.approx(known)
+
+
+def test_inline_makes_a_model():
+    @pm.inline(n=2)
+    def made(cfg):
+        return ed.Normal(loc=tf.zeros(cfg.n), scale=1.0, name="x")
+
+    assert made.variables["x"].shape == (2,)
+
+
+@pm.model
+def inner(scale):
+    x = yield pm.Normal("x", 0, scale)
+    yield pm.Deterministic("double", 2 * x)
+    return x
+
+
+@pm.model
+def outer():
+    x = yield inner(2.0)
+    rate = yield pm.Gamma("rate", 2.0, 3.0)
+    yield pm.Potential(-0.5 * x**2)
+    y = yield pm.Normal("y", x, rate, plate=3, observed=np.zeros(3))
+    return y
+
+
+def test_nested_models_prefix_their_names():
+    names = [v.name for v in outer().finetti.variables]
+    assert names == [
+        "outer/inner/x",
+        "outer/inner/double",
+        "outer/inner",
+        "outer/rate",
+        "outer/potential 0",
+        "outer/y",
+        "outer",
+    ]
+    value, state = pm.evaluate_model(outer(), {"outer/inner/x": 1.0, "outer/rate": 0.5})
+    known = stats.norm(0, 2).logpdf(1) + stats.gamma(2, scale=1 / 3).logpdf(0.5) - 0.5
+    known += 3 * stats.norm(1, 0.5).logpdf(0)
+    assert state.collect_log_prob() == pytest.approx(known)
+    assert state.deterministics["outer/inner/double"] == 2.0
+    np.testing.assert_array_equal(value, np.zeros(3))
+
+
+def test_the_transformed_density_has_the_jacobian():
+    values = {"outer/inner/x": 1.0, "outer/__log_rate": np.log(0.5)}
+    _, state = pm.evaluate_model_transformed(outer(), values)
+    _, plain = pm.evaluate_model(outer(), {"outer/inner/x": 1.0, "outer/rate": 0.5})
+    assert state.collect_log_prob() == pytest.approx(plain.collect_log_prob() + np.log(0.5))
+    assert state.all_values["outer/__log_rate"] == pytest.approx(np.log(0.5))
+    with pytest.raises(ft.UnknownSite, match="nobody"):
+        pm.evaluate_model_transformed(outer(), {"outer/nobody": 1.0})
+
+
+def test_two_calls_of_one_model_need_names():
+    @pm.model
+    def twice():
+        yield inner(1.0)
+        yield inner(1.0)
+
+    with pytest.raises(DuplicateSite):
+        _ = twice().finetti.variables
+
+    @pm.model
+    def named():
+        yield inner(1.0, name="a")
+        yield inner(1.0, name="b")
+
+    names = [v.name for v in named().finetti.variables if v.kind == "latent"]
+    assert names == ["named/a/x", "named/b/x"]
+
+
+def test_plates_are_independent_copies():
+    @pm.model
+    def plates():
+        yield pm.Normal("one", 0, 1, plate=1)
+        yield pm.Normal("many", 0, 1, plate=(2, 3))
+        yield pm.Dirichlet("p", np.ones(4), plate=2)
+
+    shapes = {v.name: v.shape for v in plates().finetti.variables}
+    assert shapes == {"plates/one": (1,), "plates/many": (2, 3), "plates/p": (2, 4)}
+
+
+def test_what_a_model_yields_is_checked():
+    @pm.model
+    def wrong():
+        yield 3
+
+    with pytest.raises(TypeError, match="yields distributions"):
+        _ = wrong().finetti.variables
+    with pytest.raises(TypeError, match="`x` takes loc, scale"):
+        pm.Normal("x", 0, 1, 2)
+    with pytest.raises(TypeError, match="sample takes a model"):
+        pm.sample(outer)
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    tf.set_random_seed(1)
+    return pm.sample(outer(), num_samples=300, num_chains=3, burn_in=200)
+
+
+def test_a_sample_is_a_pair_and_arvizs_groups(drawn):
+    trace, sample_stats = drawn
+    assert trace["outer/inner/x"].shape == (300, 3)
+    assert trace["outer/inner/double"] == pytest.approx(2 * trace["outer/inner/x"])
+    np.testing.assert_allclose(np.exp(trace["outer/__log_rate"]), trace["outer/rate"])
+    assert sample_stats["diverging"].shape == (300, 3)
+    assert drawn.posterior["outer/inner/x"].dims == ("chain", "draw")
+    assert drawn.tree["posterior"]["outer.inner.x"].shape == (3, 300)
+    assert drawn.observed_data["outer.y"].shape == (3,)
+
+
+def test_predictions_have_the_observed_variables(drawn):
+    tf.set_random_seed(2)
+    prior = pm.sample_prior_predictive(outer(), sample_shape=2000)
+    assert prior["outer/y"].shape == (2000, 3)
+    assert prior["outer/inner/x"].std() == pytest.approx(2, rel=4 / np.sqrt(2 * 2000))
+    posterior = pm.sample_posterior_predictive(outer(), drawn)
+    assert list(posterior) == ["outer/y"]
+    assert posterior["outer/y"].shape == (300, 3, 3)
+    trace = drawn.trace
+    z = (posterior["outer/y"] - trace["outer/inner/x"][..., None]) / trace["outer/rate"][..., None]
+    assert abs(z.mean()) < 4 / np.sqrt(z.size)
+    assert abs(z.std() - 1) < 4 / np.sqrt(2 * z.size)
+    tree = pm.trace_to_arviz(drawn.trace, posterior_predictive=posterior)
+    assert tree["posterior_predictive"]["outer.y"].shape == (3, 300, 3)
+
+
+def test_data_may_be_replaced():
+    value, state = pm.evaluate_model(outer(), observed={"outer/y": np.ones(3)})
+    np.testing.assert_array_equal(value, np.ones(3))
+    np.testing.assert_array_equal(state.observed_values["outer/y"], np.ones(3))
+
+
+def test_nothing_global_changes():
+    assert not jax.config.jax_enable_x64
