@@ -10,6 +10,13 @@ from jaxtyping import install_import_hook
 install_import_hook("finetti", "beartype.beartype")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def forget():
+    """Let go of a file's compiled programs: a process can hold only so many pieces of code."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture
 def float64():
     """Compute in float64 for one test."""

@@ -169,7 +169,10 @@ class Integrate(Marginal):
         mode = jax.lax.stop_gradient(fixed.plus(factor.solve(slope)))
         value, slope = self.differentiate(terms)(mode)
         step = factor.solve(slope)  # what rounding left of it
-        return Expansion(value + 0.5 * slope.dot(step), mode.plus(step), factor)
+        left = 0.5 * slope.dot(step)
+        sound = jnp.abs(left) <= 0.1 * (1 + jnp.abs(value))  # else scales are too far apart
+        value = jnp.where(sound, value + left, -jnp.inf)
+        return Expansion(value, mode.plus(step), factor)
 
     def read(
         self, terms: Terms, centre: Vector, constants: Mapping[str, Any]
