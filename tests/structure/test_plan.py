@@ -168,7 +168,10 @@ def test_a_discrete_site_that_cannot_be_summed_out_is_refused_with_a_way_out(
     (row,) = [row for row in model.plan().rows() if row.site == "n"]
     assert row.done == "refuse"
     assert model.plan().dimensions() == "not to be sampled as it stands: see `n`"
-    with pytest.raises(ft.ModelError, match=r"^site `n` is discrete .*; or observe it, or move it with ft\.Compound\(\)$") as refused:
+    with pytest.raises(
+        ft.ModelError,
+        match=r"^site `n` is discrete .*; or observe it, or move it with ft\.Compound\(\)$",
+    ) as refused:
         ft.density(model, model.plan())
     for said in (row.why, str(refused.value)):
         assert reason in said
