@@ -142,3 +142,47 @@ def test_a_fixed_step_is_kept():
     stats = ft.fit(case.build(), method, progress=False).tree["sample_stats"]
     assert (stats["step_size"] == 0.4).all()
     assert (stats["n_steps"] == 3).all()
+
+
+@ft.model
+def count_and_switch(y):
+    share = ft.sample("share", ft.Beta(2, 2))
+    count = ft.sample("count", ft.Poisson(4.0))
+    on = ft.sample("on", ft.Bernoulli(share))
+    ft.sample("y", ft.Normal(count + 2.0 * on, 1.0), obs=y)
+
+
+def test_what_is_summed_out_is_read_given_what_is_moved_as_it_is():
+    """Draws, moments and state probabilities all depend on the discrete site that is left."""
+    model, counts = count_and_switch(5.0), np.arange(60)
+    prior = np.cumsum(np.log(np.r_[1.0, 4.0 / counts[1:]]))
+    weights = np.exp(prior[:, None] - 0.5 * (5 - counts[:, None] - 2 * np.arange(2)) ** 2)
+    weights /= weights.sum()
+    method = ft.Compound(draws=4000, warmup=500, thin=2)
+    whole = ft.fit(model, method, plan=model.plan(), seed=1, progress=False)
+    part = ft.fit(model, method, plan=model.plan(), keep=["share"], seed=1, progress=False)
+    for name, exact in (("count", weights.sum(1) @ counts), ("on", weights[:, 1].sum())):
+        draws = np.asarray(whole[name], float)
+        error = float(standard_error(draws))
+        assert abs(draws.mean() - exact) < 4 * error, name
+        assert abs(float(part.moments[name].sel(moment="mean")) - exact) < 4 * error, name
+        if name == "on":
+            found = whole.probabilities(name).sel(on_state=1)
+            assert abs(float(found) - exact) < 4 * error
+    stats = whole.tree["sample_stats"].dataset
+    assert stats["step_size"].shape == (4, 4000, 2)
+    assert (stats["n_steps"] == 4).all()  # two blocks, two steps a draw kept
+
+
+@pytest.mark.parametrize("step_size", [None, 0.2], ids=["learned", "kept"])
+def test_trajectories_sample_a_model_whose_effects_are_centred(step_size):
+    """A step size that is kept stays in the model's own coordinates."""
+    case = zoo.schools("stan_posteriordb")
+    model = case.build()
+    plan = model.plan().without("integrate out") if step_size is None else None
+    method = ft.HMC(draws=1000, warmup=500, leapfrogs=10, step_size=step_size)
+    assert method.plan(model, plan).form.moves if step_size is None else True
+    posterior = ft.fit(model, method, plan=plan, seed=1, progress=False)
+    scores = zoo.misses(posterior, case.reference)
+    assert max(map(abs, scores.values())) < 4, zoo.worst(scores)
+    assert (posterior.tree["sample_stats"]["step_size"] == step_size).all() or step_size is None
