@@ -40,6 +40,10 @@ def test_noncentred_matches_the_exact_posterior(name, planned):
     assert_matches(zoo.schools(name), planned=planned)
 
 
+def test_the_model_as_written_matches_too():
+    assert_matches(zoo.schools("stan_posteriordb"), planned=False)
+
+
 @pytest.mark.parametrize("form", [zoo.centred_schools, zoo.noncentred_schools])
 @pytest.mark.parametrize("name", shortened(zoo.VARIANTS, "pymc4_2020", "bda3_flat"))
 def test_the_plan_makes_one_of_both_forms(name, form):
