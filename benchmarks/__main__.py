@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
-from benchmarks import cold, counts, eight_schools, growth, warm
+from benchmarks import cold, counts, eight_schools, forms, growth, warm
 from benchmarks.entries import AS_WRITTEN, FINETTI, NUMPYRO, NUTPIE, PYMC, Finetti
 from benchmarks.entry import Entry
 from benchmarks.problem import Problem
@@ -87,11 +87,18 @@ def run_growth(name: str, cases: tuple[growth.Case, ...]) -> None:
     report(Result(name, title, samples, growth.COLUMNS, wall, ()), (FINETTI,))
 
 
+def run_forms() -> None:
+    samples = forms.measure([])
+    title = "models written centred and non-centred, as planned and as written"
+    report(Result("forms", title, samples, forms.COLUMNS, forms.RATE, ()), (FINETTI,))
+
+
 BENCHMARKS = {
     "imports": lambda: imports(rounds=10),
     "eight_schools": run_eight_schools,
     "counts": run_counts,
     "levels": run_levels,
+    "forms": run_forms,
     "growth": lambda: run_growth("growth_normal", growth.NORMAL),
     "growth_poisson": lambda: run_growth("growth_poisson", growth.POISSON),
 }

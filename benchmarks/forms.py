@@ -10,10 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.results import WALL, Column
 from benchmarks.simulated import FORMS
 
-SEEDS = (1, 2, 3)
+SEEDS = (1, 2)
 Sample = dict[str, float]
+RATE = Column("ESS/1000 gradients", lambda s: s["ess per 1000 gradients"], ".1f")
+COLUMNS = (
+    WALL,
+    Column("least ESS", lambda s: s["ess"], ",.0f"),
+    RATE,
+    Column("divergences", lambda s: s["divergences"], ".0f"),
+)
 
 
 def hierarchical() -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
