@@ -90,7 +90,8 @@ def positions(dim):
 
 def test_no_constraint_that_has_a_bijection_is_left_out():
     met = {type(case[0]) for case in ROUND_TRIPS.values()} | NO_COMPLEX
-    assert met == set(biject_to._registry)
+    theirs = {c for c in biject_to._registry if c.__module__.startswith("numpyro.")}
+    assert met == theirs
 
 
 @pytest.mark.parametrize("name", ROUND_TRIPS)

@@ -13,6 +13,11 @@ RARE = 0.002  # of the draws: at the usual target acceptance a divergence now an
 CENTRED_WITH_FUNNEL = [v for v in zoo.VARIANTS if v not in CENTRED_WITHOUT_FUNNEL]
 
 
+def shortened(names, *default: str) -> list:
+    """Mark all but a few names as slow."""
+    return [n if n in default else pytest.param(n, marks=pytest.mark.slow) for n in names]
+
+
 def run(case: zoo.Case, method=None, planned: bool = True) -> ft.Posterior:
     model = case.build()
     plan = model.plan() if planned else model.plan().as_written()
@@ -27,14 +32,20 @@ def assert_matches(case: zoo.Case, method=DRAWS, planned: bool = True) -> ft.Pos
     return posterior
 
 
-@pytest.mark.parametrize("planned", [True, False], ids=["planned", "as written"])
 @pytest.mark.parametrize("name", zoo.VARIANTS)
+@pytest.mark.parametrize(
+    "planned", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["planned", "as written"]
+)
 def test_noncentred_matches_the_exact_posterior(name, planned):
     assert_matches(zoo.schools(name), planned=planned)
 
 
+def test_the_model_as_written_matches_too():
+    assert_matches(zoo.schools("stan_posteriordb"), planned=False)
+
+
 @pytest.mark.parametrize("form", [zoo.centred_schools, zoo.noncentred_schools])
-@pytest.mark.parametrize("name", zoo.VARIANTS)
+@pytest.mark.parametrize("name", shortened(zoo.VARIANTS, "pymc4_2020", "bda3_flat"))
 def test_the_plan_makes_one_of_both_forms(name, form):
     """The effects are integrated out; a draw is worth about an independent one.
 
@@ -69,14 +80,16 @@ def test_noncentred_matches_on_a_closer_look(name, metric):
 
 # In pymc2_literal the data outweigh the prior of the effects: there the centred form mixes well,
 # and the non-centred one slowly.
-@pytest.mark.parametrize("name", [v for v in zoo.VARIANTS if v != "pymc2_literal"])
+@pytest.mark.parametrize(
+    "name", shortened([v for v in zoo.VARIANTS if v != "pymc2_literal"], "stan_posteriordb")
+)
 def test_the_noncentred_form_hardly_diverges(name):
     posterior = run(zoo.schools(name), planned=False)
     assert posterior.tree["sample_stats"]["diverging"].mean() < RARE
     assert {f.problem for f in posterior.advice()} <= {"divergences"}
 
 
-@pytest.mark.parametrize("name", CENTRED_WITH_FUNNEL)
+@pytest.mark.parametrize("name", shortened(CENTRED_WITH_FUNNEL, "stan_posteriordb"))
 def test_the_centred_forms_divergences_are_reported_with_their_place(name):
     posterior = run(zoo.schools(name, zoo.centred_schools), planned=False)
     diverging = posterior.tree["sample_stats"]["diverging"].values

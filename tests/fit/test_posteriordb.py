@@ -18,14 +18,29 @@ def scores(name: str, draws: int, seed: int = 1) -> dict[str, float]:
     return {label: z for label, z in found.items() if "alpha_raw" not in label}
 
 
+def assert_matches(name: str, found: dict[str, float]) -> None:
+    """All lie within 4 standard errors of the difference, save for few of hundreds.
+
+    A reference that is itself a Markov chain states the effective number of its draws for means
+    alone. For sds and quantiles ours is an estimate, and we have seen such a reference scatter as
+    three quarters of the draws that it gives would (rats, against 8 fits): one in a hundred of
+    those may lie further out, none beyond 6.
+    """
+    sure = {label: z for label, z in found.items() if label.startswith("mean")}
+    known = zoo.posteriordb(name).reference.values()
+    if all(reference.independent for reference in known):
+        sure = found
+    assert max(map(abs, sure.values())) < 4, zoo.worst(sure)
+    assert max(map(abs, found.values())) < 6, zoo.worst(found)
+    assert sum(abs(z) > 4 for z in found.values()) <= 0.01 * len(found), zoo.worst(found)
+
+
 @pytest.mark.parametrize("name", zoo.POSTERIORDB)
 def test_a_fit_matches_the_reference(name):
-    found = scores(name, draws=2500)
-    assert max(map(abs, found.values())) < 4, zoo.worst(found)
+    assert_matches(name, scores(name, draws=2500))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", zoo.POSTERIORDB)
 def test_a_fit_matches_the_reference_on_a_closer_look(name):
-    found = scores(name, draws=10_000, seed=2)
-    assert max(map(abs, found.values())) < 4, zoo.worst(found)
+    assert_matches(name, scores(name, draws=10_000, seed=2))

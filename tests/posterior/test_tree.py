@@ -26,7 +26,7 @@ def two_way(scale, county, extra):
 def posterior() -> ft.Posterior:
     county = ft.groups(["Pine", "Cook", "Pine", "Lake"])
     model = two_way(2.0, county, {"x": np.arange(4.0)}).condition(y=np.arange(4.0))
-    return ft.fit(model, ft.NUTS(draws=300, warmup=200, chains=3), seed=3, progress=False)
+    return ft.fit(model, ft.NUTS(draws=300, warmup=200, thin=1, chains=3), seed=3, progress=False)
 
 
 def test_the_groups_are_those_of_the_schema(posterior):
@@ -111,7 +111,7 @@ def test_the_fit_is_described(posterior):
 
 def test_without_warm_up_there_are_no_warm_up_statistics():
     model = zoo.schools("stan_posteriordb").build()
-    posterior = ft.fit(model, ft.NUTS(draws=5, warmup=0, chains=1), progress=False)
+    posterior = ft.fit(model, ft.NUTS(draws=5, warmup=0, thin=1, chains=1), progress=False)
     assert "warmup_sample_stats" not in posterior.tree.children
 
 

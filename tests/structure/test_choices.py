@@ -31,7 +31,7 @@ CHOICES: dict[str, tuple[set[str], int]] = {
     "crossed_noncentred": ({"integrate out z_subject, mu, effect, z_item"}, 3),
     "nested": ({"integrate out class_mean, mu, slope, school_mean", "condense score"}, 3),
     "nested_noncentred": ({"integrate out z_class, mu, slope, z_school", "condense score"}, 3),
-    "multivariate_group": ({"integrate out theta, mu"}, 2),
+    "multivariate_group": ({"integrate out theta, mu", "condense y"}, 2),
     "heteroscedastic": ({"integrate out theta, mu"}, 11),
     "weighted_rows": ({"integrate out theta, mu", "condense y"}, 1),
     # Groups whose effects are not Gaussian given the rest
@@ -47,8 +47,8 @@ CHOICES: dict[str, tuple[set[str], int]] = {
     "irt_2pl_noncentred": ({"centre t", "centre log_a, b_raw"}, 144),
     "crossed_answers": ({"centre by_subject", "centre by_item"}, 28),
     "crossed_answers_noncentred": ({"centre z_subject", "centre z_item"}, 28),
-    "nested_counts": ({"centre ward_mean", "centre bed_mean"}, 33),
-    "nested_counts_noncentred": ({"centre z_ward", "centre z_bed"}, 33),
+    "nested_counts": ({"centre ward_mean", "centre bed_mean", "pool calls"}, 33),
+    "nested_counts_noncentred": ({"centre z_ward", "centre z_bed", "pool calls"}, 33),
     # Regressions and Gaussian processes
     "known_scale": ({"integrate out alpha, beta", "condense y"}, 0),
     "kidiq": ({"integrate out beta", "condense kid_score"}, 1),

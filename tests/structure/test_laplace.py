@@ -383,14 +383,16 @@ def test_nothing_is_approximated_unless_asked():
 
 
 def test_the_plan_says_that_it_is_not_exact():
-    text = str(approximated("seeds").plan())
-    assert "approximate by Laplace's method" in text
-    assert "approximate b_raw: 21 blocks of 1 along plate" in text
-    assert "5 of 26 dimensions to sample; NOT exact" in text
+    plan = approximated("seeds").plan()
+    (row,) = [r for r in plan.rows() if r.site == "b_raw"]
+    assert row.done == "approximate by Laplace's method"
+    assert dict(plan.costs())["approximate b_raw"].startswith("21 blocks of 1 along plate")
+    assert "5 of 26 dimensions to sample; NOT exact" in str(plan)
 
 
 def test_crossed_effects_make_a_bordered_arrow():
-    assert "5 blocks of 1 along row, bordered by 3" in str(approximated("crossed_counts").plan())
+    costs = dict(approximated("crossed_counts").plan().costs())
+    assert "5 blocks of 1 along row, bordered by b (3 numbers)" in costs["approximate a, b"]
 
 
 def test_a_parameter_is_taken_out_when_it_is_named():

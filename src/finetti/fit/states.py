@@ -65,7 +65,7 @@ def _placed(lowest: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 def _average(target: Target, given: Given, draws: np.ndarray) -> dict[str, np.ndarray]:
     """Return the mean state probabilities of each site, shape (*shape, states)."""
-    flat = draws.reshape(draws.shape[0] * draws.shape[1], draws.shape[2])
+    flat = draws.reshape(draws.shape[0] * draws.shape[1], draws.shape[2])  # of any dim, 0 too
     sums = [m for m in target.form.marginals if isinstance(m, SumOut)]
     width = sum(prod(s) * n for m in sums for s, n in zip(m.shapes, m.states, strict=True))
     size = int(np.clip(ENTRIES // max(width, 1), 1, min(BATCH, len(flat))))

@@ -120,7 +120,7 @@ class Centre(Move):
         }
 
     def supply(
-        self, reader: Reader, free: Mapping[str, Array], learned: Mapping[str, Array]
+        self, reader: Reader, free: Mapping[str, Array], learned: Mapping[str, Any]
     ) -> dict[str, tuple[Array, Array]]:
         """Return each site's unconstrained value, and the log Jacobian of all with the first."""
         view = self._view(reader, learned)
@@ -136,7 +136,7 @@ class Centre(Move):
         return found
 
     def recover(
-        self, reader: Reader, free: Mapping[str, Array], learned: Mapping[str, Array]
+        self, reader: Reader, free: Mapping[str, Array], learned: Mapping[str, Any]
     ) -> dict[str, Array]:
         """Return what the sampler moves, given the sites' unconstrained values."""
         view = self._view(reader, learned)
@@ -150,15 +150,15 @@ class Centre(Move):
             start += part.width
         return found
 
-    def _view(self, reader: Reader, learned: Mapping[str, Array]) -> View:
+    def _view(self, reader: Reader, learned: Mapping[str, Any]) -> View:
         priors = [part.prior(reader) for part in self.parts]
         effects = [part.effect(reader) for part in self.parts]
         location = jnp.concatenate([loc for loc, _ in priors], -1)
         root = _block_diagonal([root for _, root in priors])
         offset, factor = (jnp.concatenate(both, -1) for both in zip(*effects, strict=True))
         spread = factor[..., None] * root  # S
-        information = learned["information"]
-        pull = learned["pull"] - _times(information, offset + factor * location)
+        information = jnp.asarray(learned["information"])
+        pull = jnp.asarray(learned["pull"]) - _times(information, offset + factor * location)
         precision = jnp.eye(self.width) + _sandwich(spread, information)
         lower = cholesky(precision)
         slope = jnp.sum(spread * pull[..., None], -2)
