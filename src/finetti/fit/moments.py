@@ -56,7 +56,10 @@ def add_moments(
     numbers = sum(prod(v.shape) for v in absent)
     count = min(total, max(FEWEST, NUMBERS // max(numbers, 1)))
     chosen = np.linspace(0, total - 1, count).astype(int)
-    flat, each = draws.reshape(total, -1)[chosen], draw_keys(keys, draws.shape[1])[chosen]
+    flat, each = (
+        draws.reshape(total, draws.shape[2])[chosen],
+        draw_keys(keys, draws.shape[1])[chosen],
+    )
     found = _moments(target, tuple(v.name for v in absent), given, each, flat)
     variables = {dotted(v.name): (("moment", *map(dotted, v.dims)), found[v.name]) for v in absent}
     plates = {dotted(p.name): p.coordinate() for v in absent for p in v.plates}
