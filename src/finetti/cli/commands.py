@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 from rich.console import Console
 
 from finetti import data as tables
+from finetti.cli.binding import bind
 from finetti.cli.source import Source
-from finetti.errors import DataError
 from finetti.fit.fit import fit
 from finetti.fit.methods import NUTS, Chains, Metropolis
-from finetti.language.dims import Groups
 from finetti.model import Model
 from finetti.posterior.posterior import NETCDF, Posterior, open_run
 from finetti.report.tables import SHOWN, plan_table, sites, summary_table
@@ -147,7 +144,7 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
     chosen = _method(method, {name: value for name, value in settings.items() if value is not None})
     console, source = _console(), Source.parse(model)
     with source.answerable():
-        bound = _bind(console, source.load(), data)
+        bound = bind(console, source.load(), data)
         path = _destination(out, bound)
         console.print(plan_table(bound.plan()), "")
         try:
@@ -155,6 +152,9 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
         except KeyboardInterrupt:
             console.print("Stopped before every chain had a draw to keep: nothing is saved.")
             raise typer.Exit(130) from None
+    posterior.tree.attrs["model_file"] = f"{source.file}:{bound.function.__name__}"
+    if data is not None:
+        posterior.tree.attrs["data_file"] = str(data.resolve())
     posterior.save(path)
     kept = posterior.tree["posterior"].sizes["draw"]
     if kept < chosen.draws:
@@ -173,7 +173,7 @@ def plan(model: ModelFile, data: DataFile = None) -> None:
     """
     console, source = _console(), Source.parse(model)
     with source.answerable():
-        console.print(plan_table(_bind(console, source.load(), data).plan()))
+        console.print(plan_table(bind(console, source.load(), data).plan()))
 
 
 @app.command()
@@ -233,38 +233,6 @@ def _destination(out: Path | None, model: Model) -> Path:
     except OSError as error:
         raise typer.BadParameter(f"--out {path} cannot be written: {error}") from error
     return path
-
-
-def _bind(console: Console, model: Model, data: Path | None) -> Model:
-    """Give a model the columns that its parameters name, and print what it got."""
-    parameters = inspect.signature(model.function).parameters
-    needed = [f"`{p.name}`" for p in parameters.values() if p.default is p.empty]
-    if data is None and model.arguments is not None:
-        return model
-    if data is None and needed:
-        raise DataError(
-            f"model `{model.name}` takes {', '.join(needed)}: give a table with these columns, "
-            f"as in --data table.csv"
-        )
-    columns = tables.read(data) if data else {}
-    found = tables.arguments(model, columns)
-    width = max(map(len, parameters), default=0)
-    for name, parameter in parameters.items():
-        got = _described(found[name]) if name in found else f"absent, so {parameter.default!r}"
-        console.print(f"{name:{width}}  {got}", markup=False)
-    unused = [name for name in columns if name not in found]
-    if unused:
-        console.print(f"Not used: {', '.join(unused)}", markup=False)
-    console.print()
-    return model(**found)
-
-
-def _described(value: Any) -> str:
-    if isinstance(value, Groups):
-        return f"{len(value):,} rows in {len(value.labels):,} groups"
-    if isinstance(value, np.ndarray):
-        return f"{' x '.join(f'{n:,}' for n in value.shape)} numbers"
-    return repr(value)
 
 
 def _read_out(

@@ -21,7 +21,8 @@ from finetti.fit.run import Draws
 from finetti.kernels.compound import Compound
 from finetti.language.dims import Groups, Plate
 from finetti.model import Model
-from finetti.posterior.posterior import Posterior, dotted
+from finetti.posterior.naming import dotted
+from finetti.posterior.posterior import Posterior
 from finetti.structure.form import Given
 from finetti.structure.variables import Variable
 from finetti.types import Array, Key
@@ -133,9 +134,9 @@ def gather(
             "constant_data": _constants(model),
         }
     )
-    tree.attrs.update({**attributes, "model": model.name, **_versions()})
+    tree.attrs.update({**attributes, "model": model.name, **_written(model), **_versions()})
     tree["posterior"].attrs.update(tree.attrs)
-    return Posterior(tree)
+    return Posterior(tree, model)
 
 
 def dataset(variables: dict[str, Any], plates: dict[str, Plate]) -> xr.Dataset:
@@ -203,6 +204,14 @@ def _constants(model: Model) -> xr.Dataset:
                 dims = tuple(f"{full}_dim_{i}" for i in range(array.ndim))
                 found[full] = (dims, array)
     return dataset(found, {})
+
+
+def _written(model: Model) -> dict[str, str]:
+    """Return the text of the model's function, where Python can find it."""
+    try:
+        return {"model_source": inspect.cleandoc("\n" + inspect.getsource(model.function))}
+    except (OSError, TypeError):  # written at a prompt, or no plain function
+        return {}
 
 
 def _versions() -> dict[str, str]:

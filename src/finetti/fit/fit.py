@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
 from time import perf_counter
 
 import jax
@@ -64,8 +66,9 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     began = perf_counter()
     method = method or NUTS()
     chosen = method.plan(model, plan)
+    again = partial(_refit, method, plan)
     if isinstance(method, Search):
-        return search(density(model, chosen), method, seed, init)
+        return replace(search(density(model, chosen), method, seed, init), refit=again)
     if not isinstance(method, Chains):
         raise TypeError(f"no way is known to fit by {method!r}")
     understood = density(model, chosen, _natural(model, method))
@@ -109,7 +112,14 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
         posterior = assemble(understood, method, values, kept, warm, attributes)
         posterior = add_probabilities(posterior, understood, target, given, drawn)
         posterior = add_moments(posterior, understood, given, keys, drawn)
-        return judged(posterior, log_ratios(target, given, keys, drawn))
+        posterior = judged(posterior, log_ratios(target, given, keys, drawn))
+        return replace(posterior, refit=again)
+
+
+def _refit(method: Method, plan: Plan | None, model: Model, seed: int) -> Posterior:
+    """Fit another model in the same way."""
+    like = plan and model.plan(refused=plan.refused, wish=plan.wish)
+    return fit(model, method, seed=seed, plan=like, progress=False)
 
 
 def _natural(model: Model, method: Chains) -> frozenset[str]:

@@ -6,6 +6,7 @@ which has less error than drawing it (Gelfand & Smith 1990, who name it after Ra
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from typing import NamedTuple
 
@@ -16,7 +17,8 @@ import numpy as np
 from finetti.density.density import Density, Target
 from finetti.fit.assemble import draw_keys
 from finetti.fit.compiling import OFTEN, compiled
-from finetti.posterior.posterior import MOMENTS, Posterior, dotted
+from finetti.posterior.naming import dotted
+from finetti.posterior.posterior import MOMENTS, Posterior
 from finetti.structure.form import Given
 from finetti.types import Array, Key
 
@@ -66,7 +68,7 @@ def add_moments(
     data = xr.Dataset(variables, {"moment": ["mean", "sd"], **plates}, {"draws": count})
     tree = posterior.tree.copy()
     tree[MOMENTS] = xr.DataTree(data)
-    return Posterior(tree)
+    return replace(posterior, tree=tree)
 
 
 def _moments(

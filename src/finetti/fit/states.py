@@ -6,6 +6,7 @@ often z = k is drawn (Gelfand & Smith 1990, who name it after Rao and Blackwell)
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
 import jax
@@ -14,7 +15,8 @@ import numpy as np
 
 from finetti.density.density import Density, Target
 from finetti.fit.compiling import ONCE, compiled
-from finetti.posterior.posterior import PROBABILITIES, Posterior, dotted
+from finetti.posterior.naming import dotted
+from finetti.posterior.posterior import PROBABILITIES, Posterior
 from finetti.structure.form import Given
 from finetti.structure.rewrites.sum_out import SumOut
 from finetti.types import Array
@@ -46,7 +48,7 @@ def add_probabilities(
         coordinates |= {dotted(p.name): p.coordinate() for p in v.plates} | {dim: values}
     tree = posterior.tree.copy()
     tree[PROBABILITIES] = xr.DataTree(xr.Dataset(variables, coordinates))
-    return Posterior(tree)
+    return replace(posterior, tree=tree)
 
 
 def _placed(lowest: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

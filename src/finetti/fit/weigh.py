@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -48,4 +49,4 @@ def judged(posterior: Posterior, ratios: np.ndarray | None) -> Posterior:
     tree["sample_stats"] = stats.assign(log_ratio=(("chain", "draw"), ratios))
     for node in (tree, tree["posterior"]):
         node.attrs["pareto_k"] = diagnose.pareto_k(ratios)
-    return Posterior(tree)
+    return replace(posterior, tree=tree)

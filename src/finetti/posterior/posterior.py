@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finetti.errors import DataError, MissingExtra, UnknownSite
-from finetti.posterior import advise, diagnose, mode
+import numpy as np
+
+from finetti.errors import DataError, MissingExtra, ModelError, UnknownSite
+from finetti.model import Model
+from finetti.posterior import advise, diagnose, evaluate, mode
+from finetti.posterior.naming import dotted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,9 +33,57 @@ class Posterior:
 
     `posterior["theta"]` is an `xarray.DataArray` of shape (chain, draw, ...). The sites of nested
     models have a dot for the slash in their names, which `posterior["inner/theta"]` finds too.
+
+    `model` is the model with its data, and `refit` fits another model by the same method with a
+    seed; a run opened from a file has neither until `posterior.of(model)` gives the model.
     """
 
     tree: xr.DataTree
+    model: Model | None = None
+    refit: Callable[[Model, int], Posterior] | None = None
+
+    def of(self, model: Model) -> Posterior:
+        """Return the posterior with its model, for a run that was opened from a file.
+
+        `model` has its data. Raises `ModelError` where its sites are not those of the run.
+        """
+        evaluate.latent_draws(model, self.tree)
+        known = self.tree["observed_data"].dataset
+        for v in model.variables:
+            if v.kind != "observed" or v.data is None:
+                continue
+            same = dotted(v.name) in known and np.array_equal(known[dotted(v.name)], v.data)
+            if not same:
+                raise ModelError(
+                    f"site `{v.name}` is observed otherwise in model `{model.name}` than in the "
+                    f"run: give the data of the fit"
+                )
+        return replace(self, model=model)
+
+    def known_model(self, purpose: str) -> Model:
+        """Return the model, or refuse with what it is needed for, such as "predicting"."""
+        if self.model is None:
+            raise ModelError(
+                f"{purpose} needs the model, which a run opened from a file does not bring: "
+                f"give it with its data, as posterior.of(model)"
+            )
+        return self.model
+
+    def log_likelihood(self) -> xr.Dataset:
+        """Return each observation's log probability at each draw, computed now.
+
+        One variable an observed site, dims (chain, draw, *site dims), in nats. Raises
+        `ModelError` for a run without its model.
+        """
+        return evaluate.log_likelihood(self.known_model("the log likelihood"), self.tree)
+
+    def log_prior(self) -> xr.Dataset:
+        """Return each latent variable's log prior density at each draw, given those above it.
+
+        One variable a latent site, dims (chain, draw, *site dims), in nats, on the site's own
+        scale. Raises `ModelError` for a run without its model.
+        """
+        return evaluate.log_prior(self.known_model("the log prior"), self.tree)
 
     def __getitem__(self, name: str) -> xr.DataArray:
         """Return the draws of one site."""
@@ -117,19 +170,12 @@ class Posterior:
         return f"<posterior of {name}: {sizes['chain']} chains x {sizes['draw']} draws>"
 
 
-def dotted(name: str) -> str:
-    """Return a site's name as trees have it: they keep the slash for their groups.
-
-    >>> dotted("inner/theta")
-    'inner.theta'
-    """
-    return name.replace("/", ".")
-
-
-def open_run(path: str | Path) -> Posterior:
+def open_run(path: str | Path, model: Model | None = None) -> Posterior:
     """Open a run that `Posterior.save` or ArviZ wrote, NetCDF or Zarr.
 
-    Raises `DataError` when there is no such run, or it is none.
+    `model`, with its data, is needed for what runs it again, such as predictions. Raises
+    `DataError` when there is no such run, or it is none, `ModelError` where the model is not that
+    of the run.
     """
     import xarray as xr
 
@@ -143,9 +189,10 @@ def open_run(path: str | Path) -> Posterior:
         _require("zarr", "opening a run")
     try:
         with xr.open_datatree(path, engine=engine) as tree:
-            return Posterior(tree.load())
+            found = Posterior(tree.load())
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is no run that can be opened: {error}") from error
+    return found if model is None else found.of(model)
 
 
 def _require_netcdf(purpose: str) -> None:

@@ -15,7 +15,8 @@ from finetti.dialects.pymc4.evaluating import Space
 from finetti.fit.fit import fit
 from finetti.fit.methods import NUTS
 from finetti.language import handlers
-from finetti.posterior.posterior import Posterior, dotted
+from finetti.posterior.naming import dotted
+from finetti.posterior.posterior import Posterior
 from finetti.structure.program import invert
 
 if TYPE_CHECKING:

@@ -1,0 +1,67 @@
+"""Give a model its data from a table, and a saved run its model."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from finetti import data as tables
+from finetti.cli.source import Source
+from finetti.errors import DataError, ModelError
+from finetti.language.dims import Groups
+from finetti.model import Model
+from finetti.posterior.posterior import Posterior, open_run
+
+
+def reopen(run: Path, model: str | None = None, data: Path | None = None) -> Posterior:
+    """Open a saved run with its model and data.
+
+    They are those that `finetti fit` noted in the run, unless given: `model` as file.py or
+    file.py:name, `data` a table. Raises `ModelError` where the run notes no model, or the model
+    is not that of the run, `DataError` where a file is gone.
+    """
+    posterior = open_run(run)
+    reference = model or posterior.attributes.get("model_file")
+    if reference is None:
+        raise ModelError(f"{run} does not say where its model is: give --model file.py")
+    noted = posterior.attributes.get("data_file")
+    table = data or (Path(noted) if noted else None)
+    source = Source.parse(reference)
+    with source.answerable():
+        return posterior.of(bind(Console(quiet=True), source.load(), table))
+
+
+def bind(console: Console, model: Model, data: Path | None) -> Model:
+    """Give a model the columns that its parameters name, and print what it got."""
+    parameters = inspect.signature(model.function).parameters
+    needed = [f"`{p.name}`" for p in parameters.values() if p.default is p.empty]
+    if data is None and model.arguments is not None:
+        return model
+    if data is None and needed:
+        raise DataError(
+            f"model `{model.name}` takes {', '.join(needed)}: give a table with these columns, "
+            f"as in --data table.csv"
+        )
+    columns = tables.read(data) if data else {}
+    found = tables.arguments(model, columns)
+    width = max(map(len, parameters), default=0)
+    for name, parameter in parameters.items():
+        got = _described(found[name]) if name in found else f"absent, so {parameter.default!r}"
+        console.print(f"{name:{width}}  {got}", markup=False)
+    unused = [name for name in columns if name not in found]
+    if unused:
+        console.print(f"Not used: {', '.join(unused)}", markup=False)
+    console.print()
+    return model(**found)
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, Groups):
+        return f"{len(value):,} rows in {len(value.labels):,} groups"
+    if isinstance(value, np.ndarray):
+        return f"{' x '.join(f'{n:,}' for n in value.shape)} numbers"
+    return repr(value)
