@@ -34,6 +34,7 @@ def test_compound_steps_match_the_exact_switchpoint(method):
     assert "switchpoint" in sizes.coords["block"].values
 
 
+@pytest.mark.slow
 def test_a_plan_given_is_kept():
     """A method that can move discrete sites sums them out when the plan says so."""
     model = coal_mining().build()

@@ -35,7 +35,13 @@ def assert_matches(name: str, found: dict[str, float]) -> None:
     assert sum(abs(z) > 4 for z in found.values()) <= 0.01 * len(found), zoo.worst(found)
 
 
-@pytest.mark.parametrize("name", zoo.POSTERIORDB)
+QUICK = ("kidiq", "rats", "surgical", "low_dim_gauss_mix")  # regressions, groups, a mixture
+
+
+@pytest.mark.parametrize(
+    "name",
+    [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in zoo.POSTERIORDB],
+)
 def test_a_fit_matches_the_reference(name):
     assert_matches(name, scores(name, draws=2500))
 

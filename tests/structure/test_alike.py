@@ -16,6 +16,7 @@ from finetti.structure.rewrites import kinds
 from finetti.structure.rewrites.alike import Tally
 
 GROUPS = 300
+SLOW = ("correlated", "covariates")
 
 
 @ft.model
@@ -168,7 +169,10 @@ def tally(plan: Plan) -> Tally | None:
     return next((r for r in plan.rewrites if isinstance(r, Tally)), None)
 
 
-@pytest.mark.parametrize("name", ALIKE)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in ALIKE],
+)
 def test_representatives_give_the_density_and_gradient_of_all_groups(name):
     together, layout = plan(name), Layout.of(plan(name).latent)
     rewrite = tally(together)

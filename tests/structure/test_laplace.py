@@ -165,7 +165,15 @@ FITTING = {
     "crossed_counts": cells,
     "rates": lambda: rates(np.array([3, 0, 8, 4, 1]), np.array([1.0, 2.0, 3.0, 1.0, 0.5])),
 }
-SLOW = ("seeds", "surgical", "count_process", "crossed", "nested", "gaussian_process")
+SLOW = (
+    "crossed_counts",
+    "seeds",
+    "surgical",
+    "count_process",
+    "crossed",
+    "nested",
+    "gaussian_process",
+)
 
 
 def some(*names: str) -> list:
