@@ -88,7 +88,7 @@ def run_growth(name: str, cases: tuple[growth.Case, ...]) -> None:
 
 
 def run_forms() -> None:
-    samples = forms.measure([])
+    samples = forms.measure()
     title = "models written centred and non-centred, as planned and as written"
     report(Result("forms", title, samples, forms.COLUMNS, forms.RATE, ()), (FINETTI,))
 

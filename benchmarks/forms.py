@@ -38,12 +38,10 @@ def hierarchical() -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
     return {**found, "pilots": (zoo.MODELS["pilots"], zoo.MODELS["pilots"]), **FORMS}
 
 
-def measure(names: list[str]) -> dict[str, list[Sample]]:
+def measure() -> dict[str, list[Sample]]:
     """Return the samples of each model, form and plan, one a seed."""
     found: dict[str, list[Sample]] = {}
     for name, forms in hierarchical().items():
-        if names and name not in names:
-            continue
         for form, build in zip(("centred", "non-centred"), forms, strict=True):
             for planned in (True, False):
                 key = f"{name}, {form}, {'planned' if planned else 'as written'}"

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 import finetti as ft
 from finetti.cli import commands, main
+from finetti.cli.binding import reopen
 from finetti.cli.commands import app
 from finetti.cli.source import Source
 
@@ -102,6 +103,26 @@ def test_the_command_line_draws_what_the_library_draws(capsys, folder):
     expected = ft.fit(model(), ft.NUTS(draws=50), seed=3, progress=False)
     assert code == 0
     np.testing.assert_array_equal(ft.open("coin.nc")["p"], expected["p"])
+
+
+def test_a_run_finds_its_model_and_data_again(capsys, folder):
+    written(folder, COIN + "\nbent = coin(20, 3)\n")
+    code, _, _ = run(capsys, "fit", "coin.py:bent", "--out", "bent.zarr", "--draws", "20")
+    assert code == 0
+    assert reopen(folder / "bent.zarr").model.variables[1].data == 3
+    with pytest.raises(ft.ModelError, match="`seen` is observed otherwise"):
+        reopen(folder / "bent.zarr", model="coin.py:coin")
+    (folder / "other.json").write_text('{"tosses": 30, "heads": 3}', encoding="utf-8")
+    with pytest.raises(ft.ModelError, match="argument `tosses` is given otherwise"):
+        reopen(folder / "bent.zarr", model="coin.py:coin", data=folder / "other.json")
+    ft.fit(coin_of(3), ft.NUTS(draws=20), progress=False).save("library.zarr")
+    with pytest.raises(ft.ModelError, match="does not say where its model is"):
+        reopen(Path("library.zarr"))
+
+
+@ft.model
+def coin_of(heads):
+    ft.sample("seen", ft.Binomial(20, ft.sample("p", ft.Uniform(0, 1))), obs=heads)
 
 
 def test_metropolis_can_be_chosen(capsys, folder):

@@ -11,11 +11,7 @@ DRAWS = ft.NUTS(draws=10_000)  # so that the standard errors are themselves well
 CENTRED_WITHOUT_FUNNEL = ("pymc2_literal", "tfp_edward2", "pymc4_2019", "pymc2_intended")
 RARE = 0.002  # of the draws: at the usual target acceptance a divergence now and then is no news
 CENTRED_WITH_FUNNEL = [v for v in zoo.VARIANTS if v not in CENTRED_WITHOUT_FUNNEL]
-
-
-def shortened(names, *default: str) -> list:
-    """Mark all but a few names as slow."""
-    return [n if n in default else pytest.param(n, marks=pytest.mark.slow) for n in names]
+QUICK = ("bda3_flat", "pymc4_2020", "tfp_edward2")
 
 
 def run(case: zoo.Case, method=None, planned: bool = True) -> ft.Posterior:
@@ -32,7 +28,9 @@ def assert_matches(case: zoo.Case, method=DRAWS, planned: bool = True) -> ft.Pos
     return posterior
 
 
-@pytest.mark.parametrize("name", shortened(zoo.VARIANTS, "bda3_flat", "pymc4_2020", "tfp_edward2"))
+@pytest.mark.parametrize(
+    "name", zoo.shortened(zoo.VARIANTS, "bda3_flat", "pymc4_2020", "tfp_edward2")
+)
 @pytest.mark.parametrize(
     "planned", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["planned", "as written"]
 )
@@ -45,7 +43,7 @@ def test_the_model_as_written_matches_too():
 
 
 @pytest.mark.parametrize("form", [zoo.centred_schools, zoo.noncentred_schools])
-@pytest.mark.parametrize("name", shortened(zoo.VARIANTS, "pymc4_2020", "bda3_flat"))
+@pytest.mark.parametrize("name", zoo.shortened(zoo.VARIANTS, "pymc4_2020", "bda3_flat"))
 def test_the_plan_makes_one_of_both_forms(name, form):
     """The effects are integrated out; a draw is worth about an independent one.
 
@@ -81,7 +79,7 @@ def test_noncentred_matches_on_a_closer_look(name, metric):
 # In pymc2_literal the data outweigh the prior of the effects: there the centred form mixes well,
 # and the non-centred one slowly.
 @pytest.mark.parametrize(
-    "name", shortened([v for v in zoo.VARIANTS if v != "pymc2_literal"], "stan_posteriordb")
+    "name", zoo.shortened([v for v in zoo.VARIANTS if v != "pymc2_literal"], "stan_posteriordb")
 )
 def test_the_noncentred_form_hardly_diverges(name):
     posterior = run(zoo.schools(name), planned=False)
@@ -89,7 +87,7 @@ def test_the_noncentred_form_hardly_diverges(name):
     assert {f.problem for f in posterior.advice()} <= {"divergences"}
 
 
-@pytest.mark.parametrize("name", shortened(CENTRED_WITH_FUNNEL, "stan_posteriordb"))
+@pytest.mark.parametrize("name", zoo.shortened(CENTRED_WITH_FUNNEL, "stan_posteriordb"))
 def test_the_centred_forms_divergences_are_reported_with_their_place(name):
     posterior = run(zoo.schools(name, zoo.centred_schools), planned=False)
     diverging = posterior.tree["sample_stats"]["diverging"].values

@@ -38,10 +38,7 @@ def assert_matches(name: str, found: dict[str, float]) -> None:
 QUICK = ("kidiq", "rats", "surgical", "low_dim_gauss_mix")  # regressions, groups, a mixture
 
 
-@pytest.mark.parametrize(
-    "name",
-    [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in zoo.POSTERIORDB],
-)
+@pytest.mark.parametrize("name", zoo.shortened(zoo.POSTERIORDB, *QUICK))
 def test_a_fit_matches_the_reference(name):
     assert_matches(name, scores(name, draws=2500))
 

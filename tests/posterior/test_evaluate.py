@@ -39,8 +39,10 @@ def test_prior_and_likelihood_add_up_to_the_joint(posterior):
     assert likelihood["y"].dims == ("chain", "draw", "home")
     assert prior["inner.alpha"].dims == ("chain", "draw", "county")
     assert prior["slopes"].dims == ("chain", "draw")  # its event is one
-    parts = [array.sum([d for d in array.dims if d not in ("chain", "draw")])
-             for data in (likelihood, prior) for array in data.values()]  # fmt: skip
+    parts = [
+        array.sum([d for d in array.dims if d not in ("chain", "draw")])
+        for array in (*likelihood.values(), *prior.values())
+    ]
     density = ft.density(posterior.model)
     for chain, draw in ((0, 0), (1, 49)):
         values = {
@@ -66,6 +68,25 @@ def test_a_saved_run_takes_its_model_back(posterior, tmp_path):
         alone.of(other)
     with pytest.raises(ft.ModelError, match=r"`inner/alpha` has shape \(5,\)"):
         alone.of(homes(ft.groups(COUNTY, labels=range(5)), np.zeros(4)).condition(**DATA))
+    with pytest.raises(ft.ModelError, match="argument `x` is given otherwise"):
+        alone.of(homes(COUNTY, np.zeros(4)).condition(**DATA))
+    turned = ft.groups(["Pine", "Cook", "Pine", "Lake"], labels=["Pine", "Lake", "Cook"])
+    with pytest.raises(ft.ModelError, match="plate `county` of site `inner/alpha`"):
+        alone.of(homes(turned, np.arange(4.0)).condition(**DATA))
+
+
+@ft.model
+def coin():
+    p = ft.sample("p", ft.Uniform(0, 1))
+    ft.sample("heads", ft.Binomial(10, p))
+
+
+@pytest.mark.parametrize("name", ["run.zarr", "run.nc"])
+def test_a_model_without_arguments_is_taken_back_too(name, tmp_path):
+    model = coin().condition(heads=7)
+    few = ft.NUTS(draws=20, warmup=20, chains=2)
+    path = ft.fit(model, few, progress=False).save(tmp_path / name)
+    assert ft.open(path, model).log_likelihood()["heads"].shape == (2, 20)
 
 
 def test_draws_that_were_not_kept_are_asked_for(posterior):

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 import finetti as ft
+import zoo
 from finetti.density.layout import Layout
 from finetti.structure.plan import Plan
 from finetti.structure.rewrites import kinds
 from finetti.structure.rewrites.alike import Tally
 
 GROUPS = 300
-SLOW = ("correlated", "covariates")
+QUICK = ("intercepts", "as_written_apart", "sampled_coefficient", "slopes")
 
 
 @ft.model
@@ -169,10 +170,7 @@ def tally(plan: Plan) -> Tally | None:
     return next((r for r in plan.rewrites if isinstance(r, Tally)), None)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in ALIKE],
-)
+@pytest.mark.parametrize("name", zoo.shortened(ALIKE, *QUICK))
 def test_representatives_give_the_density_and_gradient_of_all_groups(name):
     together, layout = plan(name), Layout.of(plan(name).latent)
     rewrite = tally(together)

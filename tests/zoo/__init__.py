@@ -14,6 +14,7 @@ from zoo import groups, regressions, switches
 from zoo.eight_schools import VARIANTS, centred_schools, noncentred_schools, schools
 from zoo.posteriordb import POSTERIORDB, posteriordb
 from zoo.reference import DATA, Case, Reference, misses, read, worst
+from zoo.shortened import shortened
 from zoo.twins import PAIRS, TWINS
 
 EXACT = {"bioassay": regressions.racine(), "disasters": switches.coal_mining()}
@@ -62,6 +63,7 @@ __all__ = [
     "posteriordb",
     "read",
     "schools",
+    "shortened",
     "switches",
     "worst",
 ]

@@ -152,7 +152,7 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
         except KeyboardInterrupt:
             console.print("Stopped before every chain had a draw to keep: nothing is saved.")
             raise typer.Exit(130) from None
-    posterior.tree.attrs["model_file"] = f"{source.file}:{bound.function.__name__}"
+    posterior.tree.attrs["model_file"] = str(source)
     if data is not None:
         posterior.tree.attrs["data_file"] = str(data.resolve())
     posterior.save(path)

@@ -31,6 +31,10 @@ class Source:
             return cls(Path(file).resolve(), name)
         return cls(Path(reference).resolve())
 
+    def __str__(self) -> str:
+        """Write the reference that `parse` reads."""
+        return f"{self.file}:{self.model}" if self.model else str(self.file)
+
     def load(self) -> Model:
         """Import the file and return the model.
 

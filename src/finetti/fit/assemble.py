@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from math import prod
+from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -19,9 +20,10 @@ from finetti.fit.compiling import ONCE, compiled
 from finetti.fit.methods import NUTS, Chains, EmbeddedLaplace
 from finetti.fit.run import Draws
 from finetti.kernels.compound import Compound
-from finetti.language.dims import Groups, Plate
+from finetti.language.dims import Plate
 from finetti.model import Model
-from finetti.posterior.naming import dotted
+from finetti.posterior.batches import in_batches
+from finetti.posterior.labels import constants, dataset
 from finetti.posterior.posterior import Posterior
 from finetti.structure.form import Given
 from finetti.structure.variables import Variable
@@ -30,8 +32,6 @@ from finetti.types import Array, Key
 if TYPE_CHECKING:
     import xarray as xr
 
-BATCH = 1000  # draws constrained at a time, fewer if they are many numbers
-BATCH_BYTES = 64_000_000
 RECOVER = 1 << 30  # far from the numbers that the sampler folds into the chains' keys
 
 
@@ -73,16 +73,8 @@ def per_draw(
     `numbers` numbers are at work in one draw.
     """
     total = draws.shape[0] * draws.shape[1]
-    flat = draws.reshape(total, draws.shape[2])
-    size = int(np.clip(BATCH_BYTES // (8 * max(numbers, 1)), 1, min(BATCH, total)))
-    each = draw_keys(keys, draws.shape[1])
-    found: dict[str, np.ndarray] = {}
-    for start in range(0, total, size):
-        places = np.minimum(np.arange(start, start + size), total - 1)
-        for name, values in function(each[places], flat[places]).items():
-            new = np.asarray(values)
-            whole = found.setdefault(name, np.empty((total, *new.shape[1:]), new.dtype))
-            whole[start : start + size] = new[: total - start]
+    flat, each = draws.reshape(total, draws.shape[2]), draw_keys(keys, draws.shape[1])
+    found = in_batches(lambda places: function(each[places], flat[places]), total, numbers)
     return {n: a.reshape(*draws.shape[:2], *a.shape[1:]) for n, a in found.items()}
 
 
@@ -131,30 +123,12 @@ def gather(
             "posterior": dataset(draws, plates),
             **groups,
             "observed_data": _observed(model.variables, plates),
-            "constant_data": _constants(model),
+            "constant_data": constants(model),
         }
     )
     tree.attrs.update({**attributes, "model": model.name, **_written(model), **_versions()})
     tree["posterior"].attrs.update(tree.attrs)
     return Posterior(tree, model)
-
-
-def dataset(variables: dict[str, Any], plates: dict[str, Plate]) -> xr.Dataset:
-    """Label arrays, given with their dimensions, by the plates' coordinates."""
-    import xarray as xr
-
-    # A DataTree keeps the slash for its groups: nested models' sites have a dot there.
-    variables = {
-        dotted(name): (tuple(map(dotted, dims)), values)
-        for name, (dims, values) in variables.items()
-    }
-    used = {dim for dims, _ in variables.values() for dim in dims}
-    named = {dotted(name): p for name, p in plates.items()}
-    coordinates = {name: p.coordinate() for name, p in named.items() if name in used}
-    if "chain" in used:
-        shape = next(np.shape(a)[:2] for _, a in variables.values())
-        coordinates |= {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
-    return xr.Dataset(variables, coordinates)
 
 
 def _statistics(method: Chains, layout: Layout, draws: Draws) -> xr.Dataset:
@@ -189,27 +163,10 @@ def _observed(variables: tuple[Variable, ...], plates: dict[str, Plate]) -> xr.D
     return dataset(found, plates)
 
 
-def _constants(model: Model) -> xr.Dataset:
-    """Return the arrays the model was called with, by parameter name; groups as labels."""
-    args, kwargs = model.arguments or ((), {})
-    bound = inspect.signature(model.function).bind(*args, **kwargs).arguments
-    found = {}
-    for name, argument in bound.items():
-        for path, leaf in jax.tree_util.tree_flatten_with_path(argument)[0]:
-            full = name + jax.tree_util.keystr(path)
-            if isinstance(leaf, Groups):
-                leaf = np.asarray(leaf.labels)[np.asarray(leaf)]
-            array = np.asarray(leaf)
-            if array.dtype.kind in "biufU":
-                dims = tuple(f"{full}_dim_{i}" for i in range(array.ndim))
-                found[full] = (dims, array)
-    return dataset(found, {})
-
-
 def _written(model: Model) -> dict[str, str]:
     """Return the text of the model's function, where Python can find it."""
     try:
-        return {"model_source": inspect.cleandoc("\n" + inspect.getsource(model.function))}
+        return {"model_source": dedent(inspect.getsource(model.function)).rstrip()}
     except (OSError, TypeError):  # written at a prompt, or no plain function
         return {}
 

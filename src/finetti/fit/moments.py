@@ -17,7 +17,7 @@ import numpy as np
 from finetti.density.density import Density, Target
 from finetti.fit.assemble import draw_keys
 from finetti.fit.compiling import OFTEN, compiled
-from finetti.posterior.naming import dotted
+from finetti.posterior.labels import dotted
 from finetti.posterior.posterior import MOMENTS, Posterior
 from finetti.structure.form import Given
 from finetti.types import Array, Key

@@ -14,11 +14,12 @@ import numpy as np
 from finetti.density.density import Density, Target
 from finetti.errors import SamplingError
 from finetti.fit.ascend import Failure, Summit, ascend
-from finetti.fit.assemble import constrain, dataset, gather
+from finetti.fit.assemble import constrain, gather
 from finetti.fit.compiling import ONCE, compiled
 from finetti.fit.methods import MAP, NormalApproximation, Search
 from finetti.fit.start import chain_keys, given_points, random_points
 from finetti.fit.weigh import judged, log_ratios
+from finetti.posterior.labels import dataset
 from finetti.posterior.posterior import Posterior
 from finetti.structure.form import Given
 from finetti.types import Array, Key, Values

@@ -15,7 +15,7 @@ import numpy as np
 
 from finetti.density.density import Density, Target
 from finetti.fit.compiling import ONCE, compiled
-from finetti.posterior.naming import dotted
+from finetti.posterior.labels import dotted
 from finetti.posterior.posterior import PROBABILITIES, Posterior
 from finetti.structure.form import Given
 from finetti.structure.rewrites.sum_out import SumOut

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -19,14 +19,12 @@ from finetti.errors import ModelError, UnknownSite
 from finetti.language import handlers
 from finetti.language.effects import Site, alone
 from finetti.model import Model
-from finetti.posterior.naming import dotted
+from finetti.posterior.batches import in_batches
+from finetti.posterior.labels import dataset, dotted
 from finetti.types import Array, Key
 
 if TYPE_CHECKING:
     import xarray as xr
-
-BATCH_BYTES = 128_000_000
-LONGEST_BATCH = 1000
 
 Read = Callable[[dict[str, Site]], Mapping[str, Array]]
 
@@ -35,7 +33,7 @@ def latent_draws(model: Model, tree: xr.DataTree) -> dict[str, np.ndarray]:
     """Return the draws of every latent variable by site name, shape (chain, draw, ...).
 
     Raises `UnknownSite` for a variable whose draws the run does not hold (those left out by
-    `keep=` among them), `ModelError` where the shape is not the model's.
+    `keep=` among them), `ModelError` where the shape or a plate's members are not the model's.
     """
     draws, found = tree["posterior"].dataset, {}
     for v in model.variables:
@@ -52,6 +50,12 @@ def latent_draws(model: Model, tree: xr.DataTree) -> dict[str, np.ndarray]:
                 f"site `{v.name}` has shape {v.shape} in model `{model.name}` and "
                 f"{draws[name].shape[2:]} in the run: the data are not those of the fit"
             )
+        for plate in v.plates:
+            if not np.array_equal(draws[dotted(plate.name)], plate.coordinate()):
+                raise ModelError(
+                    f"plate `{plate.name}` of site `{v.name}` has other members in model "
+                    f"`{model.name}` than in the run, or in another order: give the data of the fit"
+                )
         found[v.name] = draws[name].to_numpy()
     return found
 
@@ -84,14 +88,12 @@ def at_draws(
         keys = jax.random.split(jax.random.key(seed), total)
         first = jax.eval_shape(one, keys[0], {name: a[0] for name, a in flat.items()})
         numbers = sum(prod(a.shape) for a in first.values())
-        size = int(np.clip(BATCH_BYTES // (8 * max(numbers, 1)), 1, min(LONGEST_BATCH, total)))
         every = jax.jit(jax.vmap(one))
-        found = {name: np.empty((total, *a.shape), a.dtype) for name, a in first.items()}
-        for start in range(0, total, size):
-            places = np.minimum(np.arange(start, start + size), total - 1)
-            made = every(keys[places], {name: a[places] for name, a in flat.items()})
-            for name, value in made.items():
-                found[name][start : start + size] = np.asarray(value)[: total - start]
+
+        def some(places: np.ndarray) -> dict[str, Array]:
+            return every(keys[places], {name: a[places] for name, a in flat.items()})
+
+        found = in_batches(some, total, numbers)
     return {name: a.reshape(*shape, *a.shape[1:]) for name, a in found.items()}
 
 
@@ -115,20 +117,15 @@ def log_prior(model: Model, tree: xr.DataTree) -> xr.Dataset:
 
 
 def _log_probabilities(model: Model, tree: xr.DataTree, names: list[str]) -> xr.Dataset:
-    import xarray as xr
-
     def read(sites: dict[str, Site]) -> dict[str, Array]:
         return {name: sites[name].distribution.log_prob(sites[name].value) for name in names}
 
     found = at_draws(model, latent_draws(model, tree), read) if names else {}
-    variables = {v.name: v for v in model.variables}
-    arrays: dict[str, Any] = {}
-    for name, array in found.items():
-        dims = variables[name].dims[: array.ndim - 2]
-        renamed = [dotted(d) for d in dims]
-        arrays[dotted(name)] = (("chain", "draw", *renamed), array)
-    made = xr.Dataset(arrays, {d: tree["posterior"].dataset[d] for d in ("chain", "draw")})
-    labels = {p.name: p for name in found for p in variables[name].plates}
-    return made.assign_coords(
-        {dotted(name): p.coordinate() for name, p in labels.items() if dotted(name) in made.dims}
-    )
+    chosen = [v for v in model.variables if v.name in found]
+    plates = {p.name: p for v in chosen for p in v.plates}
+    arrays = {
+        v.name: (("chain", "draw", *v.dims[: found[v.name].ndim - 2]), found[v.name])
+        for v in chosen
+    }
+    drawn = tree["posterior"].dataset
+    return dataset(arrays, plates).assign_coords(chain=drawn["chain"], draw=drawn["draw"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import numpy as np
 from finetti.errors import DataError, MissingExtra, ModelError, UnknownSite
 from finetti.model import Model
 from finetti.posterior import advise, diagnose, evaluate, mode
-from finetti.posterior.naming import dotted
+from finetti.posterior.labels import constants, dotted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,19 +45,14 @@ class Posterior:
     def of(self, model: Model) -> Posterior:
         """Return the posterior with its model, for a run that was opened from a file.
 
-        `model` has its data. Raises `ModelError` where its sites are not those of the run.
+        `model` has its data. Raises `ModelError` where its sites, its data or the arguments it was
+        called with are not those of the run.
         """
         evaluate.latent_draws(model, self.tree)
-        known = self.tree["observed_data"].dataset
-        for v in model.variables:
-            if v.kind != "observed" or v.data is None:
-                continue
-            same = dotted(v.name) in known and np.array_equal(known[dotted(v.name)], v.data)
-            if not same:
-                raise ModelError(
-                    f"site `{v.name}` is observed otherwise in model `{model.name}` than in the "
-                    f"run: give the data of the fit"
-                )
+        observed = {dotted(v.name): v.data for v in model.variables if v.data is not None}
+        _agree(observed, self.tree["observed_data"].dataset, "site", "observed", model)
+        given = {str(name): array.to_numpy() for name, array in constants(model).items()}
+        _agree(given, self.tree["constant_data"].dataset, "argument", "given", model)
         return replace(self, model=model)
 
     def known_model(self, purpose: str) -> Model:
@@ -193,6 +188,18 @@ def open_run(path: str | Path, model: Model | None = None) -> Posterior:
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is no run that can be opened: {error}") from error
     return found if model is None else found.of(model)
+
+
+def _agree(
+    values: Mapping[str, np.ndarray], known: xr.Dataset, kind: str, verb: str, model: Model
+) -> None:
+    """Refuse data that are not those of the run, naming the first."""
+    for name, value in values.items():
+        if name not in known or not np.array_equal(known[name], value):
+            raise ModelError(
+                f"{kind} `{name}` is {verb} otherwise in model `{model.name}` than in the run: "
+                f"give the data of the fit"
+            )
 
 
 def _require_netcdf(purpose: str) -> None:

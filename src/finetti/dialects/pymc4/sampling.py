@@ -15,7 +15,7 @@ from finetti.dialects.pymc4.evaluating import Space
 from finetti.fit.fit import fit
 from finetti.fit.methods import NUTS
 from finetti.language import handlers
-from finetti.posterior.naming import dotted
+from finetti.posterior.labels import dotted
 from finetti.posterior.posterior import Posterior
 from finetti.structure.program import invert
 

@@ -1,1 +1,0 @@
-"""Criticise a model by what it predicts, how it compares and whether its sampler is right."""
