@@ -131,8 +131,7 @@ def show(column: np.ndarray, run: Run) -> None:
     autocorrelation.set(xlabel="lag (draws)", ylim=(-0.15, 1.03))
     scores.axhspan(-2, 2, color=WASH, lw=0)
     scores.axhline(0, color=INK, lw=0.8)
-    scores.text(0.99, 0.02, "grey: two standard errors", transform=scores.transAxes, ha="right",
-                color=GREY, fontsize=SMALL)  # fmt: skip
+    scores.set_title("grey: two standard errors", color=GREY, fontsize=SMALL, loc="right", pad=2)
     scores.set(xlabel="start of the early part (draw)")
 
 

@@ -111,8 +111,8 @@ def show(axes: Axes, run: Run, exact: np.ndarray) -> None:
     axes.plot(theta[run.diverging], log_tau[run.diverging], "x", color=VERMILION, ms=4.5, mew=1.1,
               label="draw that diverged")  # fmt: skip
     ess = run.posterior.summary(["tau"])["ess_bulk"].item()
-    axes.text(0.97, 0.03, f"{run.diverging.sum()} of {run.diverging.size:,} diverged\nESS of τ: {ess:,}",
-              transform=axes.transAxes, ha="right", fontsize=SMALL, color=GREY)  # fmt: skip
+    words = f"{run.diverging.sum()} of {run.diverging.size:,} diverged\nESS of τ: {ess:,}"
+    axes.text(0.97, 0.03, words, transform=axes.transAxes, ha="right", fontsize=SMALL, color=GREY)
     axes.set(xlim=(-15, 35), ylim=(-6.5, 4), title=run.title)
     axes.set_xlabel(f"effect of school {SCHOOL} (points)")
 

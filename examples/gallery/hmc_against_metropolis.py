@@ -210,10 +210,11 @@ def distances(axes: Axes, found: Comparison) -> None:
         share = np.histogram(jump[jump > 0], bins)[0] / jump.size
         axes.stairs(share, bins, color=COLOURS[name], lw=1.4, fill=False)
     stays = [f"{name} {(jump == 0).mean():.0%}" for name, jump in found.jumps.items()]
-    axes.text(0.98, 0.98, "\n".join(["not shown: draws that", "stay where they are", *stays]),
-              transform=axes.transAxes, ha="right", va="top", fontsize=SMALL, color=GREY)  # fmt: skip
+    words = "\n".join(["not shown: draws that", "stay where they are", *stays])
+    axes.text(0.98, 0.98, words, transform=axes.transAxes, ha="right", va="top", fontsize=SMALL,
+              color=GREY)  # fmt: skip
     axes.set(xlabel="jump (posterior sds a coordinate)", ylabel="share of draws")
-    axes.set(xlim=(0, 3), ylim=(0, None), title="How far a draw goes")
+    axes.set(xlim=(0, 3), ylim=(0, 0.07), title="How far a draw goes")
 
 
 def costs(axes: Axes, found: Comparison) -> None:
