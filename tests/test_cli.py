@@ -12,7 +12,7 @@ import xarray as xr
 from typer.testing import CliRunner
 
 import finetti as ft
-from finetti.cli import commands, main
+from finetti.cli import commands, main, report  # noqa: F401 - adds its command
 from finetti.cli.binding import reopen
 from finetti.cli.commands import app
 from finetti.cli.source import Source
@@ -50,7 +50,7 @@ def written(folder, text, name="coin.py"):
     return file
 
 
-@pytest.mark.parametrize("command", ["", "fit", "plan", "summary", "demo"])
+@pytest.mark.parametrize("command", ["", "fit", "plan", "summary", "demo", "report"])
 def test_help_has_an_example(command):
     shown = CliRunner().invoke(app, [*command.split(), "--help"])
     assert shown.exit_code == 0
@@ -123,6 +123,22 @@ def test_a_run_finds_its_model_and_data_again(capsys, folder):
 @ft.model
 def coin_of(heads):
     ft.sample("seen", ft.Binomial(20, ft.sample("p", ft.Uniform(0, 1))), obs=heads)
+
+
+def test_a_run_is_reported_with_the_model_it_notes_or_without(capsys, folder):
+    file = written(folder, COIN)
+    code, _, _ = run(capsys, "fit", "coin.py", "--draws", "20")
+    assert code == 0
+    code, out, _ = run(capsys, "report", "runs/coin.zarr")
+    assert (code, out) == (0, "Wrote runs/coin.html\n")
+    assert "Binomial(tosses, p)" in (folder / "runs/coin.html").read_text(encoding="utf-8")
+    file.unlink()
+    code, out, _ = run(capsys, "report", "runs/coin.zarr", "--out", "again.html")
+    assert code == 0
+    assert out.startswith("Without the model")
+    code, _, err = run(capsys, "report", "runs/coin.zarr", "--model", "gone.py")
+    assert code == 1
+    assert "gone.py" in err
 
 
 def test_metropolis_can_be_chosen(capsys, folder):

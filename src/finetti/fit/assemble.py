@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -126,7 +127,8 @@ def gather(
             "constant_data": constants(model),
         }
     )
-    tree.attrs.update({**attributes, "model": model.name, **_written(model), **_versions()})
+    known = {"model": model.name, "plan": json.dumps(density.plan().record())}
+    tree.attrs.update({**attributes, **known, **_written(model), **_versions()})
     tree["posterior"].attrs.update(tree.attrs)
     return Posterior(tree, model)
 

@@ -159,6 +159,18 @@ class Posterior:
             self.tree.to_zarr(path, mode="w", zarr_format=2)
         return path
 
+    def report(self, path: str | Path, title: str | None = None) -> Path:
+        """Write the whole run as one HTML page that needs no network; return its path.
+
+        Advice first, then the model and its graph, the plan, the data, every parameter, the groups,
+        the chains, and how the run was made. `title` stands at its head, the model's name without
+        it. A run opened from a file says more with its model: `posterior.of(model).report(path)`.
+        Raises `MissingExtra` without the extra `report`.
+        """
+        from finetti.report.page.page import write
+
+        return write(self, path, title)
+
     def __repr__(self) -> str:
         sizes = self.tree["posterior"].sizes
         name = self.tree.attrs.get("model", "model")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finetti.errors import DataError, UnknownSite
 from finetti.posterior import diagnose
 from finetti.posterior.posterior import Posterior
 from finetti.report.drawing import CHAINS, GREY, INK, WASH, canvas, tidy
+from finetti.report.numbers import find_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,15 +19,17 @@ if TYPE_CHECKING:
 PANELS = 24  # nobody reads a picture of more
 POINTS = 1000  # nor a line of more
 BINS = 20
+TWO = 6.5  # inches, for two panels side by side
 CONFIDENCE = 0.99
 
 
-def trace(posterior: Posterior, names: Sequence[str]) -> Figure:
+def trace(posterior: Posterior, names: Sequence[str], width: float = 8.4) -> Figure:
     """Draw the value of each chain against the draw, one panel a number.
 
     `names` are sites, or single rows of the summary such as "theta[A]". Ticks at the foot mark
-    the draws that diverged. Long chains are thinned to at most 1000 points. Raises
-    `UnknownSite`, or `DataError` for more panels than a picture holds.
+    the draws that diverged. Long chains are thinned to at most 1000 points. `width` is in inches:
+    two panels stand side by side where there is room. Raises `UnknownSite`, or `DataError` for
+    more panels than a picture holds.
     """
     diverged = _divergences(posterior)
 
@@ -42,10 +43,10 @@ def trace(posterior: Posterior, names: Sequence[str]) -> Figure:
             axes.vlines(diverged, 0, 0.07, color=INK, lw=1, transform=foot, label="diverged")
         axes.set_xlim(0, length)
 
-    return _panels(_numbers(posterior, names), draw, "draw", "value")
+    return _panels(find_numbers(posterior, names, PANELS), draw, "draw", "value", width)
 
 
-def ranks(posterior: Posterior, names: Sequence[str]) -> Figure:
+def ranks(posterior: Posterior, names: Sequence[str], width: float = 8.4) -> Figure:
     """Draw how the ranks of each chain's draws among all draws spread over 20 bins.
 
     Chains that sample the same posterior have even ranks: a density of one. The grey band
@@ -69,16 +70,26 @@ def ranks(posterior: Posterior, names: Sequence[str]) -> Figure:
         axes.set_xlim(0, 1)
         axes.set_ylim(0, max(2.1, axes.get_ylim()[1]))
 
-    return _panels(_numbers(posterior, names), draw, "rank among all draws (share)", "density")
+    return _panels(
+        find_numbers(posterior, names, PANELS),
+        draw,
+        "rank among all draws (share)",
+        "density",
+        width,
+    )
 
 
 def _panels(
-    numbers: dict[str, np.ndarray], draw: Callable[[Axes, np.ndarray], None], x: str, y: str
+    numbers: dict[str, np.ndarray],
+    draw: Callable[[Axes, np.ndarray], None],
+    x: str,
+    y: str,
+    width: float,
 ) -> Figure:
-    """Draw each number, of shape (chain, draw), in a panel of its own, two in a row."""
-    across = min(2, len(numbers))
+    """Draw each number, of shape (chain, draw), in a panel of its own, two in a row if wide."""
+    across = min(2 if width >= TWO else 1, len(numbers))
     down = -(-len(numbers) // across)
-    with canvas(8.4 if across == 2 else 6.0, 0.7 + 1.75 * down) as figure:
+    with canvas(width if across == 2 else min(width, 6.0), 0.7 + 1.75 * down) as figure:
         for place, (label, draws) in enumerate(numbers.items()):
             axes = figure.add_subplot(down, across, place + 1)
             draw(axes, draws)
@@ -102,7 +113,8 @@ def _legend(figure: Figure, chains: int) -> None:
         handles += [Line2D([], [], color=_colour(i), lw=2) for i in range(chains)]
         words += [f"chain {i}" for i in range(chains)]
     if handles:
-        figure.legend(handles, words, loc="outside upper right", ncols=5, handlelength=1.2)
+        across = 5 if figure.get_figwidth() >= TWO else 3
+        figure.legend(handles, words, loc="outside upper right", ncols=across, handlelength=1.2)
 
 
 def _colour(chain: int) -> str:
@@ -125,34 +137,3 @@ def _divergences(posterior: Posterior) -> np.ndarray:
     if "sample_stats" not in tree.children or "diverging" not in tree["sample_stats"].dataset:
         return np.array([], int)
     return np.flatnonzero(tree["sample_stats"].dataset["diverging"].values.any(0))
-
-
-def _numbers(posterior: Posterior, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Find the draws, of shape (chain, draw), of every number named, by the summary's rows."""
-    found: dict[str, np.ndarray] = {}
-    for name in [names] if isinstance(names, str) else names:
-        site = name if name in posterior.names else name.partition("[")[0]
-        members = _members(posterior, site)
-        if site != name and name not in members:
-            raise UnknownSite(
-                f"cannot draw `{name}`: the rows of site `{site}` run from `{next(iter(members))}` "
-                f"to `{list(members)[-1]}`"
-            )
-        found |= members if site == name else {name: members[name]}
-    if not 0 < len(found) <= PANELS:
-        raise DataError(
-            f"{len(found)} panels asked for, a picture holds 1 to {PANELS}: name single rows of "
-            f"the summary, such as `{next(iter(found), 'theta[A]')}`"
-        )
-    return found
-
-
-def _members(posterior: Posterior, site: str) -> dict[str, np.ndarray]:
-    """Return the draws of each member of a site, labelled as in the summary."""
-    draws = posterior[site]
-    if draws.ndim == 2:
-        return {site: draws.values}
-    coordinates = [draws[dim].values for dim in draws.dims[2:]]
-    flat = draws.values.reshape(*draws.shape[:2], -1)
-    labels = [f"{site}[{', '.join(map(str, labels))}]" for labels in product(*coordinates)]
-    return {label: flat[..., i] for i, label in enumerate(labels)}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NORMAL_95 = 1.96
 INTERVAL = 0.89  # as in the summary
+ENDS = ((1 - INTERVAL) / 2, (1 + INTERVAL) / 2)
 TALLEST = 9.0  # inches that the rows may take
 LABEL_LENGTH = 28
 
@@ -44,7 +45,7 @@ def effects(
             raise DataError(f"{len(estimate)} estimates but {len(values)} {what}: one a group")
     if not (error > 0).all():
         raise DataError(f"standard error {error[~(error > 0)][0]:g} is not above zero")
-    rows = _Rows(len(names))
+    rows = Rows(len(names))
     y = np.arange(len(names))
     with canvas(6.4, rows.height) as figure:
         axes = figure.add_subplot()
@@ -71,6 +72,7 @@ def shrinkage(
     separate: Any,
     mean: str | None = None,
     quantity: str = "effect",
+    most: int = 500,
 ) -> Figure:
     """Draw separate estimates moving to the partially pooled ones, in order of the former.
 
@@ -95,13 +97,14 @@ def shrinkage(
     together = values.mean((0, 1))
     centre = _scalar(posterior, mean) if mean else float(together.mean())
     order = np.argsort(np.where(np.isnan(apart), together, apart), kind="stable")[::-1]
-    low, high = np.quantile(values, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2], axis=(0, 1))
-    rows, y = _Rows(len(apart)), np.arange(len(apart))
+    order = evenly(order, most)
+    low, high = np.quantile(values[..., order], ENDS, axis=(0, 1))
+    rows, y = Rows(len(order)), np.arange(len(order))
     with canvas(6.4, rows.height) as figure:
         axes = figure.add_subplot()
         _mark(axes, centre, "group mean" if mean else "average")
         axes.hlines(
-            y, low[order], high[order], color=SKY, lw=rows.thick, zorder=1,
+            y, low, high, color=SKY, lw=rows.thick, zorder=1,
             label=f"{INTERVAL:.0%} interval",
         )  # fmt: skip
         axes.hlines(y, apart[order], together[order], color=VERMILION, lw=rows.thin, zorder=1.5)
@@ -114,12 +117,21 @@ def shrinkage(
             label="partially pooled",
         )  # fmt: skip
         coordinate = draws[draws.dims[2]].values
-        rows.finish(axes, [str(coordinate[i]) for i in order], quantity)
+        rows.finish(axes, [str(coordinate[i]) for i in order], quantity, of=len(apart))
         _legend(axes)
     return figure
 
 
-class _Rows:
+def evenly(order: np.ndarray, most: int) -> np.ndarray:
+    """Return as many of the members in order as are wanted, the first and the last among them.
+
+    >>> evenly(np.arange(9), 3).tolist()
+    [0, 4, 8]
+    """
+    return order[np.linspace(0, len(order) - 1, min(len(order), most)).round().astype(int)]
+
+
+class Rows:
     """Size the rows of a picture so that one group or five hundred stay legible."""
 
     def __init__(self, count: int) -> None:
@@ -132,16 +144,21 @@ class _Rows:
         self.thin = float(np.clip(0.06 * pitch, 0.4, 1.3))
         self.every = int(np.ceil((SMALL + 2) / pitch))  # rows from label to label
 
-    def finish(self, axes: Axes, labels: Sequence[str], quantity: str) -> None:
-        """Label the rows from the top, each or one in some; name the quantity."""
+    def finish(self, axes: Axes, labels: Sequence[str], quantity: str, of: int = 0) -> None:
+        """Label the rows from the top, each or one in some; name the quantity.
+
+        `of` is how many groups there are, where only some are shown.
+        """
         tidy(axes, rows=True)
         shown = range(0, self.count, self.every)
         axes.set_yticks(shown, [_shorten(labels[i]) for i in shown], parse_math=False)
         axes.set_ylim(self.count - 0.4, -0.6)
         axes.margins(x=0.04)
         axes.set_xlabel(quantity)
+        words = [f"{self.count} of {of:,} groups, evenly by rank"] if of > self.count else []
         if self.every > 1:
-            axes.set_ylabel(f"{self.count} groups, one label in {self.every}", color=GREY)
+            words.append(f"{self.count} groups, one label in {self.every}")
+        axes.set_ylabel("; ".join(words), color=GREY)
 
 
 def _mark(axes: Axes, value: float, words: str) -> None:

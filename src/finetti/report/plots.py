@@ -7,5 +7,7 @@
 from finetti.report.chains import ranks, trace
 from finetti.report.diagram import graph
 from finetti.report.effects import effects, shrinkage
+from finetti.report.forest import forest
+from finetti.report.funnel import funnel
 
-__all__ = ["effects", "graph", "ranks", "shrinkage", "trace"]
+__all__ = ["effects", "forest", "funnel", "graph", "ranks", "shrinkage", "trace"]

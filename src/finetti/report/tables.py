@@ -32,13 +32,13 @@ def summary_table(summary: pd.DataFrame, limit: int | None = SHOWN) -> Table:
     by_size = sorted(sites(summary).values(), key=len)
     shown = [row for rows in by_size for row in rows[:limit]]
     columns = _columns(summary.loc[shown])
-    cells = dict(zip(shown, zip(*columns.values(), strict=True), strict=True))
+    texts = dict(zip(shown, zip(*columns.values(), strict=True), strict=True))
     table = _table()
     for title in ("", *columns):
         table.add_column(title, no_wrap=bool(title))
     for rows in by_size:
         for row in rows[:limit]:
-            table.add_row(escape(row), *cells[row])
+            table.add_row(escape(row), *texts[row])
         if len(rows) > len(rows[:limit]):
             table.add_row(f"[dim]and {len(rows) - len(rows[:limit])} more[/]")
     return table
@@ -100,27 +100,52 @@ def _table() -> Table:
     )
 
 
-def _columns(summary: pd.DataFrame) -> dict[str, list[str]]:
-    """Return the text of each column by its title, padded so that decimal points align."""
+def cells(summary: pd.DataFrame) -> dict[str, tuple[list[str], list[float], list[bool]]]:
+    """Return each column's texts, the numbers they stand for, and which of them are alarming.
+
+    Of an interval the number is its lower end. Of a mode: the mode and its standard error.
+    """
+    fine = [False] * len(summary)
+    if "mode" in summary:
+        titles = {"mode": "mode", "standard_error": "standard error"}
+        written = {
+            title: _numbers(summary[name], summary["standard_error"] / 20)
+            for name, title in titles.items()
+        }
+        return {
+            title: (written[title], summary[name].tolist(), fine) for name, title in titles.items()
+        }
     low, high = (str(name) for name in summary.columns if str(name).endswith(("_lb", "_ub")))
     # An end of the interval has about twice the error of a normal sample's mean.
     ends = 2 * summary["sd"] / summary["ess_tail"] ** 0.5
     lower, upper = (_numbers(summary[name], ends) for name in (low, high))
     share = re.sub(r"\D", "", low)
-    columns = {
-        "mean": _numbers(summary["mean"], summary["mcse_mean"]),
-        "sd": _numbers(summary["sd"], summary["mcse_sd"]),
-        f"{share}% interval": [f"{a}  {b}" for a, b in zip(lower, upper, strict=True)],
-        "ESS": [_count(n) for n in summary["ess_bulk"]],
-        "tail ESS": [_count(n) for n in summary["ess_tail"]],
-        "R-hat": [f"{r:.3f}" if isfinite(r) else "" for r in summary["r_hat"]],
-    }
-    widths = {title: max(map(len, (title, *cells))) for title, cells in columns.items()}
-    padded = {t.rjust(widths[t]): [c.rjust(widths[t]) for c in columns[t]] for t in columns}
-    last = list(padded)[-1]
+    interval = [f"{a}  {b}" for a, b in zip(lower, upper, strict=True)]
+    rhat = [f"{r:.3f}" if isfinite(r) else "" for r in summary["r_hat"]]
     bad = [r > RHAT_LIMIT for r in summary["r_hat"]]
-    padded[last] = [f"[bold red]{c}[/]" if b else c for c, b in zip(padded[last], bad, strict=True)]
-    return padded
+    columns = {
+        "mean": ("mean", _numbers(summary["mean"], summary["mcse_mean"]), fine),
+        "sd": ("sd", _numbers(summary["sd"], summary["mcse_sd"]), fine),
+        f"{share}% interval": (low, interval, fine),
+        "ESS": ("ess_bulk", [_count(n) for n in summary["ess_bulk"]], fine),
+        "tail ESS": ("ess_tail", [_count(n) for n in summary["ess_tail"]], fine),
+        "R-hat": ("r_hat", rhat, bad),
+    }
+    return {
+        title: (texts, summary[name].tolist(), alarming)
+        for title, (name, texts, alarming) in columns.items()
+    }
+
+
+def _columns(summary: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the text of each column by its title, padded, with what is alarming in red."""
+    found = {}
+    for title, (texts, _, alarming) in cells(summary).items():
+        width = max(map(len, (title, *texts)))
+        padded = [text.rjust(width) for text in texts]
+        marked = zip(padded, alarming, strict=True)
+        found[title.rjust(width)] = [f"[bold red]{t}[/]" if bad else t for t, bad in marked]
+    return found
 
 
 def _numbers(values: Iterable[float], errors: Iterable[float]) -> list[str]:

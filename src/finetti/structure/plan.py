@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
+from typing import Any
 
 import jax
 
@@ -224,6 +225,19 @@ class Plan:
     def costs(self) -> list[tuple[str, str]]:
         """Return the name of each rewrite, and what it takes at each evaluation of the density."""
         return [(r.name, r.cost()) for r in self.rewrites]
+
+    def record(self) -> dict[str, Any]:
+        """Return the account of the plan as plain lists and text, to be kept with a run.
+
+        `refused` and `approximated` (None for nothing) make the same plan of the same model again.
+        """
+        return {
+            "sites": [[row.site, row.seen, row.done, row.why] for row in self.rows()],
+            "rewrites": self.costs(),
+            "dimensions": self.dimensions(),
+            "refused": sorted(self.refused),
+            "approximated": None if self.wish is None else sorted(self.wish.sites),
+        }
 
     def dimensions(self) -> str:
         """Say how many dimensions are left to sample, and of how many."""

@@ -1,0 +1,63 @@
+"""Offer `finetti report`: one HTML page of a saved run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from finetti.cli.binding import reopen
+from finetti.cli.commands import app
+from finetti.errors import DataError, ModelError
+from finetti.posterior.posterior import open_run
+
+Run = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A saved run, .zarr or .nc.", show_default=False)
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="The run's model, file.py or file.py:name. Default: the one that the run notes.",
+        show_default=False,
+    ),
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", help="The run's table. Default: the one that the run notes.", show_default=False
+    ),
+]
+
+
+@app.command()
+def report(
+    run: Run,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The page to write. Default: RUN.html.", show_default=False),
+    ] = None,
+    model: ModelOption = None,
+    data: DataOption = None,
+    title: Annotated[
+        str | None, typer.Option(help="Its head. Default: the model's name.", show_default=False)
+    ] = None,
+) -> None:
+    """Write a saved run as one HTML page that needs no network.
+
+    \b
+      finetti report runs/radon.zarr
+      finetti report runs/radon.zarr --model examples/radon.py --data examples/radon.csv
+    """
+    console = Console(highlight=False)
+    posterior = open_run(run)
+    try:
+        posterior = reopen(run, model, data)
+    except (DataError, ModelError) as error:
+        if model is not None or data is not None:
+            raise
+        console.print(f"Without the model, so that some sections are short: {error}", markup=False)
+    page = posterior.report(out or run.with_suffix(".html"), title)
+    console.print(f"Wrote {page}", markup=False)

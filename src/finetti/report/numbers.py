@@ -1,0 +1,46 @@
+"""Find the draws of single numbers by the names of the summary's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+
+from finetti.errors import DataError, UnknownSite
+from finetti.posterior.posterior import Posterior
+
+
+def find_numbers(posterior: Posterior, names: Sequence[str], most: int) -> dict[str, np.ndarray]:
+    """Return the draws, of shape (chain, draw), of every number named, by the summary's rows.
+
+    A name is a site, with all its members, or one row such as "theta[A]". Raises `UnknownSite`,
+    or `DataError` for more numbers than `most`.
+    """
+    found: dict[str, np.ndarray] = {}
+    for name in [names] if isinstance(names, str) else names:
+        site = name if name in posterior.names else name.partition("[")[0]
+        members = _members(posterior, site)
+        if site != name and name not in members:
+            raise UnknownSite(
+                f"cannot draw `{name}`: the rows of site `{site}` run from `{next(iter(members))}` "
+                f"to `{list(members)[-1]}`"
+            )
+        found |= members if site == name else {name: members[name]}
+    if not 0 < len(found) <= most:
+        raise DataError(
+            f"{len(found)} panels asked for, a picture holds 1 to {most}: name single rows of "
+            f"the summary, such as `{next(iter(found), 'theta[A]')}`"
+        )
+    return found
+
+
+def _members(posterior: Posterior, site: str) -> dict[str, np.ndarray]:
+    """Return the draws of each member of a site, labelled as in the summary."""
+    draws = posterior[site]
+    if draws.ndim == 2:
+        return {site: draws.values}
+    coordinates = [draws[dim].values for dim in draws.dims[2:]]
+    flat = draws.values.reshape(*draws.shape[:2], -1)
+    labels = [f"{site}[{', '.join(map(str, labels))}]" for labels in product(*coordinates)]
+    return {label: flat[..., i] for i, label in enumerate(labels)}

@@ -1,0 +1,1 @@
+"""Put a whole run on one HTML page that needs no network."""
