@@ -7,9 +7,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
+from finetti.criticism.separate import separate
+from finetti.errors import ModelError
 from finetti.posterior import mode
 from finetti.posterior.advise import RHAT_LIMIT
 from finetti.posterior.posterior import Posterior
+from finetti.report.effects import shrinkage
 from finetti.report.forest import forest
 from finetti.report.page.blocks import Block, Cell, Grid, Picture, Section, Words
 from finetti.report.page.vector import inline
@@ -77,10 +80,27 @@ def groups(posterior: Posterior) -> Section | None:
         count = posterior[name].shape[2]
         words = f"Posterior means and intervals of the {count:,} members of {name}, highest first."
         blocks.append(Picture(inline(forest(posterior, name, MEMBERS), words), words))
+        blocks += _shrinkage(posterior, name)
     if len(names) > FORESTS:
         rest = ", ".join(names[FORESTS:])
         blocks.append(Words(f"Not drawn: {rest}; plots.forest(posterior, name) draws one."))
     return Section("groups", "The groups", tuple(blocks)) if blocks else None
+
+
+def _shrinkage(posterior: Posterior, name: str) -> Iterator[Block]:
+    """Draw how far the hierarchy moved each member's own estimate, where there is one."""
+    try:
+        apart = separate(posterior, name)
+    except ModelError:
+        return
+    if np.isnan(apart).all():
+        return
+    words = (
+        f"How far the hierarchy moved each member of {name}: from its own estimate, which its "
+        f"observations alone favour with all else at its posterior mean, to the partially pooled."
+    )
+    figure = shrinkage(posterior, name, apart, quantity=name, most=MEMBERS)
+    yield Picture(inline(figure, words), words)
 
 
 def _grouped(posterior: Posterior) -> Iterator[str]:
