@@ -19,9 +19,7 @@ from finetti.structure.variables import placeholder
 
 
 @overload
-def intervene(
-    target: Mapping[str, Any], values: None = None
-) -> AbstractContextManager[None]: ...
+def intervene(target: Mapping[str, Any], values: None = None) -> AbstractContextManager[None]: ...
 @overload
 def intervene(target: Model, values: Mapping[str, Any] | None = None, **more: Any) -> Model: ...
 @overload

@@ -134,11 +134,9 @@ def _variables(free: Model, kept: Collection[str]) -> tuple[Variable, ...]:
     """Return the variables on new rows, and blame the rows for what cannot be run."""
     try:
         return free.variables
-    except ModelError:
-        raise
     except (TypeError, ValueError, IndexError) as error:
+        if isinstance(error, ModelError) and not kept:
+            raise
         reason = str(error).partition("\n")[0]
-        still = f" ({listed(sorted(kept))} as in the fit)" if kept else ""
-        raise DataError(
-            f"model `{free.name}` cannot be run on newdata{still}: {reason}"
-        ) from error
+        still = f" ({listed(f'`{name}`' for name in sorted(kept))} as in the fit)" if kept else ""
+        raise DataError(f"model `{free.name}` cannot be run on newdata{still}: {reason}") from error

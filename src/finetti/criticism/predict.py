@@ -7,6 +7,7 @@ from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal
 
+import jax.numpy as jnp
 import numpy as np
 
 from finetti.criticism.members import newcomers
@@ -63,8 +64,6 @@ def predict(
     model, `SamplingError` for more than 4 GiB of predictions.
 
     >>> posterior = fit(coin(10).condition(heads=7), NUTS(draws=500), progress=False)
-    >>> predict(posterior)["posterior_predictive"]["heads"].shape
-    (4, 500)
     >>> predict(posterior, {"n": 100})["predictions"]["heads"].mean().item() > 50
     True
     """
@@ -83,7 +82,7 @@ def predict(
         free = free.under(partial(newcomers, put.known, new_groups == "population"))
 
     def read(sites: dict[str, Site]) -> dict[str, Array]:
-        return {v.name: sites[v.name].value for v in chosen}
+        return {v.name: jnp.asarray(sites[v.name].value) for v in chosen}
 
     found = at_draws(free, put.values, read, seed, these.shape)
     if new_groups == "population":

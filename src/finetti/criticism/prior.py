@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import jax.numpy as jnp
+
 from finetti.criticism.predictive import observations, tree_of, within_memory
 from finetti.language.effects import Site
 from finetti.model import Model
@@ -31,7 +33,7 @@ def prior(model: Model, draws: int = 1000, seed: int = 0) -> xr.DataTree:
     within_memory(chosen, draws)
 
     def read(sites: dict[str, Site]) -> dict[str, Array]:
-        return {v.name: sites[v.name].value for v in chosen}
+        return {v.name: jnp.asarray(sites[v.name].value) for v in chosen}
 
     found = at_draws(free, {}, read, seed, shape=(1, draws))
     groups = {

@@ -95,7 +95,13 @@ def only_observed(model: Model, name: str) -> bool:
     try:
         with jax.enable_x64(True):
             jaxpr = jax.make_jaxpr(run)(np.asarray(known[name])).jaxpr
-    except (ModelError, TypeError, IndexError, ValueError, AttributeError):  # it wants to see the numbers
+    except (
+        ModelError,
+        TypeError,
+        IndexError,
+        ValueError,
+        AttributeError,
+    ):  # it wants to see the numbers
         return False
     reached = set(jaxpr.invars)
     for equation in jaxpr.eqns:
