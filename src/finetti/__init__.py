@@ -1,5 +1,6 @@
 """Offer finetti's whole public vocabulary: `import finetti as ft`."""
 
+from finetti.criticism.check import check
 from finetti.criticism.intervene import intervene
 from finetti.criticism.predict import predict
 from finetti.criticism.prior import prior
@@ -66,6 +67,7 @@ __all__ = [
     "SupportError",
     "UnknownSite",
     "block",
+    "check",
     "condition",
     "constraints",
     "density",
