@@ -1,5 +1,9 @@
 """Offer finetti's whole public vocabulary: `import finetti as ft`."""
 
+from finetti.criticism.check import check
+from finetti.criticism.intervene import intervene
+from finetti.criticism.predict import predict
+from finetti.criticism.prior import prior
 from finetti.density.density import Density, density
 from finetti.distributions import *  # noqa: F403
 from finetti.distributions import NAMES as _DISTRIBUTIONS
@@ -24,7 +28,7 @@ from finetti.fit.walks import HMC, AdaptiveMetropolis
 from finetti.kernels.metric import Dense, Diagonal
 from finetti.language.chain import MarkovChain
 from finetti.language.dims import Groups, groups
-from finetti.language.handlers import block, condition, intervene, replay, seed, substitute, trace
+from finetti.language.handlers import block, condition, replay, seed, substitute, trace
 from finetti.language.sites import deterministic, factor, plate, sample
 from finetti.model import Model, model
 from finetti.posterior.posterior import Posterior
@@ -63,6 +67,7 @@ __all__ = [
     "SupportError",
     "UnknownSite",
     "block",
+    "check",
     "condition",
     "constraints",
     "density",
@@ -74,6 +79,8 @@ __all__ = [
     "model",
     "open",
     "plate",
+    "predict",
+    "prior",
     "replay",
     "sample",
     "seed",

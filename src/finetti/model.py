@@ -70,21 +70,26 @@ class Model:
 
     def condition(self, **values: Any) -> Model:
         """Return the model with the named variables observed, as with `obs=`."""
-        return self._under(functools.partial(handlers.condition, values))
+        return self.under(functools.partial(handlers.condition, values))
 
     def intervene(self, **values: Any) -> Model:
         """Return the model with the named variables set by fiat, their priors cut off."""
-        return self._under(functools.partial(handlers.intervene, values))
+        return self.under(functools.partial(handlers.intervene, values))
 
     def substitute(self, **values: Any) -> Model:
         """Return the model with the named latent variables fixed, their priors kept."""
-        return self._under(functools.partial(handlers.substitute, values))
+        return self.under(functools.partial(handlers.substitute, values))
 
     def block(self, names: Iterable[str]) -> Model:
         """Return the model with the named sites hidden from handlers further out."""
-        return self._under(functools.partial(handlers.block, tuple(names)))
+        return self.under(functools.partial(handlers.block, tuple(names)))
 
-    def _under(self, handler: Handler) -> Model:
+    def redraw(self) -> Model:
+        """Return the model with what is observed drawn anew, as predictions need it."""
+        return self.under(handlers.redraw)
+
+    def under(self, handler: Handler) -> Model:
+        """Return the model under one more handler, outside those it has."""
         return replace(self, handlers=(*self.handlers, handler))
 
     def trace(self, seed: int = 0) -> dict[str, Site]:

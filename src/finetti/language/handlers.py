@@ -1,4 +1,4 @@
-"""Intercept a model's statements: seed, trace, condition, intervene, substitute, block, replay.
+"""Intercept a model's statements: seed, trace, condition, intervene, redraw and their kin.
 
 Each handler is a context manager, written as one closure over what it needs to remember:
 `with trace() as sites, seed(0): model.run()`. A fresh closure each time keeps them re-entrant.
@@ -16,6 +16,7 @@ import numpy as np
 
 from finetti.errors import DuplicateSite, UnknownSite
 from finetti.language.effects import Site, around
+from finetti.language.sites import fill, fit_value
 from finetti.types import Key, Values
 
 
@@ -74,11 +75,16 @@ def condition(values: Values) -> Iterator[None]:
 
 @contextmanager
 def intervene(values: Values) -> Iterator[None]:
-    """Set variables by fiat (Pearl's do): each keeps its value and loses its prior."""
+    """Set variables by fiat (Pearl's do): each keeps its value and loses its prior.
+
+    A value of fewer numbers than its site has is that of every member. Raises `ShapeError` where it
+    does not fit the site's plates.
+    """
     with _giving(values, "intervene on") as give:
 
         def before(site: Site) -> None:
             if site.kind == "sample" and give(site):
+                site.value = fill(site)
                 site.kind = "deterministic"
 
         with around(before):
@@ -96,6 +102,20 @@ def substitute(values: Values) -> Iterator[None]:
 
         with around(before):
             yield
+
+
+@contextmanager
+def redraw() -> Iterator[None]:
+    """Draw anew what is observed, in the shape in which it is observed."""
+
+    def before(site: Site) -> None:
+        if site.kind == "sample" and site.observed:
+            if not site.plates:
+                site.distribution = fit_value(site)
+            site.value, site.observed = None, False
+
+    with around(before):
+        yield
 
 
 @contextmanager

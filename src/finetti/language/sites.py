@@ -141,6 +141,18 @@ def fit_value(site: Site) -> Distribution:
     return distribution.expand(given) if fits and given != batch else distribution
 
 
+def fill(site: Site) -> Any:
+    """Return the value of a site in plates repeated to the site's full shape, or refuse it."""
+    shape = site.distribution.batch_shape + site.distribution.event_shape
+    given = np.shape(site.value)
+    if given == shape or not site.plates:
+        return site.value
+    try:
+        return jnp.broadcast_to(jnp.asarray(site.value), shape)
+    except ValueError:
+        raise ShapeError(_misfit(site.name, site.plates, given)) from None
+
+
 def _broadcasts(batch: tuple[int, ...], sizes: tuple[int, ...]) -> bool:
     return all(b in (1, n) for b, n in zip(batch, sizes, strict=True))
 

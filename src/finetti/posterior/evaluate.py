@@ -61,15 +61,20 @@ def latent_draws(model: Model, tree: xr.DataTree) -> dict[str, np.ndarray]:
 
 
 def at_draws(
-    model: Model, values: Mapping[str, np.ndarray], read: Read, seed: int = 0
+    model: Model,
+    values: Mapping[str, np.ndarray],
+    read: Read,
+    seed: int = 0,
+    shape: tuple[int, int] | None = None,
 ) -> dict[str, np.ndarray]:
     """Run a model at each draw of its variables, and return what `read` makes of the sites.
 
     `values` maps sites to arrays of shape (chain, draw, *site shape). `read` takes the sites by
     name and returns arrays of any shape. Sites that have no value are drawn with the seed, a key
-    a draw. Returns arrays of shape (chain, draw, ...); float64.
+    a draw. `shape` gives the numbers of chains and draws where there are no values. Returns arrays
+    of shape (chain, draw, ...); float64.
     """
-    shape = next(iter(values.values())).shape[:2]
+    shape = shape or next(iter(values.values())).shape[:2]
     total = prod(shape)
     flat = {name: a.reshape(total, *a.shape[2:]) for name, a in values.items()}
 

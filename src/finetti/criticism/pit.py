@@ -1,0 +1,90 @@
+"""Judge predictions of each observation from the others by their probability integral transform."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from finetti.posterior.advise import PARETO_LIMIT
+from finetti.posterior.diagnose import quiet
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+UNIFORM_LIMIT = 0.01
+TELLING = 8  # observations, below which no shape shows
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Hold the leave-one-out probability integral transforms of a site's observations.
+
+    u_i = P(replicated y_i <= y_i given the others), with ties broken at random; they are uniform
+    where predictions are calibrated. `p` is the Kolmogorov-Smirnov test's; `unreliable` counts the
+    observations whose importance weights cannot be trusted (Pareto k-hat above 0.7).
+    """
+
+    site: str
+    values: np.ndarray
+    p: float
+    unreliable: int
+
+    @property
+    def fails(self) -> bool:
+        """Tell whether the transforms are far from uniform."""
+        return self.p < UNIFORM_LIMIT
+
+    @property
+    def doubt(self) -> str:
+        """Say how many observations' predictions from the others cannot be trusted."""
+        return (
+            f"the LOO-PIT of {self.site} is not to be trusted at {self.unreliable} of "
+            f"{len(self.values)} observations (Pareto k-hat above {PARETO_LIMIT})"
+        )
+
+    @property
+    def sentence(self) -> str:
+        """Say in which way predictions are off."""
+        u, n = self.values, len(self.values)
+        shift = (u.mean() - 0.5) * np.sqrt(12 * n)
+        spread = (np.mean((u - 0.5) ** 2) - 1 / 12) * np.sqrt(180 * n)
+        if abs(shift) > abs(spread):
+            how = f"observations lie {'above' if shift > 0 else 'below'} their predictions"
+        elif spread > 0:
+            how = "predictions are too narrow, with too many observations in both tails"
+        else:
+            how = "predictions are too wide, with too few observations in the tails"
+        return (
+            f"Predicted from the others, the observations of {self.site} are not where they should "
+            f"be (LOO-PIT, p = {self.p:.2g}): {how}."
+        )
+
+
+def calibration(
+    site: str, replicated: xr.DataArray, observed: xr.DataArray, log_likelihood: xr.DataArray
+) -> Calibration:
+    """Compute a site's LOO-PIT by arviz-stats, from arrays of dims (chain, draw, *site dims).
+
+    Vehtari, Gelman & Gabry 2017; Saeilynoja, Buerkner & Vehtari 2022.
+    """
+    from arviz_stats.base.array import array_stats
+    from scipy.stats import kstest
+
+    dims = ["chain", "draw"]
+    count = replicated.sizes["chain"] * replicated.sizes["draw"]
+    with quiet():
+        # Each observation's likelihood mixes about as fast as the slowest of their sum.
+        total = np.exp(log_likelihood.mean([d for d in log_likelihood.dims if d not in dims]))
+        ess = float(np.asarray(array_stats.ess(total.values, chain_axis=0, draw_axis=1)))
+        relative = min(ess / count, 1.0) if np.isfinite(ess) else 1.0
+        found, pareto_k = replicated.azstats.loo_pit(
+            y_obs=observed,
+            log_ratios=-log_likelihood,
+            r_eff=relative,
+            sample_dims=dims,
+        )
+    values = np.asarray(found).ravel()
+    unreliable = int((np.asarray(pareto_k) > PARETO_LIMIT).sum())
+    return Calibration(site, values, float(kstest(values, "uniform").pvalue), unreliable)

@@ -1,0 +1,130 @@
+"""Predict data from a posterior: those of the fit again, or new rows and new groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from math import prod
+from typing import TYPE_CHECKING, Any, Literal
+
+import jax.numpy as jnp
+import numpy as np
+
+from finetti.criticism.members import newcomers
+from finetti.criticism.placement import Placement, placed, states
+from finetti.criticism.predictive import data_of, label, observations, within_memory
+from finetti.criticism.rows import on_rows
+from finetti.errors import ModelError
+from finetti.language.effects import Site
+from finetti.model import Model
+from finetti.posterior.evaluate import at_draws
+from finetti.posterior.labels import constants
+from finetti.posterior.posterior import Posterior
+from finetti.structure.variables import Variable
+from finetti.types import Array
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+NewGroups = Literal["refuse", "sample", "population"]
+At = Literal["draws", "mean"]
+
+
+def predict(
+    posterior: Posterior,
+    newdata: Any = None,
+    *,
+    new_groups: NewGroups = "refuse",
+    at: At = "draws",
+    draws: int | None = None,
+    seed: int = 0,
+) -> xr.DataTree:
+    """Draw data from the posterior predictive distribution, a data set for each draw.
+
+    Without `newdata` they are replicates of the data fitted, in the group posterior_predictive of
+    the tree returned, beside posterior, observed_data and constant_data. `newdata`, a dict of
+    columns or a data frame, holds new rows of the model's arguments; columns that are only observed
+    may be absent. Predictions for them are in the group predictions: the observed sites, the
+    deterministic ones and the effects in plates; their data in predictions_constant_data. Dims are
+    (chain, draw, *site dims), with the plates' members as coordinates.
+
+    Members of plates that the fit has seen keep their posterior draws. For others, `new_groups` is
+    "refuse", which names them; "sample", which draws their effects from the population given each
+    draw of its hyperparameters; or "population", which puts them at the population's mean. The
+    members of a plate without labels that follows the rows are all new.
+
+    `at="mean"` gives the plug-in predictive instead, at the posterior means of the latent
+    variables, which leaves out their uncertainty; the tree's attribute `predictive` says so. At a
+    mode (`MAP`) it is always so. `draws` thins the draws to about so many.
+
+    Where the model is under `ft.intervene`, latent variables below the sites set are drawn anew
+    from the model; the tree's attribute `redrawn` names them.
+
+    Raises `DataError` for newdata that do not fit the model, `ModelError` for a run without its
+    model, `SamplingError` for more than 4 GiB of predictions.
+
+    >>> posterior = fit(coin(10).condition(heads=7), NUTS(draws=500), progress=False)
+    >>> predict(posterior, {"n": 100})["predictions"]["heads"].mean().item() > 50
+    True
+    """
+    import xarray as xr
+
+    fitted = posterior.known_model("predicting")
+    model, kept = (fitted, frozenset()) if newdata is None else on_rows(fitted, newdata)
+    these = states(posterior, fitted, at == "mean", draws)
+    free = model.redraw()
+    put = placed(fitted, free, these, kept)
+    if new_groups == "refuse":
+        put.refuse_unseen()
+    chosen = _chosen(free, fitted, effects=newdata is not None)
+    within_memory(chosen, prod(these.shape))
+    if put.known:
+        free = free.under(partial(newcomers, put.known, new_groups == "population"))
+
+    def read(sites: dict[str, Site]) -> dict[str, Array]:
+        return {v.name: jnp.asarray(sites[v.name].value) for v in chosen}
+
+    found = at_draws(free, put.values, read, seed, these.shape)
+    if new_groups == "population":
+        _refuse_infinite(found, put)
+    predicted = label(chosen, found, {"chain": these.chain, "draw": these.draw})
+    attributes = {
+        "created_by": "finetti",
+        "model": model.name,
+        "predictive": these.words,
+        "seed": seed,
+        "new_groups": new_groups,
+        "new_members": " and ".join(map(str, put.unseen.values())),
+        "intervened": ", ".join(sorted(put.intervened)),
+        "redrawn": ", ".join(put.redrawn),
+    }
+    if newdata is not None:
+        groups = {"predictions": predicted, "predictions_constant_data": constants(model)}
+    else:
+        groups = {"posterior_predictive": predicted, **data_of(model)}
+        if these.words == "posterior" and draws is None:
+            groups["posterior"] = posterior.tree["posterior"].dataset
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs.update({name: value for name, value in attributes.items() if value != ""})
+    return tree
+
+
+def _chosen(free: Model, fitted: Model, effects: bool) -> list[Variable]:
+    """Return the variables to predict: observed and deterministic ones, and effects in plates."""
+    seen = observations(fitted)
+    return [
+        v
+        for v in free.variables
+        if v.name in seen
+        or v.kind == "deterministic"
+        or (effects and v.kind == "latent" and v.plates)
+    ]
+
+
+def _refuse_infinite(found: Mapping[str, np.ndarray], put: Placement) -> None:
+    for name in put.known:
+        if name in found and not np.isfinite(found[name]).all():
+            raise ModelError(
+                f"the population of site `{name}` has no finite mean for new members to stand at: "
+                f'take new_groups="sample"'
+            )

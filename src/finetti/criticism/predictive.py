@@ -1,0 +1,73 @@
+"""Label draws that a model made of its sites as a tree in ArviZ's schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from finetti.errors import SamplingError
+from finetti.model import Model
+from finetti.posterior.labels import constants, dataset
+from finetti.structure.variables import Variable
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+LIMIT = 4 << 30  # bytes
+
+
+def observations(model: Model) -> dict[str, Variable]:
+    """Return the observed sites of a model by name."""
+    return {v.name: v for v in model.variables if v.kind == "observed"}
+
+
+def within_memory(variables: Iterable[Variable], draws: int) -> None:
+    """Refuse predictions that would take more than 4 GiB of memory, naming the largest site."""
+    sizes = {v.name: 8 * draws * prod(v.shape) for v in variables}
+    if sum(sizes.values()) > LIMIT:
+        largest = max(sizes, key=lambda name: sizes[name])
+        raise SamplingError(
+            f"{draws:,} draws of every site take {sum(sizes.values()) / 2**30:.1f} GiB of memory, "
+            f"most of it for `{largest}` ({sizes[largest] // (8 * draws):,} numbers): ask for "
+            f"fewer draws, as in draws={max(LIMIT * draws // sum(sizes.values()), 1)}, or for "
+            f"fewer rows"
+        )
+
+
+def label(
+    variables: Iterable[Variable],
+    values: Mapping[str, np.ndarray],
+    coordinates: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Return draws of shape (chain, draw, ...) with the sites' dims and plates' coordinates."""
+    chosen = [v for v in variables if v.name in values]
+    plates = {p.name: p for v in chosen for p in v.plates}
+    arrays = {v.name: (("chain", "draw", *v.dims), values[v.name]) for v in chosen}
+    found = dataset(arrays, plates)
+    return found.assign_coords(coordinates) if coordinates and chosen else found
+
+
+def data_of(model: Model) -> dict[str, xr.Dataset]:
+    """Return what a model observes and what it was called with, as groups of a tree."""
+    seen = observations(model).values()
+    plates = {p.name: p for v in seen for p in v.plates}
+    observed = {v.name: (v.dims, v.data) for v in seen if v.data is not None}
+    return {"observed_data": dataset(observed, plates), "constant_data": constants(model)}
+
+
+def tree_of(
+    model: Model,
+    groups: Mapping[str, list[Variable]],
+    values: Mapping[str, np.ndarray],
+    attributes: Mapping[str, Any],
+) -> xr.DataTree:
+    """Put groups of draws together with the model's data."""
+    import xarray as xr
+
+    drawn = {name: label(variables, values) for name, variables in groups.items()}
+    tree = xr.DataTree.from_dict({**drawn, **data_of(model)})
+    tree.attrs.update({"created_by": "finetti", "model": model.name, **attributes})
+    return tree

@@ -1,0 +1,43 @@
+"""Draw from a model before it has seen its data: parameters, and the data they would give."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jax.numpy as jnp
+
+from finetti.criticism.predictive import observations, tree_of, within_memory
+from finetti.language.effects import Site
+from finetti.model import Model
+from finetti.posterior.evaluate import at_draws
+from finetti.types import Array
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def prior(model: Model, draws: int = 1000, seed: int = 0) -> xr.DataTree:
+    """Draw parameters from the prior of a model with its data, and data given each.
+
+    Returns an `xarray.DataTree` in ArviZ's schema with the groups prior (latent and deterministic
+    sites), prior_predictive (what is observed), observed_data and constant_data; dims (chain: 1,
+    draw, *site dims). Raises `SeedError` for a flat prior, which cannot be drawn from.
+
+    >>> tree = prior(coin(10).condition(heads=7), draws=100)
+    >>> sorted(tree.children), tree["prior_predictive"]["heads"].shape
+    (['constant_data', 'observed_data', 'prior', 'prior_predictive'], (1, 100))
+    """
+    free = model.redraw()
+    seen = observations(model)
+    chosen = [v for v in free.variables if v.kind != "factor"]
+    within_memory(chosen, draws)
+
+    def read(sites: dict[str, Site]) -> dict[str, Array]:
+        return {v.name: jnp.asarray(sites[v.name].value) for v in chosen}
+
+    found = at_draws(free, {}, read, seed, shape=(1, draws))
+    groups = {
+        "prior": [v for v in chosen if v.name not in seen],
+        "prior_predictive": [v for v in chosen if v.name in seen],
+    }
+    return tree_of(model, groups, found, {"seed": seed, "predictive": "prior"})

@@ -1,0 +1,180 @@
+"""Give a model new rows in place of those that it was fitted to."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import Any
+
+import jax
+import numpy as np
+
+from finetti.distributions import unchecked
+from finetti.errors import DataError, ModelError
+from finetti.language.dims import Groups, groups
+from finetti.language.effects import Site, alone, around
+from finetti.language.handlers import trace
+from finetti.model import Model, as_data
+from finetti.structure.program import read_arguments
+from finetti.structure.variables import placeholder
+
+
+def on_rows(model: Model, newdata: Any) -> tuple[Model, frozenset[str]]:
+    """Return the model on new rows, and the names of its arrays that are still those of the fit.
+
+    `newdata` maps parameters of the model's function to columns: a dict or a data frame. Names of
+    groups are coded by the labels of the fit, unseen ones after them; an `ft.Groups` is taken as
+    it is. Columns that no parameter names are not looked at. A parameter that is absent keeps its
+    value of the fit where that is no column of rows. A column that was only observed is not needed.
+
+    Raises `DataError` for a column that is needed and absent, has missing values or another number
+    of dimensions than in the fit.
+    """
+    known, given = arguments(model), _columns(newdata)
+    found = {n: _as_fitted(n, given[n], known.get(n)) for n in _parameters(model) if n in given}
+    lengths = {
+        (len(known[n]), len(found[n]))
+        for n in found
+        if _is_array(known.get(n)) and np.ndim(found[n])
+    }
+    kept = set()
+    for name in known:
+        if name in found:
+            continue
+        if not _is_array(known[name]):
+            found[name] = known[name]
+            kept |= {name} if any(map(np.ndim, jax.tree.leaves(known[name]))) else set()
+        elif only_observed(model, name):
+            found[name] = _unseen(known[name], lengths)
+        elif any(len(known[name]) == fitted for fitted, _ in lengths):
+            raise _lacks(model, name, list(given))
+        else:
+            found[name] = known[name]
+            kept.add(name)
+    return with_arguments(model, found), frozenset(kept)
+
+
+def arguments(model: Model) -> dict[str, Any]:
+    """Return what the model's function was called with, by parameter."""
+    args, kwargs = model.arguments or ((), {})
+    return dict(inspect.signature(model.function).bind(*args, **kwargs).arguments)
+
+
+def with_arguments(model: Model, values: Mapping[str, Any]) -> Model:
+    """Return the model with its function called with other values, by parameter."""
+    bound = inspect.signature(model.function).bind_partial()
+    bound.arguments.update({n: values[n] for n in _parameters(model) if n in values})
+    return replace(model, arguments=(bound.args, bound.kwargs))
+
+
+def only_observed(model: Model, name: str) -> bool:
+    """Tell whether an array is used for nothing but to observe sites.
+
+    The model is traced with the array unknown: no distribution's argument, deterministic or factor
+    may depend on it. Where the model cannot be traced so, the answer is no.
+    """
+    known = arguments(model)
+    if isinstance(known[name], Groups):
+        return False
+
+    def run(column: Any) -> list[Any]:
+        def before(site: Site) -> None:
+            if site.latent and site.value is None:
+                site.value = placeholder(site)
+
+        again = with_arguments(model, {**known, name: column}).redraw()
+        with alone(), unchecked(), trace() as sites, around(before):
+            again.run()
+        return [
+            read_arguments(site.distribution) if site.kind == "sample" else site.value
+            for site in sites.values()
+        ]
+
+    try:
+        with jax.enable_x64(True):
+            jaxpr = jax.make_jaxpr(run)(np.asarray(known[name])).jaxpr
+    except (
+        ModelError,
+        TypeError,
+        IndexError,
+        ValueError,
+        AttributeError,
+    ):  # it wants to see the numbers
+        return False
+    reached = set(jaxpr.invars)
+    for equation in jaxpr.eqns:
+        if any(not hasattr(v, "val") and v in reached for v in equation.invars):
+            reached.update(equation.outvars)
+    return not any(not hasattr(v, "val") and v in reached for v in jaxpr.outvars)
+
+
+def _parameters(model: Model) -> list[str]:
+    return list(inspect.signature(model.function).parameters)
+
+
+def _columns(newdata: Any) -> dict[str, Any]:
+    if not hasattr(newdata, "keys") and not hasattr(newdata, "columns"):
+        raise DataError(
+            f"newdata is a dict of columns or a data frame, not {type(newdata).__name__}"
+        )
+    names = newdata.columns if hasattr(newdata, "columns") else newdata.keys()
+    return {str(name): newdata[name] for name in names}
+
+
+def _is_array(value: Any) -> bool:
+    return bool(np.ndim(value)) if hasattr(value, "shape") else isinstance(value, list)
+
+
+def _as_fitted(name: str, value: Any, fitted: Any) -> Any:
+    """Return one new column as the model takes it: of the kind that it was in the fit."""
+    if isinstance(value, Groups):
+        return value
+    if isinstance(fitted, Groups):
+        return _group(name, value, fitted)
+    column = as_data(value)
+    if hasattr(fitted, "shape") and np.ndim(column) != np.ndim(fitted):
+        raise DataError(
+            f"`{name}` has shape {np.shape(column)} in newdata and {np.shape(fitted)} in the fit: "
+            f"give a value a row"
+        )
+    array = np.asarray(column)
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        rows = np.flatnonzero(np.isnan(array).reshape(len(array) if array.ndim else 1, -1).any(1))
+        raise DataError(
+            f"`{name}` is missing in {len(rows)} of the rows of newdata, the first row {rows[0]}: "
+            f"leave these rows out, or fill them in"
+        )
+    return column
+
+
+def _group(name: str, value: Any, fitted: Groups) -> Groups:
+    values = np.asarray(value)
+    if values.ndim != 1:
+        raise DataError(f"`{name}` holds the group of each row: give a column, not {value!r}")
+    names = values.tolist()
+    missing = [i for i, v in enumerate(names) if v is None or v != v]
+    if missing:
+        raise DataError(f"the group `{name}` of row {missing[0]} of newdata is missing")
+    known = set(fitted.labels)
+    unseen = tuple(v for v in dict.fromkeys(names) if v not in known)
+    return groups(values.astype(object), (*fitted.labels, *unseen))
+
+
+def _unseen(fitted: Any, lengths: set[tuple[int, int]]) -> Any:
+    """Return zeros for a column that is only observed, with a row for each new one."""
+    array = np.asarray(fitted)
+    rows = {new for old, new in lengths if old == len(array)}
+    length = rows.pop() if len(rows) == 1 else len(array)
+    return np.zeros((length, *array.shape[1:]), array.dtype)
+
+
+def _lacks(model: Model, name: str, given: list[str]) -> DataError:
+    near = get_close_matches(name, given, n=1)
+    hint = f"; did you mean `{near[0]}`?" if near else ""
+    listed = ", ".join(f"`{n}`" for n in given) or "none"
+    return DataError(
+        f"model `{model.name}` needs the column `{name}`, and newdata has none{hint} "
+        f"(columns: {listed})"
+    )

@@ -1,0 +1,189 @@
+"""Hold what a posterior predictive check found, print it as a table, and say what fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from finetti.criticism.pit import Calibration
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+    from rich.table import Table
+
+EXTREME = 0.01  # two-sided: of 100 quantities of a right model, one at most fails
+SHOWN = 10  # members of a plate in the printed table
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """Hold one test quantity of the data and of the replicated data sets.
+
+    `observed` has shape () or, for a quantity of data and draw, (chain, draw); `replicated` has
+    shape (chain, draw). `p` is P(T(replicated) > T(observed)), ties counting half, with the
+    Monte-Carlo interval `p_low` to `p_high`; it fails where that lies within `limit` of 0 or 1.
+    """
+
+    site: str
+    quantity: str
+    member: str
+    observed: np.ndarray
+    replicated: np.ndarray
+    p: float
+    p_low: float
+    p_high: float
+    limit: float
+    hint: str = ""
+
+    @property
+    def fails(self) -> bool:
+        """Tell whether the data are extreme among the replicates, beyond Monte-Carlo error."""
+        return self.p_high < self.limit or self.p_low > 1 - self.limit
+
+    @property
+    def name(self) -> str:
+        """Return the quantity with its site and member."""
+        return f"{self.quantity} of {self.site}{f'[{self.member}]' if self.member else ''}"
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Return the 89% interval of the replicates."""
+        low, high = np.quantile(self.replicated, (0.055, 0.945))
+        return float(low), float(high)
+
+    @property
+    def sentence(self) -> str:
+        """Say how the data differ from what the model predicts."""
+        low, high = self.interval
+        above = self.p < 0.5
+        share, most = (self.p, self.p_high) if above else (1 - self.p, 1 - self.p_low)
+        reach = f"only {_percent(share)}" if share > 0 else f"fewer than {_percent(most)}"
+        place, size = ("above", "large") if above else ("below", "small")
+        remedy = f" What may help: {self.hint}." if self.hint else ""
+        return (
+            f"The {self.name} is {np.mean(self.observed):.4g}, {place} what the model predicts: "
+            f"its replicates have {low:.4g} to {high:.4g} (89%), and {reach} of them are as "
+            f"{size}.{remedy}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Check:
+    """Hold the outcomes of a check, one a quantity, and the LOO-PIT of each site; print it.
+
+    `tree` has the groups posterior_predictive, observed_data and log_likelihood, ready for
+    arviz-plots. `notes` say what could not be checked.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    calibrations: tuple[Calibration, ...]
+    tree: xr.DataTree
+    notes: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[Outcome]:
+        return iter(self.outcomes)
+
+    def __len__(self) -> int:
+        return len(self.outcomes)
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Return a sentence for each quantity the model does not reproduce."""
+        found = [o.sentence for o in self.outcomes if o.fails]
+        return (*found, *(c.sentence for c in self.calibrations if c.fails))
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether no check failed."""
+        return not self.failures
+
+    def frame(self) -> pd.DataFrame:
+        """Return a row for each quantity: observed, replicates' interval, p and its interval."""
+        import pandas as pd
+
+        return pd.DataFrame([_row(o) for o in self.outcomes])
+
+    def sentences(self) -> str:
+        """Say what fails, or that nothing does, and what could not be checked."""
+        lines = [f"- {sentence}" for sentence in self.failures]
+        if not lines:
+            count = len(self.outcomes) + len(self.calibrations)
+            lines = [
+                f"The model reproduces all {count} quantities that were checked. That is no proof "
+                f"that it is right: check what you will use it for."
+            ]
+        return "\n".join([*lines, *(f"Note: {note}" for note in self.notes)])
+
+    def table(self) -> Table:
+        """Return the outcomes as a table for rich, of each plate the most extreme members."""
+        from rich.box import SIMPLE_HEAD
+        from rich.markup import escape
+        from rich.table import Table
+
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
+        for title in ("quantity", "observed", "replicated (89%)", "p", "p within"):
+            table.add_column(title, justify="left" if title == "quantity" else "right")
+        shown = self._shown()
+        for o in shown:
+            low, high = o.interval
+            cells = (
+                escape(o.name),
+                f"{np.mean(o.observed):.4g}",
+                f"{low:.4g}  {high:.4g}",
+                f"{o.p:.3f}",
+                f"{o.p_low:.3f}  {o.p_high:.3f}",
+            )
+            table.add_row(*cells, style="bold red" if o.fails else "")
+        if len(shown) < len(self.outcomes):
+            table.add_row(f"[dim]and {len(self.outcomes) - len(shown)} less extreme[/]")
+        for c in self.calibrations:
+            cells = (f"LOO-PIT of {escape(c.site)}", "", "uniform?", f"{c.p:.3f}", "")
+            table.add_row(*cells, style="bold red" if c.fails else "")
+        return table
+
+    def _shown(self) -> list[Outcome]:
+        whole = [o for o in self.outcomes if not o.member]
+        members = sorted((o for o in self.outcomes if o.member), key=lambda o: min(o.p, 1 - o.p))
+        return whole + members[: max(SHOWN, sum(o.fails for o in members))]
+
+    def __rich__(self) -> Any:
+        """Return the table and the sentences for `rich` to print."""
+        from rich.console import Group
+        from rich.text import Text
+
+        return Group(self.table(), "", Text(self.sentences()))
+
+    def __str__(self) -> str:
+        """Return the table and the sentences as plain text."""
+        from rich.console import Console
+
+        written = StringIO()
+        console = Console(file=written, width=100, highlight=False, color_system=None)
+        console.print(self.table(), "")
+        return f"{written.getvalue()}{self.sentences()}"
+
+
+def _row(o: Outcome) -> dict[str, Any]:
+    low, high = o.interval
+    return {
+        "site": o.site,
+        "quantity": o.quantity,
+        "member": o.member,
+        "observed": float(np.mean(o.observed)),
+        "replicated_mean": float(o.replicated.mean()),
+        "replicated_low": low,
+        "replicated_high": high,
+        "p": o.p,
+        "p_low": o.p_low,
+        "p_high": o.p_high,
+        "fails": o.fails,
+    }
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g}%"
