@@ -126,6 +126,9 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
         ),
     ] = None,
     seed: Seed = 0,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write the run as an HTML page too, beside the draws.")
+    ] = False,
 ) -> None:
     """Fit a model to a table, and save the draws.
 
@@ -162,6 +165,8 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
     console.print()
     _read_out(console, path, posterior)
     console.print(f"\nSaved as {path}; in Python, ft.open({str(path)!r}) reads it.", markup=False)
+    if report:
+        console.print(f"Wrote {posterior.report(path.with_suffix('.html'))}", markup=False)
 
 
 @app.command()

@@ -49,6 +49,8 @@ def inline(figure: Figure, words: str, width: float = WIDTH) -> str:
     for colour, variable in COLOURS.items():
         text = re.sub(re.escape(colour), f"var({variable})", text, flags=re.I)
     text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px; font-family: inherit", text)
+    # Hundredths of a point are enough for what is drawn; words stay as they are.
+    text = re.sub(r"<[^>]+>", lambda tag: re.sub(r"(\.\d{2})\d+", r"\1", tag[0]), text)
     view = re.search(r'viewBox="[^"]*"', text)
     head = (
         f'<svg class="drawn" role="img" aria-label="{escape(words, quote=True)}" '
@@ -56,7 +58,6 @@ def inline(figure: Figure, words: str, width: float = WIDTH) -> str:
         f'xmlns:xlink="http://www.w3.org/1999/xlink">'
     )
     text = re.sub(r"<svg[^>]*>", lambda _: head, text, count=1, flags=re.S)
-    text = re.sub(r"(\.\d{2})\d+", r"\1", text)  # hundredths of a point are enough
     return re.sub(r"\s*\n\s*", " ", text)
 
 
