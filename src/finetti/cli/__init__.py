@@ -1,4 +1,4 @@
-"""Speak to the shell: `finetti fit`, `plan`, `summary` and `demo`."""
+"""Speak to the shell: `finetti fit`, `plan`, `summary`, `predict`, `check` and `demo`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ def main(arguments: list[str] | None = None) -> None:
             import typer  # noqa: F401
         except ImportError as error:
             raise MissingExtra.needed("typer", "cli", "the command line") from error
+        from finetti.cli import check, predict  # noqa: F401 - add their commands
         from finetti.cli.commands import app
 
         app(arguments)

@@ -5,7 +5,8 @@
 """
 
 from finetti.report.chains import ranks, trace
+from finetti.report.checks import checks
 from finetti.report.diagram import graph
 from finetti.report.effects import effects, shrinkage
 
-__all__ = ["effects", "graph", "ranks", "shrinkage", "trace"]
+__all__ = ["checks", "effects", "graph", "ranks", "shrinkage", "trace"]
