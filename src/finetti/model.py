@@ -70,26 +70,25 @@ class Model:
 
     def condition(self, **values: Any) -> Model:
         """Return the model with the named variables observed, as with `obs=`."""
-        return self.under(functools.partial(handlers.condition, values))
+        return self._under(functools.partial(handlers.condition, values))
 
     def intervene(self, **values: Any) -> Model:
         """Return the model with the named variables set by fiat, their priors cut off."""
-        return self.under(functools.partial(handlers.intervene, values))
+        return self._under(functools.partial(handlers.intervene, values))
 
     def substitute(self, **values: Any) -> Model:
         """Return the model with the named latent variables fixed, their priors kept."""
-        return self.under(functools.partial(handlers.substitute, values))
+        return self._under(functools.partial(handlers.substitute, values))
 
     def block(self, names: Iterable[str]) -> Model:
         """Return the model with the named sites hidden from handlers further out."""
-        return self.under(functools.partial(handlers.block, tuple(names)))
+        return self._under(functools.partial(handlers.block, tuple(names)))
 
     def redraw(self) -> Model:
         """Return the model with what is observed drawn anew, as predictions need it."""
-        return self.under(handlers.redraw)
+        return self._under(handlers.redraw)
 
-    def under(self, handler: Handler) -> Model:
-        """Return the model under one more handler, outside those it has."""
+    def _under(self, handler: Handler) -> Model:
         return replace(self, handlers=(*self.handlers, handler))
 
     def trace(self, seed: int = 0) -> dict[str, Site]:

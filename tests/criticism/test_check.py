@@ -37,7 +37,7 @@ def test_the_most_typical_data_of_a_model_pass():
     assert found.passed, str(found)
     assert not found.notes
     assert "reproduces all 6 quantities" in str(found)
-    assert found.calibrations[0].p > 0.99
+    assert found.pits[0].p > 0.99
     assert all(0.1 < o.p < 0.9 for o in found)
 
 
@@ -47,7 +47,7 @@ def test_a_right_model_fails_one_quantity_in_a_hundred_at_most():
     fails = []
     for _ in range(40):
         found = check_of_normal(random.normal(random.normal(), 1.0, 30))
-        fails += [o.fails for o in found] + [c.fails for c in found.calibrations]
+        fails += [o.fails for o in found] + [c.fails for c in found.pits]
     assert sum(fails) <= stats.binom(len(fails), 0.01).ppf(1 - 3e-5)  # four standard errors
 
 
@@ -89,7 +89,7 @@ def test_a_wrong_model_fails_where_it_is_wrong(y, scale, quantity, words):
     assert words in failed[quantity].sentence
     assert not found.passed
     assert failed[quantity].sentence in str(found)
-    pit = found.calibrations[0]
+    pit = found.pits[0]
     if scale != 1.0:
         assert pit.fails
         assert ("too wide" if scale > 1 else "too narrow") in pit.sentence

@@ -1,4 +1,4 @@
-"""Speak to the shell: `finetti fit`, `plan`, `summary`, `report` and `demo`."""
+"""Speak to the shell: `finetti fit`, `plan`, and what is asked of saved runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def main(arguments: list[str] | None = None) -> None:
             import typer  # noqa: F401
         except ImportError as error:
             raise MissingExtra.needed("typer", "cli", "the command line") from error
-        from finetti.cli import report  # noqa: F401 - adds its command
+        from finetti.cli import check, predict, report  # noqa: F401 - add their commands
         from finetti.cli.commands import app
 
         app(arguments)

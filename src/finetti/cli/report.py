@@ -10,37 +10,20 @@ from rich.console import Console
 
 from finetti.cli.binding import reopen
 from finetti.cli.commands import app
+from finetti.cli.saved import RunData, RunModel, SavedRun
 from finetti.errors import DataError, ModelError
 from finetti.posterior.posterior import open_run
-
-Run = Annotated[
-    Path, typer.Argument(metavar="RUN", help="A saved run, .zarr or .nc.", show_default=False)
-]
-ModelOption = Annotated[
-    str | None,
-    typer.Option(
-        "--model",
-        help="The run's model, file.py or file.py:name. Default: the one that the run notes.",
-        show_default=False,
-    ),
-]
-DataOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--data", help="The run's table. Default: the one that the run notes.", show_default=False
-    ),
-]
 
 
 @app.command()
 def report(
-    run: Run,
+    run: SavedRun,
     out: Annotated[
         Path | None,
         typer.Option(help="The page to write. Default: RUN.html.", show_default=False),
     ] = None,
-    model: ModelOption = None,
-    data: DataOption = None,
+    model: RunModel = None,
+    data: RunData = None,
     title: Annotated[
         str | None, typer.Option(help="Its head. Default: the model's name.", show_default=False)
     ] = None,

@@ -1,4 +1,4 @@
-"""Check a posterior: do data sets that it predicts look like the data?"""
+"""Check a posterior by comparing data sets that it predicts with the data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from finetti.criticism.pit import TELLING, calibration
+from finetti.criticism.pit import TELLING, loo_pit
 from finetti.criticism.predict import predict
 from finetti.criticism.predictive import observations
 from finetti.criticism.quantities import Quantity, groupings, means, named, usual
@@ -98,7 +98,7 @@ def check(
             notes.append(f"LOO-PIT is not made of {name}, which has fewer than {TELLING} values")
         else:
             data = tree["observed_data"].dataset[name]
-            found.append(calibration(name, replicates[name], data, likelihood[name]))
+            found.append(loo_pit(name, replicates[name], data, likelihood[name]))
     notes += [c.doubt for c in found if c.unreliable]
     return Check(tuple(outcomes), tuple(found), tree, tuple(notes))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import partial
 from typing import Any, overload
 
 import jax
@@ -53,7 +52,7 @@ def intervene(
         return replace(target, model=intervene(model, values, **more))
     if not isinstance(target, Model):
         return handlers.intervene({**target, **(values or {}), **more})
-    changed = target.under(partial(handlers.intervene, {**(values or {}), **more}))
+    changed = target.intervene(**{**(values or {}), **more})
     if changed.arguments is not None:
         _ = changed.variables  # refuses names and shapes
     return changed

@@ -18,7 +18,7 @@ TELLING = 8  # observations, below which no shape shows
 
 
 @dataclass(frozen=True, eq=False)
-class Calibration:
+class LooPit:
     """Hold the leave-one-out probability integral transforms of a site's observations.
 
     u_i = P(replicated y_i <= y_i given the others), with ties broken at random; they are uniform
@@ -62,9 +62,9 @@ class Calibration:
         )
 
 
-def calibration(
+def loo_pit(
     site: str, replicated: xr.DataArray, observed: xr.DataArray, log_likelihood: xr.DataArray
-) -> Calibration:
+) -> LooPit:
     """Compute a site's LOO-PIT by arviz-stats, from arrays of dims (chain, draw, *site dims).
 
     Vehtari, Gelman & Gabry 2017; Saeilynoja, Buerkner & Vehtari 2022.
@@ -77,7 +77,7 @@ def calibration(
     with quiet():
         # Each observation's likelihood mixes about as fast as the slowest of their sum.
         total = np.exp(log_likelihood.mean([d for d in log_likelihood.dims if d not in dims]))
-        ess = float(np.asarray(array_stats.ess(total.values, chain_axis=0, draw_axis=1)))
+        ess = float(np.asarray(array_stats.ess(np.asarray(total), chain_axis=0, draw_axis=1)))
         relative = min(ess / count, 1.0) if np.isfinite(ess) else 1.0
         found, pareto_k = replicated.azstats.loo_pit(
             y_obs=observed,
@@ -87,4 +87,4 @@ def calibration(
         )
     values = np.asarray(found).ravel()
     unreliable = int((np.asarray(pareto_k) > PARETO_LIMIT).sum())
-    return Calibration(site, values, float(kstest(values, "uniform").pvalue), unreliable)
+    return LooPit(site, values, float(kstest(values, "uniform").pvalue), unreliable)

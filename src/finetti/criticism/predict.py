@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal
@@ -79,7 +80,8 @@ def predict(
     chosen = _chosen(free, fitted, effects=newdata is not None)
     within_memory(chosen, prod(these.shape))
     if put.known:
-        free = free.under(partial(newcomers, put.known, new_groups == "population"))
+        fill = partial(newcomers, put.known, new_groups == "population")
+        free = replace(free, handlers=(*free.handlers, fill))
 
     def read(sites: dict[str, Site]) -> dict[str, Array]:
         return {v.name: jnp.asarray(sites[v.name].value) for v in chosen}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from finetti.criticism.pit import Calibration
+from finetti.criticism.pit import LooPit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 EXTREME = 0.01  # two-sided: of 100 quantities of a right model, one at most fails
-SHOWN = 10  # members of a plate in the printed table
+SHOWN = 10  # members of a plate in the printed table, more where they fail
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +81,7 @@ class Check:
     """
 
     outcomes: tuple[Outcome, ...]
-    calibrations: tuple[Calibration, ...]
+    pits: tuple[LooPit, ...]
     tree: xr.DataTree
     notes: tuple[str, ...] = ()
 
@@ -95,7 +95,7 @@ class Check:
     def failures(self) -> tuple[str, ...]:
         """Return a sentence for each quantity the model does not reproduce."""
         found = [o.sentence for o in self.outcomes if o.fails]
-        return (*found, *(c.sentence for c in self.calibrations if c.fails))
+        return (*found, *(c.sentence for c in self.pits if c.fails))
 
     @property
     def passed(self) -> bool:
@@ -112,7 +112,7 @@ class Check:
         """Say what fails, or that nothing does, and what could not be checked."""
         lines = [f"- {sentence}" for sentence in self.failures]
         if not lines:
-            count = len(self.outcomes) + len(self.calibrations)
+            count = len(self.outcomes) + len(self.pits)
             lines = [
                 f"The model reproduces all {count} quantities that were checked. That is no proof "
                 f"that it is right: check what you will use it for."
@@ -128,7 +128,8 @@ class Check:
         table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
         for title in ("quantity", "observed", "replicated (89%)", "p", "p within"):
             table.add_column(title, justify="left" if title == "quantity" else "right")
-        shown = self._shown()
+        whole = sum(not o.member for o in self.outcomes)
+        shown = self.shown(whole + max(SHOWN, sum(o.fails for o in self.outcomes)))
         for o in shown:
             low, high = o.interval
             cells = (
@@ -141,15 +142,16 @@ class Check:
             table.add_row(*cells, style="bold red" if o.fails else "")
         if len(shown) < len(self.outcomes):
             table.add_row(f"[dim]and {len(self.outcomes) - len(shown)} less extreme[/]")
-        for c in self.calibrations:
+        for c in self.pits:
             cells = (f"LOO-PIT of {escape(c.site)}", "", "uniform?", f"{c.p:.3f}", "")
             table.add_row(*cells, style="bold red" if c.fails else "")
         return table
 
-    def _shown(self) -> list[Outcome]:
+    def shown(self, most: int) -> list[Outcome]:
+        """Return at most so many outcomes: those of whole sites, then the most extreme members'."""
         whole = [o for o in self.outcomes if not o.member]
-        members = sorted((o for o in self.outcomes if o.member), key=lambda o: min(o.p, 1 - o.p))
-        return whole + members[: max(SHOWN, sum(o.fails for o in members))]
+        rest = sorted((o for o in self.outcomes if o.member), key=lambda o: min(o.p, 1 - o.p))
+        return (whole + rest)[:most]
 
     def __rich__(self) -> Any:
         """Return the table and the sentences for `rich` to print."""

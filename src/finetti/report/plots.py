@@ -5,9 +5,21 @@
 """
 
 from finetti.report.chains import ranks, trace
+from finetti.report.checks import checks
 from finetti.report.diagram import graph
 from finetti.report.effects import effects, shrinkage
 from finetti.report.forest import forest
 from finetti.report.funnel import funnel
+from finetti.report.priors import prior_posterior
 
-__all__ = ["effects", "forest", "funnel", "graph", "ranks", "shrinkage", "trace"]
+__all__ = [
+    "checks",
+    "effects",
+    "forest",
+    "funnel",
+    "graph",
+    "prior_posterior",
+    "ranks",
+    "shrinkage",
+    "trace",
+]
