@@ -1,0 +1,1 @@
+"""Criticise a model and its posterior: predict, check, compare."""
