@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 NAMED = 6  # points named in a sentence
+IMPRECISE = 0.3  # Monte-Carlo standard error of a point's score above which it is not to be trusted
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +24,9 @@ class Elpd:
     `method` says what was left out at a time, such as "leave-one-out", and `folds` tells of each
     point, flat, with which others. `scores` has the dims of the points, observations or groups of
     them, and the variables `elpd`, the log predictive density of a point given the data without
-    its fold; `p`, how much larger it is given all data; `pareto_k`, above `good_k` where the score
-    is not to be trusted; and `refitted`, whether the model was fitted without the point.
+    its fold; `p`, how much larger it is given all data; `mcse`, the Monte-Carlo standard error of
+    `elpd`; `refitted`, whether the model was fitted without the point; and `pareto_k`, that of
+    importance sampling, which is not to be trusted above `good_k`, NaN where none was tried.
     `observed` holds the data by site, `discrete` tells whether scores are log probabilities.
 
     Vehtari, Gelman & Gabry 2017; Vehtari, Simpson, Gelman, Yao & Gabry 2024.
@@ -59,6 +61,11 @@ class Elpd:
         return float(self.scores["p"].sum())
 
     @property
+    def mcse(self) -> float:
+        """Return the sum's Monte-Carlo standard error, which more draws make smaller."""
+        return float(np.sqrt(np.square(self.scores["mcse"]).sum()))
+
+    @property
     def refitted(self) -> list[str]:
         """Return the labels of the points that the model was fitted without."""
         return self._labels(self.scores["refitted"].to_numpy().ravel())
@@ -66,8 +73,10 @@ class Elpd:
     @property
     def unreliable(self) -> list[str]:
         """Return the labels of the points whose score is not to be trusted."""
-        k = self.scores["pareto_k"].to_numpy().ravel()
-        return self._labels(~(k <= self.good_k))
+        k, again, error = (
+            self.scores[name].to_numpy().ravel() for name in ("pareto_k", "refitted", "mcse")
+        )
+        return self._labels(~again & ~(k <= self.good_k) | ~(error <= IMPRECISE))
 
     def _labels(self, chosen: np.ndarray) -> list[str]:
         dims = self.scores["elpd"].dims
@@ -91,14 +100,10 @@ class Elpd:
                 f"would have failed (k-hat above {self.good_k:.2f})."
             )
         if bad:
-            remedy = (
-                "raise refits=, or use ft.kfold"
-                if self.method == "leave-one-out"
-                else "take more draws"
-            )
+            remedy = ", raise refits=, or use ft.kfold" if self.method == "leave-one-out" else ""
             said.append(
-                f"The score of {named(bad)} is not to be trusted (k-hat above {self.good_k:.2f}): "
-                f"{remedy}."
+                f"The score of {named(bad)} is not to be trusted (k-hat above {self.good_k:.2f}, "
+                f"or Monte-Carlo standard error above {IMPRECISE}): take more draws{remedy}."
             )
         return said
 

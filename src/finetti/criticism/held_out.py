@@ -79,13 +79,18 @@ def fit_without(posterior: Posterior, left: Mapping[str, np.ndarray], number: in
     return fit(model, method, seed=ANOTHER + number, progress=False)
 
 
-def average(log_densities: Float[np.ndarray, "..."]) -> tuple[float, float]:
-    """Return the log of the mean density over draws, and its Pareto k-hat."""
-    from scipy.special import logsumexp
+def average(log_densities: Float[np.ndarray, "chain draw"]) -> tuple[float, float]:
+    """Return the log of the mean density over draws, and its Monte-Carlo standard error."""
+    from arviz_stats.base.array import array_stats
 
-    flat = log_densities.ravel()
-    mean = float(logsumexp(flat) - np.log(flat.size))
-    return mean, diagnose.pareto_k(flat[None])
+    high = log_densities.max()
+    if not np.isfinite(high):
+        return float(high), np.inf
+    density = np.exp(log_densities - high)
+    with diagnose.quiet():
+        error = array_stats.mcse(density, chain_axis=0, draw_axis=1, method="mean")
+    mean = density.mean()
+    return float(high + np.log(mean)), float(error) / mean if np.ptp(density) else 0.0
 
 
 def highest_k(draws: int) -> float:
