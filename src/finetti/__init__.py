@@ -1,5 +1,10 @@
 """Offer finetti's whole public vocabulary: `import finetti as ft`."""
 
+from finetti.criticism.compare import Comparison, compare
+from finetti.criticism.elpd import Elpd
+from finetti.criticism.kfold import kfold
+from finetti.criticism.loo import loo
+from finetti.criticism.sensitivity import Sensitivity, sensitivity
 from finetti.density.density import Density, density
 from finetti.distributions import *  # noqa: F403
 from finetti.distributions import NAMES as _DISTRIBUTIONS
@@ -24,7 +29,16 @@ from finetti.fit.walks import HMC, AdaptiveMetropolis
 from finetti.kernels.metric import Dense, Diagonal
 from finetti.language.chain import MarkovChain
 from finetti.language.dims import Groups, groups
-from finetti.language.handlers import block, condition, intervene, replay, seed, substitute, trace
+from finetti.language.handlers import (
+    block,
+    condition,
+    intervene,
+    leave_out,
+    replay,
+    seed,
+    substitute,
+    trace,
+)
 from finetti.language.sites import deterministic, factor, plate, sample
 from finetti.model import Model, model
 from finetti.posterior.posterior import Posterior
@@ -37,6 +51,7 @@ __all__ = [
     "AdaptiveMetropolis",
     "BinaryMetropolis",
     "Block",
+    "Comparison",
     "Compound",
     "DataError",
     "Dense",
@@ -44,6 +59,7 @@ __all__ = [
     "Diagonal",
     "DiscreteMetropolis",
     "DuplicateSite",
+    "Elpd",
     "EmbeddedLaplace",
     "FinettiError",
     "Flat",
@@ -59,10 +75,12 @@ __all__ = [
     "Posterior",
     "SamplingError",
     "SeedError",
+    "Sensitivity",
     "ShapeError",
     "SupportError",
     "UnknownSite",
     "block",
+    "compare",
     "condition",
     "constraints",
     "density",
@@ -71,12 +89,16 @@ __all__ = [
     "fit",
     "groups",
     "intervene",
+    "kfold",
+    "leave_out",
+    "loo",
     "model",
     "open",
     "plate",
     "replay",
     "sample",
     "seed",
+    "sensitivity",
     "substitute",
     "trace",
 ]

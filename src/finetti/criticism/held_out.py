@@ -90,7 +90,8 @@ def average(log_densities: Float[np.ndarray, "chain draw"]) -> tuple[float, floa
     with diagnose.quiet():
         error = array_stats.mcse(density, chain_axis=0, draw_axis=1, method="mean")
     mean = density.mean()
-    return float(high + np.log(mean)), float(error) / mean if np.ptp(density) else 0.0
+    relative = np.asarray(error, float).item() / mean if np.ptp(density) else 0.0
+    return float(high + np.log(mean)), relative
 
 
 def highest_k(draws: int) -> float:

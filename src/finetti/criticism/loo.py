@@ -7,6 +7,8 @@ the observation.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from finetti.criticism.elpd import Elpd
@@ -99,7 +101,8 @@ def _smoothed(
     from scipy.special import logsumexp
 
     flat = terms.ravel()
-    log_weights, k = array_stats.psislw(flat, r_eff=relative)
+    smoothed: Any = array_stats.psislw(flat, r_eff=relative)  # pyright: ignore[reportArgumentType]
+    log_weights, k = smoothed
     elpd = logsumexp(log_weights + flat)
     gain = logsumexp(flat) - np.log(flat.size) - elpd
     off = np.exp(log_weights) * (np.exp(flat - elpd) - 1)

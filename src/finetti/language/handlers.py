@@ -91,7 +91,7 @@ def leave_out(places: Values) -> Iterator[None]:
                     f"site `{site.name}` has observations of shape {shape}: leave out by an "
                     f"array of that shape, not {left.shape}"
                 )
-            site.distribution = distribution.mask(~left)
+            site.distribution = distribution.mask(~left)  # pyright: ignore[reportArgumentType]
 
         with around(before):
             yield
