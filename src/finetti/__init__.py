@@ -1,9 +1,14 @@
 """Offer finetti's whole public vocabulary: `import finetti as ft`."""
 
 from finetti.criticism.check import check
+from finetti.criticism.compare import Comparison, compare
+from finetti.criticism.elpd import Elpd
 from finetti.criticism.intervene import intervene
+from finetti.criticism.kfold import kfold
+from finetti.criticism.loo import loo
 from finetti.criticism.predict import predict
 from finetti.criticism.prior import prior
+from finetti.criticism.sensitivity import Sensitivity, sensitivity
 from finetti.density.density import Density, density
 from finetti.distributions import *  # noqa: F403
 from finetti.distributions import NAMES as _DISTRIBUTIONS
@@ -28,7 +33,15 @@ from finetti.fit.walks import HMC, AdaptiveMetropolis
 from finetti.kernels.metric import Dense, Diagonal
 from finetti.language.chain import MarkovChain
 from finetti.language.dims import Groups, groups
-from finetti.language.handlers import block, condition, replay, seed, substitute, trace
+from finetti.language.handlers import (
+    block,
+    condition,
+    leave_out,
+    replay,
+    seed,
+    substitute,
+    trace,
+)
 from finetti.language.sites import deterministic, factor, plate, sample
 from finetti.model import Model, model
 from finetti.posterior.posterior import Posterior
@@ -41,6 +54,7 @@ __all__ = [
     "AdaptiveMetropolis",
     "BinaryMetropolis",
     "Block",
+    "Comparison",
     "Compound",
     "DataError",
     "Dense",
@@ -48,6 +62,7 @@ __all__ = [
     "Diagonal",
     "DiscreteMetropolis",
     "DuplicateSite",
+    "Elpd",
     "EmbeddedLaplace",
     "FinettiError",
     "Flat",
@@ -63,11 +78,13 @@ __all__ = [
     "Posterior",
     "SamplingError",
     "SeedError",
+    "Sensitivity",
     "ShapeError",
     "SupportError",
     "UnknownSite",
     "block",
     "check",
+    "compare",
     "condition",
     "constraints",
     "density",
@@ -76,6 +93,9 @@ __all__ = [
     "fit",
     "groups",
     "intervene",
+    "kfold",
+    "leave_out",
+    "loo",
     "model",
     "open",
     "plate",
@@ -84,6 +104,7 @@ __all__ = [
     "replay",
     "sample",
     "seed",
+    "sensitivity",
     "substitute",
     "trace",
 ]

@@ -15,6 +15,7 @@ from numpyro.distributions import *  # noqa: F403
 from numpyro.distributions import (
     Distribution,
     ImproperUniform,
+    MaskedDistribution,
     TransformedDistribution,
     biject_to,
     constraints,
@@ -113,6 +114,22 @@ def name_family(distribution: Distribution) -> str:
     return name
 
 
+def unmasked(distribution: Distribution) -> tuple[Distribution, np.ndarray | None]:
+    """Return a distribution without its mask and where that lets it count, None for everywhere.
+
+    A mask that is being traced is left where it is.
+
+    >>> unmasked(Normal(0, 1).expand([2]).mask(np.array([True, False])))[1].tolist()
+    [True, False]
+    """
+    if not isinstance(distribution, MaskedDistribution):
+        return distribution, None
+    mask = distribution._mask
+    if isinstance(mask, Tracer):
+        return distribution, None
+    return distribution.base_dist, np.broadcast_to(mask, distribution.batch_shape)
+
+
 LOCATED = (
     "Normal", "StudentT", "Laplace", "Logistic", "Cauchy", "Gumbel", "SoftLaplace",
     "MultivariateNormal", "MultivariateStudentT",
@@ -154,5 +171,6 @@ __all__ = [
     "name_family",
     "scalar_support",
     "unchecked",
+    "unmasked",
 ]
 __all__ += list(NAMES)

@@ -72,6 +72,14 @@ class Model:
         """Return the model with the named variables observed, as with `obs=`."""
         return self._under(functools.partial(handlers.condition, values))
 
+    def leave_out(self, **places: Any) -> Model:
+        """Return the model without some observations: those where an array of a site is True.
+
+        They stay where they are and their log density is 0, so that draws have the same shapes.
+        An array has the shape of the site's observations, an event being one of them.
+        """
+        return self._under(functools.partial(handlers.leave_out, places))
+
     def intervene(self, **values: Any) -> Model:
         """Return the model with the named variables set by fiat, their priors cut off."""
         return self._under(functools.partial(handlers.intervene, values))

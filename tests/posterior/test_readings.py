@@ -246,3 +246,13 @@ def test_advice_does_without_nuts_statistics():
     stats = xr.Dataset({"lp": (("chain", "draw"), white())})
     bare["sample_stats"] = xr.DataTree(stats)
     assert not ft.Posterior(bare).advice()
+
+
+@pytest.mark.parametrize("shape", [0.3, 0.9])
+def test_k_hat_is_the_shape_of_the_large_weights(shape):
+    # The exponential of such a log weight is a Pareto variable of this very shape; the standard
+    # error of k-hat from m tail values is about (1 + k) / sqrt(m), m = 3 sqrt(draws).
+    log_ratios = shape * np.random.default_rng(11).exponential(size=(4, 10_000))
+    error = (1 + shape) / np.sqrt(3 * 200)
+    assert diagnose.pareto_k(log_ratios) == pytest.approx(shape, abs=4 * error)
+    assert diagnose.pareto_k(-log_ratios) < 0

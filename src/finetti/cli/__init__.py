@@ -15,7 +15,7 @@ def main(arguments: list[str] | None = None) -> None:
             import typer  # noqa: F401
         except ImportError as error:
             raise MissingExtra.needed("typer", "cli", "the command line") from error
-        from finetti.cli import check, predict, report  # noqa: F401 - add their commands
+        from finetti.cli import check, compare, predict, report  # noqa: F401 - add their commands
         from finetti.cli.commands import app
 
         app(arguments)

@@ -14,7 +14,7 @@ from zlib import crc32
 import jax
 import numpy as np
 
-from finetti.errors import DuplicateSite, UnknownSite
+from finetti.errors import DuplicateSite, ShapeError, UnknownSite
 from finetti.language.effects import Site, around
 from finetti.language.sites import fill, fit_value
 from finetti.types import Key, Values
@@ -68,6 +68,30 @@ def condition(values: Values) -> Iterator[None]:
         def before(site: Site) -> None:
             if site.kind == "sample" and give(site):
                 site.observed = True
+
+        with around(before):
+            yield
+
+
+@contextmanager
+def leave_out(places: Values) -> Iterator[None]:
+    """Leave observations out: `places` maps sites to True where their log density is to be 0.
+
+    Each array has the shape of the site's observations, an event being one of them.
+    """
+    with _naming(places, "leave out observations of") as named:
+
+        def before(site: Site) -> None:
+            if not site.observed or not named(site):
+                return
+            distribution = site.distribution if site.plates else fit_value(site)
+            left, shape = np.asarray(places[site.name], bool), distribution.batch_shape
+            if left.shape != shape:
+                raise ShapeError(
+                    f"site `{site.name}` has observations of shape {shape}: leave out by an "
+                    f"array of that shape, not {left.shape}"
+                )
+            site.distribution = distribution.mask(~left)  # pyright: ignore[reportArgumentType]
 
         with around(before):
             yield
@@ -157,16 +181,27 @@ def scope(prefix: str) -> Iterator[None]:
 @contextmanager
 def _giving(values: Values, verb: str) -> Iterator[Callable[[Site], bool]]:
     """Yield a function that gives a site its value; refuse names that no site had."""
+    with _naming(values, verb) as named:
+
+        def give(site: Site) -> bool:
+            if not named(site):
+                return False
+            site.value = values[site.name]
+            return True
+
+        yield give
+
+
+@contextmanager
+def _naming(values: Values, verb: str) -> Iterator[Callable[[Site], bool]]:
+    """Yield a function that tells whether a site is named; refuse names that no site had."""
     unmet, met = dict.fromkeys(values), []
 
-    def give(site: Site) -> bool:
+    def named(site: Site) -> bool:
         met.append(site.name)
-        if site.name not in values:
-            return False
-        site.value = values[site.name]
         unmet.pop(site.name, None)
-        return True
+        return site.name in values
 
-    yield give
+    yield named
     if unmet:
         raise UnknownSite.among(next(iter(unmet)), met, verb)

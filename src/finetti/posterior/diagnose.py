@@ -67,7 +67,8 @@ def pareto_k(log_ratios: np.ndarray) -> float:
     with quiet():
         relative = ess(log_ratios) / log_ratios.size if log_ratios.shape[1] > 3 else 1.0
         relative = min(relative, 1.0) if np.isfinite(relative) else 1.0
-        k = array_stats.psislw(log_ratios.ravel(), r_eff=relative)[1]  # pyright: ignore[reportArgumentType]
+        # It takes log likelihoods, whose weights in leaving out are their reciprocals.
+        k = array_stats.psislw(-log_ratios.ravel(), r_eff=relative)[1]  # pyright: ignore[reportArgumentType]
     return float(k) if np.isfinite(k) else float("nan")
 
 

@@ -74,9 +74,11 @@ def at_draws(
     a draw. `shape` gives the numbers of chains and draws where there are no values. Returns arrays
     of shape (chain, draw, ...); float64.
     """
-    shape = shape or next(iter(values.values())).shape[:2]
-    total = prod(shape)
-    flat = {name: a.reshape(total, *a.shape[2:]) for name, a in values.items()}
+    return evaluator(model, read)(values, seed, shape)
+
+
+def evaluator(model: Model, read: Read) -> Callable[..., dict[str, np.ndarray]]:
+    """Return `at_draws` of a model as a function of the values and the seed, compiled once."""
 
     def one(key: Key, given: dict[str, Array]) -> dict[str, Array]:
         with (
@@ -89,17 +91,26 @@ def at_draws(
             model.run()
         return {name: jnp.asarray(value) for name, value in read(sites).items()}
 
-    with jax.enable_x64(True):
-        keys = jax.random.split(jax.random.key(seed), total)
-        first = jax.eval_shape(one, keys[0], {name: a[0] for name, a in flat.items()})
-        numbers = sum(prod(a.shape) for a in first.values())
-        every = jax.jit(jax.vmap(one))
+    every = jax.jit(jax.vmap(one))
 
-        def some(places: np.ndarray) -> dict[str, Array]:
-            return every(keys[places], {name: a[places] for name, a in flat.items()})
+    def evaluate(
+        values: Mapping[str, np.ndarray], seed: int = 0, shape: tuple[int, int] | None = None
+    ) -> dict[str, np.ndarray]:
+        shape = shape or next(iter(values.values())).shape[:2]
+        total = prod(shape)
+        flat = {name: a.reshape(total, *a.shape[2:]) for name, a in values.items()}
+        with jax.enable_x64(True):
+            keys = jax.random.split(jax.random.key(seed), total)
+            first = jax.eval_shape(one, keys[0], {name: a[0] for name, a in flat.items()})
+            numbers = sum(prod(a.shape) for a in first.values())
 
-        found = in_batches(some, total, numbers)
-    return {name: a.reshape(*shape, *a.shape[1:]) for name, a in found.items()}
+            def some(places: np.ndarray) -> dict[str, Array]:
+                return every(keys[places], {name: a[places] for name, a in flat.items()})
+
+            found = in_batches(some, total, numbers)
+        return {name: a.reshape(*shape, *a.shape[1:]) for name, a in found.items()}
+
+    return evaluate
 
 
 def log_likelihood(model: Model, tree: xr.DataTree) -> xr.Dataset:

@@ -62,7 +62,7 @@ class Account:
                 return rewrite.done(v.name), rewrite.reason(v.name)
         match v.kind:
             case "observed":
-                return "condition", f"observed: {counted(prod(v.shape), 'value')}"
+                return "condition", f"observed: {_counting(v)}"
             case "fixed":
                 return "hold fixed", "substituted: its prior density still counts"
             case "deterministic":
@@ -74,6 +74,13 @@ class Account:
         done, why = _transform(v)
         left = self.left.get(v.name, "")
         return done, left if left and v.support == "real" else "; ".join(filter(None, [why, left]))
+
+
+def _counting(v: Variable) -> str:
+    many = counted(prod(v.shape), "value")
+    if v.counting is None or v.counting.all():
+        return many
+    return f"{many}, {v.counting.size - v.counting.sum():,} of {v.counting.size:,} left out"
 
 
 def _transform(v: Variable) -> tuple[str, str]:

@@ -21,6 +21,7 @@ from finetti.distributions import (
     name_family,
     scalar_support,
     unchecked,
+    unmasked,
 )
 from finetti.errors import ModelError
 from finetti.language.dims import Plate
@@ -38,7 +39,7 @@ class Variable:
     `support` says in words which values it takes and `transform` names the bijection from the
     real numbers. `located` names the location-scale family of the unconstrained value, if it has
     one. `constraints` hold what its distribution demands of each argument, `data` an
-    observed value.
+    observed value, `counting` where it counts if some of it is left out.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Variable:
     located: str = ""
     constraints: Mapping[str, Any] = field(default_factory=dict)
     data: np.ndarray | None = None
+    counting: np.ndarray | None = None
 
 
 def discover(run: Callable[[], Any]) -> tuple[Variable, ...]:
@@ -109,6 +111,7 @@ def _describe(site: Site, given: bool) -> Variable:
         return Variable(site.name, site.kind, "", shape, dims, plates)
     distribution, kind = site.distribution, "observed" if site.observed else "latent"
     kind = "fixed" if given else kind
+    bare, counting = unmasked(distribution)
     discrete = is_discrete(distribution)
     free, transform = ((), "")
     if kind == "latent" and not discrete:
@@ -116,7 +119,7 @@ def _describe(site: Site, given: bool) -> Variable:
     return Variable(
         name=site.name,
         kind=kind,
-        family=name_family(distribution),
+        family=name_family(bare if site.observed else distribution),
         shape=shape,
         dims=dims,
         plates=plates,
@@ -127,6 +130,7 @@ def _describe(site: Site, given: bool) -> Variable:
         located=locate(distribution) if kind == "latent" and not discrete else "",
         constraints=read_constraints(distribution),
         data=_known(site.value) if kind == "observed" else None,
+        counting=counting if kind == "observed" else None,
     )
 
 

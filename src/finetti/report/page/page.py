@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from finetti.errors import FinettiError, MissingExtra
 from finetti.posterior.posterior import Posterior
-from finetti.report.page import chains, estimates, overview
+from finetti.report.page import chains, criticism, estimates, overview
 from finetti.report.page.blocks import Note, Section
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ SECTIONS: tuple[tuple[str, Maker], ...] = (
     ("The data", overview.data),
     ("The parameters", estimates.table),
     ("The groups", estimates.groups),
+    ("What the data taught", criticism.learned),
+    ("Would it predict such data?", criticism.predictive),
+    ("Each observation from the others", criticism.held_out),
+    ("What hangs on the priors", criticism.sensitive),
     ("How the chains went", chains.chains),
     ("To do it again", overview.again),
 )

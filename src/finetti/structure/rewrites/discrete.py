@@ -61,7 +61,7 @@ def find(
         for v, end in zip(latent, ends, strict=True)
     }
     try:
-        scopes, outputs = _trace(program, numbers)
+        scopes, outputs = follow(program, numbers)
     except ModelError as error:
         return [], {v.name: str(error) for v in latent}
     read = {v.name: _support(v, scopes, outputs) for v in latent}
@@ -90,7 +90,7 @@ def find(
     return rewrites, reasons
 
 
-def _trace(program: Program, numbers: Mapping[str, np.ndarray]) -> tuple[Scopes, Outcome]:
+def follow(program: Program, numbers: Mapping[str, np.ndarray]) -> tuple[Scopes, Outcome]:
     """Follow the members' numbers through the program; return its outputs' variables as well."""
     heads = [*program.data, *program.inputs.values()]
     inputs = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in heads]

@@ -72,10 +72,11 @@ def _pooled(program: Program, v: Variable) -> tuple[Pool, dict[str, Any]] | None
     if members is None or 2 * members[1] > y.size:
         return None
     member, count = members
+    counts = np.ones(y.size) if v.counting is None else v.counting.astype(float)
     constants = {
-        "numbers": np.bincount(member, minlength=count).astype(program.dtype),
-        "sums": np.bincount(member, y, count).astype(program.dtype),
-        "base": -gammaln(y + 1.0).sum() if v.family == "Poisson" else np.zeros(()),
+        "numbers": np.bincount(member, counts, count).astype(program.dtype),
+        "sums": np.bincount(member, counts * y, count).astype(program.dtype),
+        "base": -np.sum(counts * gammaln(y + 1.0)) if v.family == "Poisson" else np.zeros(()),
     }
     return Pool((v.name,), v.family, tuple(sorted(gathers)), y.size, count), constants
 

@@ -26,7 +26,7 @@ def find(
     if program.dtype != "float64":  # sums of squares need the digits
         return []
     found = [
-        _condensed(program, v.name, v.data)
+        _condensed(program, v.name, v.data, v.counting)
         for v in variables
         if v.family == "Normal" and v.name not in refused
         if v.data is not None and v.data.size >= FEWEST
@@ -35,7 +35,7 @@ def find(
 
 
 def _condensed(
-    program: Program, site: str, data: np.ndarray
+    program: Program, site: str, data: np.ndarray, counting: np.ndarray | None
 ) -> tuple[Condense, dict[str, Any]] | None:
     known = _known(program)
     arguments = {k.rpartition(".")[2]: v for k, v in program.outputs.arguments[site].items()}
@@ -51,15 +51,28 @@ def _condensed(
     reader = Reader(program, program.constants, {}, {})
     sigma = np.asarray(reader.read(scale)) if weighted else np.ones(())
     sigma = np.broadcast_to(sigma, data.shape).ravel() if weighted else np.ones(1)
-    pairs, constants = statistics(columns, (data - reach.constant).ravel(), 1 / sigma**2)
+    counts = _counts(data, counting)
+    pairs, constants = statistics(columns, (data - reach.constant).ravel(), counts / sigma**2)
     size = sum(e["values"].size for e in constants["entries"]) + sum(c.size for c in columns)
-    count = data.size
-    if 3 * size > 2 * count:
+    if 3 * size > 2 * data.size:
         return None
+    count = data.size if counting is None else int(counts.sum())
     if weighted:
-        constants["log_weights"] = -np.log(sigma).sum() - 0.5 * count * np.log(2 * np.pi)
+        logs = np.sum(counts * np.log(sigma))
+        constants["log_weights"] = -logs - 0.5 * count * np.log(2 * np.pi)
     sources = tuple(c.source for c in columns)
     return Condense((site,), sources, pairs, count, size, weighted), constants
+
+
+def _counts(data: np.ndarray, counting: np.ndarray | None) -> np.ndarray:
+    """Return one for each observation that counts and zero for one left out, an event as a whole.
+
+    Shape (1,) where all count.
+    """
+    if counting is None:
+        return np.ones(1)
+    spread = counting.reshape(*counting.shape, *(1,) * (data.ndim - counting.ndim))
+    return np.broadcast_to(spread, data.shape).ravel().astype(float)
 
 
 def _known(program: Program) -> set[Any]:

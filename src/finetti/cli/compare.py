@@ -1,0 +1,74 @@
+"""Offer `finetti compare`: which saved run predicts best what it has not seen."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from finetti.cli.binding import reopen
+from finetti.cli.commands import Seed, app
+from finetti.criticism.compare import compare as compare_scores
+from finetti.criticism.kfold import kfold
+from finetti.criticism.loo import loo
+
+
+@app.command()
+def compare(  # noqa: PLR0913 - the options of a command are its parameters
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUNS", help="Saved runs of the same data, .zarr or .nc.", show_default=False
+        ),
+    ],
+    of: Annotated[
+        str | None,
+        typer.Option(help="The observed site, where a model has several.", show_default=False),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="Leave out the members of this plate, each with all its observations, instead of "
+            "single observations. Fits each model once a member, or once a fold.",
+            show_default=False,
+        ),
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(help="Leave out so many parts in turn instead.", show_default=False),
+    ] = None,
+    refits: Annotated[
+        int, typer.Option(help="Fit at most so many times where importance sampling fails.")
+    ] = 20,
+    seed: Seed = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> None:
+    """Compare saved runs: which model predicts best what it has not seen?
+
+    Each observation is predicted from all others. Prints a table of the log densities, best first,
+    and says what the differences mean.
+
+    \b
+      finetti compare runs/pooled.zarr runs/radon.zarr
+      finetti compare runs/pooled.zarr runs/radon.zarr --by county --folds 10
+    """
+    if len(runs) < 2:
+        raise typer.BadParameter("give at least two RUNS")
+    often = Counter(run.stem for run in runs)
+    names = [run.stem if often[run.stem] == 1 else str(run) for run in runs]
+    scores = {}
+    for name, run in zip(names, runs, strict=True):
+        posterior = reopen(run)
+        if by is None and folds is None:
+            scores[name] = loo(posterior, of, refits=refits, seed=seed)
+        else:
+            scores[name] = kfold(posterior, folds, by=by, of=of, seed=seed)
+    found = compare_scores(scores)
+    if as_json:
+        print(json.dumps(found.as_dict()))
+    else:
+        Console(highlight=False, soft_wrap=True).print(str(found), markup=False)

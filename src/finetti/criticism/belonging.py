@@ -1,0 +1,125 @@
+"""Find which member of a plate each observation belongs to, and what else belongs to it alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import jax
+import numpy as np
+
+from finetti.errors import ModelError, UnknownSite
+from finetti.language.dims import Plate
+from finetti.model import Model
+from finetti.structure.plan import AS_WRITTEN
+from finetti.structure.rewrites.discrete import follow
+from finetti.structure.scopes import NOBODY
+from finetti.structure.variables import Variable
+from finetti.structure.words import listed
+from finetti.types import Int
+
+NOTHING = -1  # belongs to no member
+SEVERAL = -2  # depends on several members
+
+
+@dataclass(frozen=True, eq=False)
+class Belonging:
+    """Hold the member of a plate that each observation belongs to, as a code, -1 for none.
+
+    `codes` has an array for each observed site. `own` names the latent sites that belong to the
+    members, one value or more each; given all other latent sites a member's are independent of the
+    other members' data. It is empty where that is not so.
+    """
+
+    plate: Plate
+    codes: dict[str, Int[np.ndarray, "..."]]
+    own: tuple[str, ...]
+
+
+def belonging(model: Model, plate: str, shapes: dict[str, tuple[int, ...]]) -> Belonging:
+    """Follow a plate's members through a model's program to the observations they bear on.
+
+    `shapes` are those of the observations, an event being one. Raises `UnknownSite` where there is
+    no such plate, `ModelError` where an observation depends on several of its members or none
+    does.
+    """
+    plates = {p.name: p for v in model.variables for p in v.plates}
+    if plate not in plates:
+        listing = ", ".join(f"`{p}`" for p in plates) or "none"
+        raise UnknownSite(f"model `{model.name}` has no plate `{plate}` (plates: {listing})")
+    with jax.enable_x64(True):
+        found = _members(model, plates[plate], shapes)
+    codes = {name: found[name] for name in shapes}
+    for name, code in codes.items():
+        if (code == SEVERAL).any():
+            place = tuple(int(i) for i in np.argwhere(code == SEVERAL)[0])
+            raise ModelError(
+                f"observation {list(place)} of site `{name}` depends on several members of plate "
+                f"`{plate}`, or that it depends on one alone cannot be seen: give by= an array "
+                f"with a group for each observation"
+            )
+    if all((code == NOTHING).all() for code in codes.values()):
+        names = listed(f"`{name}`" for name in codes)
+        raise ModelError(f"no observation of {names} depends on a member of plate `{plate}`")
+    others = {name: code for name, code in found.items() if name not in shapes}
+    if any((code == SEVERAL).any() for code in others.values()):
+        return Belonging(plates[plate], codes, ())
+    latent = {v.name for v in model.variables if v.kind == "latent"}
+    own = [name for name, code in others.items() if (code >= 0).any()]
+    return Belonging(plates[plate], codes, tuple(own) if latent.issuperset(own) else ())
+
+
+def _members(
+    model: Model, plate: Plate, shapes: dict[str, tuple[int, ...]]
+) -> dict[str, Int[np.ndarray, "..."]]:
+    """Return the code of each element of each term, and of each latent value."""
+    program = model.plan(refused=AS_WRITTEN).program
+    latent = [v for v in model.variables if v.kind == "latent"]
+    ends = np.cumsum([prod(v.shape) for v in latent], dtype=int)
+    numbers = {
+        v.name: np.arange(end - prod(v.shape), end, dtype=np.int32).reshape(v.shape)
+        for v, end in zip(latent, ends, strict=True)
+    }
+    scopes, outputs = follow(program, numbers)
+    known = np.full(int(ends[-1]) if len(ends) else 0, NOTHING)
+    found = {}
+    for v in model.variables:
+        if v.name not in outputs.log_terms:
+            continue
+        own = _along(v, plate)
+        if own is None:
+            ids = scopes.read(outputs.log_terms[v.name])
+            code = _united(np.where(ids == NOBODY, NOTHING, known[np.where(ids == NOBODY, 0, ids)]))
+            own = _fitted(code, shapes.get(v.name, v.shape))
+        found[v.name] = own
+        if v.kind == "latent":  # one that depends on several belongs to none
+            known[numbers[v.name]] = np.where(own == SEVERAL, NOTHING, own)
+    return found
+
+
+def _along(v: Variable, plate: Plate) -> np.ndarray | None:
+    """Return the members along a site's own dimension, if it lies in the plate."""
+    if v.kind != "latent" or plate not in v.plates:
+        return None
+    axis = v.plates.index(plate)
+    shape = [1] * len(v.shape)
+    shape[axis] = plate.size
+    return np.broadcast_to(np.arange(plate.size).reshape(shape), v.shape)
+
+
+def _united(codes: np.ndarray) -> np.ndarray:
+    """Return the one code along the last axis, or that there are several."""
+    if not codes.shape[-1]:
+        return np.full(codes.shape[:-1], NOTHING)
+    high = codes.max(-1)
+    low = np.where(codes < 0, np.iinfo(codes.dtype).max, codes).min(-1)
+    mixed = (codes == SEVERAL).any(-1) | ((high >= 0) & (low != high))
+    return np.where(mixed, SEVERAL, high)
+
+
+def _fitted(code: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the codes of a term's elements as an array of a shape: events united, or spread."""
+    while code.ndim > len(shape):
+        code = _united(code)
+    code = code.reshape((*code.shape, *(1,) * (len(shape) - code.ndim)))
+    return np.broadcast_to(code, shape)

@@ -1,0 +1,183 @@
+"""Predict parts of the data from the rest: folds of observations, or groups with new effects.
+
+A group left out is predicted as a new one: its effects are drawn from their population's
+distribution given each draw of what all groups share, many times, and the density of the group's
+observations, all together, is averaged over these draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from finetti.criticism.belonging import belonging
+from finetti.criticism.elpd import Elpd
+from finetti.criticism.held_out import (
+    average,
+    fit_without,
+    highest_k,
+    known_model,
+    observed_site,
+    pointwise,
+)
+from finetti.errors import ModelError
+from finetti.language.dims import groups
+from finetti.language.effects import Site
+from finetti.model import Model
+from finetti.posterior.evaluate import evaluator, latent_draws
+from finetti.posterior.labels import dotted
+from finetti.posterior.posterior import Posterior
+from finetti.types import Array
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+FOLDS = 10
+DRAWS = 40_000  # of the effects of a group left out, about so many in all
+
+
+def kfold(
+    posterior: Posterior,
+    folds: int | None = None,
+    *,
+    by: str | Sequence[Any] | np.ndarray | None = None,
+    of: str | None = None,
+    seed: int = 0,
+) -> Elpd:
+    """Return the log density of parts of the data given the rest, the model fitted to it anew.
+
+    Without `by`, the observations of the site `of` (needed where several are observed) are parted
+    at random into `folds`, 10 unless given. With `by`, the name of a plate, its members are left
+    out one at a time, or parted into `folds`; a point is then a group, all its observations
+    together, and its effects are integrated out over their population's distribution. `by` may
+    also be a column with a group for each observation of `of`. `seed` parts and fits.
+
+    Raises `ModelError` where nothing can be left out, or observations belong to several members.
+
+    Vehtari, Gelman & Gabry 2017; Roberts et al. 2017 on leaving out groups.
+
+    >>> @model
+    ... def apples(tree, y):
+    ...     mu = sample("mu", Normal(0, 10))
+    ...     with plate("tree", tree):
+    ...         theta = sample("theta", Normal(mu, 1))
+    ...     with plate("apple", len(y)):
+    ...         sample("y", Normal(theta[tree], 1), obs=y)
+    >>> bound = apples(ft.groups(["a", "a", "b", "c"]), [1.0, 2.0, 0.5, 1.5])
+    >>> posterior = fit(bound, NUTS(draws=200, warmup=200), progress=False)
+    >>> ft.kfold(posterior, by="tree").scores["elpd"].dims
+    ('tree',)
+    """
+    model = known_model(posterior, "cross-validation")
+    points = _points(posterior, model, by, of)
+    many, rng = points.count, np.random.default_rng(seed)
+    parts = min(folds or (FOLDS if by is None else many), many)
+    if parts < 2:
+        raise ModelError(f"model `{model.name}` can be parted into {parts} fold: it takes two")
+    fold = np.empty(many, int)
+    fold[rng.permutation(many)] = np.arange(many) % parts
+    score = evaluator(model, points.read)
+    inside = score(latent_draws(model, posterior.tree))["points"]
+    elpd, error, p = np.empty((3, many))
+    for number in range(parts):
+        chosen = np.flatnonzero(fold == number)
+        left = {name: np.isin(code, chosen) for name, code in points.codes.items()}
+        without = fit_without(posterior, left, seed + number)
+        found = score(points.given(latent_draws(model, without.tree)), seed + number)["points"]
+        for i in chosen:
+            elpd[i], error[i] = average(found[:, :, i])
+            p[i] = average(inside[:, :, i])[0] - elpd[i]
+    none, every = np.full(many, np.nan), np.full(many, True)
+    scores = {"elpd": elpd, "p": p, "mcse": error, "pareto_k": none, "refitted": every}
+    observed = [v for v in model.variables if v.name in points.codes]
+    return Elpd(
+        model.name,
+        points.method(parts),
+        fold,
+        points.labelled(scores),
+        {v.name: np.asarray(v.data) for v in observed},
+        all(v.discrete for v in observed),
+        highest_k(inside.shape[0] * inside.shape[1]),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Hold which point each observation belongs to: itself, or a group of which there are many.
+
+    `codes` number the points by observed site, -1 for none; `labels` has their shape and
+    coordinates; `own` names the latent sites that are drawn anew for a point left out.
+    """
+
+    name: str
+    codes: Mapping[str, np.ndarray]
+    labels: xr.DataArray
+    own: tuple[str, ...] = ()
+    grouped: bool = True
+
+    @property
+    def count(self) -> int:
+        """Return the number of points."""
+        return self.labels.size
+
+    def read(self, sites: dict[str, Site]) -> dict[str, Array]:
+        """Return the log density of each point's observations together, shape (points,)."""
+        sums = jnp.zeros(self.count + 1)  # the last is that of no point
+        for name, code in self.codes.items():
+            terms = sites[name].distribution.log_prob(sites[name].value)
+            sums = sums.at[code.ravel()].add(jnp.ravel(terms))
+        return {"points": sums[:-1]}
+
+    def given(self, draws: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the draws of what is not drawn anew, each many times if anything is."""
+        shared = {name: a for name, a in draws.items() if name not in self.own}
+        if not self.own or not shared:
+            return dict(draws)
+        chains, length = next(iter(shared.values())).shape[:2]
+        times = max(1, round(DRAWS / (chains * length)))
+        return {name: np.repeat(a, times, 1) for name, a in shared.items()}
+
+    def method(self, parts: int) -> str:
+        """Say in words what is left out at a time."""
+        if not self.grouped:
+            return f"{parts}-fold cross-validation"
+        if parts == self.count:
+            return f"leave-one-{self.name}-out"
+        return f"{parts}-fold cross-validation by {self.name}"
+
+    def labelled(self, scores: Mapping[str, np.ndarray]) -> xr.Dataset:
+        """Return scores of shape (points,) as a dataset with the points' labels."""
+        import xarray as xr
+
+        made = {n: self.labels.copy(data=a.reshape(self.labels.shape)) for n, a in scores.items()}
+        return xr.Dataset(made, attrs={"points": self.name})
+
+
+def _points(
+    posterior: Posterior, model: Model, by: str | Sequence[Any] | np.ndarray | None, of: str | None
+) -> Points:
+    import xarray as xr
+
+    if isinstance(by, str):
+        likelihood = posterior.log_likelihood()
+        names = [v.name for v in model.variables if v.kind == "observed"]
+        found = belonging(model, by, {n: likelihood[dotted(n)].shape[2:] for n in names})
+        members = found.plate.coordinate()
+        labels = xr.DataArray(np.zeros(len(members)), {dotted(by): members}, (dotted(by),))
+        return Points(by, found.codes, labels, found.own)
+    v = observed_site(model, of)
+    one = pointwise(posterior, v)[0, 0].drop_vars(("chain", "draw"))
+    if by is None:
+        return Points(v.name, {v.name: np.arange(one.size).reshape(one.shape)}, one, grouped=False)
+    column = groups(by)
+    if column.shape != one.shape:
+        raise ModelError(
+            f"by= has {column.size} values, and site `{v.name}` observations of shape {one.shape}: "
+            f"give a group for each"
+        )
+    labels = xr.DataArray(np.zeros(len(column.labels)), {"group": list(column.labels)}, ("group",))
+    return Points("group", {v.name: np.asarray(column)}, labels)
