@@ -28,7 +28,8 @@ def checks(found: Check, across: int = ACROSS) -> Figure:
     `across` panels stand in a row. A line in red fails. Of the members of a plate the most extreme
     are drawn. The LOO-PIT's panel shows by how much the share of observations below each level
     differs from what calibrated predictions give; the band holds the whole line with 99%
-    probability (Saeilynoja, Buerkner & Vehtari 2022), by simulation. Raises `DataError` for a check that holds nothing.
+    probability (Saeilynoja, Buerkner & Vehtari 2022), by simulation. Raises `DataError` for a
+    check that holds nothing.
     """
     panels = [*found.shown(PANELS - len(found.pits)), *found.pits]
     if not panels:
