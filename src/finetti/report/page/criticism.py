@@ -59,7 +59,7 @@ def predictive(posterior: Posterior) -> Section | None:
     blocks: list[Block] = [Note(sentence, "warn") for sentence in found.failures]
     if found.passed:
         blocks.append(Note(found.sentences().partition("\n")[0].removeprefix("- "), "good"))
-    blocks += [Words(note) for note in found.notes]
+    blocks += [Words(f"{note[:1].upper()}{note[1:]}.") for note in found.notes]
     rows = [
         [
             Cell(o.name),
