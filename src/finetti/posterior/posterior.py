@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,12 +133,21 @@ class Posterior:
         R-hat, and the Monte-Carlo standard errors of mean and sd (Vehtari et al. 2021), by
         arviz-stats, unrounded. Of a mode (`MAP`): the mode and its standard error.
         """
-        for name in names or []:
+        if names is None:
+            return self._table.copy()
+        for name in names:
             self[name]
-        chosen = None if names is None else [dotted(n) for n in names]
+        chosen = [dotted(n) for n in names]
         if mode.is_mode(self.tree):
             return mode.table(self.tree, chosen)
         return diagnose.summary(self.tree, chosen)
+
+    @cached_property
+    def _table(self) -> pd.DataFrame:
+        """Return the whole summary; of many thousand rows it takes a while, and many ask for it."""
+        if mode.is_mode(self.tree):
+            return mode.table(self.tree, None)
+        return diagnose.summary(self.tree)
 
     def advice(self) -> advise.Advice:
         """Return what the diagnostics say, in sentences that name the sites and a remedy."""

@@ -66,7 +66,7 @@ def predictive(posterior: Posterior) -> Section | None:
             _number(float(np.mean(o.observed))),
             _number(o.interval[0]),
             _number(o.interval[1]),
-            Cell(f"{o.p:.3f}", float(o.p), o.fails),
+            Cell(f"{o.p:.3f}", float(o.p), bool(o.fails)),
             Cell(f"{o.p_low:.3f} to {o.p_high:.3f}", float(o.p_low)),
         ]
         for o in found.shown(OUTCOMES)
@@ -96,7 +96,7 @@ def held_out(posterior: Posterior) -> Section | None:
             [
                 Cell(labels[i]),
                 _number(values[i]),
-                Cell(f"{k[i]:.2f}", float(k[i]), k[i] > scores.good_k),
+                Cell(f"{k[i]:.2f}", float(k[i]), bool(k[i] > scores.good_k)),
             ]
             for i in np.argsort(values)[:LOWEST]
         ]
@@ -121,7 +121,7 @@ def sensitive(posterior: Posterior) -> Section | None:
     notes = [Note(sentence, tone) for sentence in found.sentences()]
     columns = [str(c) for c in found.table.columns][:2]
     rows = [
-        [Cell(str(name)), *(Cell(f"{x:.2f}", float(x), x >= LIMIT and c == columns[0])
+        [Cell(str(name)), *(Cell(f"{x:.2f}", float(x), bool(x >= LIMIT and c == columns[0]))
                             for c, x in zip(columns, line, strict=True))]
         for name, line in zip(found.table.index, found.table[columns].to_numpy(), strict=True)
     ]  # fmt: skip

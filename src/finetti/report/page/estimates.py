@@ -32,7 +32,10 @@ def table(posterior: Posterior) -> Section:
     shown = summary.loc[found]
     texts = cells(shown)
     columns = [
-        [Cell(text, float(value), alarming) for text, value, alarming in zip(*column, strict=True)]
+        [
+            Cell(text, float(value), bool(alarming))
+            for text, value, alarming in zip(*column, strict=True)
+        ]
         for column in texts.values()
     ]
     rows = [[Cell(name), *row] for name, row in zip(found, zip(*columns, strict=True), strict=True)]
