@@ -204,7 +204,12 @@ def test_the_population_of_other_families():
     assert (found["both"] == [1.0, 5.0]).all()
     np.testing.assert_allclose(found["skewed"], 0.25, rtol=1e-12)
     assert (found["heavy"] == 4.0).all()
-    wild = families(names, 1).condition(y=np.zeros(2))
-    posterior = exact.posterior(wild, **draws, wild=np.ones((*SHAPE, 2)))
+
+
+@pytest.mark.slow
+def test_a_population_without_a_mean_is_refused():
+    draws = {name: np.zeros((*SHAPE, 2)) for name in ("heavy", "skewed")}
+    draws |= {"both": np.zeros((*SHAPE, 2, 2)), "wild": np.ones((*SHAPE, 2))}
+    model = families(ft.groups(["p", "q"]), 1).condition(y=np.zeros(2))
     with pytest.raises(ft.ModelError, match="`wild` has no finite mean"):
-        ft.predict(posterior, rows, new_groups="population")
+        ft.predict(exact.posterior(model, **draws), {"group": ["r"]}, new_groups="population")
