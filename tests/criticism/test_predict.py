@@ -150,3 +150,35 @@ def test_discrete_variables_have_no_mean():
         ft.predict(posterior, at="mean")
     y = ft.predict(posterior)["posterior_predictive"]["y"].values
     assert abs(exact.z_mean(y - posterior["z"].values, 0.0)) < 4
+
+
+@ft.model
+def regressed(x, y):
+    slope = ft.sample("slope", ft.Normal(0, 1))
+    mean = ft.sample("y", ft.Normal(slope * x, 0.1), obs=y)
+    ft.sample("echo", ft.Normal(10 * mean, 0.1), obs=10 * y)
+
+
+def test_what_follows_an_observed_site_follows_its_replicates():
+    x, y = np.arange(3.0), np.array([0.0, 1.0, 2.0])
+    posterior = exact.posterior(regressed(x, y), slope=np.full(SHAPE, 2.0))
+    found = ft.predict(posterior, {"x": [5.0, 0.0]})["predictions"]
+    assert abs(exact.z_mean(found["y"].values[..., 0], 10.0)) < 4
+    difference = found["echo"].values - 10 * found["y"].values
+    assert abs(exact.z_sd(difference, 0.1)) < 4
+
+
+def test_a_model_inside_a_structure_and_its_settings_are_kept():
+    @ft.model
+    def structured(data, scale=1.0):
+        with ft.plate("county", data["county"]):
+            a = ft.sample("a", ft.Normal(0, 1))
+        with ft.plate("row", len(data["y"])):
+            ft.sample("y", ft.Normal(a[data["county"]], scale), obs=data["y"])
+
+    county = ft.groups(["Pine", "Cook", "Pine"])
+    model = structured({"county": county, "y": np.ones(3)}, 3.0)
+    posterior = exact.posterior(model, a=np.zeros((*SHAPE, 2)))
+    new = {"county": ft.groups(["Pine"]), "y": np.zeros(1)}
+    found = ft.predict(posterior, {"data": new})["predictions"]["y"].values
+    assert abs(exact.z_sd(found, 3.0)) < 4  # not the default
