@@ -8,9 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 import finetti as ft
+from criticism import exact
 from finetti.cli import check, predict  # noqa: F401 - add their commands
 from finetti.cli.commands import app
 from finetti.cli.source import Source
+from finetti.data import arguments, read
 
 MODEL = """
 import finetti as ft
@@ -33,21 +35,18 @@ TABLE = "county,floor,radon\n" + "\n".join(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Fit and save a run, with its model and data noted as `finetti fit` notes them."""
+    """Save a run, with its model and data noted as `finetti fit` notes them."""
     folder = tmp_path_factory.mktemp("commands")
     for name, text in (("homes.py", MODEL), ("homes.csv", TABLE)):
         (folder / name).write_text(text, encoding="utf-8")
     (folder / "new.csv").write_text("county,floor\nPine,1\nOz,0\n", encoding="utf-8")
     path = list(sys.path)
     source = Source.parse(str(folder / "homes.py"))
-    from finetti import data
-
     model = source.load()
-    posterior = ft.fit(
-        model(**data.arguments(model, data.read(folder / "homes.csv"))),
-        ft.NUTS(draws=100, warmup=200),
-        progress=False,
-    )
+    bound = model(**arguments(model, read(folder / "homes.csv")))
+    random = np.random.default_rng(1)
+    alpha = np.array([-0.2, 1.8]) + 0.4 * random.normal(size=(4, 100, 2))
+    posterior = exact.posterior(bound, mu=random.normal(0.8, 0.7, (4, 100)), alpha=alpha)
     posterior.tree.attrs |= {"model_file": str(source), "data_file": str(folder / "homes.csv")}
     posterior.save(folder / "run.nc")
     yield folder

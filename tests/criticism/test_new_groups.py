@@ -139,6 +139,9 @@ def test_rows_without_labels_are_new_and_numbered_groups_are_not():
     rows = {"school": [2, 0], "x": [0.0, 0.0]}
     with pytest.raises(ft.DataError, match=r"every row, as plate `row` has no labels.*`extra`"):
         ft.predict(posterior, rows)
+    for beyond in (3, -1):
+        with pytest.raises(ft.DataError, match=f"`school` is {beyond} in newdata.*has 3 members"):
+            ft.predict(posterior, {**rows, "school": [0, beyond]}, new_groups="sample")
     found = ft.predict(posterior, rows, new_groups="sample")["predictions"]
     np.testing.assert_array_equal(found["theta"], draws["theta"])
     assert abs(exact.z_sd(found["extra"].values, 2.0)) < 4
@@ -204,7 +207,12 @@ def test_the_population_of_other_families():
     assert (found["both"] == [1.0, 5.0]).all()
     np.testing.assert_allclose(found["skewed"], 0.25, rtol=1e-12)
     assert (found["heavy"] == 4.0).all()
-    wild = families(names, 1).condition(y=np.zeros(2))
-    posterior = exact.posterior(wild, **draws, wild=np.ones((*SHAPE, 2)))
+
+
+@pytest.mark.slow
+def test_a_population_without_a_mean_is_refused():
+    draws = {name: np.zeros((*SHAPE, 2)) for name in ("heavy", "skewed")}
+    draws |= {"both": np.zeros((*SHAPE, 2, 2)), "wild": np.ones((*SHAPE, 2))}
+    model = families(ft.groups(["p", "q"]), 1).condition(y=np.zeros(2))
     with pytest.raises(ft.ModelError, match="`wild` has no finite mean"):
-        ft.predict(posterior, rows, new_groups="population")
+        ft.predict(exact.posterior(model, **draws), {"group": ["r"]}, new_groups="population")

@@ -42,10 +42,11 @@ def check(
     """Compare the data with data sets drawn from the posterior predictive distribution.
 
     Each test quantity T gets p = P(T(replicated) > T(y) | y), ties counting half, and fails where p
-    is within 0.005 of 0 or 1 beyond its Monte-Carlo error. The usual quantities suit what a site
-    holds: mean, sd, skewness and extremes of numbers; mean, sd, share of zeros and largest of
-    counts; shares of categories; means of groups. `quantities` replaces them by functions of y, an
-    array of the site's shape, or of y and the draw's parameters by name, to one number.
+    is within 0.005 of 0 or 1 beyond its Monte-Carlo error (`Outcome.fails`). The usual quantities
+    suit what a site holds: mean, sd, skewness and extremes of numbers; mean, sd, share of zeros and
+    largest of counts; shares of categories; means of groups. `quantities` replaces them by
+    functions of y, an array of the site's shape, or of y and the draw's parameters by name, to one
+    number.
 
     `groups` checks the members of a plate one by one, by name, or the groups of a column with a
     value a row: the mean of each, or `quantities` of its rows, which are then flat; the limit is
@@ -164,7 +165,9 @@ class _Rows:
         shape = replicated.shape[:2]
         sets = replicated.reshape(prod(shape), *replicated.shape[2:])
         states = self.states if quantity.of_draw else [{}] * len(sets)
-        return np.reshape([quantity(y, s) for y, s in zip(sets, states, strict=True)], shape)
+        return np.reshape(
+            [quantity(np.asarray(y), s) for y, s in zip(sets, states, strict=True)], shape
+        )
 
 
 _GROUP = "what sets this group apart is not in the model"

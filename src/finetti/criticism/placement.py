@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from finetti.criticism.intervene import below, interventions
-from finetti.criticism.members import Members, find_members, place
+from finetti.criticism.members import Members, find_members, place, refuse_beyond
 from finetti.errors import DataError, ModelError
 from finetti.model import Model
 from finetti.posterior.evaluate import latent_draws
@@ -105,6 +105,7 @@ def placed(fitted: Model, free: Model, at: States, kept: Collection[str]) -> Pla
     old = {v.name: v for v in fitted.variables}
     new = _variables(free, kept)
     members = find_members(fitted, free)
+    refuse_beyond(fitted, free, members)
     intervened = interventions(free)
     descendants = below(free, intervened)
     values, known, redrawn = {}, {}, []

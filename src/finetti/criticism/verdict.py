@@ -26,7 +26,7 @@ class Outcome:
 
     `observed` has shape () or, for a quantity of data and draw, (chain, draw); `replicated` has
     shape (chain, draw). `p` is P(T(replicated) > T(observed)), ties counting half, with the
-    Monte-Carlo interval `p_low` to `p_high`; it fails where that lies within `limit` of 0 or 1.
+    Monte-Carlo interval `p_low` to `p_high`.
     """
 
     site: str
@@ -42,8 +42,19 @@ class Outcome:
 
     @property
     def fails(self) -> bool:
-        """Tell whether the data are extreme among the replicates, beyond Monte-Carlo error."""
-        return self.p_high < self.limit or self.p_low > 1 - self.limit
+        """Tell whether the data are extreme among the replicates.
+
+        The whole interval of p lies within `limit` of 0 or 1. Where the draws are too few to show
+        that, the data lie beyond all replicates, as far out as `limit` is on a normal tail.
+        """
+        from scipy.stats import norm
+
+        if self.p_high < self.limit or self.p_low > 1 - self.limit:
+            return True
+        if 0 < self.p < 1:
+            return False
+        away = self.replicated - self.observed
+        return bool(np.abs(away.mean()) > norm.isf(self.limit) * away.std())
 
     @property
     def name(self) -> str:
