@@ -11,6 +11,7 @@ from criticism.left_out import (
     EXACT,
     SIZES,
     TREE,
+    exact_apples,
     exact_hospitals,
     exact_normal,
     grown,
@@ -30,6 +31,13 @@ def agrees(found: ft.Elpd, exact: np.ndarray, most: float = 0.1) -> None:
     assert error.max() < most
     np.testing.assert_array_less(np.abs(found.pointwise - exact), 4 * error)
     assert not found.unreliable
+
+
+def test_observations_are_predicted_from_all_others():
+    # A tree that bore one apple: nothing is left to say where its effect lies.
+    found = ft.loo(fitted(), good_k=0.5)
+    agrees(found, exact_apples())
+    assert found.refitted
 
 
 def test_groups_are_predicted_as_new_ones_their_effects_integrated_out():

@@ -42,8 +42,9 @@ def loo(
     `of` names the observed site, if there are several. Where the Pareto k-hat is above `good_k`,
     which is min(1 - 1 / log10 draws, 0.7) unless given, the model is fitted again without the
     observation, by the method of the posterior; at most `refits` times, the highest k-hat first.
-    `seed` is that of the fits. Where each observation has an effect of its own, scores with a k-hat
-    between 0.5 and 0.7 may be some tenths too high: `good_k=0.5` fits without these as well.
+    `seed` is that of the fits. Where observations have effects almost of their own, scores with a
+    k-hat between 0.5 and 0.7 may be some tenths too high, and their Monte-Carlo standard errors too
+    small: `good_k=0.5` fits without these as well.
 
     Raises `ModelError` for a posterior without model or draws, or where there is nothing to leave
     out.
