@@ -101,7 +101,7 @@ class Comparison:
             )
         if abs(diff) < CLEAR * error:
             return f"{said}: less than {CLEAR:g} standard errors, so the data leave it open."
-        return f"{said}: {-diff / error:.1f} standard errors, so {name} clearly predicts worse."
+        return f"{said}: more than {CLEAR:g} standard errors, so {name} clearly predicts worse."
 
     def _difference(self, name: str) -> tuple[float, float]:
         diff = self.elpds[name].pointwise - self.elpds[self.best].pointwise
