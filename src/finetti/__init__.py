@@ -1,5 +1,7 @@
 """Offer finetti's whole public vocabulary: `import finetti as ft`."""
 
+from finetti.criticism.calibrate import calibrate
+from finetti.criticism.calibration import Calibration
 from finetti.density.density import Density, density
 from finetti.distributions import *  # noqa: F403
 from finetti.distributions import NAMES as _DISTRIBUTIONS
@@ -37,6 +39,7 @@ __all__ = [
     "AdaptiveMetropolis",
     "BinaryMetropolis",
     "Block",
+    "Calibration",
     "Compound",
     "DataError",
     "Dense",
@@ -63,6 +66,7 @@ __all__ = [
     "SupportError",
     "UnknownSite",
     "block",
+    "calibrate",
     "condition",
     "constraints",
     "density",

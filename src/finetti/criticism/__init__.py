@@ -1,0 +1,1 @@
+"""Ask of a model and its posterior whether they can be believed."""
