@@ -1,4 +1,4 @@
-"""Speak to the shell: `finetti fit`, `plan`, `summary` and `demo`."""
+"""Speak to the shell: `finetti fit`, `plan`, `summary`, `calibrate` and `demo`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ def main(arguments: list[str] | None = None) -> None:
             import typer  # noqa: F401
         except ImportError as error:
             raise MissingExtra.needed("typer", "cli", "the command line") from error
+        import finetti.cli.calibrate  # noqa: F401 - it adds its command
         from finetti.cli.commands import app
 
         app(arguments)

@@ -167,7 +167,9 @@ def read(
                 {name: a[places] for name, a in observed.items()},
             )
 
-        return in_batches(some, len(next(iter(observed.values()))), numbers)
+        found = in_batches(some, len(next(iter(observed.values()))), numbers)
+    order = [*names, *quantities]
+    return {name: found[name] for name in (*order, *(set(found) - set(order)))}
 
 
 def doubled(model: Model) -> Model:

@@ -1,8 +1,8 @@
 """Fit one model to many sets of data at once, each fit as `fit` would make it.
 
 Every fit has chains, a step size, a metric and centring of its own, learned from its own draws; all
-run in one compiled program. What a plan computes ahead from the data (condensed, pooled or counted
-terms) differs from set to set in its shape, so those rewrites, which only save time, are not made.
+run in one compiled program. What a plan counts ahead in the data (pooled rows, groups of a kind)
+differs from set to set in its shape, so those rewrites, which only save time, are not made.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ from finetti.posterior.batches import in_batches
 from finetti.structure.form import Given
 from finetti.structure.plan import Plan
 from finetti.structure.program import write_program
+from finetti.structure.rewrites import sufficient
 from finetti.structure.rewrites.alike import Tally
 from finetti.structure.rewrites.condense import Condense
 from finetti.structure.rewrites.pool import Pool
 from finetti.types import Array, Key
 
 DTYPE = "float64"
-AHEAD = frozenset({Condense.verb, Pool.verb, Tally.verb})  # what is computed ahead from data
+AHEAD = frozenset({Pool.verb, Tally.verb})  # what is counted ahead in the data
 CHUNK_BYTES, CHUNK_STEPS = 32_000_000, 256
 
 
@@ -110,7 +111,12 @@ def fit_many(
         keys = chain_keys(np.int64(seed), count * method.chains).reshape(count, method.chains)
         moved = {m.name: shared.rewrites[m.name] for m in target.form.moves}
         spread = partial(jax.tree.map, lambda a: np.repeat(np.asarray(a)[None], count, 0))
-        own = Own(tuple(data[name] for name in sorted(data)), spread(moved))
+        condensed = {
+            r.name: sufficient.again(plan.program, r, data[r.sites[0]])
+            for r in target.form.rewrites
+            if isinstance(r, Condense) and r.sites[0] in data
+        }
+        own = Own(tuple(data[name] for name in sorted(data)), {**condensed, **spread(moved)})
         points, fine = _start(built, target, shared, own, keys)
         found = np.flatnonzero(fine)
         if not len(found):
@@ -264,7 +270,7 @@ def _start(
         if not missing.any():
             break
     assert found is not None
-    return found, ~missing.any(-1)
+    return found, np.asarray(~missing.any(-1))
 
 
 def _take(a: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -319,7 +325,7 @@ def _arrived(
         learned = learn.look_around(target, given, seen, keys[0])
         moved = learn.arrive(target, given.learned(learned), plain)
         fine = jnp.isfinite(moved.log_density) & jnp.isfinite(moved.gradient).all(-1)
-        new = (own._replace(rewrites=learned), moved)
+        new = (own._replace(rewrites={**own.rewrites, **learned}), moved)
         return jax.tree.map(lambda a, b: jnp.where(fine.all(), a, b), new, (own, points))
 
     return jax.vmap(one)(own, both, keys, points)

@@ -7,7 +7,6 @@ fit is given with the chains, what does not is given once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,23 +18,25 @@ from finetti.fit.compiling import OFTEN, ONCE, compiled
 from finetti.fit.sweep import Carry, Course, Orders, draw_noise
 from finetti.kernels.kernel import Info, Kernel, Point, Tuning, select
 from finetti.structure.form import Given
-from finetti.types import Array, Bool, Float, Int
+from finetti.types import AnyArray, Array, Bool, Float, Int
 
 
 class Own(NamedTuple):
     """Hold the constants that each fit has for itself, every array with a leading axis of fits.
 
-    `data` are the last of the program's constants; `rewrites` are those that warm-up learns.
+    `data` are the last of the program's constants; `rewrites` has by name those of a rewrite's that
+    the data determine, or warm-up learns.
     """
 
-    data: tuple[Array, ...]
-    rewrites: Mapping[str, Mapping[str, Array]]
+    data: tuple[AnyArray, ...]
+    rewrites: dict[str, dict[str, Any]]
 
 
 def joined(shared: Given, own: Own) -> Given:
     """Return the constants of one fit: the shared ones with its own in their places."""
     kept = shared.data[: len(shared.data) - len(own.data)]
-    return Given((*kept, *own.data), {**shared.rewrites, **own.rewrites})
+    rewrites = {n: {**c, **own.rewrites.get(n, {})} for n, c in shared.rewrites.items()}
+    return Given((*kept, *own.data), rewrites)
 
 
 @dataclass(frozen=True)

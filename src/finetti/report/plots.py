@@ -4,8 +4,9 @@
 >>> figure.savefig("effects.png")  # doctest: +SKIP
 """
 
+from finetti.report.calibrated import calibration
 from finetti.report.chains import ranks, trace
 from finetti.report.diagram import graph
 from finetti.report.effects import effects, shrinkage
 
-__all__ = ["effects", "graph", "ranks", "shrinkage", "trace"]
+__all__ = ["calibration", "effects", "graph", "ranks", "shrinkage", "trace"]
