@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,6 @@ from finetti.cli.commands import DataFile, ModelFile, Seed, app
 from finetti.cli.source import Source
 from finetti.criticism.calibrate import USUAL, calibrate
 from finetti.criticism.calibration import Calibration
-from finetti.fit.methods import NUTS
 from finetti.report.calibrated import calibration, calibration_table
 
 
@@ -57,7 +57,7 @@ def calibrate_model(  # noqa: PLR0913 - the options of a command are its paramet
         given = reopen(run, model, data) if run is not None else None
         bound = given.known_model("calibrating") if given else bind(console, source.load(), data)
         per_chain = max(USUAL.draws, -(-2 * draws // chains))
-        method = NUTS(draws=per_chain, warmup=warmup, chains=chains)
+        method = replace(USUAL, draws=per_chain, warmup=warmup, chains=chains)
         found = calibrate(
             bound, method, simulations=simulations, draws=draws, seed=seed, posterior=given
         )

@@ -27,7 +27,7 @@ from finetti.structure.plan import Plan
 if TYPE_CHECKING:
     import xarray as xr
 
-USUAL = NUTS(draws=200, warmup=300, chains=2)
+USUAL = NUTS(draws=200, warmup=300, chains=2, thin=1)
 FEWEST = 20  # simulations
 SPOILT = 0.2  # share of simulations without which ranks are not told
 
@@ -47,10 +47,10 @@ def calibrate(  # noqa: PLR0913 - the one verb with all its choices
     """Fit simulated data, and tell of every variable whether its posterior is right.
 
     Parameters and data are drawn from the prior, `simulations` times. All the data are fitted in
-    one compiled program, by `method`, which is `NUTS(draws=200, warmup=300, chains=2)` unless you
-    choose another, under `plan`. The values drawn are ranked among `draws` thinned draws of each
-    fit. Ranked are latent and deterministic sites, the joint log likelihood, which sees what they
-    do not (Modrák, Moon, Kim, Bürkner, Huurre, Faltejsková, Gelman & Vehtari 2023), and
+    one compiled program, by `method`, which is `NUTS(draws=200, warmup=300, chains=2, thin=1)`
+    unless you choose another, under `plan`. The values drawn are ranked among `draws` thinned draws
+    of each fit. Ranked are latent and deterministic sites, the joint log likelihood, which sees
+    what they do not (Modrák, Moon, Kim, Bürkner, Huurre, Faltejsková, Gelman & Vehtari 2023), and
     `quantities`: functions by name, each from the sites' values by name to an array.
 
     With `posterior`, a fit of the model to its own data, parameters are drawn from it instead,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 ROWS = 12  # nobody reads a picture of more
-BINS = 20
+BINS, EACH = 20, 10  # bars at most, and simulations in each at least
 HISTOGRAM = 0.99  # chance that all bars of a right histogram lie in the band
 
 
@@ -76,9 +76,10 @@ def _worst(found: Calibration, name: str) -> tuple[str, str, np.ndarray]:
 def _histogram(axes: Axes, pits: np.ndarray, bad: bool) -> None:
     from scipy.stats import binom
 
-    edges, expected = np.linspace(0, 1, BINS + 1), len(pits) / BINS
-    tail = (1 - HISTOGRAM) / (2 * BINS)
-    low, high = binom.ppf([tail, 1 - tail], len(pits), 1 / BINS) / expected
+    bins = int(np.clip(len(pits) // EACH, 4, BINS))
+    edges, expected = np.linspace(0, 1, bins + 1), len(pits) / bins
+    tail = (1 - HISTOGRAM) / (2 * bins)
+    low, high = binom.ppf([tail, 1 - tail], len(pits), 1 / bins) / expected
     counts, _ = np.histogram(pits, edges)
     axes.axhspan(low, high, color=WASH, lw=0)
     axes.stairs(counts / expected, edges, fill=True, color=VERMILION if bad else SKY, alpha=0.8)
@@ -111,17 +112,18 @@ def calibration_table(found: Calibration, limit: int | None = 8) -> Table:
     table.add_column("", no_wrap=True)
     for title in ("p", "mean rank", "50% held", "80% held", "neighbours"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("problem")
+    if not found.passed:
+        table.add_column("problem")
     for site, labels in found.labels.items():
         ordered = sorted(labels, key=lambda label: float(rows.loc[label, "p"]))  # pyright: ignore[reportArgumentType]
         shown = set(ordered[:limit])
         for label in (label for label in labels if label in shown):
             row = rows.loc[label]
-            problem = f"[bold red]{row['problem']}[/]" if row["problem"] else ""
+            problem = [f"[bold red]{row['problem']}[/]" if row["problem"] else ""]
             table.add_row(
                 escape(label), _p(row["p"]), f"{row['mean_rank']:.2f}",
                 f"{row['coverage_50']:.0%}", f"{row['coverage_80']:.0%}",
-                f"{row['neighbours']:.2f}", problem,
+                f"{row['neighbours']:.2f}", *(problem if not found.passed else ()),
             )  # fmt: skip
         if len(shown) < len(labels):
             table.add_row(f"[dim]and {len(labels) - len(shown)} more of {escape(site)}[/]")
