@@ -72,6 +72,7 @@ def calibrate(  # noqa: PLR0913 - the one verb with all its choices
         raise TypeError(f"no way is known to calibrate {method!r}: give a method such as ft.NUTS()")
     _check(method, simulations, draws)
     source, asked = simulator or model, dict(quantities or {})
+    simulate.check_names(model, asked)
     if posterior is None:
         drawn, fitted = simulate.from_prior(source, simulations, seed), model
     else:
@@ -139,7 +140,8 @@ def _neighbours(draws: np.ndarray) -> np.ndarray:
     centred = draws - draws.mean(1, keepdims=True)
     spread = np.square(centred).sum(1)
     shared = (centred[:, 1:] * centred[:, :-1]).sum(1)
-    return np.divide(shared, spread, out=np.zeros_like(spread), where=spread > 0).mean(0)
+    each = np.divide(shared, spread, out=np.zeros_like(spread), where=spread > 0)
+    return np.asarray(each.mean(0))
 
 
 def _named(model: Model, drawn: simulate.Simulated) -> simulate.Simulated:

@@ -11,6 +11,7 @@ import numpy as np
 
 from finetti.distributions import unchecked
 from finetti.errors import ModelError, SeedError, UnknownSite
+from finetti.fit.compiling import ONCE, compiled
 from finetti.language import handlers
 from finetti.language.effects import Site, alone, around
 from finetti.language.sites import fit_value
@@ -29,7 +30,8 @@ Quantity = Callable[[Mapping[str, Array]], Array]
 class Simulated(NamedTuple):
     """Hold what was drawn, by site, shape (simulation, ...), and which simulations are sound.
 
-    Data that are not finite, or lie outside their own support, as where a rate overflows, are not.
+    Data that are not finite, too large to be exact or outside their own support are not, as where
+    a rate overflows.
     """
 
     latent: dict[str, np.ndarray]
@@ -102,7 +104,7 @@ def _simulate(
 
     with jax.enable_x64(True):
         keys = jax.random.split(jax.random.key(seed), simulations)
-        every = jax.jit(jax.vmap(one))
+        every = compiled(ONCE)(jax.vmap(one))
 
         def some(places: np.ndarray) -> dict[str, Array]:
             return every(keys[places], {name: a[places] for name, a in values.items()})
@@ -123,7 +125,7 @@ def _forget(site: Site) -> None:
 
 def _sound(sites: list[Site]) -> Array:
     """Tell whether all values are finite and in their supports."""
-    fine = [jnp.isfinite(site.value).all() for site in sites]
+    fine = [(jnp.abs(site.value) < _largest(site.value)).all() for site in sites]
     fine += [jnp.all(jnp.asarray(site.distribution.support(site.value))) for site in sites]
     return jnp.stack(fine).all()
 
@@ -137,13 +139,9 @@ def read(
     """Return what is ranked, at latent values (simulation, draw, ...) and data (simulation, ...).
 
     That is every latent and deterministic site, the joint log likelihood of the data, and the
-    `quantities`: functions of the sites' values by name. Raises `UnknownSite` for a quantity that
-    has the name of a site.
+    `quantities`: functions of the sites' values by name.
     """
-    names = [v.name for v in model.variables if v.kind in ("latent", "deterministic")]
-    for name in quantities:
-        if name in (*names, LOG_LIKELIHOOD):
-            raise UnknownSite(f"quantity `{name}` has the name of something ranked: rename it")
+    names = _ranked(model)
 
     def one(latent: Mapping[str, Array], observed: Mapping[str, Array]) -> dict[str, Array]:
         fixed, given = handlers.substitute(latent), handlers.condition(observed)
@@ -156,7 +154,7 @@ def read(
         return found | {name: jnp.asarray(q(values)) for name, q in quantities.items()}
 
     with jax.enable_x64(True):
-        every = jax.jit(jax.vmap(jax.vmap(one, (0, None))))
+        every = compiled(ONCE)(jax.vmap(jax.vmap(one, (0, None))))
         draws = next(iter(latent.values())).shape[1]
         numbers = sum(np.size(a[0]) for a in latent.values())
         numbers += draws * sum(np.size(a[0]) for a in observed.values())
@@ -170,6 +168,22 @@ def read(
         found = in_batches(some, len(next(iter(observed.values()))), numbers)
     order = [*names, *quantities]
     return {name: found[name] for name in (*order, *(set(found) - set(order)))}
+
+
+def _largest(value: Array) -> float:
+    """Return what a number must stay below: whole ones must be exact as reals."""
+    return 2.0**53 if jnp.issubdtype(value.dtype, jnp.integer) else float("inf")
+
+
+def check_names(model: Model, quantities: Mapping[str, Quantity]) -> None:
+    """Refuse a quantity that has the name of something else that is ranked."""
+    for name in quantities:
+        if name in (*_ranked(model), LOG_LIKELIHOOD):
+            raise UnknownSite(f"quantity `{name}` has the name of something ranked: rename it")
+
+
+def _ranked(model: Model) -> list[str]:
+    return [v.name for v in model.variables if v.kind in ("latent", "deterministic")]
 
 
 def doubled(model: Model) -> Model:
