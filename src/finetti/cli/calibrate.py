@@ -58,9 +58,10 @@ def calibrate_model(  # noqa: PLR0913 - the options of a command are its paramet
         bound = given.known_model("calibrating") if given else bind(console, source.load(), data)
         per_chain = max(USUAL.draws, -(-2 * draws // chains))
         method = replace(USUAL, draws=per_chain, warmup=warmup, chains=chains)
-        found = calibrate(
-            bound, method, simulations=simulations, draws=draws, seed=seed, posterior=given
-        )
+        with console.status(f"Fitting {simulations:,} simulated sets of data"):
+            found = calibrate(
+                bound, method, simulations=simulations, draws=draws, seed=seed, posterior=given
+            )
     if plot is not None:
         calibration(found).savefig(plot)
     if as_json:
