@@ -100,7 +100,7 @@ def fit_many(
     `plan` says which rewrites to make. A fit that has no start with a finite density is left
     out; raises `SamplingError` where all are.
     """
-    first = {name: a[0] for name, a in data.items()}
+    first = {name: np.asarray(a[0]) for name, a in data.items()}
     with jax.enable_x64(True):
         plan = replan(model, first, plan)
         kept = natural(model, method)
