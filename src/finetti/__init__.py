@@ -1,5 +1,7 @@
 """Offer finetti's whole public vocabulary: `import finetti as ft`."""
 
+from finetti.criticism.calibrate import calibrate
+from finetti.criticism.calibration import Calibration
 from finetti.criticism.check import check
 from finetti.criticism.compare import Comparison, compare
 from finetti.criticism.elpd import Elpd
@@ -54,6 +56,7 @@ __all__ = [
     "AdaptiveMetropolis",
     "BinaryMetropolis",
     "Block",
+    "Calibration",
     "Comparison",
     "Compound",
     "DataError",
@@ -83,6 +86,7 @@ __all__ = [
     "SupportError",
     "UnknownSite",
     "block",
+    "calibrate",
     "check",
     "compare",
     "condition",

@@ -15,7 +15,8 @@ def main(arguments: list[str] | None = None) -> None:
             import typer  # noqa: F401
         except ImportError as error:
             raise MissingExtra.needed("typer", "cli", "the command line") from error
-        from finetti.cli import check, compare, predict, report  # noqa: F401 - add their commands
+        # These add their commands to the app.
+        from finetti.cli import calibrate, check, compare, predict, report  # noqa: F401
         from finetti.cli.commands import app
 
         app(arguments)

@@ -1,1 +1,1 @@
-"""Criticise a model and its posterior: predict, check, compare."""
+"""Ask of a model and its posterior whether they can be believed."""

@@ -11,6 +11,7 @@ from functools import cache, wraps
 from typing import Any
 
 import jax
+from jax.core import Tracer
 
 ONCE, OFTEN = 0, 1  # LLVM levels for programs that run once, and for the sampler's loop
 
@@ -18,7 +19,8 @@ ONCE, OFTEN = 0, 1  # LLVM levels for programs that run once, and for the sample
 def compiled(level: int, *static: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return a decorator like `jax.jit` that compiles at an LLVM level on a CPU.
 
-    `static` names the arguments that the compiled program depends on.
+    `static` names the arguments that the compiled program depends on. Where another program is
+    being traced the function becomes a part of that.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -30,7 +32,8 @@ def compiled(level: int, *static: str) -> Callable[[Callable[..., Any]], Callabl
 
         @wraps(function)
         def call(*args: Any) -> Any:
-            return ready()(*args)
+            traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(args))
+            return function(*args) if traced else ready()(*args)
 
         return call
 

@@ -39,9 +39,9 @@ def begin(
 ) -> tuple[Given, Point]:
     """Learn at the starts, after moving the centred sites to their mode given all else if asked."""
     positions = np.moveaxis(np.asarray(points.position), -1, 0)
-    plain = _release(target, given, positions)
+    plain = release(target, given, positions)
     if settle:
-        plain = _settle(target, given, plain, keys)
+        plain = settled(target, given, plain, keys)
     return _adopt(target, given, plain, plain, keys, points)
 
 
@@ -74,27 +74,27 @@ def relearn(
     later = draws[:, draws.shape[1] // 2 :].reshape(-1, draws.shape[2])
     chosen = later[np.linspace(0, len(later) - 1, POINTS).astype(int)]
     here = np.moveaxis(np.asarray(points.position), -1, 0)
-    plain, seen = _release(target, given, here), _release(target, given, chosen)
+    plain, seen = release(target, given, here), release(target, given, chosen)
     return _adopt(target, given, plain, seen, keys, points)
 
 
 def _adopt(
     target: Target, given: Given, plain: Array, seen: Array, keys: Key, points: Point
 ) -> tuple[Given, Point]:
-    new = given.learned(jax.tree.map(np.asarray, _learn(target, given, seen, keys[0])))
-    moved = jax.tree.map(np.asarray, _arrive(target, new, plain))
+    new = given.learned(jax.tree.map(np.asarray, look_around(target, given, seen, keys[0])))
+    moved = jax.tree.map(np.asarray, arrive(target, new, plain))
     if not (np.isfinite(moved.log_density) & np.isfinite(moved.gradient).all(-1)).all():
         return given, points
     return new, jax.tree.map(lambda a: np.moveaxis(a, 0, -1), moved)
 
 
 @compiled(ONCE, "target")
-def _release(target: Target, given: Given, positions: Array) -> Array:
+def release(target: Target, given: Given, positions: Array) -> Array:
     return jax.vmap(partial(target.release, given))(positions)
 
 
 @compiled(ONCE, "target")
-def _arrive(target: Target, given: Given, plain: Array) -> Point:
+def arrive(target: Target, given: Given, plain: Array) -> Point:
     def one(x: Array) -> Point:
         return evaluate(partial(target.log_density, given), target.adopt(given, x))
 
@@ -102,7 +102,7 @@ def _arrive(target: Target, given: Given, plain: Array) -> Point:
 
 
 @compiled(ONCE, "target")
-def _learn(target: Target, given: Given, plain: Array, key: Key) -> Constants:
+def look_around(target: Target, given: Given, plain: Array, key: Key) -> Constants:
     """Return the medians of the constants at the points, one a row: no stray point moves them."""
 
     def one(x: Array, number: Any) -> Constants:
@@ -115,7 +115,7 @@ def _learn(target: Target, given: Given, plain: Array, key: Key) -> Constants:
 
 
 @compiled(ONCE, "target")
-def _settle(target: Target, given: Given, plain: Array, keys: Key) -> Array:
+def settled(target: Target, given: Given, plain: Array, keys: Key) -> Array:
     """Return the starts, unmoved, with the centred sites at their mode given all else."""
     form, split, unite = target.form, target.layout.split, target.layout.join
     moved = {site for move in form.moves for site in move.sites}

@@ -23,7 +23,7 @@ RADIUS = 2.0  # on the unconstrained scale, as in Stan
 
 
 @compiled(ONCE, "target", "shape", "dtype")
-def _try(
+def tried_points(
     target: Target,
     shape: tuple[int, int],
     dtype: str,
@@ -45,7 +45,7 @@ def _try(
 
 
 @compiled(ONCE, "target")
-def _given(target: Target, constants: Constants, positions: Array) -> Point:
+def points_at(target: Target, constants: Constants, positions: Array) -> Point:
     return jax.vmap(lambda x: evaluate(partial(target.log_density, constants), x))(positions)
 
 
@@ -69,7 +69,9 @@ def random_points(density: Density, dtype: str, keys: Key) -> Point:
         if density.layout.natural:
             tried = _guesses(density, dtype, keys, attempt)
         else:
-            tried = _try(target, (TRIES, density.dim), dtype, constants, keys, np.int32(attempt))
+            tried = tried_points(
+                target, (TRIES, density.dim), dtype, constants, keys, np.int32(attempt)
+            )
         points = jax.tree.map(np.asarray, tried)
         fine = _finite(points)
         for chain, row in enumerate(fine):
@@ -85,7 +87,7 @@ def _guesses(density: Density, dtype: str, keys: Key, attempt: int) -> Point:
     target, constants = density.target(dtype)
     tries = jax.vmap(lambda key: jax.random.split(jax.random.fold_in(key, 1000 + attempt), TRIES))
     positions = guess(density, dtype, tries(keys).reshape(-1), RADIUS)
-    points = _given(target, constants, positions)
+    points = points_at(target, constants, positions)
     return jax.tree.map(lambda a: a.reshape(len(keys), TRIES, *a.shape[1:]), points)
 
 
@@ -93,7 +95,7 @@ def given_points(density: Density, dtype: str, values: Any, chains: int) -> Poin
     """Return the points at user-given values of the latent variables, one for all chains."""
     position = np.asarray(density.unconstrain(values), dtype)
     target, constants = density.target(dtype)
-    points = jax.tree.map(np.asarray, _given(target, constants, np.stack([position] * chains)))
+    points = jax.tree.map(np.asarray, points_at(target, constants, np.stack([position] * chains)))
     if not _finite(points).all():
         raise explain(density, dtype, points.position)
     return jax.tree.map(lambda a: np.moveaxis(a, 0, -1), points)

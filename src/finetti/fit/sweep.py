@@ -93,7 +93,7 @@ def sweep(course: Course, orders: Orders, carry: Carry) -> tuple[Carry, Record, 
 
     Returns the carry, the record, of which the first n steps are valid, and n.
     """
-    noise = _draw_noise(course, orders, carry)
+    noise = draw_noise(course, orders, carry)
     log_density = jax.jit(course.target.log_density, inline=True)  # traced once, used twice
     advance = jax.vmap(
         lambda n, s, t: course.kernel.advance(n, s, lambda x: log_density(orders.constants, x), t),
@@ -138,7 +138,7 @@ def sweep(course: Course, orders: Orders, carry: Carry) -> tuple[Carry, Record, 
     return end.carry, end.record, end.made
 
 
-def _draw_noise(course: Course, orders: Orders, carry: Carry) -> Any:
+def draw_noise(course: Course, orders: Orders, carry: Carry) -> Any:
     """Draw the noise of every step ahead, shapes (step, ..., chain)."""
     position = carry.states.draw.position
 

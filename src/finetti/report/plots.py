@@ -4,6 +4,7 @@
 >>> figure.savefig("effects.png")  # doctest: +SKIP
 """
 
+from finetti.report.calibrated import calibration
 from finetti.report.chains import ranks, trace
 from finetti.report.checks import checks
 from finetti.report.diagram import graph
@@ -13,6 +14,7 @@ from finetti.report.funnel import funnel
 from finetti.report.priors import prior_posterior
 
 __all__ = [
+    "calibration",
     "checks",
     "effects",
     "forest",

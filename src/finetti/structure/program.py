@@ -20,7 +20,7 @@ from jax.ad_checkpoint import checkpoint_name
 from finetti.distributions import Distribution, biject_to, unchecked
 from finetti.language.chain import log_terms
 from finetti.language.effects import Site, alone, around
-from finetti.language.handlers import trace
+from finetti.language.handlers import condition, trace
 from finetti.language.sites import check_shape, check_support
 from finetti.structure.commute import commute
 from finetti.structure.graph import Graph, read_parents
@@ -231,15 +231,33 @@ def read_tag(equation: Any) -> str:
 
 
 def write_program(
-    run: Callable[[], Any], variables: tuple[Variable, ...], dtype: DType
+    run: Callable[[], Any],
+    variables: tuple[Variable, ...],
+    dtype: DType,
+    observed: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[Program, Graph]:
-    """Trace a model into its program at the given float type, and read its graph off it."""
+    """Trace a model into its program at the given float type, and read its graph off it.
+
+    The sites `observed` are observed as these arrays, which are then the last of the program's
+    constants, by name in order, with nothing computed from them ahead: others of the same shapes
+    and types may take their places.
+    """
     latent = [v for v in variables if v.kind == "latent" and not v.discrete]
     free = {v.name: jax.ShapeDtypeStruct(v.free_shape, dtype) for v in latent}
-    closed, shapes = jax.make_jaxpr(lambda u: _evaluate(run, u), return_shape=True)(free)
+    seen = {name: np.asarray(a) for name, a in sorted((observed or {}).items())}
+
+    def evaluate(seen: dict[str, Array], free: dict[str, Array]) -> Outcome:
+        def conditioned() -> None:
+            with condition(seen):
+                run()
+
+        return _evaluate(conditioned if seen else run, free)
+
+    closed, shapes = jax.make_jaxpr(evaluate, return_shape=True)(seen, free)
     data = tuple(np.asarray(c) for c in closed.consts)
     discrete = {v.name for v in variables if v.kind == "latent" and v.discrete}
     jaxpr, constants = hoist(commute(closed.jaxpr), data, lambda e: read_tag(e) in discrete)
+    constants += tuple(seen.values())
     tree = jax.tree.structure(shapes)
     kinds = [(c.shape, c.dtype.name) for c in constants]
     fingerprint = f"{jaxpr}\n{tree}\n{kinds}"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from finetti.structure.degrees import outputs
 from finetti.structure.program import Program, Reader
-from finetti.structure.rewrites.condense import Condense, Source
+from finetti.structure.rewrites.condense import Condense, Pair, Source
 from finetti.structure.rewrites.sums import Column, statistics
 from finetti.structure.variables import Variable
 
@@ -34,34 +34,71 @@ def find(
     return [f for f in found if f is not None]
 
 
-def _condensed(
-    program: Program, site: str, data: np.ndarray, counting: np.ndarray | None
-) -> tuple[Condense, dict[str, Any]] | None:
-    known = _known(program)
+def again(program: Program, rewrite: Condense, data: np.ndarray) -> dict[str, Any]:
+    """Return the statistics that differ between many sets of data, (set, *site shape).
+
+    Their arrays have a leading axis of sets; the others are those that `find` gave.
+    """
+    design = _designed(program, rewrite.sites[0], data.shape[1:])
+    assert design is not None
+    each = [design.statistics(one)[1] for one in data]
+    chosen = [{name: found[name] for name in ("centres", "slopes", "rss")} for found in each]
+    return jax.tree.map(lambda *rows: np.stack(rows), *chosen)
+
+
+class _Design(NamedTuple):
+    """Hold how normal observations depend on the few numbers: c, the columns of L, and sigma.
+
+    `sigma` has shape (observation,) where it is known and `weighted`, else it is 1.
+    """
+
+    constant: np.ndarray
+    columns: list[Column]
+    sigma: np.ndarray
+    weighted: bool
+
+    def statistics(
+        self, data: np.ndarray, counts: np.ndarray | float = 1.0
+    ) -> tuple[tuple[Pair, ...], dict[str, Any]]:
+        """Form the statistics of observations, of the site's shape, that each count so often."""
+        return statistics(self.columns, (data - self.constant).ravel(), counts / self.sigma**2)
+
+
+def _designed(program: Program, site: str, shape: tuple[int, ...]) -> _Design | None:
+    known, count = _known(program), int(np.prod(shape))
     arguments = {k.rpartition(".")[2]: v for k, v in program.outputs.arguments[site].items()}
     scale = arguments["scale"]
     weighted = hasattr(scale, "val") or scale in known
     if not weighted and np.prod(scale.aval.shape) != 1:
         return None
-    variables = _sources(program, arguments["loc"], known, data.size)
-    reach = _Reach(program, arguments["loc"], variables, data.shape)
+    variables = _sources(program, arguments["loc"], known, count)
+    reach = _Reach(program, arguments["loc"], variables, shape)
     columns = reach.columns()
     if columns is None:
         return None
     reader = Reader(program, program.constants, {}, {})
     sigma = np.asarray(reader.read(scale)) if weighted else np.ones(())
-    sigma = np.broadcast_to(sigma, data.shape).ravel() if weighted else np.ones(1)
-    counts = _counts(data, counting)
-    pairs, constants = statistics(columns, (data - reach.constant).ravel(), counts / sigma**2)
+    sigma = np.broadcast_to(sigma, shape).ravel() if weighted else np.ones(1)
+    return _Design(reach.constant, columns, sigma, weighted)
+
+
+def _condensed(
+    program: Program, site: str, data: np.ndarray, counting: np.ndarray | None
+) -> tuple[Condense, dict[str, Any]] | None:
+    design = _designed(program, site, data.shape)
+    if design is None:
+        return None
+    counts, columns = _counts(data, counting), design.columns
+    pairs, constants = design.statistics(data, counts)
     size = sum(e["values"].size for e in constants["entries"]) + sum(c.size for c in columns)
     if 3 * size > 2 * data.size:
         return None
     count = data.size if counting is None else int(counts.sum())
-    if weighted:
-        logs = np.sum(counts * np.log(sigma))
+    if design.weighted:
+        logs = np.sum(counts * np.log(design.sigma))
         constants["log_weights"] = -logs - 0.5 * count * np.log(2 * np.pi)
     sources = tuple(c.source for c in columns)
-    return Condense((site,), sources, pairs, count, size, weighted), constants
+    return Condense((site,), sources, pairs, count, size, design.weighted), constants
 
 
 def _counts(data: np.ndarray, counting: np.ndarray | None) -> np.ndarray:
