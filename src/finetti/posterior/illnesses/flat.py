@@ -1,0 +1,190 @@
+"""Find directions in which nothing stops the draws: improper posteriors and flat directions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from finetti.posterior import diagnose, reexamine
+from finetti.posterior.evidence import Evidence, label
+from finetti.posterior.finding import Finding, listed
+
+FAR = np.array([2.0**7, 2.0**8])  # times the spread of the draws, at most that far in logs
+FEWEST_GROUPS = 3  # for a flat prior on a scale (Gelman 2006, section 3.2)
+RIDGE = 0.99  # correlation of two scalars that the data cannot tell apart
+UNTOLD = 0.5  # of the prior's variance is left in a direction the data say little about
+TOLD = 0.01  # of that is left across it: a ridge a tenth as wide as long
+WANDERS = 1.05  # R-hat
+
+
+def improper(run: Evidence) -> Finding | None:
+    """Find flat priors whose posterior cannot be normalised.
+
+    With the model: along a coordinate with a flat prior, or where the draws spread most among
+    them, the log density falls by less than log 2 from a distance to twice that, so that its
+    integral diverges; or a flat prior on a scale has fewer than three groups.
+    """
+    if run.model is None:
+        return None
+    flat = reexamine.improper(run.model)
+    if not flat:
+        return None
+    few = _few_groups(run, flat)
+    if few:
+        scale, effect, size = few
+        return Finding(
+            "improper posterior",
+            (scale, effect),
+            f"{scale} has a flat prior and {effect} only {size} groups: its posterior cannot be "
+            f"normalised (a flat prior on a scale needs at least {FEWEST_GROUPS} groups), so the "
+            f"draws wander for ever. Give {scale} a proper prior, such as ft.HalfNormal with a "
+            f"scale you find plausible.",
+        )
+    loose = _endless(run, flat)
+    if not loose:
+        return None
+    return Finding(
+        "improper posterior",
+        loose,
+        f"Nothing stops {listed(loose)}: the prior is flat and the likelihood does not fall "
+        f"however far they go{' together' if len(loose) > 1 else ''}, so the posterior cannot be "
+        f"normalised and the draws mean nothing. Give {listed(loose)} a proper prior, such as "
+        f"ft.Normal(0, 2.5) on the scale of the data, or leave one of them out.",
+    )
+
+
+def _few_groups(run: Evidence, flat: tuple[str, ...]) -> tuple[str, str, int] | None:
+    """Return a scale with a flat prior, its effects, and how few groups they have."""
+    assert run.model is not None
+    graph = run.model.graph()
+    known = {v.name: v for v in graph.variables}
+    for scale in flat:
+        if known[scale].family != "HalfFlat" or known[scale].shape:
+            continue
+        for child in graph.children(scale):
+            v = known[child]
+            groups = int(np.prod(v.shape)) if v.shape else 1
+            others = [p for p in graph.parents[child] if p != scale]
+            need = FEWEST_GROUPS - (not any(p in flat for p in others))
+            if v.kind == "latent" and v.located and groups < need:
+                return scale, child, groups
+    return None
+
+
+def _endless(run: Evidence, flat: tuple[str, ...]) -> tuple[str, ...]:
+    """Name the sites along which the density does not fall."""
+    assert run.model is not None
+    try:
+        left = {v.name for v in run.model.plan().latent}
+    except ValueError:
+        return ()
+    names = [name for name in flat if name in left]
+    free = reexamine.free_draws(run)
+    if not free or not names:
+        return ()
+    # coordinates may have run away already: stand where half of the draws do not lie beyond
+    base = {n: np.nan_to_num(np.median(u, 0), posinf=300.0, neginf=-300.0) for n, u in free.items()}
+    base = {n: np.clip(u, -300, 300) if n in names else u for n, u in base.items()}
+    sizes = {n: free[n][0].size for n in names}
+    columns = [(n, i) for n in names for i in range(sizes[n])][:30]
+    directions = [np.eye(len(columns))[i] for i in range(len(columns))]
+    directions += _widest(np.stack([free[n].reshape(len(free[n]), -1)[:, i] for n, i in columns]))
+    directions = [sign * d for d in directions for sign in (1, -1)]
+    rays = {n: np.zeros((len(directions), *base[n].shape)) for n in base}
+    for r, direction in enumerate(directions):
+        for (n, i), value in zip(columns, direction, strict=True):
+            rays[n][r].reshape(-1)[i] = value
+    positive = [run.positive(n) for n, _ in columns]
+    found: dict[str, None] = {}
+    for logs in (False, True):
+        chosen = [r for r, d in enumerate(directions) if bool((np.abs(d) @ positive) > 0) == logs]
+        if not chosen:
+            continue
+        some = {n: a[chosen] for n, a in rays.items()}
+        spread = 1.0 if logs else max(1.0, float(max(np.abs(base[n]).max() for n in names)))
+        fall = -np.diff(reexamine.along(run, base, some, FAR * spread), axis=1)[:, 0]
+        for r in np.flatnonzero(np.isfinite(fall) & (fall < np.log(2))):
+            direction = directions[chosen[r]]
+            found |= {n: None for (n, _), d in zip(columns, direction, strict=True) if abs(d) > 0.2}
+    return tuple(found)
+
+
+def _widest(columns: np.ndarray) -> list[np.ndarray]:
+    """Return the direction in which the draws spread most, by shape (column, draw)."""
+    if len(columns) < 2 or not np.isfinite(columns).all():
+        return []
+    spread = np.cov(columns)
+    return [np.linalg.eigh(spread)[1][:, -1]] if np.isfinite(spread).all() else []
+
+
+def ridge(run: Evidence) -> Finding | None:
+    """Find variables that the data cannot tell apart.
+
+    With the model: a direction in which the posterior is at least half as wide as the prior, across
+    which it is less than a tenth of that. Without: two scalars with a correlation beyond 0.99
+    where the sampler had trouble. Scalars that wander off without a mean are named as well.
+    """
+    sites = _told_by_prior(run) if run.model is not None else _correlated(run)
+    if sites:
+        return Finding(
+            "flat direction",
+            sites,
+            f"The data cannot tell {listed(sites)} apart: they are known together far better than "
+            f"one by one, where the prior alone decides. Leave one of them out, fix it, or give "
+            f"them priors that say which is which.",
+        )
+    loose = tuple(
+        name
+        for name, draws in run.scalars.items()
+        if run.rhat(name) > WANDERS
+        and max(diagnose.tail_k(draws, tail) for tail in ("left", "right")) > 1
+    )
+    if not loose:
+        return None
+    return Finding(
+        "flat direction",
+        loose,
+        f"{listed(loose)} wander without bound and never settle: the data and the prior hardly "
+        f"hold them, and the posterior may not be proper. Give them priors that say what is "
+        f"plausible, such as ft.Normal(0, 2.5) on the scale of the data.",
+    )
+
+
+def _told_by_prior(run: Evidence) -> tuple[str, ...]:
+    """Name top-level scalars along a direction that the prior alone decides."""
+    priors = reexamine.prior_values(run)
+    names, scaled = [], []
+    for name, prior in priors.items():
+        values, positive = run.draws[name], run.positive(name)
+        if values.shape[2:] != prior.shape[1:] or name not in run.continuous:
+            continue
+        for index in list(np.ndindex(prior.shape[1:]))[:30]:
+            x, p = values.values[:, :, *index].ravel(), prior[:, *index]
+            x, p = (np.log(x), np.log(p)) if positive else (x, p)
+            low, high = np.quantile(p, [0.16, 0.84])
+            if np.isfinite(x).all() and high > low:
+                names.append(label(values, name, index))
+                scaled.append(2 * (x - x.mean()) / (high - low))
+    if len(names) < 2:
+        return ()
+    spread = np.cov(np.stack(scaled))
+    sizes, directions = np.linalg.eigh(spread)
+    for size, direction in zip(sizes[::-1], directions.T[::-1], strict=True):
+        taking = np.flatnonzero(np.abs(direction) > 0.3)
+        if size < UNTOLD:
+            break
+        if len(taking) > 1:
+            across = np.linalg.eigvalsh(spread[np.ix_(taking, taking)])[0]
+            if across < TOLD * size:
+                return tuple(names[i] for i in taking)
+    return ()
+
+
+def _correlated(run: Evidence) -> tuple[str, ...]:
+    """Name two scalars that are nearly a function of each other, where the sampler had trouble."""
+    if not run.unwell or len(run.scalars) < 2:
+        return ()
+    names = list(run.scalars)[:100]
+    spread = np.corrcoef(np.stack([run.scalars[n].ravel() for n in names]))
+    spread = np.abs(np.nan_to_num(spread)) - np.eye(len(names))
+    i, j = np.unravel_index(spread.argmax(), spread.shape)
+    return (names[i], names[j]) if spread[i, j] > RIDGE else ()

@@ -1,0 +1,57 @@
+"""Find heavy tails, in which a mean may not exist, and scales that seek zero."""
+
+from __future__ import annotations
+
+from finetti.posterior import diagnose
+from finetti.posterior.evidence import Evidence
+from finetti.posterior.finding import Finding, listed
+
+PARETO_LIMIT = 0.7  # above it means converge too slowly to be read (Vehtari et al. 2024)
+SEEKS = 1.5  # k-hat of 1/x: the density at zero is unbounded, as x^(1/k - 1)
+
+
+def heavy_tails(run: Evidence) -> Finding | None:
+    """Find scalars whose mean cannot be read off the draws: Pareto k-hat of a tail above 0.7."""
+    found = {}
+    for name, draws in run.scalars.items():
+        tails = [diagnose.tail_k(draws, tail) for tail in ("left", "right")]
+        if max(tails) > PARETO_LIMIT:
+            found[name] = max(tails)
+    if not found:
+        return None
+    worst = max(found, key=lambda n: found[n])
+    return Finding(
+        "heavy tails",
+        tuple(found),
+        f"The tails of {listed(found)} are so heavy that their means may not exist (Pareto k-hat "
+        f"{found[worst]:.2f} for {worst}, above {PARETO_LIMIT}): the mean, the standard deviation "
+        f"and their errors are not to be read. Report medians and quantiles, or say what is "
+        f"plausible by a prior with a lighter tail, such as ft.Normal or ft.HalfNormal for a "
+        f"Cauchy.",
+    )
+
+
+def boundary(run: Evidence) -> Finding | None:
+    """Find positive scalars whose density grows without bound towards zero.
+
+    Where the density at zero is finite and not zero, as under ft.HalfNormal and no data, the
+    Pareto k-hat of 1/x is 1, with a standard error of about 0.15 from 4000 draws.
+    """
+    found = {}
+    for name, draws in run.scalars.items():
+        site = name.partition("[")[0]
+        if run.positive(site) and (draws > 0).all():
+            k = diagnose.tail_k(1 / draws.clip(1e-300), "right")
+            if k > SEEKS:
+                found[name] = k
+    if not found:
+        return None
+    return Finding(
+        "boundary-seeking scale",
+        tuple(found),
+        f"{listed(found)} seek zero: their density grows without bound there (Pareto k-hat of the "
+        f"inverse {max(found.values()):.1f}, above {SEEKS}), because the prior piles up at zero, "
+        f"as ft.Gamma(0.01, 0.01) and wide ft.LogNormal do, or the model fits some data exactly. "
+        f"Take a prior that is flat at zero, such as ft.HalfNormal, or one that keeps away from "
+        f"it, such as ft.Gamma(2, ...) (Gelman 2006), and look for rows that are repeated.",
+    )
