@@ -25,13 +25,11 @@ if TYPE_CHECKING:
 Rule = Callable[[Evidence], Finding | None]
 
 FIRST: tuple[Rule, ...] = (sampler.approximation, convergence.stuck, undefined)
-# The first of a row that is found explains what the others would say.
+# The first of a row that is found explains what the others of it would say.
+UNHELD: tuple[Rule, ...] = (separation, improper)  # explains whatever the draws look like
 ILLNESSES: tuple[tuple[Rule, ...], ...] = (
-    (separation, improper, predictors, ridge),
-    (several,),
-    (funnel,),
-    (boundary,),
-    (heavy_tails,),
+    (several, funnel, predictors, ridge),
+    (boundary, heavy_tails),
     (conflict,),
 )
 SIGNS: tuple[Rule, ...] = (
@@ -55,11 +53,16 @@ def advise(
         return Advice((found,) if found else (), "No warnings: every start reached this mode.")
     run = Evidence(tree, model)
     found = [rule(run) for rule in FIRST]
-    for row in ILLNESSES:
-        found.append(next((f for f in (rule(run) for rule in row) if f is not None), None))
+    unheld = _first(run, UNHELD)
+    found += [unheld] if unheld else [_first(run, row) for row in ILLNESSES]
     found += [rule(run) for rule in SIGNS]
     found.append(convergence.few_beyond(run, quantiles) if quantiles else None)
     return Advice(tuple(f for f in found if f is not None))
+
+
+def _first(run: Evidence, row: tuple[Rule, ...]) -> Finding | None:
+    """Return what the first rule of a row finds that finds anything."""
+    return next((f for f in (rule(run) for rule in row) if f is not None), None)
 
 
 __all__ = ["RHAT_LIMIT", "Advice", "Finding", "advise"]

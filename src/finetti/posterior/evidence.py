@@ -11,7 +11,7 @@ import numpy as np
 
 from finetti.model import Model
 from finetti.posterior import diagnose
-from finetti.posterior.labels import dotted
+from finetti.posterior.reexamine import Witness
 from finetti.structure.variables import Variable
 
 if TYPE_CHECKING:
@@ -73,23 +73,14 @@ class Evidence:
         return ESS_PER_CHAIN * self.draws.sizes["chain"]
 
     @cached_property
+    def witness(self) -> Witness | None:
+        """Return the model to ask again; None where it is not known."""
+        return None if self.model is None else Witness(self.model, self.tree)
+
+    @property
     def latent(self) -> Mapping[str, Variable] | None:
         """Return the continuous latent variables by the tree's names; None without the model."""
-        if self.model is None:
-            return None
-        chosen = (v for v in self.model.variables if v.kind == "latent" and not v.discrete)
-        return {dotted(v.name): v for v in chosen if dotted(v.name) in self.draws}
-
-    @cached_property
-    def ancestors(self) -> Mapping[str, frozenset[str]]:
-        """Return each site's ancestors by the tree's names, through deterministic sites too."""
-        if self.model is None:
-            return {}
-        graph, found = self.model.graph(), {}
-        for v in graph.variables:  # a site comes after its parents
-            parents = [dotted(p) for p in graph.parents[v.name]]
-            found[dotted(v.name)] = frozenset(parents).union(*(found.get(p, ()) for p in parents))
-        return found
+        return None if self.witness is None else self.witness.latent
 
     @cached_property
     def continuous(self) -> Mapping[str, xr.DataArray]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -15,94 +17,165 @@ from finetti.language import handlers
 from finetti.language.effects import Site, alone
 from finetti.model import Model
 from finetti.posterior.evaluate import latent_draws
-from finetti.posterior.evidence import Evidence
 from finetti.posterior.labels import dotted
 from finetti.structure.program import invert
+from finetti.structure.variables import Variable
 from finetti.types import Array, Key
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 PRIOR_DRAWS = 4000
 LOOKED_AT = 400  # draws of the posterior
 IMPROPER = ("Flat", "HalfFlat", "ImproperUniform")
+WIDER = 2.0  # times the posterior's spread, where the density is tried
 
 
-def some_draws(run: Evidence, number: int = LOOKED_AT) -> dict[str, np.ndarray]:
-    """Return some draws of the latent variables by site, shape (number, *site shape).
+@dataclass(frozen=True)
+class Prior:
+    """Hold a variable's prior: draws from it, their log density, and that of posterior draws.
 
-    They are evenly spaced. Nothing where the run holds not all of them.
+    Each has a draw axis first, then the variable's; the log density lacks its event's.
     """
-    if run.model is None:
-        return {}
-    try:
-        values = latent_draws(run.model, run.tree)
-    except FinettiError:  # not all were kept
-        return {}
-    flat = {name: a.reshape(-1, *a.shape[2:]) for name, a in values.items()}
-    if not flat:
-        return {}
-    total = len(next(iter(flat.values())))
-    places = np.unique(np.linspace(0, total - 1, min(number, total)).astype(int))
-    return {name: a[places] for name, a in flat.items()}
+
+    values: np.ndarray
+    log_density: np.ndarray
+    at_posterior: np.ndarray
 
 
-def improper(model: Model) -> tuple[str, ...]:
-    """Name the latent variables whose prior is improper."""
-    return tuple(v.name for v in model.variables if v.kind == "latent" and v.family in IMPROPER)
+@dataclass(frozen=True, eq=False)
+class Witness:
+    """Hold a model with its data beside its run, to ask it what the draws do not show."""
 
+    model: Model
+    tree: xr.DataTree
 
-def top(run: Evidence) -> tuple[str, ...]:
-    """Name the continuous latent variables with a proper prior that depends on no other."""
-    if run.model is None:
-        return ()
-    latent = {dotted(v.name) for v in run.model.variables if v.kind == "latent"}
-    known, flat = run.latent or {}, improper(run.model)
-    return tuple(
-        v.name
-        for name, v in known.items()
-        if not run.ancestors[name] & latent and v.name not in flat
-    )
+    @cached_property
+    def latent(self) -> Mapping[str, Variable]:
+        """Return the continuous latent variables by the tree's names."""
+        drawn = self.tree["posterior"].dataset
+        chosen = (v for v in self.model.variables if v.kind == "latent" and not v.discrete)
+        return {dotted(v.name): v for v in chosen if dotted(v.name) in drawn}
 
+    @cached_property
+    def ancestors(self) -> Mapping[str, frozenset[str]]:
+        """Return each site's ancestors by the tree's names, through deterministic sites too."""
+        graph, found = self.model.graph(), {}
+        for v in graph.variables:  # a site comes after its parents
+            parents = [dotted(p) for p in graph.parents[v.name]]
+            found[dotted(v.name)] = frozenset(parents).union(*(found.get(p, ()) for p in parents))
+        return found
 
-def priors(run: Evidence) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return the log prior densities of top-level variables at prior and at posterior draws.
+    @cached_property
+    def improper(self) -> tuple[str, ...]:
+        """Name the latent variables whose prior is improper."""
+        return tuple(v.name for v in self.latent.values() if v.family in IMPROPER)
 
-    By the tree's name: arrays of shape (prior draw, ...) and (posterior draw, ...). Variables
-    that have no density, or cannot be drawn, are left out.
-    """
-    names, values = top(run), some_draws(run)
-    if run.model is None or not names or not values:
-        return {}
+    @cached_property
+    def values(self) -> dict[str, np.ndarray]:
+        """Return some draws of the latent variables by site, shape (draw, *site shape).
 
-    def read(sites: dict[str, Site]) -> dict[str, Array]:
-        return {name: sites[name].distribution.log_prob(sites[name].value) for name in names}
+        They are evenly spaced. Nothing where the run holds not all of them.
+        """
+        try:
+            values = latent_draws(self.model, self.tree)
+        except FinettiError:  # not all were kept
+            return {}
+        flat = {name: a.reshape(-1, *a.shape[2:]) for name, a in values.items()}
+        if not flat:
+            return {}
+        total = len(next(iter(flat.values())))
+        places = np.unique(np.linspace(0, total - 1, min(LOOKED_AT, total)).astype(int))
+        return {name: a[places] for name, a in flat.items()}
 
-    here = _vmapped(run.model, values, read)
-    there = _vmapped(run.model, _held(run.model, values), read, PRIOR_DRAWS)
-    return {dotted(name): (there[name], here[name]) for name in names}
+    @cached_property
+    def priors(self) -> dict[str, Prior]:
+        """Return the priors, by the tree's names, of variables whose prior depends on no other."""
+        random = {dotted(v.name) for v in self.model.variables if v.kind == "latent"}
+        names = tuple(
+            v.name
+            for name, v in self.latent.items()
+            if not self.ancestors[name] & random and v.name not in self.improper
+        )
+        if not names or not self.values:
+            return {}
 
+        def read(sites: dict[str, Site]) -> dict[str, tuple[Array, Array]]:
+            chosen = {name: sites[name] for name in names}
+            return {n: (jnp.asarray(s.value), s.distribution.log_prob(s.value))
+                    for n, s in chosen.items()}  # fmt: skip
 
-def prior_values(run: Evidence) -> dict[str, np.ndarray]:
-    """Return prior draws of top-level variables by the tree's names, shape (draw, *site shape)."""
-    names, values = top(run), some_draws(run)
-    if run.model is None or not names or not values:
-        return {}
-    held = _held(run.model, values)
-    found = _vmapped(run.model, held, lambda s: {n: s[n].value for n in names}, PRIOR_DRAWS)
-    return {dotted(name): a for name, a in found.items()}
+        # what cannot be drawn from its prior is held at one of its draws, to draw all else
+        held = {n: np.repeat(self.values[n][:1], PRIOR_DRAWS, 0) for n in self.improper}
+        here = _vmapped(self.model, self.values, read, len(next(iter(self.values.values()))))
+        there = _vmapped(self.model, held, read, PRIOR_DRAWS)
+        return {dotted(n): Prior(*map(np.asarray, (*there[n], here[n][1]))) for n in names}
 
+    @cached_property
+    def free(self) -> dict[str, np.ndarray]:
+        """Return some draws on the unconstrained scale by site, shape (draw, *free shape)."""
+        if not self.values:
+            return {}
+        with jax.enable_x64(True):
+            free = jax.jit(jax.vmap(partial(invert, self.model.run)))(self.values)
+        return {name: np.asarray(a) for name, a in free.items()}
 
-def _held(model: Model, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Hold what cannot be drawn from its prior at one of its draws, to draw all else."""
-    flat = improper(model)
-    return {name: np.repeat(a[:1], PRIOR_DRAWS, 0) for name, a in values.items() if name in flat}
+    def undefined(self) -> dict[str, float]:
+        """Return the share of points around the draws where a site's log density is NaN, by site.
+
+        The points are the draws, and draws put twice as far from the median on the unconstrained
+        scale. Nothing where a discrete variable is latent.
+        """
+        discrete = any(v.kind == "latent" and v.discrete for v in self.model.variables)
+        if discrete or not self.free:
+            return {}
+        points = {}
+        for name, u in self.free.items():
+            u = np.where(np.isfinite(u), u, 0.0)
+            middle = np.median(u, 0)
+            points[name] = np.concatenate([u, middle + WIDER * (u - middle)])
+        with jax.enable_x64(True):
+            program = self.model.plan().program
+
+            def one(free: dict[str, Array]) -> dict[str, Array]:
+                terms = program(program.constants, free).log_terms
+                return {name: jnp.isnan(term).any() for name, term in terms.items()}
+
+            found = jax.jit(jax.vmap(one))(points)
+        shares = {name: float(np.asarray(a).mean()) for name, a in found.items()}
+        return {name: share for name, share in shares.items() if share > 0}
+
+    def along(
+        self, base: Mapping[str, np.ndarray], rays: Mapping[str, np.ndarray], steps: np.ndarray
+    ) -> np.ndarray:
+        """Return the log density at points along rays, shape (ray, step), as the plan has it.
+
+        What the plan integrates or sums out is so here. `base` holds an unconstrained point by
+        site, `rays` directions of shape (ray, *free shape).
+        """
+        plan = self.model.plan()
+        form, given = plan.form.unmoved(), plan.given
+        names = [v.name for v in plan.left]
+
+        def one(ray: dict[str, Array], step: Array) -> Array:
+            free = {name: jnp.asarray(base[name]) + step * ray[name] for name in names}
+            return form.log_density(given, free)
+
+        with jax.enable_x64(True):
+            chosen = {name: jnp.asarray(rays[name], float) for name in names}
+            each = jax.vmap(jax.vmap(one, (None, 0)), (0, None))
+            return np.asarray(jax.jit(each)(chosen, jnp.asarray(steps, float)))
 
 
 def _vmapped(
     model: Model,
     values: Mapping[str, np.ndarray],
-    read: Callable[[dict[str, Site]], Mapping[str, Array]],
-    total: int | None = None,
-) -> dict[str, np.ndarray]:
-    def one(key: Key, given: dict[str, Array]) -> dict[str, Array]:
+    read: Callable[[dict[str, Site]], dict[str, tuple[Array, Array]]],
+    total: int,
+) -> dict[str, tuple[Array, Array]]:
+    """Run a model many times, some variables given, and return what is read of its sites."""
+
+    def one(key: Key, given: dict[str, Array]) -> dict[str, tuple[Array, Array]]:
         with (
             alone(),
             unchecked(),
@@ -111,72 +184,8 @@ def _vmapped(
             handlers.substitute(given),
         ):
             model.run()
-        return {name: jnp.asarray(value) for name, value in read(sites).items()}
-
-    total = total or len(next(iter(values.values())))
-    with jax.enable_x64(True):
-        keys = jax.random.split(jax.random.key(0), total)
-        found = jax.jit(jax.vmap(one))(keys, dict(values))
-    return {name: np.asarray(a) for name, a in found.items()}
-
-
-def free_draws(run: Evidence) -> dict[str, np.ndarray]:
-    """Return some draws on the unconstrained scale by site, shape (draw, *free shape)."""
-    values = some_draws(run)
-    if run.model is None or not values:
-        return {}
-    with jax.enable_x64(True):
-        free = jax.jit(jax.vmap(partial(invert, run.model.run)))(values)
-    return {name: np.asarray(a) for name, a in free.items()}
-
-
-def undefined(run: Evidence, widen: float = 2.0) -> dict[str, float]:
-    """Return the share of points around the draws where a site's log density is NaN, by site.
-
-    The points are draws put twice as far from the median on the unconstrained scale, and the
-    draws themselves. Nothing where a discrete variable is latent.
-    """
-    model = run.model
-    if model is None or any(v.kind == "latent" and v.discrete for v in model.variables):
-        return {}
-    free = free_draws(run)
-    if not free:
-        return {}
-    points = {}
-    for name, u in free.items():
-        u = np.where(np.isfinite(u), u, 0.0)
-        middle = np.median(u, 0)
-        points[name] = np.concatenate([u, middle + widen * (u - middle)])
-    with jax.enable_x64(True):
-        program = model.plan().program
-
-        def one(free: dict[str, Array]) -> dict[str, Array]:
-            terms = program(program.constants, free).log_terms
-            return {name: jnp.isnan(term).any() for name, term in terms.items()}
-
-        found = jax.jit(jax.vmap(one))(points)
-    shares = {name: float(np.asarray(a).mean()) for name, a in found.items()}
-    return {name: share for name, share in shares.items() if share > 0}
-
-
-def along(
-    run: Evidence, base: Mapping[str, np.ndarray], rays: Mapping[str, np.ndarray], steps: np.ndarray
-) -> np.ndarray:
-    """Return the log density at points along rays, shape (ray, step), as the plan has it.
-
-    What the plan integrates or sums out is so here. `base` holds an unconstrained point by site,
-    `rays` directions of shape (ray, *free shape).
-    """
-    assert run.model is not None
-    plan = run.model.plan()
-    form, given = plan.form.unmoved(), plan.given
-    names = [v.name for v in plan.left]
-
-    def one(ray: dict[str, Array], step: Array) -> Array:
-        free = {name: base[name] + step * ray[name] for name in names}
-        return form.log_density(given, free)
+        return read(sites)
 
     with jax.enable_x64(True):
-        chosen = {name: jnp.asarray(rays[name], float) for name in names}
-        each = jax.vmap(jax.vmap(one, (None, 0)), (0, None))
-        return np.asarray(jax.jit(each)(chosen, jnp.asarray(steps, float)))
+        every = jax.jit(lambda key, given: jax.vmap(one)(jax.random.split(key, total), given))
+        return every(jax.random.key(0), dict(values))

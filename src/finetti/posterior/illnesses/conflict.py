@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from finetti.posterior import reexamine
 from finetti.posterior.evidence import Evidence, label
 from finetti.posterior.finding import Finding, listed
 
@@ -18,9 +17,9 @@ def conflict(run: Evidence) -> Finding | None:
     draws from the prior (Box 1980). Needs the model.
     """
     found: list[str] = []
-    for name, (prior, here) in reexamine.priors(run).items():
-        middle = np.median(here, 0)
-        share = (prior <= middle).mean(0)
+    for name, prior in (run.witness.priors if run.witness else {}).items():
+        middle = np.median(prior.at_posterior, 0)
+        share = (prior.log_density <= middle).mean(0)
         values = run.draws[name]
         for index in np.argwhere(share <= SURPRISE):
             whole = middle.ndim == values.ndim - 2

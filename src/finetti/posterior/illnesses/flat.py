@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from finetti.posterior import diagnose, reexamine
+from finetti.posterior import diagnose
 from finetti.posterior.evidence import Evidence, label
 from finetti.posterior.finding import Finding, listed
+from finetti.posterior.reexamine import Witness
 
 FAR = np.array([2.0**7, 2.0**8])  # times the spread of the draws, at most that far in logs
 FEWEST_GROUPS = 3  # for a flat prior on a scale (Gelman 2006, section 3.2)
@@ -23,12 +24,9 @@ def improper(run: Evidence) -> Finding | None:
     them, the log density falls by less than log 2 from a distance to twice that, so that its
     integral diverges; or a flat prior on a scale has fewer than three groups.
     """
-    if run.model is None:
+    if run.witness is None or not run.witness.improper:
         return None
-    flat = reexamine.improper(run.model)
-    if not flat:
-        return None
-    few = _few_groups(run, flat)
+    few = _few_groups(run.witness)
     if few:
         scale, effect, size = few
         return Finding(
@@ -39,7 +37,7 @@ def improper(run: Evidence) -> Finding | None:
             f"draws wander for ever. Give {scale} a proper prior, such as ft.HalfNormal with a "
             f"scale you find plausible.",
         )
-    loose = _endless(run, flat)
+    loose = _endless(run, run.witness)
     if not loose:
         return None
     return Finding(
@@ -52,10 +50,9 @@ def improper(run: Evidence) -> Finding | None:
     )
 
 
-def _few_groups(run: Evidence, flat: tuple[str, ...]) -> tuple[str, str, int] | None:
+def _few_groups(witness: Witness) -> tuple[str, str, int] | None:
     """Return a scale with a flat prior, its effects, and how few groups they have."""
-    assert run.model is not None
-    graph = run.model.graph()
+    graph, flat = witness.model.graph(), witness.improper
     known = {v.name: v for v in graph.variables}
     for scale in flat:
         if known[scale].family != "HalfFlat" or known[scale].shape:
@@ -70,15 +67,12 @@ def _few_groups(run: Evidence, flat: tuple[str, ...]) -> tuple[str, str, int] | 
     return None
 
 
-def _endless(run: Evidence, flat: tuple[str, ...]) -> tuple[str, ...]:
+def _endless(run: Evidence, witness: Witness) -> tuple[str, ...]:
     """Name the sites along which the density does not fall."""
-    assert run.model is not None
-    try:
-        left = {v.name for v in run.model.plan().latent}
-    except ValueError:
-        return ()
-    names = [name for name in flat if name in left]
-    free = reexamine.free_draws(run)
+    left = {v.name for v in witness.model.plan().left}
+    discrete = any(v.discrete for v in witness.model.plan().left)
+    names = [] if discrete else [name for name in witness.improper if name in left]
+    free = witness.free
     if not free or not names:
         return ()
     # coordinates may have run away already: stand where half of the draws do not lie beyond
@@ -101,7 +95,7 @@ def _endless(run: Evidence, flat: tuple[str, ...]) -> tuple[str, ...]:
             continue
         some = {n: a[chosen] for n, a in rays.items()}
         spread = 1.0 if logs else max(1.0, float(max(np.abs(base[n]).max() for n in names)))
-        fall = -np.diff(reexamine.along(run, base, some, FAR * spread), axis=1)[:, 0]
+        fall = -np.diff(witness.along(base, some, FAR * spread), axis=1)[:, 0]
         for r in np.flatnonzero(np.isfinite(fall) & (fall < np.log(2))):
             direction = directions[chosen[r]]
             found |= {n: None for (n, _), d in zip(columns, direction, strict=True) if abs(d) > 0.2}
@@ -123,7 +117,7 @@ def ridge(run: Evidence) -> Finding | None:
     which it is less than a tenth of that. Without: two scalars with a correlation beyond 0.99
     where the sampler had trouble. Scalars that wander off without a mean are named as well.
     """
-    sites = _told_by_prior(run) if run.model is not None else _correlated(run)
+    sites = _told_by_prior(run, run.witness) if run.witness else _correlated(run)
     if sites:
         return Finding(
             "flat direction",
@@ -149,12 +143,11 @@ def ridge(run: Evidence) -> Finding | None:
     )
 
 
-def _told_by_prior(run: Evidence) -> tuple[str, ...]:
+def _told_by_prior(run: Evidence, witness: Witness) -> tuple[str, ...]:
     """Name top-level scalars along a direction that the prior alone decides."""
-    priors = reexamine.prior_values(run)
     names, scaled = [], []
-    for name, prior in priors.items():
-        values, positive = run.draws[name], run.positive(name)
+    for name, known in witness.priors.items():
+        values, prior, positive = run.draws[name], known.values, run.positive(name)
         if values.shape[2:] != prior.shape[1:] or name not in run.continuous:
             continue
         for index in list(np.ndindex(prior.shape[1:]))[:30]:

@@ -73,16 +73,12 @@ def _may_scale(run: Evidence, scale: str, effect: str) -> bool:
     """Tell whether a site may be the scale of another: it lies above it, or no model tells."""
     if scale == effect or run.draws[scale].ndim > run.draws[effect].ndim:
         return False
-    if run.latent is None:
+    if run.witness is None:
         return run.positive(scale) or run.draws[scale].ndim == 2
-    return scale in run.ancestors[effect] or _joined(run, scale, effect)
-
-
-def _joined(run: Evidence, scale: str, effect: str) -> bool:
-    """Tell whether two sites that have no latent ancestors meet in a third, as tau and eta do."""
-    return run.positive(scale) and any(
-        scale in above and effect in above for above in run.ancestors.values()
-    )
+    above = run.witness.ancestors
+    # tau is above theta, or meets eta in what both are above
+    meets = run.positive(scale) and any(scale in a and effect in a for a in above.values())
+    return scale in above[effect] or meets
 
 
 def _spread(effects: np.ndarray) -> np.ndarray:

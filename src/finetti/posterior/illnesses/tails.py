@@ -7,6 +7,7 @@ from finetti.posterior.evidence import Evidence
 from finetti.posterior.finding import Finding, listed
 
 PARETO_LIMIT = 0.7  # above it means converge too slowly to be read (Vehtari et al. 2024)
+WANDERS = 1.05  # R-hat
 SEEKS = 1.5  # k-hat of 1/x: the density at zero is unbounded, as x^(1/k - 1)
 
 
@@ -14,6 +15,8 @@ def heavy_tails(run: Evidence) -> Finding | None:
     """Find scalars whose mean cannot be read off the draws: Pareto k-hat of a tail above 0.7."""
     found = {}
     for name, draws in run.scalars.items():
+        if run.rhat(name) > WANDERS:  # a chain that is stuck for a while makes a tail of its own
+            continue
         tails = [diagnose.tail_k(draws, tail) for tail in ("left", "right")]
         if max(tails) > PARETO_LIMIT:
             found[name] = max(tails)

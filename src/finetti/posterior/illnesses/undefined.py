@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from finetti.posterior import reexamine
 from finetti.posterior.evidence import Evidence
 from finetti.posterior.finding import Finding, listed
 
 
 def undefined(run: Evidence) -> Finding | None:
     """Find sites whose draws hold NaN or, with the model, whose log density is NaN nearby."""
-    shares = reexamine.undefined(run)
+    shares = run.witness.undefined() if run.witness else {}
     if shares:
         first = max(shares, key=lambda name: shares[name])
         return Finding(
