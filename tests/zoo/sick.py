@@ -272,8 +272,8 @@ def years() -> ft.Model:
 def incomes() -> ft.Model:
     """Return 200 incomes in cents, and who owns a house."""
     rng = generator()
-    income = rng.normal(4e6, 1e6, 200)
-    chance = 1 / (1 + np.exp(-(income - 4e6) / 1e6))
+    income = rng.normal(4e6, 1e5, 200)
+    chance = 1 / (1 + np.exp(-(income - 4e6) / 1e5))
     return wealth(income).condition(owns=rng.binomial(1, chance))
 
 

@@ -19,6 +19,7 @@ from finetti.posterior.finding import Finding, listed
 VALLEY = 1 / 3  # of the lower height beside it
 SHARE = 0.05  # of the draws on each side
 WITHIN = 200  # effective draws within the sides, to tell a valley from noise
+CLEAR = 2.5  # three and a half standard deviations of a difference of roots of counts
 SAME_SIDE = 0.99  # of a chain's draws, for a chain that stays
 
 
@@ -99,10 +100,15 @@ def _valleys(x: np.ndarray, depth: int = 0, total: int | None = None) -> list[fl
     cells = int(np.clip((high - low) / bandwidth * 8, 64, 4096))
     counts, edges = np.histogram(inner, cells, (low, high))
     density = _smooth(counts, bandwidth / (edges[1] - edges[0]))
+    density = np.maximum(density, 1e-9 * density.max())
     left, right = np.maximum.accumulate(density), np.maximum.accumulate(density[::-1])[::-1]
     mass = np.cumsum(counts) / total
     allowed = (mass >= SHARE) & (mass[-1] - mass >= SHARE)
-    ratio = np.where(allowed, density / np.minimum(left, right), 1.0)
+    beside = np.minimum(left, right)
+    # what a kernel holds of WITHIN draws; the root of a count has a standard deviation of 1/2
+    held = 2 * np.sqrt(np.pi) * bandwidth / (edges[1] - edges[0]) * WITHIN / total
+    allowed &= np.sqrt(held * beside) - np.sqrt(held * density) > CLEAR
+    ratio = np.where(allowed, density / beside, 1.0)
     if ratio.min() >= VALLEY:
         return []
     lowest = np.flatnonzero(ratio <= ratio.min() * (1 + 1e-9))

@@ -8,7 +8,9 @@ from finetti.posterior.finding import Finding, listed
 
 PARETO_LIMIT = 0.7  # above it means converge too slowly to be read (Vehtari et al. 2024)
 WANDERS = 1.05  # R-hat
-SEEKS = 1.5  # k-hat of 1/x: the density at zero is unbounded, as x^(1/k - 1)
+# k-hat of 1/x: the density at zero grows as x^(1/k - 1). It is 1 where that density is finite, with a
+# standard error of about 0.15 from 4000 draws: five of them, since many scales are looked at.
+SEEKS = 1.75
 
 
 def heavy_tails(run: Evidence) -> Finding | None:
@@ -37,8 +39,7 @@ def heavy_tails(run: Evidence) -> Finding | None:
 def boundary(run: Evidence) -> Finding | None:
     """Find positive scalars whose density grows without bound towards zero.
 
-    Where the density at zero is finite and not zero, as under ft.HalfNormal and no data, the
-    Pareto k-hat of 1/x is 1, with a standard error of about 0.15 from 4000 draws.
+    The Pareto k-hat of 1/x is above 1 there.
     """
     found = {}
     for name, draws in run.scalars.items():
