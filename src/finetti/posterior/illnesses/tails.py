@@ -8,8 +8,8 @@ from finetti.posterior.finding import Finding, listed
 
 PARETO_LIMIT = 0.7  # above it means converge too slowly to be read (Vehtari et al. 2024)
 WANDERS = 1.05  # R-hat
-# k-hat of 1/x: the density at zero grows as x^(1/k - 1). It is 1 where that density is finite, with a
-# standard error of about 0.15 from 4000 draws: five of them, since many scales are looked at.
+# k-hat of 1/x: the density at zero grows as x^(1/k - 1). It is 1 where that density is finite, with
+# a standard error of about 0.15 from 4000 draws: five of them, since many scales are looked at.
 SEEKS = 1.75
 
 
