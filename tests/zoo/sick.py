@@ -339,6 +339,13 @@ def located(n, centre, spread):
 
 
 @ft.model
+def known_noise(n):
+    mu = ft.sample("mu", ft.Normal(0, 1))
+    with ft.plate("row", n):
+        ft.sample("y", ft.Normal(mu, 5))
+
+
+@ft.model
 def narrow_noise(n):
     mu = ft.sample("mu", ft.Normal(0, 10))
     sigma = ft.sample("sigma", ft.HalfNormal(0.1))
@@ -346,9 +353,9 @@ def narrow_noise(n):
         ft.sample("y", ft.Normal(mu, sigma))
 
 
-def surprising() -> ft.Model:
-    """Return 20 measurements in grams under a prior in kilograms."""
-    return located(20, 0.0, 1.0).condition(y=generator().normal(70, 5, 20))
+def surprising(form: ft.Model) -> ft.Model:
+    """Return 20 measurements near 70 under a prior that says near 0."""
+    return form.condition(y=generator().normal(70, 5, 20))
 
 
 def noisy() -> ft.Model:
@@ -464,7 +471,12 @@ SICK: dict[str, Patient] = {
         partial(little_spread, gamma_scale), "boundary-seeking scale", ("tau",), alone=True
     ),
     "an exact line": Patient(exact_line, "boundary-seeking scale", ("sigma",)),
-    "grams for kilograms": Patient(surprising, "prior-data conflict", ("mu",)),
+    "other units": Patient(
+        lambda: surprising(known_noise(20)), "prior-data conflict", ("mu",)
+    ),
+    "other units, noise unknown": Patient(  # the noise takes the blame: mu stays near its prior
+        lambda: surprising(located(20, 0.0, 1.0)), "prior-data conflict", ("sigma",)
+    ),
     "more noise than expected": Patient(noisy, "prior-data conflict", ("sigma",)),
     "the log of what is negative": Patient(logged, "undefined likelihood", ("y",)),
     "the root of what is negative": Patient(rooted, "undefined likelihood", ("y",)),

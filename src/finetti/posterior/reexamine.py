@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,7 @@ from finetti.language.effects import Site, alone
 from finetti.model import Model
 from finetti.posterior.evaluate import latent_draws
 from finetti.posterior.labels import dotted
+from finetti.structure.plan import Plan
 from finetti.structure.program import invert
 from finetti.structure.variables import Variable
 from finetti.types import Array, Key
@@ -146,14 +147,17 @@ class Witness:
         return {name: share for name, share in shares.items() if share > 0}
 
     def along(
-        self, base: Mapping[str, np.ndarray], rays: Mapping[str, np.ndarray], steps: np.ndarray
+        self,
+        plan: Plan,
+        base: Mapping[str, Any],
+        rays: Mapping[str, np.ndarray],
+        steps: np.ndarray,
     ) -> np.ndarray:
-        """Return the log density at points along rays, shape (ray, step), as the plan has it.
+        """Return the log density at points along rays, shape (ray, step), as a plan has it.
 
         What the plan integrates or sums out is so here. `base` holds an unconstrained point by
         site, `rays` directions of shape (ray, *free shape).
         """
-        plan = self.model.plan()
         form, given = plan.form.unmoved(), plan.given
         names = [v.name for v in plan.left]
 

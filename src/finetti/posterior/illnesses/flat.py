@@ -9,7 +9,7 @@ from finetti.posterior.evidence import Evidence, label
 from finetti.posterior.finding import Finding, listed
 from finetti.posterior.reexamine import Witness
 
-FAR = np.array([2.0**7, 2.0**8])  # times the spread of the draws, at most that far in logs
+FAR = np.array([4.0, 8.0])  # standard deviations of the draws
 FEWEST_GROUPS = 3  # for a flat prior on a scale (Gelman 2006, section 3.2)
 RIDGE = 0.99  # correlation of two scalars that the data cannot tell apart
 UNTOLD = 0.5  # of the prior's variance is left in a direction the data say little about
@@ -21,8 +21,8 @@ def improper(run: Evidence) -> Finding | None:
     """Find flat priors whose posterior cannot be normalised.
 
     With the model: along a coordinate with a flat prior, or where the draws spread most among
-    them, the log density falls by less than log 2 from a distance to twice that, so that its
-    integral diverges; or a flat prior on a scale has fewer than three groups.
+    them, the log density falls by less than log 2 from four standard deviations to eight, as a
+    density does whose integral diverges; or a flat prior on a scale has fewer than three groups.
     """
     if run.witness is None or not run.witness.improper:
         return None
@@ -69,45 +69,31 @@ def _few_groups(witness: Witness) -> tuple[str, str, int] | None:
 
 def _endless(run: Evidence, witness: Witness) -> tuple[str, ...]:
     """Name the sites along which the density does not fall."""
-    left = {v.name for v in witness.model.plan().left}
-    discrete = any(v.discrete for v in witness.model.plan().left)
-    names = [] if discrete else [name for name in witness.improper if name in left]
+    plan, names = witness.model.plan(), witness.improper
+    if not {v.name for v in plan.left}.issuperset(names):
+        plan = plan.as_written()  # the integral over what is improper is what is in question
     free = witness.free
-    if not free or not names:
+    if not free or not names or any(v.discrete for v in plan.left):
         return ()
-    # coordinates may have run away already: stand where half of the draws do not lie beyond
-    base = {n: np.nan_to_num(np.median(u, 0), posinf=300.0, neginf=-300.0) for n, u in free.items()}
-    base = {n: np.clip(u, -300, 300) if n in names else u for n, u in base.items()}
-    sizes = {n: free[n][0].size for n in names}
-    columns = [(n, i) for n in names for i in range(sizes[n])][:30]
-    directions = [np.eye(len(columns))[i] for i in range(len(columns))]
-    directions += _widest(np.stack([free[n].reshape(len(free[n]), -1)[:, i] for n, i in columns]))
-    directions = [sign * d for d in directions for sign in (1, -1)]
-    rays = {n: np.zeros((len(directions), *base[n].shape)) for n in base}
-    for r, direction in enumerate(directions):
-        for (n, i), value in zip(columns, direction, strict=True):
-            rays[n][r].reshape(-1)[i] = value
-    positive = [run.positive(n) for n, _ in columns]
-    found: dict[str, None] = {}
-    for logs in (False, True):
-        chosen = [r for r, d in enumerate(directions) if bool((np.abs(d) @ positive) > 0) == logs]
-        if not chosen:
-            continue
-        some = {n: a[chosen] for n, a in rays.items()}
-        spread = 1.0 if logs else max(1.0, float(max(np.abs(base[n]).max() for n in names)))
-        fall = -np.diff(witness.along(base, some, FAR * spread), axis=1)[:, 0]
-        for r in np.flatnonzero(np.isfinite(fall) & (fall < np.log(2))):
-            direction = directions[chosen[r]]
-            found |= {n: None for (n, _), d in zip(columns, direction, strict=True) if abs(d) > 0.2}
-    return tuple(found)
-
-
-def _widest(columns: np.ndarray) -> list[np.ndarray]:
-    """Return the direction in which the draws spread most, by shape (column, draw)."""
-    if len(columns) < 2 or not np.isfinite(columns).all():
-        return []
-    spread = np.cov(columns)
-    return [np.linalg.eigh(spread)[1][:, -1]] if np.isfinite(spread).all() else []
+    columns = [(n, i) for n in names for i in range(free[n][0].size)][:30]
+    table = np.stack([free[n].reshape(len(free[n]), -1)[:, i] for n, i in columns])
+    table = np.nan_to_num(table, posinf=1e300, neginf=-1e300)
+    middle = np.median(table, 1, keepdims=True)
+    spread = np.maximum(1.48 * np.median(np.abs(table - middle), 1), 1e-9)
+    scaled = ((table - middle) / spread[:, None]).clip(-10, 10)
+    central = int(np.abs(scaled).sum(0).argmin())  # a draw, so that it lies on any ridge
+    base = {n: u[central] for n, u in free.items()}
+    sizes, widest = np.linalg.eigh(np.atleast_2d(np.cov(scaled)))
+    directions = [*np.eye(len(columns)), widest[:, -1] * np.sqrt(sizes[-1])]
+    directions = np.array([sign * d for d in directions for sign in (1, -1)])
+    rays = {n: np.zeros((len(directions), u[0].size)) for n, u in free.items()}
+    for place, (n, i) in enumerate(columns):
+        rays[n][:, i] = directions[:, place] * spread[place]
+    rays = {n: a.reshape(-1, *free[n].shape[1:]) for n, a in rays.items()}
+    fall = -np.diff(witness.along(plan, base, rays, FAR), axis=1)[:, 0]
+    endless = directions[np.isfinite(fall) & (fall < np.log(2))]
+    takes = (np.abs(endless) > 0.3).any(0)
+    return tuple(dict.fromkeys(n for (n, _), t in zip(columns, takes, strict=True) if t))
 
 
 def ridge(run: Evidence) -> Finding | None:

@@ -85,7 +85,7 @@ def split(draws: np.ndarray) -> np.ndarray | None:
             spread = draws[at].std()
             rest[at] = (draws[at] - draws[at].mean()) / (spread if spread > 0 else 1)
         found = diagnose.ess(rest)
-        effective = min(found, draws.size) if np.isfinite(found) else 0.0
+        effective = min(found, float(draws.size)) if np.isfinite(found) else 0.0
     return sides if effective >= WITHIN else None
 
 
@@ -99,7 +99,8 @@ def _valleys(
     low, high = np.quantile(x, [0.005, 0.995])
     inner = x[(x >= low) & (x <= high)]
     width = min(inner.std(), np.subtract(*np.quantile(inner, [0.75, 0.25])) / 1.34 or np.inf)
-    if not (np.isfinite(width) and width > 0 and high > low):
+    told_apart = high - low > 1e-9 * max(abs(low), abs(high))
+    if not (np.isfinite(width) and width > 0 and told_apart):
         return []
     # Silverman's bandwidth for as many effective draws as are asked for, reflected at the ends
     bandwidth = 0.9 * width * min(inner.size, WITHIN) ** -0.2

@@ -72,7 +72,7 @@ def _pinned(run: Evidence, name: str, found: dict[str, np.ndarray]) -> bool:
     if run.model is None:
         ranges = [np.ptp(c) for c in found.values()]
         sizes = [np.quantile(np.abs(x), 0.9) for x in run.scalars.values()]
-        return bool(sizes) and max(sizes) * min(ranges) > PINNED
+        return bool(sizes and max(sizes) * min(ranges) > PINNED)
     likely = log_likelihood(run.model, run.tree)[name].values
     surest = likely.max(axis=tuple(range(2, likely.ndim)))  # log p of the surest row, by draw
     return bool(np.median(surest) > -np.exp(-PINNED))

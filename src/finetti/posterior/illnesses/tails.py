@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from finetti.posterior import diagnose
 from finetti.posterior.evidence import Evidence
 from finetti.posterior.finding import Finding, listed
@@ -39,23 +41,34 @@ def heavy_tails(run: Evidence) -> Finding | None:
 def boundary(run: Evidence) -> Finding | None:
     """Find positive scalars whose density grows without bound towards zero.
 
-    The Pareto k-hat of 1/x is above 1 there.
+    The Pareto k-hat of 1/x is above 1 there. A scale smaller than the rounding of the observed
+    data has collapsed to zero already.
     """
-    found = {}
+    found, digits = {}, _rounding(run)
     for name, draws in run.scalars.items():
         site = name.partition("[")[0]
         if run.positive(site) and (draws > 0).all():
             k = diagnose.tail_k(1 / draws.clip(1e-300), "right")
             if k > SEEKS:
-                found[name] = k
+                found[name] = f"the Pareto k-hat of its inverse is {k:.1f}, above {SEEKS}"
+            elif np.median(draws) < digits:
+                found[name] = f"at {np.median(draws):.2g} it is below the rounding of the data"
     if not found:
         return None
+    first, how = next(iter(found.items()))
     return Finding(
         "boundary-seeking scale",
         tuple(found),
-        f"{listed(found)} seek zero: their density grows without bound there (Pareto k-hat of the "
-        f"inverse {max(found.values()):.1f}, above {SEEKS}), because the prior piles up at zero, "
-        f"as ft.Gamma(0.01, 0.01) and wide ft.LogNormal do, or the model fits some data exactly. "
-        f"Take a prior that is flat at zero, such as ft.HalfNormal, or one that keeps away from "
-        f"it, such as ft.Gamma(2, ...) (Gelman 2006), and look for rows that are repeated.",
+        f"{listed(found)} seek zero, where their density grows without bound (for {first}, {how}): "
+        f"the prior piles up at zero, as ft.Gamma(0.01, 0.01) and wide ft.LogNormal do, or the "
+        f"model fits some data exactly. Take a prior that is flat at zero, such as ft.HalfNormal, "
+        f"or one that keeps away from it, such as ft.Gamma(2, ...) (Gelman 2006), and look for "
+        f"rows that are repeated.",
     )
+
+
+def _rounding(run: Evidence) -> float:
+    """Return how finely the observed data are told apart; 0 where there are none."""
+    values = [v.values for v in run.data("observed").data_vars.values()]
+    largest = [float(np.abs(v).max()) for v in values if v.size and v.dtype.kind == "f"]
+    return max(largest, default=0.0) * float(np.finfo(float).eps)
