@@ -58,14 +58,17 @@ class Evidence:
 
     def rhat(self, label: str) -> float:
         """Return the R-hat of a scalar by its label in the table; 1 where there is none."""
-        found = float(self.table["r_hat"].get(label, np.nan))
+        found = self._reading(label, "r_hat")
         return found if np.isfinite(found) else 1.0
 
     def ess(self, label: str) -> float:
-        """Return the smaller of a scalar's bulk and tail effective sample sizes."""
-        rows = self.table
-        found = min(float(rows[c].get(label, np.nan)) for c in ("ess_bulk", "ess_tail"))
-        return found if np.isfinite(found) else float(self.draws.sizes["draw"])
+        """Return the smaller of a scalar's bulk and tail effective sample sizes, if there are."""
+        found = min(self._reading(label, "ess_bulk"), self._reading(label, "ess_tail"))
+        return found if np.isfinite(found) else float("inf")
+
+    def _reading(self, label: str, column: str) -> float:
+        rows = self.table[column].to_dict()
+        return float(rows.get(label, np.nan))
 
     @property
     def least_ess(self) -> int:

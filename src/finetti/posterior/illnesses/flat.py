@@ -92,8 +92,8 @@ def _endless(run: Evidence, witness: Witness) -> tuple[str, ...]:
     rays = {n: a.reshape(-1, *free[n].shape[1:]) for n, a in rays.items()}
     fall = -np.diff(witness.along(plan, base, rays, FAR), axis=1)[:, 0]
     endless = directions[np.isfinite(fall) & (fall < np.log(2))]
-    takes = (np.abs(endless) > 0.3).any(0)
-    return tuple(dict.fromkeys(n for (n, _), t in zip(columns, takes, strict=True) if t))
+    taking = np.unique(np.nonzero(np.abs(endless) > 0.3)[1])
+    return tuple(dict.fromkeys(columns[place][0] for place in taking))
 
 
 def ridge(run: Evidence) -> Finding | None:
