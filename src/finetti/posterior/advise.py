@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Rule = Callable[[Evidence], Finding | None]
 
+FEWEST = 100  # draws, below which an illness shows no face
+
 FIRST: tuple[Rule, ...] = (sampler.approximation, convergence.stuck, undefined)
 # The first of a row that is found explains what the others of it would say.
 UNHELD: tuple[Rule, ...] = (separation, improper)  # explains whatever the draws look like
@@ -53,8 +55,9 @@ def advise(
         return Advice((found,) if found else (), "No warnings: every start reached this mode.")
     run = Evidence(tree, model)
     found = [rule(run) for rule in FIRST]
-    unheld = _first(run, UNHELD)
-    found += [unheld] if unheld else [_first(run, row) for row in ILLNESSES]
+    if run.draws.sizes["chain"] * run.draws.sizes["draw"] >= FEWEST:
+        unheld = _first(run, UNHELD)
+        found += [unheld] if unheld else [_first(run, row) for row in ILLNESSES]
     found += [rule(run) for rule in SIGNS]
     found.append(convergence.few_beyond(run, quantiles) if quantiles else None)
     return Advice(tuple(f for f in found if f is not None))

@@ -67,8 +67,11 @@ class Evidence:
         return found if np.isfinite(found) else float("inf")
 
     def _reading(self, label: str, column: str) -> float:
-        rows = self.table[column].to_dict()
-        return float(rows.get(label, np.nan))
+        return float(self._readings[column].get(label, np.nan))
+
+    @cached_property
+    def _readings(self) -> dict[str, dict[str, float]]:
+        return {str(column): rows.to_dict() for column, rows in self.table.items()}
 
     @property
     def least_ess(self) -> int:

@@ -108,8 +108,11 @@ class Witness:
 
         # what cannot be drawn from its prior is held at one of its draws, to draw all else
         held = {n: np.repeat(self.values[n][:1], PRIOR_DRAWS, 0) for n in self.improper}
-        here = _vmapped(self.model, self.values, read, len(next(iter(self.values.values()))))
-        there = _vmapped(self.model, held, read, PRIOR_DRAWS)
+        try:
+            here = _vmapped(self.model, self.values, read, len(next(iter(self.values.values()))))
+            there = _vmapped(self.model, held, read, PRIOR_DRAWS)
+        except FinettiError:  # a variable that cannot be drawn
+            return {}
         return {dotted(n): Prior(*map(np.asarray, (*there[n], here[n][1]))) for n in names}
 
     @cached_property

@@ -11,6 +11,7 @@ from finetti.posterior.finding import Finding
 from finetti.posterior.illnesses.sampler import where
 
 FOLLOWS = 0.5  # rank correlation; of 100 effective draws chance gives it once in ten million runs
+MEMBERS = 50  # of a scale in a plate, that are looked at
 AT_NECK = 0.15  # how far the mean rank of diverging draws lies from the middle, as for divergences
 
 
@@ -23,11 +24,11 @@ def funnel(run: Evidence) -> Finding | None:
     if not run.unwell:
         return None
     worst = 0.0, None
-    for scale, place, effect, spread in _pairs(run):
+    for scale, place, effect in _pairs(run):
         signs = _signs(run, scale, place)
         if not signs:
             continue
-        follows = _rank_correlation(place_draws(run, scale, place), spread)
+        follows = _rank_correlation(_draws(run, scale, place), _spread(run, scale, place, effect))
         if abs(follows) > max(FOLLOWS, abs(worst[0])):
             worst = follows, (scale, effect, signs)
     follows, found = worst
@@ -54,19 +55,13 @@ def funnel(run: Evidence) -> Finding | None:
     )
 
 
-def _pairs(run: Evidence) -> Iterator[tuple[str, tuple[int, ...], str, np.ndarray]]:
-    """Yield a scale, which of its members, a site of effects, and the effects' log spread."""
+def _pairs(run: Evidence) -> Iterator[tuple[str, tuple[int, ...], str]]:
+    """Yield a scale, which of its members, and a site of effects."""
     for scale, values in run.continuous.items():
         for effect, effects in run.continuous.items():
-            if not _may_scale(run, scale, effect):
-                continue
-            own = values.dims[2:]
-            if not set(own) <= set(effects.dims[2:]) or values.size >= 100 * effects.size:
-                continue
-            others = [d for d in effects.dims[2:] if d not in own]
-            moved = effects.transpose("chain", "draw", *own, *others).values
-            for place in list(np.ndindex(values.shape[2:]))[:50]:
-                yield scale, place, effect, _spread(moved[:, :, *place])
+            if _may_scale(run, scale, effect) and set(values.dims) <= set(effects.dims):
+                for place in list(np.ndindex(values.shape[2:]))[:MEMBERS]:
+                    yield scale, place, effect
 
 
 def _may_scale(run: Evidence, scale: str, effect: str) -> bool:
@@ -81,9 +76,12 @@ def _may_scale(run: Evidence, scale: str, effect: str) -> bool:
     return scale in above[effect] or meets
 
 
-def _spread(effects: np.ndarray) -> np.ndarray:
-    """Return how far some effects lie from their mean, or one from its median: (chain, draw)."""
-    flat = effects.reshape(*effects.shape[:2], -1)
+def _spread(run: Evidence, scale: str, place: tuple[int, ...], effect: str) -> np.ndarray:
+    """Return how far the effects lie from their mean, or one from its median: (chain, draw)."""
+    own, effects = run.draws[scale].dims[2:], run.draws[effect]
+    others = [d for d in effects.dims[2:] if d not in own]
+    chosen = effects.transpose("chain", "draw", *own, *others).values[:, :, *place]
+    flat = chosen.reshape(*chosen.shape[:2], -1)
     if flat.shape[2] < 3:
         return np.abs(flat - np.median(flat, (0, 1))).mean(2)
     return flat.std(2)
@@ -92,7 +90,7 @@ def _spread(effects: np.ndarray) -> np.ndarray:
 def _signs(run: Evidence, scale: str, place: tuple[int, ...]) -> list[str]:
     """Say in what the sampler shows that it does not get into the neck."""
     name = label(run.draws[scale], scale, place)
-    draws, diverging = place_draws(run, scale, place), run.diverging
+    draws, diverging = _draws(run, scale, place), run.diverging
     found = []
     if diverging.any():
         ranks = draws.ravel().argsort().argsort() / draws.size
@@ -107,7 +105,7 @@ def _signs(run: Evidence, scale: str, place: tuple[int, ...]) -> list[str]:
     return found
 
 
-def place_draws(run: Evidence, site: str, place: tuple[int, ...]) -> np.ndarray:
+def _draws(run: Evidence, site: str, place: tuple[int, ...]) -> np.ndarray:
     """Return one member's draws, shape (chain, draw)."""
     return run.draws[site].values[:, :, *place]
 

@@ -69,7 +69,7 @@ def _separate(y: np.ndarray, found: dict[str, np.ndarray]) -> list[str]:
 
 def _pinned(run: Evidence, name: str, found: dict[str, np.ndarray]) -> bool:
     """Tell whether half of the draws put some probability within e^-10 of 0 or 1."""
-    if run.model is None:
+    if run.model is None or run.witness is None or not run.witness.values:
         ranges = [np.ptp(c) for c in found.values()]
         sizes = [np.quantile(np.abs(x), 0.9) for x in run.scalars.values()]
         return bool(sizes and max(sizes) * min(ranges) > PINNED)
