@@ -465,7 +465,8 @@ SICK: dict[str, Patient] = {
         "heavy tails", ("variance",), alone=True,
     ),
     "a scale over all magnitudes": Patient(
-        partial(little_spread, log_uniform_scale), "boundary-seeking scale", ("tau",), alone=True
+        partial(little_spread, log_uniform_scale), "boundary-seeking scale", ("tau",), alone=True,
+        method=SHORT,
     ),
     "a scale piled up at zero": Patient(
         partial(little_spread, gamma_scale), "boundary-seeking scale", ("tau",), alone=True
