@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
-from benchmarks import cold, counts, eight_schools, forms, growth, warm
+from benchmarks import advice, cold, counts, eight_schools, forms, growth, warm
 from benchmarks.entries import AS_WRITTEN, FINETTI, NUMPYRO, NUTPIE, PYMC, Finetti
 from benchmarks.entry import Entry
 from benchmarks.problem import Problem
@@ -94,6 +94,7 @@ def run_forms() -> None:
 
 
 BENCHMARKS = {
+    "advice": lambda: advice.show(*advice.measure()),
     "imports": lambda: imports(rounds=10),
     "eight_schools": run_eight_schools,
     "counts": run_counts,

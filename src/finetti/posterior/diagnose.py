@@ -43,6 +43,35 @@ def ess(draws: np.ndarray) -> float:
     return np.asarray(found).item()
 
 
+def quantile_ess(draws: np.ndarray, probability: float) -> float:
+    """Return the effective sample size for a quantile of draws of shape (chain, draw)."""
+    from arviz_stats.base.array import array_stats
+
+    with quiet():
+        found = array_stats.ess(
+            draws, chain_axis=0, draw_axis=1, method="quantile", prob=probability
+        )
+    return np.asarray(found).item()
+
+
+def tail_k(draws: np.ndarray, tail: str) -> float:
+    """Return the Pareto k-hat of the "left" or "right" tail of draws of shape (chain, draw).
+
+    Moments of order 1/k and above do not exist. The draws' effective sample size tells how many
+    of them are tail (Vehtari, Simpson, Gelman, Yao & Gabry 2024, section 3.2.2). NaN where there
+    are too few.
+    """
+    from arviz_stats.base.array import array_stats
+
+    if draws.size < FEWEST or np.ptp(draws) == 0:
+        return float("nan")
+    relative = ess(draws) / draws.size
+    relative = min(relative, 1.0) if np.isfinite(relative) else 1.0
+    with quiet():
+        k = array_stats.pareto_khat(draws, chain_axis=0, draw_axis=1, r_eff=relative, tail=tail)
+    return float(np.asarray(k).item())
+
+
 def bfmi(energy: np.ndarray) -> np.ndarray:
     """Return each chain's energy Bayesian fraction of missing information (Betancourt 2016).
 

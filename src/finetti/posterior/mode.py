@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from finetti.posterior.finding import Finding
+
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
@@ -31,3 +33,21 @@ def table(tree: xr.DataTree, names: list[str] | None) -> pd.DataFrame:
             row = f"{name}[{label}]" if label else name
             rows[row] = (float(value.values[index]), float(error[index]))
     return pd.DataFrame.from_dict(rows, orient="index", columns=["mode", "standard_error"])
+
+
+def starts(tree: xr.DataTree) -> Finding | None:
+    """Say whether searches for the mode ended in different places."""
+    starts, agreed = int(tree.attrs["starts"]), int(tree.attrs["starts_that_agree"])
+    lost = int(tree.attrs["starts_that_ran_away"])
+    if agreed == starts:
+        return None
+    others = starts - agreed - lost
+    where = [f"{others} on lower modes"] if others else []
+    where += [f"{lost} ran away where the density has no top"] if lost else []
+    return Finding(
+        "several modes",
+        (),
+        f"Of {starts} starts {agreed} reached this mode ({' and '.join(where)}): it may not stand "
+        f"for the posterior. Try more starts, MAP(starts=20); take the groups' effects out by "
+        f"plan=model.plan(); or sample by ft.NUTS().",
+    )

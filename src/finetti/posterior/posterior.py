@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -149,9 +149,19 @@ class Posterior:
             return mode.table(self.tree, None)
         return diagnose.summary(self.tree)
 
-    def advice(self) -> advise.Advice:
-        """Return what the diagnostics say, in sentences that name the sites and a remedy."""
-        return advise.advise(self.tree)
+    def advice(self, quantiles: Iterable[float] = ()) -> advise.Advice:
+        """Return what is wrong, if anything, in sentences that name the sites and a remedy.
+
+        `quantiles` are those you want to read, such as 0.999: the advice says whether the draws
+        are enough for them. A run opened from a file is judged by its draws, statistics and data;
+        with its model, `posterior.of(model)`, the advice sees more. Raises `ValueError` for a
+        quantile that is not between 0 and 1.
+        """
+        asked = tuple(quantiles)
+        for q in asked:
+            if not 0 < q < 1:
+                raise ValueError(f"quantile {q} is not between 0 and 1: give one such as 0.975")
+        return advise.advise(self.tree, self.model, asked, self._table)
 
     def save(self, path: str | Path) -> Path:
         """Save the run: NetCDF if the name ends in .nc, else a Zarr folder; return the path.

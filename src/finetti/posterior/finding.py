@@ -1,0 +1,53 @@
+"""Say what was found wrong with a run: a problem, its sites, and a sentence with the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+NAMED_AT_MOST = 4
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Hold one problem: its name, the sites it concerns, and a sentence with the remedy."""
+
+    problem: str
+    sites: tuple[str, ...]
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Hold the findings, worst first; print it to read them.
+
+    Illnesses come before the signs they show in, such as divergences.
+    """
+
+    findings: tuple[Finding, ...]
+    fine: str = "No warnings: R-hat, effective sample sizes, divergences and energy look fine."
+
+    def __bool__(self) -> bool:
+        return bool(self.findings)
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
+
+    def __len__(self) -> int:
+        return len(self.findings)
+
+    def __str__(self) -> str:
+        if not self.findings:
+            return self.fine
+        return "\n".join(f"- {f.sentence}" for f in self.findings)
+
+
+def listed(items: Iterable[object]) -> str:
+    """Write some names with commas, the first few of many.
+
+    >>> listed(["mu", "tau"])
+    'mu, tau'
+    """
+    names = [str(i) for i in items]
+    shown, hidden = ", ".join(names[:NAMED_AT_MOST]), len(names) - NAMED_AT_MOST
+    return f"{shown} and {hidden} more" if hidden > 0 else shown

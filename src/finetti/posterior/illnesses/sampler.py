@@ -1,0 +1,94 @@
+"""Read the sampler's own signs of trouble: divergences, long trajectories, slow energy, k-hat."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from finetti.posterior.evidence import BFMI_LIMIT, DEPTH_SHARE, Evidence
+from finetti.posterior.finding import Finding
+
+PARETO_LIMIT = 0.7  # Vehtari, Simpson, Gelman, Yao & Gabry 2024
+
+
+def approximation(run: Evidence) -> Finding | None:
+    """Judge an approximation by the Pareto k-hat of its importance ratios."""
+    if "log_ratio" not in run.stats:
+        return None
+    k = float(run.tree.attrs["pareto_k"])
+    if k <= PARETO_LIMIT:
+        return None
+    how = f"Pareto k-hat is {k:.2f}, above {PARETO_LIMIT}"
+    if np.isnan(k):
+        how = "Pareto k-hat cannot be computed: the draws are too few or their density not finite"
+    return Finding(
+        "approximation",
+        (),
+        f"The draws come from an approximation that is not to be trusted here ({how}), and "
+        f"weighting them does not mend it. Sample the model itself: ft.fit(model, ft.NUTS()).",
+    )
+
+
+def divergences(run: Evidence) -> Finding | None:
+    """Find divergences, and where they lie."""
+    diverging = run.diverging
+    if not diverging.any():
+        return None
+    count, total = int(diverging.sum()), diverging.size
+    site, side = where(run, diverging)
+    place = f", mostly where {site} is {side}" if site else ""
+    if site and side == "small":
+        remedy = (
+            "the usual funnel of a scale near zero: write the group effects non-centred "
+            "(theta = mu + tau * eta with eta ~ Normal(0, 1))"
+        )
+    else:
+        remedy = "the posterior bends sharply there: rescale or reparametrise what depends on it"
+    return Finding(
+        "divergences",
+        (site,) if site else (),
+        f"{count} of {total} draws diverged{place}: the sampler could not follow the posterior "
+        f"there, so estimates may be biased. {remedy[0].upper()}{remedy[1:]}; or raise "
+        f"target_acceptance to 0.95 or 0.99 and see whether they vanish.",
+    )
+
+
+def where(run: Evidence, diverging: np.ndarray) -> tuple[str, str]:
+    """Find the scalar site whose divergent draws lie furthest from the rest, by mean rank."""
+    best, site, side = 0.15, "", ""
+    for name, values in run.draws.data_vars.items():
+        if values.ndim != 2:
+            continue
+        ranks = values.values.ravel().argsort().argsort() / values.size
+        shift = ranks[diverging.ravel()].mean() - 0.5
+        # scales are where funnels have their neck: prefer a positive site
+        weight = 1.5 if float(values.min()) > 0 else 1.0
+        if abs(shift) * weight > best:
+            best, site = abs(shift) * weight, str(name)
+            side = "small" if shift < 0 else "large"
+    return site, side
+
+
+def depth(run: Evidence) -> Finding | None:
+    """Find trajectories cut short at the maximal tree depth."""
+    if run.capped < DEPTH_SHARE:
+        return None
+    return Finding(
+        "tree depth",
+        (),
+        f"{run.capped:.0%} of trajectories reached the maximal tree depth: sampling is slow, "
+        f"though not biased. Rescale badly scaled predictors, use metric=Dense() for strong "
+        f"correlations, or raise max_depth.",
+    )
+
+
+def energy(run: Evidence) -> Finding | None:
+    """Find an energy that changes slowly between draws."""
+    if not run.energy < BFMI_LIMIT:
+        return None
+    return Finding(
+        "energy",
+        (),
+        f"The energy changes slowly between draws (E-BFMI {run.energy:.2f}, below {BFMI_LIMIT}): "
+        f"the tails are explored poorly. Look for heavy-tailed priors or a funnel, and "
+        f"reparametrise.",
+    )

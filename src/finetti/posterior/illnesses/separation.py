@@ -1,0 +1,78 @@
+"""Find predictors that separate the yeses from the noes, so that a logistic model has no mode."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from finetti.posterior.evaluate import log_likelihood
+from finetti.posterior.evidence import Evidence
+from finetti.posterior.finding import Finding, listed
+from finetti.posterior.illnesses.predictors import columns
+
+PINNED = 10.0  # on the scale of logits: a probability of 0.99995 (Gelman et al. 2008, section 2)
+LARGEST = 1_000_000  # numbers in the table of predictors
+
+
+def separation(run: Evidence) -> Finding | None:
+    """Find observed 0s and 1s that a linear function of the predictors separates.
+
+    That is so where a linear program has a solution (Konis 2007). It is an illness only where the
+    prior lets the coefficients go so far that fitted probabilities are 0 or 1 to four decimals:
+    the model's log likelihood says so or, without the model, a scalar times the range of a
+    predictor.
+    """
+    for name, values in run.data("observed").data_vars.items():
+        y = values.values
+        if y.ndim != 1 or len(y) < 4 or not np.isin(y, (0, 1)).all() or y.min() == y.max():
+            continue
+        if not _yes_or_no(run, str(name)):
+            continue
+        found = columns(run, len(y))
+        if not found or len(found) * len(y) > LARGEST:
+            continue
+        separating = _separate(y, found)
+        if separating and _pinned(run, str(name), found):
+            what = (
+                f"{listed(separating)} separate" if separating[1:] else f"{separating[0]} separates"
+            )
+            return Finding(
+                "separation",
+                (str(name),),
+                f"{what} the 0s and 1s of {name} (some of them, or all): the likelihood grows for "
+                f"ever with the coefficients, and only the prior stops them, so their size means "
+                f"little and fitted probabilities are 0 or 1. Give the coefficients of "
+                f"standardised predictors a prior such as ft.Normal(0, 2.5), or leave out or "
+                f"merge what separates.",
+            )
+    return None
+
+
+def _yes_or_no(run: Evidence, name: str) -> bool:
+    """Tell whether a site's distribution is Bernoulli, as far as is known."""
+    if run.model is None:
+        return True
+    known = {v.name.replace("/", "."): v.family for v in run.model.variables}
+    return known.get(name, "").startswith(("Bernoulli", "Binomial"))
+
+
+def _separate(y: np.ndarray, found: dict[str, np.ndarray]) -> list[str]:
+    """Name the predictors of a linear function that is never on the wrong side of zero."""
+    from scipy.optimize import linprog
+
+    x = np.stack([(c - c.mean()) / c.std() for c in found.values()], 1)
+    signed = np.where(y > 0, 1.0, -1.0)[:, None] * np.column_stack([np.ones(len(x)), x])
+    solved = linprog(-signed.sum(0), -signed, np.zeros(len(x)), bounds=(-1, 1), method="highs")
+    if solved.status != 0 or -solved.fun < 1e-6:
+        return []
+    return [n for n, b in zip(found, solved.x[1:], strict=True) if abs(b) > 1e-6]
+
+
+def _pinned(run: Evidence, name: str, found: dict[str, np.ndarray]) -> bool:
+    """Tell whether half of the draws put some probability within e^-10 of 0 or 1."""
+    if run.model is None or run.witness is None or not run.witness.values:
+        ranges = [np.ptp(c) for c in found.values()]
+        sizes = [np.quantile(np.abs(x), 0.9) for x in run.scalars.values()]
+        return bool(sizes and max(sizes) * min(ranges) > PINNED)
+    likely = log_likelihood(run.model, run.tree)[name].values
+    surest = likely.max(axis=tuple(range(2, likely.ndim)))  # log p of the surest row, by draw
+    return bool(np.median(surest) > -np.exp(-PINNED))
