@@ -5,6 +5,7 @@ from finetti.distributions import *  # noqa: F403
 from finetti.distributions import NAMES as _DISTRIBUTIONS
 from finetti.distributions import Flat, HalfFlat, constraints
 from finetti.errors import (
+    Contradiction,
     DataError,
     DuplicateSite,
     FinettiError,
@@ -15,6 +16,7 @@ from finetti.errors import (
     SeedError,
     ShapeError,
     SupportError,
+    TooWide,
     UnknownSite,
 )
 from finetti.fit.blocks import BinaryMetropolis, Block, Compound, DiscreteMetropolis
@@ -38,6 +40,7 @@ __all__ = [
     "BinaryMetropolis",
     "Block",
     "Compound",
+    "Contradiction",
     "DataError",
     "Dense",
     "Density",
@@ -61,6 +64,7 @@ __all__ = [
     "SeedError",
     "ShapeError",
     "SupportError",
+    "TooWide",
     "UnknownSite",
     "block",
     "condition",

@@ -13,8 +13,8 @@ import jax
 import numpy as np
 
 from finetti.errors import ModelError
+from finetti.factors.rounds import Pool, Scope, Shape, arrange, placed, schedule
 from finetti.structure.program import Outcome, Program, read_tag
-from finetti.structure.rewrites.rounds import Pool, Scope, Shape, arrange, placed, schedule
 from finetti.structure.rewrites.sum_out import Batch, Piece, SumOut
 from finetti.structure.scopes import NOBODY, Scopes, inline, tidy
 from finetti.structure.variables import Variable

@@ -18,8 +18,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.factors.rounds import Elimination, Pool, Pools, Shape, add_up
 from finetti.structure.rewrites.rewrite import Marginal, Terms
-from finetti.structure.rewrites.rounds import Elimination, Pool, Pools, Shape, add_up
 from finetti.structure.words import listed
 from finetti.types import Array, Key, Scalar
 

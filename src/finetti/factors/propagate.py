@@ -1,0 +1,222 @@
+"""Pass messages until they settle: belief propagation, for sums or for the best state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from finetti.errors import ModelError
+from finetti.factors.beliefs import Beliefs
+from finetti.factors.factor import scaled, traced
+from finetti.factors.graph import Evidence, Graph
+from finetti.factors.messages import Messages, Totals, no_messages, sums_of, totals
+from finetti.factors.schedules import Flooding, Schedule
+from finetti.factors.semiring import Max, Semiring, Sum
+from finetti.types import AnyArray, Array, DType, Scalar
+
+
+class State(NamedTuple):
+    """Hold the messages, how many iterations made them, and the last one's greatest change.
+
+    It is a pytree of arrays: save its leaves, and go on by `run(graph, state=state)`.
+    """
+
+    messages: Messages
+    iteration: Array
+    residual: Array
+
+
+@dataclass(frozen=True)
+class BeliefPropagation:
+    """Pass messages along the edges of a graph until none changes by `tolerance`.
+
+    `temperature` 1 is sum-product: beliefs are marginals. 0 is max-product: they are scores of
+    best states. Between, and above, log potentials are divided by it. `damping` is the weight of
+    an old message in the new one; `schedule` says which are updated; `iterations` is the most
+    that one run makes. Computes in float64, or in `dtype=np.float32`; inside
+    `jax.vmap`, `jit` and `grad`, in JAX's default.
+
+    Exact on trees. With cycles, log_partition is Bethe's approximation (Yedidia, Freeman & Weiss
+    2005): log Z_B = sum_f log Z_f + sum_v (1 - d_v) log Z_v, for variables v of d_v factors f. It
+    has derivatives, as messages are at a stationary point of it; beliefs have none.
+
+    Raises `ModelError` for settings out of range.
+
+    >>> from finetti import factors as fg
+    >>> spin = fg.Variables("spin", {"site": 50})
+    >>> chain = fg.Graph(
+    ...     fg.Table(spin[:-1], spin[1:], log_potentials=[[0.5, -0.5], [-0.5, 0.5]]),
+    ...     fg.Table(spin[0], log_potentials=[0.0, 1.0]),
+    ... )
+    >>> found = fg.BeliefPropagation().run(chain)
+    >>> found.marginals["spin"][2].round(3)
+    Array([0.401, 0.599], dtype=float64)
+    >>> fg.BeliefPropagation(temperature=0).run(chain).decode()["spin"].min()
+    Array(1, dtype=int64)
+    """
+
+    temperature: float | int = 1.0
+    damping: float | int = 0.0
+    schedule: Schedule = field(default_factory=Flooding)
+    tolerance: float | int = 1e-6
+    iterations: int = 1000
+    dtype: DType = np.float64
+
+    def __post_init__(self):
+        if not self.temperature >= 0 or np.isinf(self.temperature):
+            raise ModelError(
+                f"temperature is {self.temperature}; give a number above 0, or 0 for max-product"
+            )
+        if not 0 <= self.damping < 1:
+            raise ModelError(f"damping is {self.damping}; give a number from 0 to below 1")
+        if np.dtype(self.dtype) not in (np.float32, np.float64):
+            raise ModelError(f"dtype is {self.dtype}; give np.float64 or np.float32")
+
+    def init(self, graph: Graph) -> State:
+        """Return the state to start from: messages that say nothing."""
+        return State(no_messages(graph), jnp.zeros((), jnp.int32), jnp.full((), jnp.inf))
+
+    def step(self, graph: Graph, state: State, evidence: Evidence | None = None) -> State:
+        """Return the state after one iteration, in JAX's default precision."""
+        graph, weights = _tempered(self, graph, graph.checked(evidence), self.temperature)
+        return advance(self, graph, weights, state)
+
+    def run(
+        self, graph: Graph, evidence: Evidence | None = None, state: State | None = None
+    ) -> Beliefs:
+        """Iterate until messages settle, from the first or from a state; return the beliefs.
+
+        `evidence` gives log weights, (*shape, states), by the names of variables; see
+        `Variables.observe`. Raises `Contradiction` where no joint state is possible; inside
+        `jax.vmap` and `jit` the beliefs' `possible` tells.
+        """
+        if traced(graph, evidence, state):
+            return self._run(graph, evidence, state)
+        with jax.enable_x64(np.dtype(self.dtype) == np.float64):
+            return self._run(graph, evidence, state).fetched()
+
+    def watch(
+        self,
+        graph: Graph,
+        evidence: Evidence | None = None,
+        state: State | None = None,
+        every: int = 10,
+    ) -> Iterator[Beliefs]:
+        """Yield the beliefs every so many iterations, until they settle: to show, or to save.
+
+        >>> from finetti import factors as fg
+        >>> x = fg.Variables("x", {"i": 30})
+        >>> chain = fg.Graph(fg.Table(x[:-1], x[1:], log_potentials=[[1.0, 0.0], [0.0, 1.0]]),
+        ...     fg.Table(x[0], log_potentials=[0.0, 1.0]))
+        >>> [int(b.state.iteration) for b in fg.BeliefPropagation().watch(chain, every=20)]
+        [20, 31]
+        """
+        left = self.iterations
+        while left > 0:
+            found = replace(self, iterations=min(every, left)).run(graph, evidence, state)
+            yield found
+            if bool(found.converged):
+                return
+            state, left = found.state, left - every
+
+    @property
+    def semiring(self) -> Semiring:
+        """Return how alternatives are combined: as a sum, or at temperature 0 as a maximum."""
+        return Sum() if self.temperature else Max()
+
+    def _run(self, graph: Graph, evidence: Evidence | None, state: State | None) -> Beliefs:
+        given = graph.checked(evidence)
+        # The temperature is given as a number: the program is the same for any above 0.
+        settings = replace(self, temperature=1.0 if self.temperature else 0.0)
+        found = _settle(settings, graph, given, self.temperature, state)
+        return replace(found, temperature=self.temperature)
+
+
+def _tempered(
+    settings: BeliefPropagation,
+    graph: Graph,
+    evidence: Mapping[str, AnyArray],
+    temperature: Any,
+) -> tuple[Graph, dict[str, Array]]:
+    """Return the graph and what is said of single variables, at a temperature."""
+    weights = graph.log_weights(evidence)
+    if not settings.temperature:
+        return graph, weights
+    by = 1 / temperature
+    return graph.scaled(by), {name: scaled(w, by) for name, w in weights.items()}
+
+
+def advance(
+    settings: BeliefPropagation, graph: Graph, log_weights: Mapping[str, Array], state: State
+) -> State:
+    """Return the state after one iteration."""
+    messages, residual = settings.schedule.sweep(
+        graph, log_weights, state.messages, settings.semiring, settings.damping
+    )
+    return State(messages, state.iteration + 1, residual)
+
+
+@partial(jax.jit, static_argnums=0)
+def _settle(
+    settings: BeliefPropagation,
+    graph: Graph,
+    evidence: Mapping[str, AnyArray],
+    temperature: Any,
+    state: State | None,
+) -> Beliefs:
+    """Iterate until messages settle; return the beliefs."""
+    dtype = jnp.result_type(float)
+    graph, log_weights = _tempered(settings, graph, evidence, temperature)
+    begun = settings.init(graph) if state is None else state
+    held, weights, given = lax.stop_gradient((graph, log_weights, begun))
+    messages = jax.tree.map(lambda m: m.astype(dtype), given.messages)
+    first = State(messages, given.iteration, jnp.full((), jnp.inf, dtype))
+    last = first.iteration + settings.iterations
+
+    def going(state: State) -> Array:
+        return (state.residual > settings.tolerance) & (state.iteration < last)
+
+    state = lax.while_loop(going, lambda s: advance(settings, held, weights, s), first)
+    said = totals(graph, log_weights, state.messages)
+    beliefs = {name: total.belief() for name, total in said.items()}
+    log_partition = _bethe(settings.semiring, graph, said, state.messages)
+    shown = {n: _normalised(settings.semiring, b) for n, b in lax.stop_gradient(beliefs).items()}
+    return Beliefs(
+        log_beliefs=shown,
+        log_partition=log_partition,
+        converged=state.residual <= settings.tolerance,
+        possible=log_partition > -jnp.inf,
+        state=state,
+        variables=graph.variables,
+        temperature=settings.temperature,
+    )
+
+
+def _bethe(semiring: Semiring, graph: Graph, said: Totals, messages: Messages) -> Scalar:
+    """Return Bethe's log partition function, -inf where a factor or variable has no state left."""
+    degrees = {v.name: np.zeros(v.shape) for v in graph.variables}
+    for factor in graph.factors:
+        for scope in factor.scopes:
+            degrees[scope.name] = degrees[scope.name] + scope.degrees
+    sums = [semiring.reduce(total.belief(), (0,)) for total in said.values()]
+    shares = [1 - degrees[name] for name in said]
+    weights = sums_of(graph, said, messages, semiring)
+    total, possible = jnp.zeros(()), jnp.asarray(True)
+    for part, share in [*zip(sums, shares, strict=True), *((w, 1.0) for w in weights)]:
+        some = part > -jnp.inf
+        possible = possible & some.all()
+        total = total + (jnp.where(some, part, 0.0) * share).sum()
+    return jnp.where(possible, total, -jnp.inf)
+
+
+def _normalised(semiring: Semiring, beliefs: Array) -> Array:
+    """Return beliefs with states last, their total one (or their best zero)."""
+    top = semiring.reduce(beliefs, (0,))
+    return jnp.moveaxis(beliefs - jnp.where(jnp.isneginf(top), 0.0, top), 0, -1)
