@@ -9,6 +9,7 @@ from finetti.factors.propagate import BeliefPropagation, State
 from finetti.factors.schedules import Flooding, Residual, Schedule, Sequential
 from finetti.factors.selection import Selection
 from finetti.factors.shift import BoundedShift
+from finetti.factors.solve import solve
 from finetti.factors.table import Table
 from finetti.factors.variables import Variables
 
@@ -30,4 +31,5 @@ __all__ = [
     "State",
     "Table",
     "Variables",
+    "solve",
 ]

@@ -25,7 +25,7 @@ class Beliefs:
     `log_beliefs` are by name, shape (*shape, states): log probabilities, or at temperature 0
     each state's best joint score less the best of all. `log_partition` is the log of the total
     weight exp(score / temperature), or at temperature 0 the best score; belief propagation gives
-    Bethe's approximation to it, which is exact on trees. `converged` tells whether messages
+    Bethe's approximation to it, which is exact on trees; `exact` tells of sums over all joint states. `converged` tells whether messages
     settled, and `possible` whether a joint state is left. `state` is what to go on from. Arrays
     are numpy's, or JAX's where a program is being traced.
     """
@@ -37,6 +37,7 @@ class Beliefs:
     state: Any
     variables: tuple[Variables, ...]
     temperature: float | int
+    exact: bool = False
 
     @property
     def marginals(self) -> dict[str, AnyArray]:
@@ -94,5 +95,5 @@ class Beliefs:
 jax.tree_util.register_dataclass(
     Beliefs,
     ["log_beliefs", "log_partition", "converged", "possible", "state"],
-    ["variables", "temperature"],
+    ["variables", "temperature", "exact"],
 )

@@ -231,6 +231,7 @@ def _beliefs(
         state=None,
         variables=graph.variables,
         temperature=1.0,
+        exact=True,
     )
 
 

@@ -7,7 +7,7 @@ summed, and it is counted how many bar a state.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
@@ -98,9 +98,9 @@ def change(new: Array, old: Array) -> Array:
     return jnp.where(new == old, 0.0, abs(new - old)).max(0)
 
 
-def damped(new: Array, old: Array, damping: float) -> Array:
-    """Return the mean of new and old messages, weight `damping` on the old."""
-    if not damping:
+def damped(new: Array, old: Array, damping: Any) -> Array:
+    """Return the mean of new and old messages, weight `damping` on the old; None is none."""
+    if damping is None:
         return new
     barred = jnp.isneginf(new) | jnp.isneginf(old)
     return jnp.where(barred, new, (1 - damping) * new + damping * old)

@@ -81,12 +81,14 @@ class BeliefPropagation:
 
     def init(self, graph: Graph) -> State:
         """Return the state to start from: messages that say nothing."""
-        return State(no_messages(graph), jnp.zeros((), jnp.int32), jnp.full((), jnp.inf))
+        return beginning(graph)
 
     def step(self, graph: Graph, state: State, evidence: Evidence | None = None) -> State:
         """Return the state after one iteration, in JAX's default precision."""
-        graph, weights = _tempered(self, graph, graph.checked(evidence), self.temperature)
-        return advance(self, graph, weights, state)
+        given = graph.checked(evidence)
+        graph, weights = _tempered(self.semiring, graph, given, self.temperature)
+        program = Program(self.semiring, self.schedule, self.damping > 0)
+        return program.advance(graph, weights, state, self.damping)
 
     def run(
         self, graph: Graph, evidence: Evidence | None = None, state: State | None = None
@@ -132,71 +134,92 @@ class BeliefPropagation:
         return Sum() if self.temperature else Max()
 
     def _run(self, graph: Graph, evidence: Evidence | None, state: State | None) -> Beliefs:
-        given = graph.checked(evidence)
-        # The temperature is given as a number: the program is the same for any above 0.
-        settings = replace(self, temperature=1.0 if self.temperature else 0.0)
-        found = _settle(settings, graph, given, self.temperature, state)
+        numbers = Numbers(self.temperature, self.damping, self.tolerance, self.iterations)
+        program = Program(self.semiring, self.schedule, self.damping > 0)
+        found = _settle(program, graph, graph.checked(evidence), numbers, state)
         return replace(found, temperature=self.temperature)
 
 
+class Numbers(NamedTuple):
+    """Hold the settings that a compiled program is given."""
+
+    temperature: Any
+    damping: Any
+    tolerance: Any
+    iterations: Any
+
+
+class Program(NamedTuple):
+    """Hold the settings that a program is compiled for."""
+
+    semiring: Semiring
+    schedule: Schedule
+    damps: bool
+
+    def advance(
+        self, graph: Graph, log_weights: Mapping[str, Array], state: State, damping: Any
+    ) -> State:
+        """Return the state after one iteration."""
+        damping = damping if self.damps else None
+        messages, residual = self.schedule.sweep(
+            graph, log_weights, state.messages, self.semiring, damping
+        )
+        return State(messages, state.iteration + 1, residual)
+
+
 def _tempered(
-    settings: BeliefPropagation,
-    graph: Graph,
-    evidence: Mapping[str, AnyArray],
-    temperature: Any,
+    semiring: Semiring, graph: Graph, evidence: Mapping[str, AnyArray], temperature: Any
 ) -> tuple[Graph, dict[str, Array]]:
     """Return the graph and what is said of single variables, at a temperature."""
     weights = graph.log_weights(evidence)
-    if not settings.temperature:
+    if isinstance(semiring, Max):
         return graph, weights
     by = 1 / temperature
     return graph.scaled(by), {name: scaled(w, by) for name, w in weights.items()}
 
 
-def advance(
-    settings: BeliefPropagation, graph: Graph, log_weights: Mapping[str, Array], state: State
-) -> State:
-    """Return the state after one iteration."""
-    messages, residual = settings.schedule.sweep(
-        graph, log_weights, state.messages, settings.semiring, settings.damping
-    )
-    return State(messages, state.iteration + 1, residual)
-
-
 @partial(jax.jit, static_argnums=0)
 def _settle(
-    settings: BeliefPropagation,
+    program: Program,
     graph: Graph,
     evidence: Mapping[str, AnyArray],
-    temperature: Any,
+    numbers: Numbers,
     state: State | None,
 ) -> Beliefs:
     """Iterate until messages settle; return the beliefs."""
-    dtype = jnp.result_type(float)
-    graph, log_weights = _tempered(settings, graph, evidence, temperature)
-    begun = settings.init(graph) if state is None else state
+    dtype, semiring = jnp.result_type(float), program.semiring
+    graph, log_weights = _tempered(semiring, graph, evidence, numbers.temperature)
+    begun = beginning(graph) if state is None else state
     held, weights, given = lax.stop_gradient((graph, log_weights, begun))
     messages = jax.tree.map(lambda m: m.astype(dtype), given.messages)
     first = State(messages, given.iteration, jnp.full((), jnp.inf, dtype))
-    last = first.iteration + settings.iterations
+    last = first.iteration + numbers.iterations
 
     def going(state: State) -> Array:
-        return (state.residual > settings.tolerance) & (state.iteration < last)
+        return (state.residual > numbers.tolerance) & (state.iteration < last)
 
-    state = lax.while_loop(going, lambda s: advance(settings, held, weights, s), first)
+    def iterate(state: State) -> State:
+        return program.advance(held, weights, state, numbers.damping)
+
+    state = lax.while_loop(going, iterate, first)
     said = totals(graph, log_weights, state.messages)
     beliefs = {name: total.belief() for name, total in said.items()}
-    log_partition = _bethe(settings.semiring, graph, said, state.messages)
-    shown = {n: _normalised(settings.semiring, b) for n, b in lax.stop_gradient(beliefs).items()}
+    log_partition = _bethe(semiring, graph, said, state.messages)
+    shown = {n: _normalised(semiring, b) for n, b in lax.stop_gradient(beliefs).items()}
     return Beliefs(
         log_beliefs=shown,
         log_partition=log_partition,
-        converged=state.residual <= settings.tolerance,
+        converged=state.residual <= numbers.tolerance,
         possible=log_partition > -jnp.inf,
         state=state,
         variables=graph.variables,
-        temperature=settings.temperature,
+        temperature=1.0,  # the caller's is put in its place: programs are shared among them
     )
+
+
+def beginning(graph: Graph) -> State:
+    """Return the state to start from."""
+    return State(no_messages(graph), jnp.zeros((), jnp.int32), jnp.full((), jnp.inf))
 
 
 def _bethe(semiring: Semiring, graph: Graph, said: Totals, messages: Messages) -> Scalar:

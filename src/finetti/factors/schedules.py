@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +28,7 @@ class Schedule(ABC):
         log_weights: Mapping[str, Array],
         messages: Messages,
         semiring: Semiring,
-        damping: float,
+        damping: Any,
     ) -> tuple[Messages, Scalar]:
         """Return the messages after one iteration, and how far from a fixed point they were."""
 
