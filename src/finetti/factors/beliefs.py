@@ -25,9 +25,9 @@ class Beliefs:
     `log_beliefs` are by name, shape (*shape, states): log probabilities, or at temperature 0
     each state's best joint score less the best of all. `log_partition` is the log of the total
     weight exp(score / temperature), or at temperature 0 the best score; belief propagation gives
-    Bethe's approximation to it, which is exact on trees; `exact` tells of sums over all joint states. `converged` tells whether messages
-    settled, and `possible` whether a joint state is left. `state` is what to go on from. Arrays
-    are numpy's, or JAX's where a program is being traced.
+    Bethe's approximation to it, which is exact on trees, and `exact` tells of sums over all joint
+    states. `converged` tells whether messages settled, and `possible` whether a joint state is
+    left. `state` is what to go on from. Arrays are numpy's, or JAX's where a program is traced.
     """
 
     log_beliefs: Mapping[str, AnyArray]

@@ -168,26 +168,15 @@ def _send(output: Array, inputs: Array, semiring: Semiring, exclusive: bool) -> 
         b_any = b.none if exclusive else semiring.add(b.none, b.some)
         return _Span(a.none + b.none, semiring.add(a.some + b_any, a.none + b.some))
 
-    each = _Span(inputs[0], inputs[1])
-    last = inputs.ndim - 2
-    before = lax.associative_scan(follow, each, axis=last)
-    after = lax.associative_scan(lambda a, b: follow(b, a), each, axis=last, reverse=True)
-    whole = _Span(before.none[..., -1], before.some[..., -1])
-    rest = follow(_shifted(before, 1), _shifted(after, -1))
-    off, on = output[0][..., None], output[1][..., None]
+    each = _Span(*jnp.moveaxis(inputs, -1, 1))
+    empty = _Span(jnp.zeros_like(output[0]), jnp.full_like(output[0], -jnp.inf))
+    whole, before = lax.scan(lambda a, b: (follow(a, b), a), empty, each)
+    _, after = lax.scan(lambda a, b: (follow(b, a), a), empty, each, reverse=True)
+    rest = follow(before, after)
+    off, on = output
     if_on = on + (rest.none if exclusive else semiring.add(rest.none, rest.some))
     if_off = semiring.add(off + rest.none, on + rest.some)
-    return [jnp.stack([whole.none, whole.some]), jnp.stack([if_off, if_on])]
-
-
-def _shifted(spans: _Span, step: int) -> _Span:
-    """Return the spans before each input (step 1) or after it (-1), empty at the end."""
-    pad = [(0, 0)] * (spans.none.ndim - 1) + [(max(step, 0), max(-step, 0))]
-    inside = slice(None, -1) if step > 0 else slice(1, None)
-    return _Span(
-        jnp.pad(spans.none[..., inside], pad),
-        jnp.pad(spans.some[..., inside], pad, constant_values=-jnp.inf),
-    )
+    return [jnp.stack(whole), jnp.moveaxis(jnp.stack([if_off, if_on]), 1, -1)]
 
 
 def _step(exclusive: bool) -> np.ndarray:

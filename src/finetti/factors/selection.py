@@ -53,6 +53,10 @@ class Selection:
     variables: Variables
     index: np.ndarray
 
+    def __post_init__(self):
+        if self.index.dtype != np.int32:
+            object.__setattr__(self, "index", self.index.astype(np.int32))
+
     def __getitem__(self, key: Any) -> Selection:
         return Selection(self.variables, np.asarray(self.index[key]))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from finetti.errors import TooWide
+from finetti.errors import ModelError, TooWide
 from finetti.factors.beliefs import Beliefs
 from finetti.factors.eliminate import Exact
 from finetti.factors.graph import Evidence, Graph
@@ -19,7 +19,8 @@ def solve(
     """Return a graph's beliefs: exact where elimination fits, else by belief propagation.
 
     `exact` bounds the memory; `otherwise` says how messages are passed. The beliefs' `exact`
-    tells which it was. Raises `Contradiction` where no joint state is possible.
+    tells which it was. Raises `Contradiction` where no joint state is possible, and `ModelError`
+    for another temperature than 1, at which the two would answer different questions.
 
     >>> from finetti import factors as fg
     >>> spin = fg.Variables("spin", {"row": 40, "col": 40})
@@ -29,6 +30,11 @@ def solve(
     >>> fg.solve(fg.Graph(down)).exact, fg.solve(fg.Graph(down, across)).exact
     (True, False)
     """
+    if otherwise is not None and otherwise.temperature != 1:
+        raise ModelError(
+            f"solve finds probabilities, and was given temperature {otherwise.temperature}; use "
+            "BeliefPropagation itself, or Exact().best for the best state"
+        )
     try:
         return (exact or Exact()).run(graph, evidence)
     except TooWide:

@@ -79,7 +79,7 @@ class Variables:
     @property
     def all(self) -> Selection:
         """Return the selection of every variable, in the array's shape."""
-        return Selection(self, np.arange(self.size).reshape(self.shape))
+        return Selection(self, np.arange(self.size, dtype=np.int32).reshape(self.shape))
 
     def __getitem__(self, key: Any) -> Selection:
         try:
