@@ -82,9 +82,11 @@ def rbm(weight):
     )
 
 
-@pytest.mark.parametrize(
-    "build", [rbm, lambda w: enumerated.grid(np.random.default_rng(4), 3, 3, w)]
-)
+def weak_grid(strength):
+    return enumerated.grid(np.random.default_rng(4), 3, 3, strength)
+
+
+@pytest.mark.parametrize("build", [rbm, pytest.param(weak_grid, marks=pytest.mark.slow)])
 def test_errors_vanish_as_the_fourth_power_of_weak_couplings(build):
     # The shortest cycles have four edges: halving all couplings divides the error by about 16.
     strengths, errors = (0.2, 0.1, 0.05), []
@@ -113,6 +115,7 @@ def test_runs_that_end_before_they_settle_say_so():
     assert found.state.residual > 1e-6
 
 
+@pytest.mark.slow
 def test_damping_and_schedules_keep_the_fixed_point():
     graph = enumerated.grid(np.random.default_rng(5), 4, 4, 0.6)
     plain = fg.BeliefPropagation(tolerance=1e-12, iterations=5000).run(graph)

@@ -76,6 +76,7 @@ def test_log_partition_has_the_derivatives_of_finite_differences(method):
         np.testing.assert_allclose(slopes[1], (ends[0] - ends[1]) / (2 * step), atol=1e-8)
 
 
+@pytest.mark.slow
 def test_derivatives_in_the_evidence_are_the_marginals(grid):
     bp = fg.BeliefPropagation(tolerance=1e-12)
     given = np.random.default_rng(9).normal(size=(3, 4, 2))
@@ -142,6 +143,7 @@ def test_factors_stated_one_by_one_are_one_batch():
     np.testing.assert_allclose(graph.score(states), together.score(states), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_single_precision_is_kept_when_asked_for(grid):
     single = fg.BeliefPropagation(dtype=np.float32).run(grid)
     double = fg.BeliefPropagation().run(grid)

@@ -57,9 +57,9 @@ class BeliefPropagation:
     ... )
     >>> found = fg.BeliefPropagation().run(chain)
     >>> found.marginals["spin"][2].round(3)
-    Array([0.401, 0.599], dtype=float64)
-    >>> fg.BeliefPropagation(temperature=0).run(chain).decode()["spin"].min()
-    Array(1, dtype=int64)
+    array([0.451, 0.549])
+    >>> fg.BeliefPropagation(temperature=0).run(chain).decode()["spin"].tolist() == [1] * 50
+    True
     """
 
     temperature: float | int = 1.0
@@ -117,8 +117,8 @@ class BeliefPropagation:
         >>> x = fg.Variables("x", {"i": 30})
         >>> chain = fg.Graph(fg.Table(x[:-1], x[1:], log_potentials=[[1.0, 0.0], [0.0, 1.0]]),
         ...     fg.Table(x[0], log_potentials=[0.0, 1.0]))
-        >>> [int(b.state.iteration) for b in fg.BeliefPropagation().watch(chain, every=20)]
-        [20, 31]
+        >>> [int(b.state.iteration) for b in fg.BeliefPropagation().watch(chain, every=10)]
+        [10, 18]
         """
         left = self.iterations
         while left > 0:

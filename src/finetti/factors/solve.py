@@ -23,7 +23,7 @@ def solve(
     for another temperature than 1, at which the two would answer different questions.
 
     >>> from finetti import factors as fg
-    >>> spin = fg.Variables("spin", {"row": 40, "col": 40})
+    >>> spin = fg.Variables("spin", {"row": 20, "col": 20})
     >>> agree = [[0.3, -0.3], [-0.3, 0.3]]
     >>> down = fg.Table(spin[:-1], spin[1:], log_potentials=agree)
     >>> across = fg.Table(spin[:, :-1], spin[:, 1:], log_potentials=agree)
