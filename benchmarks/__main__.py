@@ -6,7 +6,16 @@ import sys
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
-from benchmarks import advice, cold, counts, eight_schools, forms, growth, warm
+from benchmarks import (
+    advice,
+    cold,
+    counts,
+    eight_schools,
+    factor_graphs,
+    forms,
+    growth,
+    warm,
+)
 from benchmarks.entries import AS_WRITTEN, FINETTI, NUMPYRO, NUTPIE, PYMC, Finetti
 from benchmarks.entry import Entry
 from benchmarks.problem import Problem
@@ -93,6 +102,12 @@ def run_forms() -> None:
     report(Result("forms", title, samples, forms.COLUMNS, forms.RATE, ()), (FINETTI,))
 
 
+def run_factors() -> None:
+    samples, title = factor_graphs.measure(rounds=3), "belief propagation, 3 rounds"
+    iteration, columns = factor_graphs.ITERATION, factor_graphs.COLUMNS
+    report(Result("factors", title, samples, columns, iteration, ()), (FINETTI,))
+
+
 BENCHMARKS = {
     "advice": lambda: advice.show(*advice.measure()),
     "imports": lambda: imports(rounds=10),
@@ -100,6 +115,7 @@ BENCHMARKS = {
     "counts": run_counts,
     "levels": run_levels,
     "forms": run_forms,
+    "factors": run_factors,
     "growth": lambda: run_growth("growth_normal", growth.NORMAL),
     "growth_poisson": lambda: run_growth("growth_poisson", growth.POISSON),
 }

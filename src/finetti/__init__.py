@@ -16,6 +16,7 @@ from finetti.distributions import *  # noqa: F403
 from finetti.distributions import NAMES as _DISTRIBUTIONS
 from finetti.distributions import Flat, HalfFlat, constraints
 from finetti.errors import (
+    Contradiction,
     DataError,
     DuplicateSite,
     FinettiError,
@@ -26,6 +27,7 @@ from finetti.errors import (
     SeedError,
     ShapeError,
     SupportError,
+    TooWide,
     UnknownSite,
 )
 from finetti.fit.blocks import BinaryMetropolis, Block, Compound, DiscreteMetropolis
@@ -59,6 +61,7 @@ __all__ = [
     "Calibration",
     "Comparison",
     "Compound",
+    "Contradiction",
     "DataError",
     "Dense",
     "Density",
@@ -84,6 +87,7 @@ __all__ = [
     "Sensitivity",
     "ShapeError",
     "SupportError",
+    "TooWide",
     "UnknownSite",
     "block",
     "calibrate",

@@ -6,7 +6,9 @@ FinettiError
 │   ├── UnknownSite       a name that no site has
 │   ├── ShapeError        a site does not fit its plates
 │   ├── SupportError      a value or an argument outside its support
-│   └── MissingValue      NaN in observed data
+│   ├── MissingValue      NaN in observed data
+│   ├── Contradiction     a factor graph that rules out every joint state
+│   └── TooWide           an exact sum that needs more memory than allowed
 ├── SeedError             a draw is needed and no seed is in force
 ├── DataError             a table that cannot be read, or lacks a column
 ├── SamplingError         the sampler cannot start or go on
@@ -56,6 +58,14 @@ class SupportError(ModelError):
 
 class MissingValue(ModelError):
     """Say that observed data hold NaN."""
+
+
+class Contradiction(ModelError):
+    """Say that a factor graph and its evidence rule out every joint state."""
+
+
+class TooWide(ModelError):
+    """Say that an exact sum over joint states needs more memory than allowed."""
 
 
 class SeedError(FinettiError, RuntimeError):

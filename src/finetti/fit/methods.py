@@ -149,7 +149,9 @@ class EmbeddedLaplace(Chains):
     def plan(self, model: Model, given: Plan | None) -> Plan:
         """Return the plan with the sites approximated, unless it already says which."""
         plan = given or model.plan()
-        return plan if plan.wish is not None else replace(plan, wish=Wish(frozenset(self.sites)))
+        if plan.wish is not None and plan.wish.laplace:
+            return plan
+        return replace(plan, wish=Wish(frozenset(self.sites), messages=plan.wish is not None))
 
     def kernel(self, layout: Layout) -> Kernel:
         """Return the no-U-turn kernel with these settings."""

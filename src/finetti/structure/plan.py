@@ -2,7 +2,8 @@
 
 Rewrites are tried in order: discrete sites are summed out, what is Gaussian given the rest is
 integrated out, and the groups' effects that are left are centred. The user may refuse any of them
-by name. All these are exact; what is not, Laplace's method, is made only when asked for.
+by name. All these are exact; what is not, Laplace's method and belief propagation, is made only
+when asked for.
 """
 
 from __future__ import annotations
@@ -106,9 +107,20 @@ class Plan:
         Raises `UnknownSite` for a name that no latent variable has, and `ModelError` where
         nothing fits.
         """
-        made = replace(self, wish=Wish(frozenset(sites)), refused=self.refused - {Approximate.verb})
+        wish = Wish(frozenset(sites), messages=self.wish is not None and self.wish.messages)
+        made = replace(self, wish=wish, refused=self.refused - {Approximate.verb})
         _ = made.rewrites  # refuses what does not fit
         return made
+
+    def propagate(self) -> Plan:
+        """Return the plan that also sums out, by belief propagation, what is too wide to be exact.
+
+        It takes discrete sites so many of whose members meet that no exact sum fits. The sum is
+        then Bethe's approximation, exact where no members meet in a cycle, and members are drawn
+        back each by itself: their probabilities are approximate, and no correlations are drawn.
+        """
+        wish = replace(self.wish or Wish(laplace=False), messages=True)
+        return replace(self, wish=wish, refused=self.refused - {SumOut.verb})
 
     @cached_property
     def _found(self) -> tuple[tuple[Rewrite, dict], ...]:
@@ -138,7 +150,7 @@ class Plan:
                 if not refused.intersection(integrated[0].sites):
                     found.append(kinds.find(self.program, self.variables, integrated, condensed))
         made = [f for f in found if f is not None]
-        if self.wish is not None and Approximate.verb not in self.refused:
+        if self.wish is not None and self.wish.laplace and Approximate.verb not in self.refused:
             made.append(self._approximated(self.wish, [r for r, _ in made]))
         return tuple(made)
 
@@ -163,7 +175,9 @@ class Plan:
         if SumOut.verb in self.refused:
             return [], {}
         with jax.enable_x64(self.program.dtype == "float64"):
-            return discrete.find(self.program, self.variables, self._refused_sites(SumOut.verb))
+            refused = self._refused_sites(SumOut.verb)
+            messages = self.wish is not None and self.wish.messages
+            return discrete.find(self.program, self.variables, refused, messages)
 
     def _refused_sites(self, verb: str) -> set[str]:
         return {n.removeprefix(f"{verb} ") for n in self.refused if n.startswith(f"{verb} ")}
@@ -249,7 +263,10 @@ class Plan:
             return f"not to be sampled as it stands: see {listed(stuck)}"
         many = counted(size, "dimension")
         said = f"{left:,} of {many} to sample" if self._gone else f"{many} to sample"
-        if any(isinstance(m, Approximate) for m in self.form.marginals):
+        summed = (m for m in self.form.marginals if isinstance(m, SumOut))
+        if any(isinstance(m, Approximate) for m in self.form.marginals) or any(
+            not m.exact for m in summed
+        ):
             said += "; NOT exact: what is approximated is so by your choice"
         return said
 

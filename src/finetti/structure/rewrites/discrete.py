@@ -13,8 +13,9 @@ import jax
 import numpy as np
 
 from finetti.errors import ModelError
+from finetti.factors.rounds import Pool, Scope, Shape, arrange, placed, schedule
 from finetti.structure.program import Outcome, Program, read_tag
-from finetti.structure.rewrites.rounds import Pool, Scope, Shape, arrange, placed, schedule
+from finetti.structure.rewrites.propagation import propagation
 from finetti.structure.rewrites.sum_out import Batch, Piece, SumOut
 from finetti.structure.scopes import NOBODY, Scopes, inline, tidy
 from finetti.structure.variables import Variable
@@ -46,11 +47,15 @@ class Factors:
 
 
 def find(
-    program: Program, variables: tuple[Variable, ...], refused: Collection[str]
+    program: Program,
+    variables: tuple[Variable, ...],
+    refused: Collection[str],
+    messages: bool = False,
 ) -> tuple[list[tuple[SumOut, dict[str, Any]]], dict[str, str]]:
     """Return a rewrite for each set of sites that meet in a term, with its constants.
 
     The second part says of each discrete latent site that is left why it cannot be summed out.
+    What is too wide for an exact sum is approximated if `messages`.
     """
     latent = [v for v in variables if v.kind == "latent" and v.discrete]
     if not latent:
@@ -82,7 +87,8 @@ def find(
             )
         else:
             here = {t: ids for t, ids in terms.items() if np.isin(ids, places).any()}
-            found = _prepare(program, together, {t: _factors(here[t], places) for t in here})
+            factors = {t: _factors(here[t], places) for t in here}
+            found = _prepare(program, together, factors, messages)
         if isinstance(found, str):
             reasons |= dict.fromkeys(sites, found)
         else:
@@ -178,7 +184,10 @@ def _factors(ids: np.ndarray, places: np.ndarray) -> Factors:
 
 
 def _prepare(
-    program: Program, supports: Mapping[str, Support], factors: Mapping[str, Factors]
+    program: Program,
+    supports: Mapping[str, Support],
+    factors: Mapping[str, Factors],
+    messages: bool,
 ) -> tuple[SumOut, dict[str, Any]] | str:
     """Arrange the elimination of sites that meet, or say why it cannot be."""
     sizes = [s.span.size for s in supports.values()]
@@ -188,15 +197,18 @@ def _prepare(
     batches = _batches(factors, _colour(scopes, states))
     entries = sum(prod(b.batch.states) * b.size for b in batches)
     plan = schedule(scopes, states, MOST) if entries <= MOST else None
-    if plan is None:
+    if plan is None and (entries > MOST or not messages):
+        hint = ", or approximate it by model.plan().propagate()" if entries <= MOST else ""
         return (
             f"the sum takes tables of more than {MOST:,} entries, as many of its members meet in "
-            f"one term; let fewer of them meet, or give them fewer values"
+            f"one term; let fewer of them meet, or give them fewer values{hint}"
         )
+    rows = arrange(scopes, states)
+    elimination = propagation(rows, states) if plan is None else plan.elimination
     bounds = np.cumsum([0, *sizes]).tolist()
     goals = [alone[a:b] for a, b in pairwise(bounds)]
     goals += [goal for b in batches for goal in b.goals]
-    pools = [_placed(goals, *held, states) for held in arrange(scopes, states).items()]
+    pools = [_placed(goals, *held, states) for held in rows.items()]
     dtypes = {name: program.tags()[name].aval.dtype for name in supports}
     rewrite = SumOut(
         sites=tuple(supports),
@@ -205,7 +217,7 @@ def _prepare(
         states=tuple(s.states for s in supports.values()),
         batches=tuple(b.batch for b in batches),
         pools=tuple(pool for pool, _ in pools),
-        elimination=plan.elimination,
+        elimination=elimination,
         seen=_describe(supports, scopes),
     )
     constants = {
@@ -217,7 +229,7 @@ def _prepare(
             for b in batches
         ],
         "pools": [where for _, where in pools],
-        "rounds": plan.constants,
+        "rounds": [] if plan is None else plan.constants,
     }
     return rewrite, constants
 

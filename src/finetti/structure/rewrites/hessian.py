@@ -38,9 +38,15 @@ POINTS = 3  # generic points that the Hessian is looked at
 
 @dataclass(frozen=True)
 class Wish:
-    """Hold what the user asks to be approximated: the sites named, or all that fit if none is."""
+    """Hold what the user asks to be approximated: the sites named, or all that fit if none is.
+
+    `laplace` asks for Laplace's method on these, `messages` for belief propagation on discrete
+    sites that are too wide to be summed out exactly.
+    """
 
     sites: frozenset[str] = frozenset()
+    laplace: bool = True
+    messages: bool = False
 
 
 def find(

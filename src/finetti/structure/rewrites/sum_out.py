@@ -1,10 +1,11 @@
-"""Sum discrete sites out exactly, give their posterior probabilities and draw them back.
+"""Sum discrete sites out, give their posterior probabilities and draw them back.
 
 Every scalar member of the sites is a variable with few states, and every element of a term a
 factor on the few members it depends on. Members that share no factor may share a colour: the terms
 are evaluated with all members of a colour at the same state (the compressed evaluation that
 Curtis, Powell & Reid 1974 use for Jacobians), which gives all the factors' tables at once. Then
-the variables are eliminated in rounds.
+the variables are eliminated in rounds, or where that is too wide, and only if the user chooses,
+their beliefs are propagated.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.factors.rounds import Elimination, Pool, Pools, Shape, add_up
+from finetti.structure.rewrites.propagation import Propagation
 from finetti.structure.rewrites.rewrite import Marginal, Terms
-from finetti.structure.rewrites.rounds import Elimination, Pool, Pools, Shape, add_up
 from finetti.structure.words import listed
 from finetti.types import Array, Key, Scalar
 
@@ -69,14 +71,19 @@ class SumOut(Marginal):
     states: tuple[int, ...]
     batches: tuple[Batch, ...]
     pools: tuple[Pool, ...]
-    elimination: Elimination
+    elimination: Elimination | Propagation
     seen: str
     verb = "sum out"
     by_element = True
 
     def done(self, site: str) -> str:
         """Say what is done to a site."""
-        return "sum out"
+        return "sum out" if self.exact else "sum by messages"
+
+    @property
+    def exact(self) -> bool:
+        """Tell whether the sum is exact, or Bethe's approximation."""
+        return isinstance(self.elimination, Elimination)
 
     def reason(self, site: str) -> str:
         """Say why."""
@@ -87,7 +94,7 @@ class SumOut(Marginal):
 
     def cost(self) -> str:
         """Say how many states are summed over."""
-        return self.seen
+        return self.seen if self.exact else f"{self.seen}: NOT exact, by belief propagation"
 
     def log_marginal(self, terms: Terms, constants: Mapping[str, Any]) -> Scalar:
         """Return the log of the sum over all joint states."""

@@ -9,7 +9,7 @@ independent members take one round, and a chain of T steps about log2(T) (odd-ev
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -100,29 +100,55 @@ class Elimination:
 
     def log_sum(self, pools: Pools, constants: Sequence[Any]) -> Scalar:
         """Return the log of the sum, over all joint states, of exp of the factors' sum."""
-        return self._run(pools, constants)[0]
+        return self._run(pools, constants, log_sum_exp)[0]
 
     def draw(self, key: Key, pools: Pools, constants: Sequence[Any], count: int) -> Array:
         """Draw the states of all `count` variables jointly, last eliminated first."""
-        states = jnp.zeros(count, int)
-        for joints, given in zip(
-            self._run(pools, constants)[1][::-1], constants[::-1], strict=True
-        ):
-            for joint, members in zip(joints, given["members"], strict=True):
-                key, now = jax.random.split(key)
-                around = tuple(states[members[:, i]] for i in range(1, members.shape[1]))
-                weights = jnp.moveaxis(joint, 1, -1)[(jnp.arange(len(joint)), *around)]
-                states = states.at[members[:, 0]].set(jax.random.categorical(now, weights))
-        return states
 
-    def _run(self, pools: Pools, constants: Sequence[Any]) -> tuple[Scalar, list[list[Array]]]:
+        def choose(key: Key, weights: Array) -> tuple[Key, Array]:
+            key, now = jax.random.split(key)
+            return key, jax.random.categorical(now, weights)
+
+        joints = self._run(pools, constants, log_sum_exp)[1]
+        return _trace_back(joints, constants, count, choose, key)
+
+    def best(self, pools: Pools, constants: Sequence[Any], count: int) -> Array:
+        """Return the states of all `count` variables where the factors' sum is greatest."""
+
+        def choose(none: None, weights: Array) -> tuple[None, Array]:
+            return none, weights.argmax(-1)
+
+        joints = self._run(pools, constants, lambda joint: joint.max(1))[1]
+        return _trace_back(joints, constants, count, choose, None)
+
+    def _run(
+        self, pools: Pools, constants: Sequence[Any], reduce: Callable[[Array], Array]
+    ) -> tuple[Scalar, list[list[Array]]]:
         joints: list[list[Array]] = []
         for step, given in zip(self.rounds, constants, strict=True):
             read = zip(step.groups, given["rows"], strict=True)
             joints.append([group.join(pools, listed) for group, listed in read])
-            tables = [*pools.values(), *map(log_sum_exp, joints[-1])]
+            tables = [*pools.values(), *map(reduce, joints[-1])]
             pools = add_up(step.pools, tables, given["pools"])
         return pools[()][0], joints
+
+
+def _trace_back(
+    joints: Sequence[Sequence[Array]],
+    constants: Sequence[Any],
+    count: int,
+    choose: Callable[[Any, Array], tuple[Any, Array]],
+    carry: Any,
+) -> Array:
+    """Choose each variable's state given those eliminated after it, the last one first."""
+    states = jnp.zeros(count, int)
+    for tables, given in zip(joints[::-1], constants[::-1], strict=True):
+        for joint, members in zip(tables, given["members"], strict=True):
+            around = tuple(states[members[:, i]] for i in range(1, members.shape[1]))
+            weights = jnp.moveaxis(joint, 1, -1)[(jnp.arange(len(joint)), *around)]
+            carry, chosen = choose(carry, weights)
+            states = states.at[members[:, 0]].set(chosen)
+    return states
 
 
 def add_up(

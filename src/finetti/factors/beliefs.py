@@ -1,0 +1,99 @@
+"""Hold what was found of a graph's variables: beliefs, their best states, the log total weight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from finetti.errors import Contradiction, ModelError
+from finetti.factors.variables import Variables
+from finetti.types import AnyArray
+
+if TYPE_CHECKING:
+    import xarray
+
+
+@dataclass(frozen=True, eq=False)
+class Beliefs:
+    """Hold the beliefs about a graph's variables; a pytree.
+
+    `log_beliefs` are by name, shape (*shape, states): log probabilities, or at temperature 0
+    each state's best joint score less the best of all. `log_partition` is the log of the total
+    weight exp(score / temperature), or at temperature 0 the best score; belief propagation gives
+    Bethe's approximation to it, which is exact on trees, and `exact` tells of sums over all joint
+    states. `converged` tells whether messages settled, and `possible` whether a joint state is
+    left. `state` is what to go on from. Arrays are numpy's, or JAX's where a program is traced.
+    """
+
+    log_beliefs: Mapping[str, AnyArray]
+    log_partition: AnyArray
+    converged: AnyArray
+    possible: AnyArray
+    state: Any
+    variables: tuple[Variables, ...]
+    temperature: float | int
+    exact: bool = False
+
+    @property
+    def marginals(self) -> dict[str, AnyArray]:
+        """Return the probabilities of each variable's states, shape (*shape, states).
+
+        Raises `ModelError` at temperature 0, where beliefs are no probabilities.
+        """
+        if self.temperature == 0:
+            raise ModelError(
+                "at temperature 0 beliefs are best scores, not probabilities; read `log_beliefs` "
+                "or `decode()`, or use a temperature above 0"
+            )
+        arrays = np if isinstance(self.log_partition, np.ndarray) else jnp
+        return {name: arrays.exp(b) for name, b in self.log_beliefs.items()}
+
+    @property
+    def free_energy(self) -> Any:
+        """Return the free energy, -temperature log(partition); at temperature 0, -(best score)."""
+        return self.log_partition * -(self.temperature or 1.0)
+
+    def decode(self) -> dict[str, Any]:
+        """Return each variable's best state by itself: the joint best one at temperature 0.
+
+        Where several joint states are best, they may be mixed up; `graph.score` tells.
+        """
+        return {name: b.argmax(-1) for name, b in self.log_beliefs.items()}
+
+    def labelled(self) -> xarray.Dataset:
+        """Return `log_beliefs` with named dimensions, the last of which is `NAME_state`."""
+        import xarray
+
+        named = {v.name: (*v.dims, f"{v.name}_state") for v in self.variables}
+        return xarray.Dataset(
+            {name: (dims, np.asarray(self.log_beliefs[name])) for name, dims in named.items()}
+        )
+
+    def fetched(self) -> Beliefs:
+        """Return the beliefs as numpy arrays; raise `Contradiction` where nothing is possible."""
+        if bool(self.possible):
+            return jax.tree.map(np.asarray, self)
+        for name, b in self.log_beliefs.items():
+            barred = np.argwhere(np.isneginf(np.asarray(b)).all(-1))
+            if len(barred):
+                where = barred[0].tolist() or ""
+                raise Contradiction(
+                    f"no joint state is possible: factors and evidence leave `{name}`{where} none "
+                    "of its states; look for evidence that contradicts what factors rule out"
+                )
+        raise Contradiction(
+            "no joint state is possible: some factor rules out all that its variables' other "
+            "factors and evidence leave; look for evidence that contradicts it"
+        )
+
+
+jax.tree_util.register_dataclass(
+    Beliefs,
+    ["log_beliefs", "log_partition", "converged", "possible", "state"],
+    ["variables", "temperature", "exact"],
+)
