@@ -1,4 +1,4 @@
-"""Offer the Recursive Cortical Network: shapes as graphs of contour features that shift together."""
+"""Offer the Recursive Cortical Network: shapes are graphs of features that shift together."""
 
 from finetti.vision.rcn.explanation import Explanation, Sight
 from finetti.vision.rcn.network import RCN

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import maximum_filter
 
-from finetti.types import AnyArray, Bool, Float, Int
+from finetti.types import AnyArray, Bool, Int
 from finetti.vision.rcn.features import ORIENTATIONS, features, upsample
 from finetti.vision.rcn.messages import inner, pools
 
@@ -44,12 +44,9 @@ class Evidence:
 
 
 def see(
-    image: Float[AnyArray, "row col"],
-    upsampling: int,
-    margin: int,
-    hidden: Bool[AnyArray, "row col"] | None = None,
+    image: AnyArray, upsampling: int, margin: int, hidden: Bool[AnyArray, "row col"] | None = None
 ) -> Evidence:
-    """Find the features of an image (0 to 255), except those that a mask hides."""
+    """Find the features of an image, (row, col) from 0 to 255, except those that a mask hides."""
     large = np.pad(upsample(np.asarray(image, float), upsampling), margin)
     covered = None
     if hidden is not None and hidden.any():
@@ -63,7 +60,7 @@ def see(
 
 def unaries(
     field: Int[AnyArray, "orientation row col"], template: Int[AnyArray, "feature 3"], pool: int
-) -> Int[AnyArray, "feature row col"]:
+) -> Int[AnyArray, "feature side width"]:
     """Return what the evidence says of each feature's shifts: the window of `pool` around it."""
     views = np.lib.stride_tricks.sliding_window_view(field, (pool, pool), axis=(1, 2))
     orientation, row, col = template.T

@@ -1,8 +1,8 @@
 """Find an image's oriented contour features, as the first level of the network.
 
-An edge has one of `ORIENTATIONS` signed directions: the direction in which it grows brighter. Its
-filter is a Gaussian blob ahead of the point less one behind it, so that all filters together are one
-blur of the image and differences between shifted copies of it.
+An edge has one of `ORIENTATIONS` signed directions: that in which it grows brighter. Its filter is
+a Gaussian blob on one side less one on the other, so that all filters together are one blur of the
+image and differences between shifted copies of it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from scipy.ndimage import maximum_filter
 from scipy.signal import fftconvolve
 
 from finetti.types import AnyArray, Float, Int
@@ -53,7 +52,7 @@ def blob() -> Float[AnyArray, "13 13"]:
     across = np.exp(-(np.arange(-BLUR, BLUR + 1) ** 2) / (2 * (REACH**2 / 2)))
     gaussian = np.outer(across, across)
     gaussian[gaussian < 0.05 * gaussian.max()] = 0
-    return gaussian / (2 * gaussian.sum())
+    return gaussian
 
 
 @lru_cache(maxsize=1)
@@ -68,13 +67,19 @@ def ends() -> Int[AnyArray, "orientation end 2"]:
 
 @lru_cache(maxsize=1)
 def filters() -> Float[AnyArray, "orientation 21 21"]:
-    """Return the filters whose responses the features are, each of unit absolute sum."""
+    """Return a blob less its mirror image for each orientation, as they overlap."""
     found = np.zeros((ORIENTATIONS, SIZE, SIZE))
     middle = SIZE // 2
     for kernel, pair in zip(found, ends(), strict=True):
         for sign, (row, col) in zip((1, -1), middle + pair, strict=True):
             kernel[row - BLUR : row + BLUR + 1, col - BLUR : col + BLUR + 1] += sign * blob()
-    return found / np.abs(found).sum((1, 2), keepdims=True)
+    return found
+
+
+@lru_cache(maxsize=1)
+def sizes() -> Float[AnyArray, " orientation"]:
+    """Return the absolute sums of the filters, by which their responses are divided."""
+    return np.abs(filters()).sum((1, 2))
 
 
 def responses(image: Float[AnyArray, "row col"]) -> Float[AnyArray, "orientation row col"]:
@@ -82,11 +87,9 @@ def responses(image: Float[AnyArray, "row col"]) -> Float[AnyArray, "orientation
     room = int(REACH) + 1
     blurred = fftconvolve(np.pad(image, room), blob(), mode="same")
     rows, cols = image.shape
-
-    def shifted(row: int, col: int) -> Float[AnyArray, "row col"]:
-        return blurred[room + row : room + row + rows, room + col : room + col + cols]
-
-    return np.stack([shifted(*bright) - shifted(*dark) for bright, dark in ends()])
+    views = np.lib.stride_tricks.sliding_window_view(blurred, (rows, cols))
+    bright, dark = (ends() + room).transpose(1, 2, 0)
+    return (views[tuple(bright)] - views[tuple(dark)]) / sizes()[:, None, None]
 
 
 @lru_cache(maxsize=1)

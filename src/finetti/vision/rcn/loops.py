@@ -1,8 +1,8 @@
 """Find the shifts of one template's features, with every edge and not only its spanning tree's.
 
-Loopy max-product on the whole graph: messages go up and down the spanning tree, and along the other
-edges whenever their source is visited. Each radius below an edge's own costs a little, so that where
-nothing is seen neighbours shift alike. The features are then placed one by one, root first, each at
+Loopy max-product on the whole graph: features send their messages in turn, from the leaves of the
+spanning tree to its root and back. A difference between neighbours' shifts costs a little, so that
+they shift alike where nothing is seen. The features are then placed one by one, root first, each at
 its best state among those that the edges to the ones already placed allow.
 """
 
@@ -38,8 +38,13 @@ class Placement:
     sweeps: int
 
 
-def place(template: Template, beliefs: Int[AnyArray, "feature row col"]) -> Placement:
-    """Return the shifts of most belief under all edges, by loopy max-product."""
+def place(template: Template, beliefs: AnyArray) -> Placement:
+    """Return the shifts of most belief under all edges, by loopy max-product.
+
+    `beliefs` are pools, (feature, row, col) as `messages.pools` lays them. The answer is exact on a
+    tree, and, if the messages converged to beliefs without ties, with one loop (Weiss 2000,
+    "Correctness of local probability propagation in graphical models with loops").
+    """
     n, side, _ = beliefs.shape
     order, around = _visits(template)
     own = pools(n, side, np.float32)
@@ -81,7 +86,7 @@ def _visits(template: Template) -> tuple[list[int], list[list[tuple[int, int]]]]
     return order, around
 
 
-def _bounded(beliefs: Float[AnyArray, "1 row col"], radius: int) -> Float[AnyArray, "1 row col"]:
+def _bounded(beliefs: AnyArray, radius: int) -> AnyArray:
     """Return the message along an edge: the best belief nearby, less `BEND` a pixel of distance."""
     best, wider = beliefs, beliefs
     for _ in range(radius):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
 from finetti.types import AnyArray, DType, Float, Int
-from finetti.vision.rcn.evidence import Evidence, unaries
+from finetti.vision.rcn.evidence import unaries
 from finetti.vision.rcn.messages import Forest, Step, collect, inner, spanning_forest
 from finetti.vision.rcn.template import Template
 
@@ -47,23 +48,21 @@ def match(
     The best is over shifts that the edges of the template's spanning tree allow, and is divided by
     the number of features: 1 where all are present.
     """
-    beliefs = unaries(field.astype(_whole(bank.sizes.max())), bank.features, pool)
+    beliefs = unaries(field.astype(_whole(int(bank.sizes.max()))), bank.features, pool)
     collect(bank.forest, beliefs)
     return inner(beliefs[bank.forest.roots]).max((1, 2)) / bank.sizes
 
 
 def match_each(
-    template: Template, images: Sequence[Evidence], pool: int
+    template: Template, fields: Iterable[Int[AnyArray, "orientation row col"]], pool: int
 ) -> Float[AnyArray, " image"]:
     """Return the best agreement of one template with each of several images."""
     n = len(template.features)
     one = Bank.of([template])
-    found = []
-    for i in range(0, len(images), TOGETHER):
-        some = images[i : i + TOGETHER]
-        kind = _whole(n)
-        each = [unaries(image.field().astype(kind), one.features, pool) for image in some]
-        beliefs = np.stack(each, 1).reshape(n * len(some), *each[0].shape[1:])
+    found = [np.zeros(0)]
+    each = (unaries(field.astype(_whole(n)), one.features, pool) for field in fields)
+    while some := list(islice(each, TOGETHER)):
+        beliefs = np.stack(some, 1).reshape(n * len(some), *some[0].shape[1:])
         copies = _copies(one.forest, len(some))
         collect(copies, beliefs)
         found.append(inner(beliefs[copies.roots]).max((1, 2)) / n)
@@ -72,13 +71,15 @@ def match_each(
 
 def _copies(forest: Forest, n: int) -> Forest:
     """Return `n` copies of a forest: node i of copy j has the number i n + j."""
+    steps = tuple(
+        Step(s.radius, _numbers(s.sources, n), _numbers(s.targets, n)) for s in forest.upward
+    )
+    parents = _numbers(forest.parents, n)
+    return Forest(_numbers(forest.roots, n), parents, steps, np.repeat(forest.inside, n))
 
-    def spread(nodes: Int[AnyArray, " node"]) -> Int[AnyArray, " copy"]:
-        return (nodes[:, None] * n + np.arange(n)).reshape(-1)
 
-    steps = tuple(Step(s.radius, spread(s.sources), spread(s.targets)) for s in forest.upward)
-    inside = np.tile(forest.inside, n)
-    return Forest(spread(forest.roots), spread(forest.parents), steps, inside)
+def _numbers(nodes: Int[AnyArray, " node"], n: int) -> Int[AnyArray, " copy"]:
+    return (nodes[:, None] * n + np.arange(n)).reshape(-1)
 
 
 def _whole(largest: int) -> DType:

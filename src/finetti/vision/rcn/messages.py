@@ -1,10 +1,10 @@
-"""Pass max-product messages over pools of shifts, whose pairwise factors bound differences of shift.
+"""Pass max-product messages over pools of shifts, whose pairwise factors bound their differences.
 
-A variable is a feature's shift in its pool, a square of states; an edge says that two shifts differ by
-at most its radius in rows and in columns. Its message is then a grey dilation: the largest belief
-within the radius of each state. A tree is solved exactly by one pass from the leaves to the root, and
-many trees go through together: all messages of one radius that are ready are one piece of array work.
-Beliefs of features that are there or not are whole numbers, so that eight bits hold them.
+A variable is a feature's shift in its pool, a square of states; an edge says that two shifts differ
+by at most its radius in rows and in columns. Its message is then a grey dilation: the largest
+belief within the radius of each state. A tree is solved exactly by one pass from the leaves to the
+root. Many trees go through together: all messages of one radius that are ready are one piece of
+array work. Agreement is counted in whole features, so that eight bits hold a belief.
 
 `dilate`, `spanning_forest` and `collect` are all that recognition asks of an inference engine.
 """
@@ -79,18 +79,16 @@ def dilate(beliefs: AnyArray, radius: int) -> AnyArray:
 
 def _windows(values: AnyArray, length: int, axis: int) -> AnyArray:
     """Return the largest of each run of `length` values, by windows that double."""
-
-    def pair(values: AnyArray, apart: int) -> AnyArray:
+    reach = 1
+    while reach < length:
+        apart = min(reach, length - reach)
         stop = values.shape[axis] - apart
         if axis == 0:
-            return np.maximum(values[:stop], values[apart:])
-        return np.maximum(values[:, :stop], values[:, apart:])
-
-    reach = 1
-    while 2 * reach <= length:
-        values = pair(values, reach)
-        reach *= 2
-    return pair(values, length - reach) if reach < length else values
+            values = np.maximum(values[:stop], values[apart:])
+        else:
+            values = np.maximum(values[:, :stop], values[:, apart:])
+        reach += apart
+    return values
 
 
 def collect(forest: Forest, beliefs: AnyArray) -> None:
@@ -110,7 +108,7 @@ def spanning_forest(
     """Choose each graph's spanning tree of least radii, which bounds shifts the most.
 
     Nodes are numbered through all graphs, `sizes` nodes to each. A tree is rooted in the middle of
-    its longest path, so that messages take the fewest steps. Raises ValueError for a graph in parts.
+    its longest path, so that messages take the fewest steps. Raises ValueError for one in parts.
     """
     n = int(sum(sizes))
     # No weight may be zero, since that means no edge; of equal radii the earlier edge is kept.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from finetti import DataError
-from finetti.types import AnyArray, Bool, Float
+from finetti.types import AnyArray, Float
 from finetti.vision.rcn.evidence import Evidence, see
 from finetti.vision.rcn.explanation import Explanation, explain
 from finetti.vision.rcn.matching import Bank, lay, match, match_each
@@ -32,8 +32,8 @@ class RCN:
 
     Every training image becomes a template: oriented contour features, each free to shift within a
     pool, whose neighbours' shifts may differ only so much. An image is recognised by max-product
-    inference both ways: how well the best shifts of a template find their features in the image, and
-    how well those of the image's own template find theirs in the training image. The two
+    inference both ways: how well the best shifts of a template find its features in the image, and
+    how well those of the image's own template find its features in the training image. The two
     agreements, each 1 at best, are summed, and the best sum's label wins.
 
     `pool` is the side of a pool in pixels of the enlarged image, an odd number. `upsampling` is how
@@ -58,11 +58,11 @@ class RCN:
     shapes: tuple[Shape, ...] = field(default=(), repr=False)
     banks: tuple[Bank, ...] = field(default=(), repr=False)
 
-    def fit(self, images: Float[AnyArray, "image row col"], labels: AnyArray) -> RCN:
+    def fit(self, images: AnyArray, labels: AnyArray) -> RCN:
         """Return the network that has learned one template from each image.
 
-        `images` are bright shapes on a dark ground, 0 to 255; `labels` one to each. Raises DataError
-        for images of another shape or range, or without a contour.
+        `images` are bright shapes on a dark ground, (image, row, col) from 0 to 255; `labels` one
+        to each. Raises DataError for images of another shape or range, or without a contour.
         """
         if self.pool % 2 == 0 or self.pool < 3:
             raise DataError(f"pool is {self.pool}; give an odd number of pixels, 3 or more")
@@ -81,7 +81,7 @@ class RCN:
         return replace(self, shapes=tuple(shapes), banks=lay([s.template for s in shapes]))
 
     def agreement(
-        self, image: Float[AnyArray, "row col"], hidden: Bool[AnyArray, "row col"] | None = None
+        self, image: AnyArray, hidden: AnyArray | None = None
     ) -> Float[AnyArray, " shape"]:
         """Return how well each learned shape and an image explain each other, 2 at best.
 
@@ -97,14 +97,14 @@ class RCN:
         own = learn(evidence.points)
         total = np.full(len(forward), -np.inf)
         total[best] = forward[best] + match_each(
-            own, [self.shapes[i].evidence for i in best], self.pool
+            own, (self.shapes[i].evidence.field() for i in best), self.pool
         )
         return total
 
     def predict(
         self,
-        images: Float[AnyArray, "image row col"],
-        hidden: Bool[AnyArray, "image row col"] | None = None,
+        images: AnyArray,
+        hidden: AnyArray | None = None,
     ) -> AnyArray:
         """Return the label of each image; `hidden` says which pixels of each are covered."""
         images = _checked(images)
@@ -117,19 +117,17 @@ class RCN:
         ]
         return np.array([shape.label for shape in self.shapes])[best]
 
-    def score(self, images: Float[AnyArray, "image row col"], labels: AnyArray) -> float:
+    def score(self, images: AnyArray, labels: AnyArray) -> float:
         """Return the share of images whose label is predicted."""
         return float(np.mean(self.predict(images) == np.asarray(labels)))
 
-    def explain(
-        self, image: Float[AnyArray, "row col"], hidden: Bool[AnyArray, "row col"] | None = None
-    ) -> Explanation:
-        """Say which features of the best shape, at which shifts, explain which pixels of an image."""
+    def explain(self, image: AnyArray, hidden: AnyArray | None = None) -> Explanation:
+        """Say which features of the best shape, at which shifts, explain which pixels."""
         evidence = self._seen(image, hidden)
         shape = self.shapes[int(self.agreement(image, hidden).argmax())]
         found = explain(shape.template, evidence, self.pool)
         return Explanation(
-            np.asarray(image), hidden, shape.label, self.upsampling, self._margin, *found
+            np.asarray(image, float), hidden, shape.label, self.upsampling, self._margin, *found
         )
 
     @property
@@ -137,18 +135,14 @@ class RCN:
         """Return the pixels around an enlarged image that pools and filters may reach into."""
         return self.pool // 2 + 2 * FILTER
 
-    def _see(
-        self, image: Float[AnyArray, "row col"], hidden: Bool[AnyArray, "row col"] | None
-    ) -> Evidence:
+    def _see(self, image: AnyArray, hidden: AnyArray | None) -> Evidence:
         return see(image, self.upsampling, self._margin, hidden)
 
-    def _seen(
-        self, image: Float[AnyArray, "row col"], hidden: Bool[AnyArray, "row col"] | None
-    ) -> Evidence:
+    def _seen(self, image: AnyArray, hidden: AnyArray | None) -> Evidence:
         """Find an image's features, or say why it cannot be recognised."""
         if not self.shapes:
             raise DataError(
-                "this RCN has learned nothing; use what fit returns: rcn = RCN().fit(images, labels)"
+                "this RCN has learned nothing; use what `RCN().fit(images, labels)` returns"
             )
         image = _checked(np.asarray(image)[None])[0]
         if hidden is not None and np.shape(hidden) != image.shape:
@@ -161,7 +155,7 @@ class RCN:
         if evidence.shape != learned:
             size = tuple((n - 2 * self._margin) // self.upsampling for n in learned)
             raise DataError(
-                f"the image has shape {image.shape}, those learned from {size}; bring it to that shape"
+                f"the image has shape {image.shape}, those learned {size}; bring it to that shape"
             )
         return evidence
 
