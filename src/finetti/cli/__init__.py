@@ -1,4 +1,4 @@
-"""Speak to the shell: `finetti fit`, `plan`, `summary` and `demo`."""
+"""Speak to the shell: `finetti fit`, `plan`, `summary`, `vision` and `demo`."""
 
 from __future__ import annotations
 

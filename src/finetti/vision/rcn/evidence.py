@@ -48,20 +48,21 @@ def see(
 ) -> Evidence:
     """Find the features of an image, (row, col) from 0 to 255, except those that a mask hides."""
     large = np.pad(upsample(np.asarray(image, float), upsampling), margin)
-    covered = None
+    covered: np.ndarray | None = None
     if hidden is not None and hidden.any():
         covered = np.pad(np.kron(hidden, np.ones((upsampling, upsampling), bool)), margin)
-        covered = maximum_filter(covered, 2 * UNSEEN + 1)
+        covered = np.asarray(maximum_filter(covered, 2 * UNSEEN + 1), bool)
     found = features(large) > 0
     if covered is not None:
         found &= ~covered
     return Evidence(np.argwhere(found), (large.shape[0], large.shape[1]), covered)
 
 
-def unaries(
-    field: Int[AnyArray, "orientation row col"], template: Int[AnyArray, "feature 3"], pool: int
-) -> Int[AnyArray, "feature side width"]:
-    """Return what the evidence says of each feature's shifts: the window of `pool` around it."""
+def unaries(field: AnyArray, template: Int[AnyArray, "feature 3"], pool: int) -> AnyArray:
+    """Return what the evidence says of each feature's shifts: the window of `pool` around it.
+
+    `field` is (orientation, row, col); the pools are laid out as `messages.pools` does.
+    """
     views = np.lib.stride_tricks.sliding_window_view(field, (pool, pool), axis=(1, 2))
     orientation, row, col = template.T
     beliefs = pools(len(template), pool, field.dtype)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 CLAIM = 6.0  # pixels of the enlarged image within which a feature explains an edge
+HOPE = 0.7  # of a feature: what a hidden place is expected to show, so that none flees from there
 
 
 class Sight(Enum):
@@ -104,7 +105,7 @@ class Explanation:
             import matplotlib.pyplot as plt
             from matplotlib.collections import LineCollection
         except ImportError as error:
-            raise MissingExtra.needed("matplotlib", "plots", "a picture") from error
+            raise MissingExtra.needed("matplotlib", "vision", "a picture") from error
         if axes is None:
             _, axes = plt.subplots(figsize=(5, 5), layout="constrained")
         axes.imshow(self.image, cmap="gray_r", vmin=0, vmax=255, alpha=0.35)
@@ -146,7 +147,10 @@ def explain(
 ) -> tuple[Template, Placement, tuple[Sight, ...], Int[AnyArray, "point 3"]]:
     """Place a template's features in an image, and say what the image shows there."""
     seen = evidence.field()
-    placement = place(template, unaries(seen, template.features, pool))
+    hoped = seen.astype(np.float32)
+    if evidence.hidden is not None:
+        hoped[:, evidence.hidden] = HOPE
+    placement = place(template, unaries(hoped, template.features, pool))
     places = template.features.copy()
     places[:, 1:] += placement.shifts
     shown = list(sights(seen, places))

@@ -51,7 +51,7 @@ def place(template: Template, beliefs: AnyArray) -> Placement:
     away = np.arange(side) - side // 2
     inner(own)[:] = inner(beliefs) - AWAY * (away[:, None] ** 2 + away**2)
     total = own.copy()
-    messages = {
+    messages: dict[tuple[int, int], AnyArray] = {
         (i, j): np.zeros((1, side, side + ROOM), np.float32) for i in range(n) for j, _ in around[i]
     }
     change, sweep = np.inf, 0

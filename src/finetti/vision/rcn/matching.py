@@ -59,7 +59,7 @@ def match_each(
     """Return the best agreement of one template with each of several images."""
     n = len(template.features)
     one = Bank.of([template])
-    found = [np.zeros(0)]
+    found: list[AnyArray] = [np.zeros(0)]
     each = (unaries(field.astype(_whole(n)), one.features, pool) for field in fields)
     while some := list(islice(each, TOGETHER)):
         beliefs = np.stack(some, 1).reshape(n * len(some), *some[0].shape[1:])

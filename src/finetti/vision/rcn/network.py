@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -58,7 +59,7 @@ class RCN:
     shapes: tuple[Shape, ...] = field(default=(), repr=False)
     banks: tuple[Bank, ...] = field(default=(), repr=False)
 
-    def fit(self, images: AnyArray, labels: AnyArray) -> RCN:
+    def fit(self, images: AnyArray, labels: AnyArray | Sequence[object]) -> RCN:
         """Return the network that has learned one template from each image.
 
         `images` are bright shapes on a dark ground, (image, row, col) from 0 to 255; `labels` one
@@ -117,7 +118,7 @@ class RCN:
         ]
         return np.array([shape.label for shape in self.shapes])[best]
 
-    def score(self, images: AnyArray, labels: AnyArray) -> float:
+    def score(self, images: AnyArray, labels: AnyArray | Sequence[object]) -> float:
         """Return the share of images whose label is predicted."""
         return float(np.mean(self.predict(images) == np.asarray(labels)))
 
