@@ -1,4 +1,4 @@
-"""See: recognise shapes and say what explains them, by generative models of images."""
+"""Recognise shapes, and say what explains them, by generative models of images."""
 
 from finetti.vision.rcn import RCN, Explanation, Sight
 
