@@ -10,6 +10,7 @@ from benchmarks import (
     advice,
     cold,
     counts,
+    digits,
     eight_schools,
     factor_graphs,
     forms,
@@ -116,6 +117,7 @@ BENCHMARKS = {
     "levels": run_levels,
     "forms": run_forms,
     "factors": run_factors,
+    "digits": digits.run,
     "growth": lambda: run_growth("growth_normal", growth.NORMAL),
     "growth_poisson": lambda: run_growth("growth_poisson", growth.POISSON),
 }

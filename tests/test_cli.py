@@ -50,7 +50,7 @@ def written(folder, text, name="coin.py"):
     return file
 
 
-@pytest.mark.parametrize("command", ["", "fit", "plan", "summary", "demo", "report"])
+@pytest.mark.parametrize("command", ["", "fit", "plan", "summary", "demo", "report", "vision"])
 def test_help_has_an_example(command):
     shown = CliRunner().invoke(app, [*command.split(), "--help"])
     assert shown.exit_code == 0

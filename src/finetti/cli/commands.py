@@ -12,6 +12,7 @@ from rich.console import Console
 from finetti import data as tables
 from finetti.cli.binding import bind
 from finetti.cli.source import Source
+from finetti.cli.vision import vision
 from finetti.fit.fit import fit
 from finetti.fit.methods import NUTS, Chains, Metropolis
 from finetti.model import Model
@@ -71,6 +72,9 @@ OutPath = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same draws.")]
+
+
+app.command()(vision)
 
 
 @app.callback()

@@ -1,0 +1,93 @@
+"""Recognise images from the shell, and draw what explains them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from finetti.errors import DataError, MissingExtra
+from finetti.types import AnyArray
+
+Examples = Annotated[
+    Path,
+    typer.Argument(
+        metavar="EXAMPLES",
+        help="An .npz file with `images` (image, row, col), 0 to 255 on dark, and `labels`.",
+        show_default=False,
+    ),
+]
+Images = Annotated[
+    Path,
+    typer.Argument(
+        metavar="IMAGES",
+        help="An .npz file with the `images` to recognise; if it has `labels`, they are compared.",
+        show_default=False,
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="A folder for a picture of each explanation.", show_default=False),
+]
+
+
+def vision(examples: Examples, images: Images, out: Out = None) -> None:
+    """Recognise images from a few examples, and say what explains each.
+
+    \b
+      finetti vision examples.npz images.npz --out runs/vision
+    """
+    from finetti.vision import RCN, Sight
+
+    learned, asked = _arrays(examples, "images", "labels"), _arrays(images, "images")
+    network = RCN().fit(learned["images"], learned["labels"])
+    table = Table(box=None, pad_edge=False)
+    for title in ("image", "label", "present", "absent", "unexplained"):
+        table.add_column(title, justify="left" if title == "label" else "right")
+    labels = []
+    for i, image in enumerate(asked["images"]):
+        explanation = network.explain(image)
+        labels.append(explanation.label)
+        counts = (explanation.count(Sight.PRESENT), explanation.count(Sight.ABSENT))
+        loose = f"{np.mean(explanation.explained < 0):.0%}" if len(explanation.points) else ""
+        table.add_row(str(i), str(explanation.label), *map(str, counts), loose)
+        if out is not None:
+            _draw(explanation, out / f"{i}.png")
+    console = Console(highlight=False)
+    console.print(table)
+    if "labels" in asked:
+        right = np.array(labels) == asked["labels"]
+        console.print(f"\n{right.sum()} of {len(right)} are as labelled.")
+    if out is not None:
+        console.print(f"\nThe pictures are in {out}.", markup=False)
+
+
+def _draw(explanation: object, path: Path) -> None:
+    """Draw one explanation into a file."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtra.needed("matplotlib", "vision", "a picture") from error
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    explanation.picture(figure.subplots())  # type: ignore[attr-defined]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+
+
+def _arrays(path: Path, *names: str) -> dict[str, AnyArray]:
+    """Read the arrays of a file, or say which are missing."""
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            found = {name: held[name] for name in held.files}
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as .npz: {error}") from error
+    if missing := [name for name in names if name not in found]:
+        raise DataError(
+            f"{path} has no {' and no '.join(f'`{m}`' for m in missing)}; "
+            f"it holds {', '.join(found) or 'nothing'}"
+        )
+    return found

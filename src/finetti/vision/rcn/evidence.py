@@ -1,0 +1,70 @@
+"""Turn an image into evidence: how much each place speaks for each orientation's feature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import maximum_filter
+
+from finetti.types import AnyArray, Bool, Int
+from finetti.vision.rcn.features import ORIENTATIONS, features, upsample
+from finetti.vision.rcn.messages import inner, pools
+
+UNSEEN = 6  # pixels around a hidden one where a filter sees too much of it
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Hold an image's features, sparsely, in an enlarged image with a margin around it.
+
+    `points` are (orientation, row, col). `hidden` says of each pixel whether it is covered, if
+    anything is.
+    """
+
+    points: Int[AnyArray, "point 3"]
+    shape: tuple[int, int]
+    hidden: Bool[AnyArray, "row col"] | None = None
+
+    def field(self) -> Int[AnyArray, "orientation row col"]:
+        """Return 1 where a feature is, or one of a neighbouring orientation, -1 where none is.
+
+        Two orientations off, or where the image is hidden, 0 speaks neither for nor against.
+        """
+        dense = np.full((ORIENTATIONS, *self.shape), -1, np.int8)
+        orientation, row, col = self.points.T
+        for off, value in ((2, 0), (1, 1), (0, 1)):
+            for way in (off, -off):
+                dense[(orientation + way) % ORIENTATIONS, row, col] = np.maximum(
+                    dense[(orientation + way) % ORIENTATIONS, row, col], value
+                )
+        if self.hidden is not None:
+            dense[:, self.hidden] = 0
+        return dense
+
+
+def see(
+    image: AnyArray, upsampling: int, margin: int, hidden: Bool[AnyArray, "row col"] | None = None
+) -> Evidence:
+    """Find the features of an image, (row, col) from 0 to 255, except those that a mask hides."""
+    large = np.pad(upsample(np.asarray(image, float), upsampling), margin)
+    covered: np.ndarray | None = None
+    if hidden is not None and hidden.any():
+        covered = np.pad(np.kron(hidden, np.ones((upsampling, upsampling), bool)), margin)
+        covered = np.asarray(maximum_filter(covered, 2 * UNSEEN + 1), bool)
+    found = features(large) > 0
+    if covered is not None:
+        found &= ~covered
+    return Evidence(np.argwhere(found), (large.shape[0], large.shape[1]), covered)
+
+
+def unaries(field: AnyArray, template: Int[AnyArray, "feature 3"], pool: int) -> AnyArray:
+    """Return what the evidence says of each feature's shifts: the window of `pool` around it.
+
+    `field` is (orientation, row, col); the pools are laid out as `messages.pools` does.
+    """
+    views = np.lib.stride_tricks.sliding_window_view(field, (pool, pool), axis=(1, 2))
+    orientation, row, col = template.T
+    beliefs = pools(len(template), pool, field.dtype)
+    inner(beliefs)[:] = views[orientation, row - pool // 2, col - pool // 2]
+    return beliefs

@@ -1,0 +1,160 @@
+"""Say and draw which features, at which shifts, explain which pixels of an image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from finetti import MissingExtra
+from finetti.types import AnyArray, Bool, Float, Int
+from finetti.vision.rcn.evidence import Evidence, unaries
+from finetti.vision.rcn.features import ORIENTATIONS
+from finetti.vision.rcn.loops import Placement, place
+from finetti.vision.rcn.template import Template
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+CLAIM = 6.0  # pixels of the enlarged image within which a feature explains an edge
+HOPE = 0.7  # of a feature: what a hidden place is expected to show, so that none flees from there
+
+
+class Sight(Enum):
+    """Say what the image shows where a feature came to lie."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    HIDDEN = "hidden"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Hold an image as the best learned shape explains it.
+
+    `features` are the shape's, (orientation, row, col) where they were learned, and `placement` how
+    they shift. `sights` says of each what the image shows there, and `points` are the image's own
+    features. Places are pixels of the enlarged image with its margin; `places` gives them in pixels
+    of the image.
+    """
+
+    image: Float[AnyArray, "row col"]
+    hidden: Bool[AnyArray, "row col"] | None
+    label: object
+    upsampling: int
+    margin: int
+    template: Template
+    placement: Placement
+    sights: tuple[Sight, ...]
+    points: Int[AnyArray, "point 3"]
+
+    @property
+    def places(self) -> Float[AnyArray, "feature 2"]:
+        """Return where the features came to lie, (row, col) in pixels of the image."""
+        return self._in_image(self.template.features[:, 1:] + self.placement.shifts)
+
+    @property
+    def explained(self) -> Int[AnyArray, " point"]:
+        """Return for each of the image's features which of the shape's explains it, -1 for none.
+
+        It is the nearest that is present, of the same orientation or one next to it, within
+        `CLAIM` pixels of the enlarged image.
+        """
+        turn, places = self.template.features[:, 0], self._placed
+        apart = np.linalg.norm(self.points[:, None, 1:] - places, axis=-1)
+        off = np.abs(self.points[:, None, 0] - turn) % ORIENTATIONS
+        alike = np.minimum(off, ORIENTATIONS - off) <= 1
+        present = np.array([sight is Sight.PRESENT for sight in self.sights], bool)
+        apart = np.where(alike & present & (apart <= CLAIM), apart, np.inf)
+        nearest = apart.argmin(1)
+        return np.where(np.isfinite(apart.min(1)), nearest, -1)
+
+    def count(self, sight: Sight) -> int:
+        """Return how many features are present, absent or hidden."""
+        return self.sights.count(sight)
+
+    def __str__(self) -> str:
+        """Say in a few sentences what explains the image, and what is left over."""
+        n, shifts = len(self.sights), np.linalg.norm(self.placement.shifts, axis=1)
+        left = int((self.explained < 0).sum())
+        hidden = self.count(Sight.HIDDEN)
+        lines = [
+            f"{self.label}: {self.count(Sight.PRESENT)} of {n} features are present"
+            + (f", {hidden} hidden" if hidden else "")
+            + f"; {self.count(Sight.ABSENT)} absent.",
+            f"Features shift by {np.median(shifts) / self.upsampling:.1f} pixels (median), "
+            f"{shifts.max() / self.upsampling:.1f} at most.",
+            f"{left} of the image's {len(self.points)} edge pixels are not explained.",
+        ]
+        if self.placement.violated:
+            lines.append(
+                f"{self.placement.violated} of {len(self.template.edges)} bounds between "
+                "neighbours are broken: the messages found no shape that keeps them all."
+            )
+        return "\n".join(lines)
+
+    def picture(self, axes: Axes | None = None) -> Axes:
+        """Draw the features where they came to lie on the image, with how each has shifted.
+
+        Present ones are green, absent red and hidden ones, the reconstructed contour, blue; edges
+        of the graph are thin lines, and a dot marks what no feature explains.
+        """
+        try:
+            import matplotlib.pyplot as plt
+            from matplotlib.collections import LineCollection
+        except ImportError as error:
+            raise MissingExtra.needed("matplotlib", "vision", "a picture") from error
+        if axes is None:
+            _, axes = plt.subplots(figsize=(5, 5), layout="constrained")
+        axes.imshow(self.image, cmap="gray_r", vmin=0, vmax=255, alpha=0.35)
+        if self.hidden is not None:
+            axes.contourf(self.hidden, levels=[0.5, 1], colors="0.6", alpha=0.5)
+        places = self.places[:, ::-1]
+        axes.add_collection(LineCollection(list(places[self.template.edges]), colors="0.7", lw=0.6))
+        home = self._in_image(self.template.features[:, 1:])[:, ::-1]
+        axes.add_collection(LineCollection(list(np.stack([home, places], 1)), colors="C1", lw=0.6))
+        loose = self._in_image(self.points[self.explained < 0, 1:])[:, ::-1]
+        axes.plot(*loose.T, ".", color="0.4", ms=2)
+        angle = 2 * np.pi * self.template.features[:, 0] / ORIENTATIONS
+        along = np.stack([-np.sin(angle), np.cos(angle)], -1)  # an edge runs across its gradient
+        for sight, colour in zip(Sight, ("C2", "C3", "C0"), strict=True):
+            chosen = np.array([s is sight for s in self.sights], bool)
+            strokes = np.stack([places - 0.7 * along, places + 0.7 * along], 1)[chosen]
+            axes.add_collection(LineCollection(list(strokes), colors=colour, lw=2))
+        axes.set_title(f"{self.label}: {self.count(Sight.PRESENT)} of {len(self.sights)} present")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        return axes
+
+    @property
+    def _placed(self) -> Int[AnyArray, "feature 2"]:
+        return self.template.features[:, 1:] + self.placement.shifts
+
+    def _in_image(self, places: AnyArray) -> Float[AnyArray, "place 2"]:
+        return (places - self.margin + 0.5) / self.upsampling - 0.5
+
+
+def sights(field: Int[AnyArray, "orientation row col"], places: AnyArray) -> tuple[Sight, ...]:
+    """Return what the evidence shows at each (orientation, row, col)."""
+    kinds = {1: Sight.PRESENT, 0: Sight.ABSENT, -1: Sight.ABSENT}
+    return tuple(kinds[int(value)] for value in field[tuple(places.T)])
+
+
+def explain(
+    template: Template, evidence: Evidence, pool: int
+) -> tuple[Template, Placement, tuple[Sight, ...], Int[AnyArray, "point 3"]]:
+    """Place a template's features in an image, and say what the image shows there."""
+    seen = evidence.field()
+    hoped = seen.astype(np.float32)
+    if evidence.hidden is not None:
+        hoped[:, evidence.hidden] = HOPE
+    placement = place(template, unaries(hoped, template.features, pool))
+    places = template.features.copy()
+    places[:, 1:] += placement.shifts
+    shown = list(sights(seen, places))
+    if evidence.hidden is not None:
+        for i in np.flatnonzero(evidence.hidden[tuple(places[:, 1:].T)]):
+            shown[i] = Sight.HIDDEN
+    return template, placement, tuple(shown), evidence.points

@@ -1,0 +1,87 @@
+"""Match many templates with one image, or one template with many images, by tree max-product."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from finetti.types import AnyArray, DType, Float, Int
+from finetti.vision.rcn.evidence import unaries
+from finetti.vision.rcn.messages import Forest, Step, collect, inner, spanning_forest
+from finetti.vision.rcn.template import Template
+
+TOGETHER = 100  # templates whose messages are passed in one piece, which bounds the memory
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Hold templates laid end to end, so that one pass of messages matches them all."""
+
+    features: Int[AnyArray, "feature 3"]
+    sizes: Int[AnyArray, " template"]
+    forest: Forest
+
+    @staticmethod
+    def of(templates: Sequence[Template]) -> Bank:
+        """Lay templates end to end; each has at least one feature."""
+        sizes = np.array([len(t.features) for t in templates])
+        starts = np.cumsum(sizes) - sizes
+        edges = np.concatenate([t.edges + s for t, s in zip(templates, starts, strict=True)])
+        radii = np.concatenate([t.radii for t in templates])
+        features = np.concatenate([t.features for t in templates])
+        return Bank(features, sizes, spanning_forest(sizes.tolist(), edges, radii))
+
+
+def lay(templates: Sequence[Template]) -> tuple[Bank, ...]:
+    """Divide templates among banks."""
+    return tuple(Bank.of(templates[i : i + TOGETHER]) for i in range(0, len(templates), TOGETHER))
+
+
+def match(
+    bank: Bank, field: Int[AnyArray, "orientation row col"], pool: int
+) -> Float[AnyArray, " template"]:
+    """Return for each template the best agreement with an image, features present less absent.
+
+    The best is over shifts that the edges of the template's spanning tree allow, and is divided by
+    the number of features: 1 where all are present.
+    """
+    beliefs = unaries(field.astype(_whole(int(bank.sizes.max()))), bank.features, pool)
+    collect(bank.forest, beliefs)
+    return inner(beliefs[bank.forest.roots]).max((1, 2)) / bank.sizes
+
+
+def match_each(
+    template: Template, fields: Iterable[Int[AnyArray, "orientation row col"]], pool: int
+) -> Float[AnyArray, " image"]:
+    """Return the best agreement of one template with each of several images."""
+    n = len(template.features)
+    one = Bank.of([template])
+    found: list[AnyArray] = [np.zeros(0)]
+    each = (unaries(field.astype(_whole(n)), one.features, pool) for field in fields)
+    while some := list(islice(each, TOGETHER)):
+        beliefs = np.stack(some, 1).reshape(n * len(some), *some[0].shape[1:])
+        copies = _copies(one.forest, len(some))
+        collect(copies, beliefs)
+        found.append(inner(beliefs[copies.roots]).max((1, 2)) / n)
+    return np.concatenate(found)
+
+
+def _copies(forest: Forest, n: int) -> Forest:
+    """Return `n` copies of a forest: node i of copy j has the number i n + j."""
+    steps = tuple(
+        Step(s.radius, _numbers(s.sources, n), _numbers(s.targets, n)) for s in forest.upward
+    )
+    parents = _numbers(forest.parents, n)
+    return Forest(_numbers(forest.roots, n), parents, steps, np.repeat(forest.inside, n))
+
+
+def _numbers(nodes: Int[AnyArray, " node"], n: int) -> Int[AnyArray, " copy"]:
+    return (nodes[:, None] * n + np.arange(n)).reshape(-1)
+
+
+def _whole(largest: int) -> DType:
+    """Choose the smallest whole numbers that hold the beliefs of a template of so many features."""
+    return np.int8 if largest < np.iinfo(np.int8).max else np.int16

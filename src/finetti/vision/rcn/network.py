@@ -1,0 +1,173 @@
+"""Recognise shapes from a few examples of each, by the Recursive Cortical Network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from finetti import DataError
+from finetti.types import AnyArray, Float
+from finetti.vision.rcn.evidence import Evidence, see
+from finetti.vision.rcn.explanation import Explanation, explain
+from finetti.vision.rcn.matching import Bank, lay, match, match_each
+from finetti.vision.rcn.template import Template, learn
+
+FILTER = 10  # pixels that a filter reaches to each side
+BRIGHTEST = 255
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Hold what was learned from one image: its evidence, and the template of its features."""
+
+    label: object
+    evidence: Evidence
+    template: Template
+
+
+@dataclass(frozen=True)
+class RCN:
+    """Recognise shapes from a few examples of each, and say what explains what.
+
+    Every training image becomes a template: oriented contour features, each free to shift within a
+    pool, whose neighbours' shifts may differ only so much. An image is recognised by max-product
+    inference both ways: how well the best shifts of a template find its features in the image, and
+    how well those of the image's own template find its features in the training image. The two
+    agreements, each 1 at best, are summed, and the best sum's label wins.
+
+    `pool` is the side of a pool in pixels of the enlarged image, an odd number. `upsampling` is how
+    many times images are enlarged. `candidates` is how many templates, the best of the first way,
+    are also tried the second way.
+
+    George et al. 2017, "A generative vision model that trains with high data efficiency and breaks
+    text-based CAPTCHAs", Science 358 (6368).
+
+    >>> images = np.zeros((2, 28, 28))
+    >>> images[0, 4:24, 13:15] = images[1, 13:15, 4:24] = 255  # an upright and a level stroke
+    >>> rcn = RCN().fit(images, ["upright", "level"])
+    >>> leaning = np.zeros((28, 28))
+    >>> leaning[4:14, 13:15] = leaning[14:24, 14:16] = 255
+    >>> rcn.predict(leaning[None])
+    array(['upright'], dtype='<U7')
+    """
+
+    pool: int = 41
+    upsampling: int = 4
+    candidates: int = 100
+    shapes: tuple[Shape, ...] = field(default=(), repr=False)
+    banks: tuple[Bank, ...] = field(default=(), repr=False)
+
+    def fit(self, images: AnyArray, labels: AnyArray | Sequence[object]) -> RCN:
+        """Return the network that has learned one template from each image.
+
+        `images` are bright shapes on a dark ground, (image, row, col) from 0 to 255; `labels` one
+        to each. Raises DataError for images of another shape or range, or without a contour.
+        """
+        if self.pool % 2 == 0 or self.pool < 3:
+            raise DataError(f"pool is {self.pool}; give an odd number of pixels, 3 or more")
+        images = _checked(images)
+        labels = np.asarray(labels)
+        if labels.shape != images.shape[:1]:
+            raise DataError(
+                f"labels have shape {labels.shape}, images {images.shape}; give one label an image"
+            )
+        shapes = []
+        for i, (image, label) in enumerate(zip(images, labels, strict=True)):
+            evidence = self._see(image, None)
+            if not len(evidence.points):
+                raise DataError(f"image {i} (label {label}) has no contour; leave it out")
+            shapes.append(Shape(label, evidence, learn(evidence.points)))
+        return replace(self, shapes=tuple(shapes), banks=lay([s.template for s in shapes]))
+
+    def agreement(
+        self, image: AnyArray, hidden: AnyArray | None = None
+    ) -> Float[AnyArray, " shape"]:
+        """Return how well each learned shape and an image explain each other, 2 at best.
+
+        `hidden` says which pixels are covered, so that nothing is known there. Shapes that are no
+        candidates have minus infinity.
+        """
+        evidence = self._seen(image, hidden)
+        seen = evidence.field()
+        forward = np.concatenate([match(bank, seen, self.pool) for bank in self.banks])
+        if not len(evidence.points):
+            return forward
+        best = np.argsort(-forward, kind="stable")[: self.candidates]
+        own = learn(evidence.points)
+        total = np.full(len(forward), -np.inf)
+        total[best] = forward[best] + match_each(
+            own, (self.shapes[i].evidence.field() for i in best), self.pool
+        )
+        return total
+
+    def predict(
+        self,
+        images: AnyArray,
+        hidden: AnyArray | None = None,
+    ) -> AnyArray:
+        """Return the label of each image; `hidden` says which pixels of each are covered."""
+        images = _checked(images)
+        masks = [None] * len(images) if hidden is None else list(hidden)
+        if len(masks) != len(images):
+            raise DataError(f"{len(masks)} masks for {len(images)} images; give one an image")
+        best = [
+            int(self.agreement(image, mask).argmax())
+            for image, mask in zip(images, masks, strict=True)
+        ]
+        return np.array([shape.label for shape in self.shapes])[best]
+
+    def score(self, images: AnyArray, labels: AnyArray | Sequence[object]) -> float:
+        """Return the share of images whose label is predicted."""
+        return float(np.mean(self.predict(images) == np.asarray(labels)))
+
+    def explain(self, image: AnyArray, hidden: AnyArray | None = None) -> Explanation:
+        """Say which features of the best shape, at which shifts, explain which pixels."""
+        evidence = self._seen(image, hidden)
+        shape = self.shapes[int(self.agreement(image, hidden).argmax())]
+        found = explain(shape.template, evidence, self.pool)
+        return Explanation(
+            np.asarray(image, float), hidden, shape.label, self.upsampling, self._margin, *found
+        )
+
+    @property
+    def _margin(self) -> int:
+        """Return the pixels around an enlarged image that pools and filters may reach into."""
+        return self.pool // 2 + 2 * FILTER
+
+    def _see(self, image: AnyArray, hidden: AnyArray | None) -> Evidence:
+        return see(image, self.upsampling, self._margin, hidden)
+
+    def _seen(self, image: AnyArray, hidden: AnyArray | None) -> Evidence:
+        """Find an image's features, or say why it cannot be recognised."""
+        if not self.shapes:
+            raise DataError(
+                "this RCN has learned nothing; use what `RCN().fit(images, labels)` returns"
+            )
+        image = _checked(np.asarray(image)[None])[0]
+        if hidden is not None and np.shape(hidden) != image.shape:
+            raise DataError(
+                f"hidden has shape {np.shape(hidden)}, the image {image.shape}; "
+                "say of each pixel whether it is hidden"
+            )
+        evidence = self._see(image, None if hidden is None else np.asarray(hidden, bool))
+        learned = self.shapes[0].evidence.shape
+        if evidence.shape != learned:
+            size = tuple((n - 2 * self._margin) // self.upsampling for n in learned)
+            raise DataError(
+                f"the image has shape {image.shape}, those learned {size}; bring it to that shape"
+            )
+        return evidence
+
+
+def _checked(images: AnyArray) -> Float[AnyArray, "image row col"]:
+    """Return images as numbers from 0 to 255, or say what is wrong with them."""
+    images = np.asarray(images, float)
+    if images.ndim != 3 or not images.size:
+        raise DataError(f"images have shape {images.shape}; give (image, row, col), at least one")
+    if not np.isfinite(images).all() or images.min() < 0 or images.max() > BRIGHTEST:
+        raise DataError("images have values outside 0 to 255; scale them to that range")
+    if 0 < images.max() <= 1:
+        raise DataError("images run from 0 to 1 only; multiply them by 255")
+    return images

@@ -1,0 +1,129 @@
+"""Hold the network to what must follow when it has learned, and to its figures when given time."""
+
+from pathlib import Path
+from time import process_time
+
+import numpy as np
+import pytest
+
+import finetti as ft
+from finetti.vision import RCN, Sight
+
+ROOT = Path(__file__).parents[2]
+with np.load(ROOT / "tests" / "data" / "digits.npz") as held:
+    DIGITS = {name: held[name] for name in held}
+IMAGES, LABELS = DIGITS["train_images"], DIGITS["train_labels"]
+
+
+@pytest.fixture(scope="module")
+def network():
+    return RCN().fit(IMAGES, LABELS)
+
+
+def test_what_was_learned_agrees_wholly_with_itself(network):
+    for i in (0, 17, 42):
+        agreement = network.agreement(IMAGES[i])
+        assert agreement[i] == 2
+        assert agreement.argmax() == i
+
+
+def test_a_shifted_image_agrees_wholly_still(network):
+    moved = np.roll(IMAGES[17], (2, -3), (0, 1))
+    assert network.agreement(moved)[17] == 2
+    explanation = network.explain(moved)
+    assert (explanation.placement.shifts == (8, -12)).all()
+    assert explanation.label == LABELS[17]
+
+
+def test_few_examples_teach_digits(network):
+    right = network.predict(DIGITS["test_images"]) == DIGITS["test_labels"]
+    # 92.5% on the whole held-out set: here no less than it should be by 4 standard errors.
+    assert right.mean() >= 0.925 - 4 * np.sqrt(0.925 * 0.075 / len(right))
+
+
+def test_the_order_of_examples_does_not_matter(network):
+    order = np.random.default_rng(0).permutation(len(IMAGES))
+    other = RCN().fit(IMAGES[order], LABELS[order])
+    image = DIGITS["test_images"][5]
+    np.testing.assert_array_equal(other.agreement(image), network.agreement(image)[order])
+
+
+def test_labels_may_be_words():
+    words = np.array(["zero", "one"])[[0, 1]]
+    network = RCN().fit(IMAGES[[0, 5]], words)
+    assert list(network.predict(IMAGES[[5, 0]])) == ["one", "zero"]
+
+
+def test_an_explanation_accounts_for_every_feature(network):
+    explanation = network.explain(IMAGES[42])
+    assert explanation.placement.violated == 0
+    assert explanation.placement.converged
+    assert (explanation.placement.shifts == 0).all()
+    assert explanation.count(Sight.PRESENT) == len(explanation.sights)
+    assert str(explanation).startswith(f"8: {len(explanation.sights)} of")
+    assert (explanation.explained >= 0).mean() > 0.95
+    height, width = IMAGES[42].shape
+    assert ((explanation.places > -2) & (explanation.places < (height + 1, width + 1))).all()
+
+
+def test_a_picture_is_drawn_on_the_axes_given(network):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    figure, axes = plt.subplots()
+    assert network.explain(IMAGES[42]).picture(axes) is axes
+    assert len(axes.collections) == 5  # edges, shifts, and features of three kinds
+    plt.close(figure)
+
+
+def test_a_hidden_part_is_reconstructed_where_it_is(network):
+    hidden = np.zeros((28, 28), bool)
+    hidden[15:] = True
+    covered = np.where(hidden, 0, IMAGES[42])
+    assert network.predict(covered[None], hidden[None])[0] == 8
+    explanation = network.explain(covered, hidden)
+    lower = [sight is Sight.HIDDEN for sight in explanation.sights]
+    assert 0.2 < np.mean(lower) < 0.9
+    truth = network.shapes[42].template
+    if explanation.template is truth:
+        assert (np.abs(explanation.placement.shifts) <= 2).all()
+    assert explanation.count(Sight.ABSENT) == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda n: RCN().predict(IMAGES[:1]), "has learned nothing"),
+        (lambda n: n.predict(IMAGES[0]), r"shape \(28, 28\)"),
+        (lambda n: n.predict(IMAGES[:1] / 255.0), "multiply them by 255"),
+        (lambda n: n.predict(IMAGES[:1, :20]), r"shape \(20, 28\), those learned \(28, 28\)"),
+        (lambda n: n.explain(IMAGES[0], np.zeros((9, 9), bool)), r"hidden has shape \(9, 9\)"),
+        (lambda n: n.predict(IMAGES[:2], np.zeros((1, 28, 28), bool)), "1 masks for 2 images"),
+        (lambda n: RCN().fit(IMAGES, LABELS[:3]), "one label an image"),
+        (lambda n: RCN().fit(IMAGES[:1] * 0, LABELS[:1]), "image 0 .* has no contour"),
+        (lambda n: RCN().fit(IMAGES - 300.0, LABELS), "outside 0 to 255"),
+        (lambda n: RCN(pool=40).fit(IMAGES, LABELS), "pool is 40"),
+    ],
+)
+def test_refusals_say_what_to_do(network, call, message):
+    with pytest.raises(ft.DataError, match=message):
+        call(network)
+
+
+def test_an_empty_image_is_still_answered(network):
+    assert network.predict(np.zeros((1, 28, 28)))[0] in range(10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "figure"), [(1, 0.65), (5, 0.84), (10, 0.87), (100, 0.98)])
+def test_held_out_digits_meet_the_figures(n, figure):
+    data = ROOT / "benchmarks" / "data" / "mnist_subset.npz"
+    if not data.exists():
+        pytest.skip("the benchmarks' digits are not here")
+    with np.load(data) as held:
+        first = np.concatenate([np.arange(n) + 100 * c for c in range(10)])
+        network = RCN().fit(held["train_images"][first], held["train_labels"][first])
+        images, labels = held["test_images"][5::10], held["test_labels"][5::10]
+    began = process_time()
+    right = network.predict(images) == labels
+    assert process_time() - began < 0.5 * len(images)
+    # The figure must not be out of reach by 4 standard errors of so many images.
+    assert right.mean() >= figure - 4 * np.sqrt(figure * (1 - figure) / len(right))

@@ -1,0 +1,37 @@
+"""Run the command that recognises images, as a user does."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import finetti as ft
+from finetti.cli.commands import app
+
+DIGITS = Path(__file__).parents[1] / "data" / "digits.npz"
+
+
+@pytest.fixture
+def files(tmp_path):
+    with np.load(DIGITS) as held:
+        learned = {"images": held["train_images"][::5], "labels": held["train_labels"][::5]}
+    np.savez(tmp_path / "learned.npz", **learned)
+    np.savez(tmp_path / "asked.npz", images=learned["images"][:2], labels=learned["labels"][:2])
+    return tmp_path
+
+
+def test_images_are_recognised_and_drawn(files):
+    names = [str(files / name) for name in ("learned.npz", "asked.npz", "pictures")]
+    run = CliRunner().invoke(app, ["vision", *names[:2], "--out", names[2]])
+    assert run.exit_code == 0, run.output
+    assert "2 of 2 are as labelled" in run.output
+    assert sorted(path.name for path in Path(names[2]).iterdir()) == ["0.png", "1.png"]
+
+
+def test_what_a_file_lacks_is_said(files):
+    np.savez(files / "bare.npz", images=np.zeros((1, 28, 28)))
+    arguments = ["vision", str(files / "bare.npz"), str(files / "asked.npz")]
+    run = CliRunner().invoke(app, arguments)
+    assert isinstance(run.exception, ft.DataError)
+    assert "has no `labels`; it holds images" in str(run.exception)
