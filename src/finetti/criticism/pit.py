@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finetti.posterior.advise import PARETO_LIMIT
 from finetti.posterior.diagnose import quiet
+from finetti.posterior.illnesses.sampler import PARETO_LIMIT
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -95,7 +95,7 @@ def held_out(posterior: Posterior) -> Section | None:
         rows = [
             [
                 Cell(labels[i]),
-                _number(values[i]),
+                _number(float(values[i])),
                 Cell(f"{k[i]:.2f}", float(k[i]), bool(k[i] > scores.good_k)),
             ]
             for i in np.argsort(values)[:LOWEST]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -111,7 +111,7 @@ def _grouped(posterior: Posterior) -> Iterator[str]:
     rows = _row_dimensions(posterior)
     draws = posterior.tree["posterior"].dataset
     for name in posterior.names:
-        dims: Sequence[str] = draws[name].dims[2:]
+        dims = draws[name].dims[2:]
         if len(dims) == 1 and dims[0] not in rows and draws[name].shape[2] >= FEWEST:
             yield name
 
@@ -134,6 +134,6 @@ def worst(posterior: Posterior, most: int) -> list[str]:
     moving = [row for row in single if summary.loc[row, "sd"] > 0]
     others = summary.drop(index=single)
     others = others[others["sd"] > 0]
-    rhat = others["r_hat"].where(np.isfinite(others["r_hat"]), RHAT_LIMIT)
-    ranked = list(others.index[np.argsort(-rhat.to_numpy(), kind="stable")])
+    rhat = np.asarray(others["r_hat"], float)
+    ranked = list(others.index[np.argsort(-np.nan_to_num(rhat, nan=RHAT_LIMIT), kind="stable")])
     return [*moving, *ranked][:most]
