@@ -55,8 +55,9 @@ def test_without_an_intervention_the_draws_stay(posterior):
 
 
 def test_members_can_be_set_apart_and_on_new_rows(posterior):
-    apart = ft.predict(ft.intervene(posterior, {"treated": [0, 0, 1, 1, 1]}))
-    assert apart["posterior_predictive"]["treated"][0, 0].values.tolist() == [0, 0, 1, 1, 1]
+    apart = ft.intervene(posterior.model, {"treated": [0, 0, 1, 1, 1]}).trace(0)
+    assert apart["treated"].value.tolist() == [0, 0, 1, 1, 1]
+    assert apart["treated"].kind == "deterministic"
     everyone = ft.predict(ft.intervene(posterior, treated=0), {"n": 9})
     assert everyone["predictions"]["y"].shape == (*SHAPE, 9)
     assert abs(exact.z_mean(everyone["predictions"]["y"].values, 0.0)) < 4
@@ -71,15 +72,6 @@ def test_a_latent_variable_is_set_in_a_model_or_a_run_that_takes_its_model(poste
     alone = ft.Posterior(posterior.tree)
     tree = ft.predict(alone.of(changed))
     assert abs(exact.z_mean(tree["posterior_predictive"]["y"].values[..., 0], -1.0)) < 4
-
-
-def test_an_intervention_takes_its_term_from_the_density():
-    model = trial(2, np.zeros(2)).condition(treated=np.array([0, 1]))
-    sites = ft.intervene(model, treated=1).trace(0)
-    assert sites["treated"].kind == "deterministic"
-    parents = ft.intervene(model, treated=1).graph().parents
-    assert parents["treated"] == ()
-    assert "treated" in parents["mediator"]
 
 
 def test_names_and_shapes_are_checked_at_once(posterior):

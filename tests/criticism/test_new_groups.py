@@ -66,7 +66,9 @@ def test_a_new_group_stands_at_the_mean_of_the_population(posterior):
     assert abs(exact.z_sd(found["y"].values[..., 1], np.sqrt(0.25 + 1))) < 4
 
 
-@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize(
+    "frame", [pd.DataFrame, pytest.param(pl.DataFrame, marks=pytest.mark.slow)]
+)
 def test_data_frames_are_taken_in_any_order_of_labels(posterior, frame):
     rows = frame({"floor": [0.0, 1.0], "county": ["Pine", "Cook"], "note": ["a", "b"]})
     mean = ft.predict(posterior, rows)["predictions"]["mean"]
@@ -191,19 +193,27 @@ def families(group, scale):
         ft.sample("y", ft.Normal(both[group, 0], 1.0))
 
 
-def test_the_population_of_other_families():
-    names = ft.groups(["p", "q"])
+def of_families():
     draws = {"both": np.zeros((*SHAPE, 2, 2)), "skewed": np.full((*SHAPE, 2), 0.5)}
     draws["heavy"] = np.zeros((*SHAPE, 2))
-    posterior = exact.posterior(families(names, 0).condition(y=np.zeros(2)), **draws)
+    model = families(ft.groups(["p", "q"]), 0).condition(y=np.zeros(2))
+    return exact.posterior(model, **draws)
+
+
+@pytest.mark.slow
+def test_effects_that_belong_together_are_drawn_together():
     rows = {"group": ["r", "p"]}
-    found = ft.predict(posterior, rows, new_groups="sample")["predictions"].sel(group="r")
+    found = ft.predict(of_families(), rows, new_groups="sample")["predictions"].sel(group="r")
     both = found["both"].values.reshape(-1, 2)
     for i, mean in enumerate((1.0, 5.0)):
         assert abs(exact.z_mean(both[:, i], mean)) < 4
-    products = (both[:, 0] - 1) * (both[:, 1] - 5)
-    assert abs(exact.z_mean(products, 0.6)) < 4
-    found = ft.predict(posterior, rows, new_groups="population")["predictions"].sel(group="r")
+        assert abs(exact.z_sd(both[:, i], np.sqrt(COVARIANCE[i, i]))) < 4
+    assert abs(exact.z_mean((both[:, 0] - 1) * (both[:, 1] - 5), 0.6)) < 4
+
+
+def test_the_mean_of_the_population_of_other_families():
+    rows = {"group": ["r", "p"]}
+    found = ft.predict(of_families(), rows, new_groups="population")["predictions"].sel(group="r")
     assert (found["both"] == [1.0, 5.0]).all()
     np.testing.assert_allclose(found["skewed"], 0.25, rtol=1e-12)
     assert (found["heavy"] == 4.0).all()

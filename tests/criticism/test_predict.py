@@ -102,6 +102,7 @@ def test_eight_schools_predicts_as_quadrature_does():
         assert abs(exact.z_sd(y, known["plugin_predictive"]["sd"][j])) < 4
 
 
+@pytest.mark.slow
 def test_a_mode_predicts_as_a_plug_in():
     posterior = ft.fit(measured(3, np.array([1.0, 2.0, 3.0])), ft.MAP(), progress=False)
     tree = ft.predict(posterior)
