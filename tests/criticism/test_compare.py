@@ -92,15 +92,11 @@ def test_weights_make_the_mixture_that_predicts_best():
 def elpd(scores: np.ndarray, discrete: bool = False, k: float = 0.1, first: float = 0) -> ft.Elpd:
     """Return scores as of a leave-one-out of normal numbers."""
     full = {"elpd": scores, "p": 0 * scores + 0.1, "mcse": 0 * scores, "pareto_k": 0 * scores + k}
-    held = xr.Dataset(
-        {
-            **{n: ("row", a) for n, a in full.items()},
-            "refitted": ("row", np.zeros(len(scores), bool)),
-        },
-        attrs={"points": "y"},
-    )
+    held = xr.Dataset({n: ("row", a) for n, a in full.items()}, attrs={"points": "y"})
+    held = held.assign(refitted=("row", scores > np.inf), sole=("row", scores > np.inf))
     data = {"y": first + np.arange(float(len(scores)))}
-    return ft.Elpd("m", "leave-one-out", np.arange(len(scores)), held, data, discrete, 0.7)
+    every = np.arange(len(scores))
+    return ft.Elpd("m", "leave-one-out", every, held, data, {"y": every}, discrete, 0.7)
 
 
 def said(**scores: np.ndarray) -> str:
@@ -166,7 +162,10 @@ def test_scores_made_in_other_ways_are_refused():
     parted = replace(one, method="2-fold cross-validation", folds=np.array([0, 1, 0, 1]))
     again = replace(parted, folds=np.array([0, 0, 1, 1]))
     assert ft.compare(parted, parted).table["diff"].tolist() == [0, 0]
-    with pytest.raises(ft.ModelError, match=r"scored differently \(folds\)"):
+    with pytest.raises(ft.ModelError, match="not with the same left out"):
         ft.compare(parted, again)
-    with pytest.raises(ft.ModelError, match="2-fold cross-validation and leave-one-out"):
-        ft.compare(parted, one)
+    with pytest.raises(ft.ModelError, match=r"a was scored by 2-fold .* and b by leave-one"):
+        ft.compare({"a": parted, "b": one})
+    grouped = replace(one, codes={"y": np.array([0, 0, 1, 2])})
+    with pytest.raises(ft.ModelError, match="not with the same left out"):
+        ft.compare(one, grouped)

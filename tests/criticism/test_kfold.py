@@ -17,7 +17,7 @@ from criticism.left_out import (
     grown,
     weighed,
 )
-from finetti.criticism.belonging import belonging
+from finetti.criticism.belonging import belonging, sole
 
 
 @cache
@@ -110,6 +110,18 @@ def grouped(observe) -> ft.Model:
         observe(group, theta, mu)
 
     return rows(LABELLED)
+
+
+def test_the_only_observations_of_groups_are_found():
+    assert np.flatnonzero(sole(grown(), "y", {"y": (len(TREE),)})).tolist() == [0, 1]
+
+    def observe(group, theta, mu):
+        with ft.plate("row", 6):
+            ft.sample("y", ft.Normal(theta[group], 1), obs=Y)
+        with ft.plate("group", group):
+            ft.sample("z", ft.Normal(theta, 1), obs=np.zeros(3))
+
+    assert not sole(grouped(observe), "y", {"y": (6,), "z": (3,)}).any()
 
 
 def test_observations_belong_to_the_members_that_bear_on_them():

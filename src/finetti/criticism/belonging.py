@@ -16,7 +16,7 @@ from finetti.structure.rewrites.discrete import follow
 from finetti.structure.scopes import NOBODY
 from finetti.structure.variables import Variable
 from finetti.structure.words import listed
-from finetti.types import Int
+from finetti.types import Bool, Int
 
 NOTHING = -1  # belongs to no member
 SEVERAL = -2  # depends on several members
@@ -47,8 +47,7 @@ def belonging(model: Model, plate: str, shapes: dict[str, tuple[int, ...]]) -> B
     if plate not in plates:
         listing = ", ".join(f"`{p}`" for p in plates) or "none"
         raise UnknownSite(f"model `{model.name}` has no plate `{plate}` (plates: {listing})")
-    with jax.enable_x64(True):
-        found = _members(model, plates[plate], shapes)
+    found = _members(_Trace.of(model), plates[plate], shapes)
     codes = {name: found[name] for name in shapes}
     for name, code in codes.items():
         if (code == SEVERAL).any():
@@ -69,26 +68,62 @@ def belonging(model: Model, plate: str, shapes: dict[str, tuple[int, ...]]) -> B
     return Belonging(plates[plate], codes, tuple(own) if latent.issuperset(own) else ())
 
 
+def sole(model: Model, site: str, shapes: dict[str, tuple[int, ...]]) -> Bool[np.ndarray, "..."]:
+    """Tell which observations of a site are the only ones of some group with an effect.
+
+    Without them nothing is left to say where the effect lies. Where the model is too large to
+    tell, none is.
+    """
+    alone = np.zeros(shapes[site], bool)
+    plates = {p.name: p for v in model.variables for p in v.plates if v.kind == "latent"}
+    try:
+        trace = _Trace.of(model)
+        for plate in plates.values():
+            found = _members(trace, plate, shapes)
+            codes = np.concatenate([found[name].ravel() for name in shapes])
+            counts = np.bincount(codes[codes >= 0], minlength=plate.size)
+            own = found[site]
+            alone |= (own >= 0) & (counts[np.maximum(own, 0)] == 1)
+    except ModelError:
+        return np.zeros(shapes[site], bool)
+    return alone
+
+
+@dataclass(frozen=True, eq=False)
+class _Trace:
+    """Hold which latent values each term of a model depends on, the values being numbered."""
+
+    model: Model
+    numbers: dict[str, np.ndarray]
+    terms: dict[str, np.ndarray]
+
+    @classmethod
+    def of(cls, model: Model) -> _Trace:
+        """Follow the latent values through the model's program."""
+        latent = [v for v in model.variables if v.kind == "latent"]
+        ends = np.cumsum([prod(v.shape) for v in latent], dtype=int)
+        numbers = {
+            v.name: np.arange(end - prod(v.shape), end, dtype=np.int32).reshape(v.shape)
+            for v, end in zip(latent, ends, strict=True)
+        }
+        with jax.enable_x64(True):
+            scopes, outputs = follow(model.plan(refused=AS_WRITTEN).program, numbers)
+        return cls(model, numbers, {n: scopes.read(t) for n, t in outputs.log_terms.items()})
+
+
 def _members(
-    model: Model, plate: Plate, shapes: dict[str, tuple[int, ...]]
+    trace: _Trace, plate: Plate, shapes: dict[str, tuple[int, ...]]
 ) -> dict[str, Int[np.ndarray, "..."]]:
     """Return the code of each element of each term, and of each latent value."""
-    program = model.plan(refused=AS_WRITTEN).program
-    latent = [v for v in model.variables if v.kind == "latent"]
-    ends = np.cumsum([prod(v.shape) for v in latent], dtype=int)
-    numbers = {
-        v.name: np.arange(end - prod(v.shape), end, dtype=np.int32).reshape(v.shape)
-        for v, end in zip(latent, ends, strict=True)
-    }
-    scopes, outputs = follow(program, numbers)
-    known = np.full(int(ends[-1]) if len(ends) else 0, NOTHING)
+    numbers = trace.numbers
+    known = np.full(sum(n.size for n in numbers.values()), NOTHING)
     found = {}
-    for v in model.variables:
-        if v.name not in outputs.log_terms:
+    for v in trace.model.variables:
+        if v.name not in trace.terms:
             continue
         own = _along(v, plate)
         if own is None:
-            ids = scopes.read(outputs.log_terms[v.name])
+            ids = trace.terms[v.name]
             code = _united(np.where(ids == NOBODY, NOTHING, known[np.where(ids == NOBODY, 0, ids)]))
             own = _fitted(code, shapes.get(v.name, v.shape))
         found[v.name] = own

@@ -242,9 +242,10 @@ def _agree(a: str, first: Elpd, b: str, second: Elpd) -> None:
     if len(first.observed) != len(second.observed):
         names = [", ".join(f"`{n}`" for n in e.observed) for e in (first, second)]
         raise ModelError(f"{a} scores {names[0]} and {b} {names[1]}: they are other observations")
-    if first.method != second.method or not np.array_equal(first.folds, second.folds):
-        how = f"{first.method} and {second.method}" if first.method != second.method else "folds"
+    pairs = zip(first.codes.values(), second.codes.values(), strict=True)
+    alike = all(np.array_equal(x, y) for x, y in pairs)
+    if not alike or not np.array_equal(first.folds, second.folds):
         raise ModelError(
-            f"{a} and {b} were scored differently ({how}): leave out the same for each, with the "
-            f"same seed"
+            f"{a} was scored by {first.method} and {b} by {second.method}, and not with the same "
+            f"left out at a time: do for both the same, with the same seed"
         )

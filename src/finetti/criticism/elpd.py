@@ -25,9 +25,11 @@ class Elpd:
     point, flat, with which others. `scores` has the dims of the points, observations or groups of
     them, and the variables `elpd`, the log predictive density of a point given the data without
     its fold; `p`, how much larger it is given all data; `mcse`, the Monte-Carlo standard error of
-    `elpd`; `refitted`, whether the model was fitted without the point; and `pareto_k`, that of
-    importance sampling, which is not to be trusted above `good_k`, NaN where none was tried.
-    `observed` holds the data by site, `discrete` tells whether scores are log probabilities.
+    `elpd`; `refitted`, whether the model was fitted without the point. Where it was not, importance
+    sampling is not to be trusted where `pareto_k` is above `good_k`, or where the point is `sole`:
+    the only one of its group, whose effect nothing else tells of.
+    `observed` holds the data by site and `codes` the point that each observation belongs to, -1
+    for none; `discrete` tells whether scores are log probabilities.
 
     Vehtari, Gelman & Gabry 2017; Vehtari, Simpson, Gelman, Yao & Gabry 2024.
     """
@@ -37,6 +39,7 @@ class Elpd:
     folds: np.ndarray
     scores: xr.Dataset
     observed: Mapping[str, np.ndarray]
+    codes: Mapping[str, np.ndarray]
     discrete: bool
     good_k: float
 
@@ -73,10 +76,11 @@ class Elpd:
     @property
     def unreliable(self) -> list[str]:
         """Return the labels of the points whose score is not to be trusted."""
-        k, again, error = (
-            self.scores[name].to_numpy().ravel() for name in ("pareto_k", "refitted", "mcse")
+        k, again, alone, error = (
+            self.scores[name].to_numpy().ravel()
+            for name in ("pareto_k", "refitted", "sole", "mcse")
         )
-        return self._labels(~again & ~(k <= self.good_k) | ~(error <= IMPRECISE))
+        return self._labels(~again & (~(k <= self.good_k) | alone) | ~(error <= IMPRECISE))
 
     def _labels(self, chosen: np.ndarray) -> list[str]:
         dims = self.scores["elpd"].dims
@@ -97,13 +101,14 @@ class Elpd:
         if again:
             said.append(
                 f"The model was fitted without each of {named(again)}, where importance sampling "
-                f"would have failed (k-hat above {self.good_k:.2f})."
+                f"is not to be trusted (k-hat above {self.good_k:.2f}, or all there is of a group)."
             )
         if bad:
             remedy = ", raise refits=, or use ft.kfold" if self.method == "leave-one-out" else ""
             said.append(
                 f"The score of {named(bad)} is not to be trusted (k-hat above {self.good_k:.2f}, "
-                f"or Monte-Carlo standard error above {IMPRECISE}): take more draws{remedy}."
+                f"all there is of a group, or Monte-Carlo standard error above {IMPRECISE}): take "
+                f"more draws{remedy}."
             )
         return said
 

@@ -54,15 +54,21 @@ def observed_site(model: Model, of: str | None) -> Variable:
     return next(iter(found.values()))
 
 
-def pointwise(posterior: Posterior, v: Variable) -> xr.DataArray:
+def pointwise(likelihood: xr.Dataset, v: Variable) -> xr.DataArray:
     """Return each observation's log probability at each draw; refuse a site that is but one."""
-    found = posterior.log_likelihood()[dotted(v.name)]
+    found = likelihood[dotted(v.name)]
     if found.ndim == 2:
         raise ModelError(
             f"site `{v.name}` is one observation of shape {v.shape}: nothing is left to predict "
             f"it from; observe its parts in a plate"
         )
     return found
+
+
+def shapes_of(likelihood: xr.Dataset, model: Model) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each site's observations, an event being one."""
+    names = [v.name for v in model.variables if v.kind == "observed"]
+    return {name: likelihood[dotted(name)].shape[2:] for name in names}
 
 
 def fit_without(posterior: Posterior, left: Mapping[str, np.ndarray], number: int) -> Posterior:

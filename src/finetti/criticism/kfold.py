@@ -23,6 +23,7 @@ from finetti.criticism.held_out import (
     known_model,
     observed_site,
     pointwise,
+    shapes_of,
 )
 from finetti.errors import ModelError
 from finetti.language.dims import groups
@@ -91,8 +92,8 @@ def kfold(
         for i in chosen:
             elpd[i], error[i] = average(found[:, :, i])
             p[i] = average(inside[:, :, i])[0] - elpd[i]
-    none, every = np.full(many, np.nan), np.full(many, True)
-    scores = {"elpd": elpd, "p": p, "mcse": error, "pareto_k": none, "refitted": every}
+    scores = {"elpd": elpd, "p": p, "mcse": error, "pareto_k": np.full(many, np.nan)}
+    scores |= {"refitted": np.full(many, True), "sole": np.full(many, False)}
     observed = [v for v in model.variables if v.name in points.codes]
     return Elpd(
         model.name,
@@ -100,6 +101,7 @@ def kfold(
         fold,
         points.labelled(scores),
         {v.name: np.asarray(v.data) for v in observed},
+        points.codes,
         all(v.discrete for v in observed),
         highest_k(inside.shape[0] * inside.shape[1]),
     )
@@ -163,14 +165,12 @@ def _points(
     import xarray as xr
 
     if isinstance(by, str):
-        likelihood = posterior.log_likelihood()
-        names = [v.name for v in model.variables if v.kind == "observed"]
-        found = belonging(model, by, {n: likelihood[dotted(n)].shape[2:] for n in names})
+        found = belonging(model, by, shapes_of(posterior.log_likelihood(), model))
         members = found.plate.coordinate()
         labels = xr.DataArray(np.zeros(len(members)), {dotted(by): members}, (dotted(by),))
         return Points(by, found.codes, labels, found.own)
     v = observed_site(model, of)
-    one = pointwise(posterior, v)[0, 0].drop_vars(("chain", "draw"))
+    one = pointwise(posterior.log_likelihood(), v)[0, 0].drop_vars(("chain", "draw"))
     if by is None:
         return Points(v.name, {v.name: np.arange(one.size).reshape(one.shape)}, one, grouped=False)
     column = groups(by)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from finetti.criticism.belonging import sole
 from finetti.criticism.elpd import Elpd
 from finetti.criticism.held_out import (
     average,
@@ -19,6 +20,7 @@ from finetti.criticism.held_out import (
     known_model,
     observed_site,
     pointwise,
+    shapes_of,
 )
 from finetti.language.effects import Site
 from finetti.posterior.diagnose import quiet
@@ -26,6 +28,10 @@ from finetti.posterior.evaluate import evaluator, latent_draws
 from finetti.posterior.posterior import Posterior
 from finetti.types import Array, Float
 
+# The variance of an observation's log density above which it tells much of an effect that nothing
+# else tells of: the weights of a normal effect's draws then have a tail of k-hat sqrt(2 x variance)
+# that draws may not show.
+LOOSE = 0.125
 LOOKED_AT = 100  # observations from which the draws' efficiency is learned
 
 
@@ -40,11 +46,10 @@ def loo(
     """Return the log density of each observation given all others, by PSIS-LOO.
 
     `of` names the observed site, if there are several. Where the Pareto k-hat is above `good_k`,
-    which is min(1 - 1 / log10 draws, 0.7) unless given, the model is fitted again without the
-    observation, by the method of the posterior; at most `refits` times, the highest k-hat first.
-    `seed` is that of the fits. Where observations have effects almost of their own, scores with a
-    k-hat between 0.5 and 0.7 may be some tenths too high, and their Monte-Carlo standard errors too
-    small: `good_k=0.5` fits without these as well.
+    which is min(1 - 1 / log10 draws, 0.7) unless given, or the observation is the only one of its
+    group, the model is fitted again without it, by the method of the posterior; at most `refits`
+    times, the highest k-hat first. `seed` is that of the fits. Monte-Carlo standard errors of
+    scores with a k-hat between 0.5 and 0.7 may be too small: `good_k=0.5` fits without these too.
 
     Raises `ModelError` for a posterior without model or draws, or where there is nothing to leave
     out.
@@ -65,7 +70,8 @@ def loo(
 
     model = known_model(posterior, "leave-one-out")
     v = observed_site(model, of)
-    given = pointwise(posterior, v)
+    likelihood = posterior.log_likelihood()
+    given = pointwise(likelihood, v)
     terms = given.to_numpy().reshape(*given.shape[:2], -1)
     draws = terms.shape[0] * terms.shape[1]
     with quiet():
@@ -73,7 +79,9 @@ def loo(
         found = [_smoothed(terms[:, :, i], relative) for i in range(terms.shape[2])]
     elpd, p, error, k = np.array(found, float).T
     good = highest_k(draws) if good_k is None else good_k
-    bad = np.flatnonzero(~(k <= good))
+    alone = sole(model, v.name, shapes_of(likelihood, model)).ravel()
+    alone &= terms.var((0, 1)) > LOOSE
+    bad = np.flatnonzero(~(k <= good) | alone)
     again = bad[np.argsort(-np.nan_to_num(k[bad], nan=np.inf), kind="stable")][:refits]
     score = evaluator(model, lambda sites: {"y": _log_prob(sites[v.name])})
     for i in again:
@@ -85,15 +93,24 @@ def loo(
         p[i] += elpd[i] - exact
         elpd[i] = exact
     refitted = np.isin(np.arange(k.size), again)
-    scores = {"elpd": elpd, "p": p, "mcse": error, "pareto_k": k, "refitted": refitted}
+    scores = {"elpd": elpd, "p": p, "mcse": error, "pareto_k": k}
+    scores |= {"refitted": refitted, "sole": alone}
     dims = given.dims[2:]
     held = xr.Dataset(
         {name: (dims, a.reshape(given.shape[2:])) for name, a in scores.items()},
         {d: given[d] for d in dims if d in given.coords},
         {"points": v.name},
     )
-    folds, data = np.arange(k.size), {v.name: np.asarray(v.data)}
-    return Elpd(model.name, "leave-one-out", folds, held, data, v.discrete, good)
+    return Elpd(
+        model.name,
+        "leave-one-out",
+        np.arange(k.size),
+        held,
+        {v.name: np.asarray(v.data)},
+        {v.name: np.arange(k.size).reshape(given.shape[2:])},
+        v.discrete,
+        good,
+    )
 
 
 def _log_prob(site: Site) -> Array:
