@@ -41,9 +41,9 @@ def heavy_tails(run: Evidence) -> Finding | None:
 def boundary(run: Evidence) -> Finding | None:
     """Find positive scalars whose density grows without bound towards zero.
 
-    The Pareto k of 1/x is above 1 there, by the fit to its tail or, which chains that have not
-    mixed show as well, by the median over the 0.01 quantile, 50^k. A scale smaller than the rounding of the observed
-    data has collapsed to zero already.
+    The Pareto k of 1/x is above 1 there, by the fit to its tail or by the median over the 0.01
+    quantile, which is 50^k and which chains that have not mixed show as well. A scale smaller than
+    the rounding of the observed data has collapsed to zero already.
     """
     found, digits = {}, _rounding(run)
     for name, draws in run.scalars.items():
