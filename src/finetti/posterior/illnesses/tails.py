@@ -51,7 +51,7 @@ def boundary(run: Evidence) -> Finding | None:
         if run.positive(site) and (draws > 0).all():
             low, middle = np.quantile(draws, [0.01, 0.5])
             spans = float(np.log(middle / low) / np.log(50))  # k, of a power law
-            k = max(diagnose.tail_k(1 / draws.clip(1e-300), "right"), spans)
+            k = max(spans, diagnose.tail_k(1 / draws.clip(1e-300), "right"))  # which may be NaN
             if k > SEEKS:
                 found[name] = f"the Pareto k of its inverse is about {k:.1f}, above {SEEKS}"
             elif np.median(draws) < digits:
