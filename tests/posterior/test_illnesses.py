@@ -281,6 +281,13 @@ def test_quantiles_are_judged_by_the_draws_beyond_them():
         posterior.advice([97.5])
 
 
+def test_a_constant_site_beside_a_slow_one_is_no_trouble():
+    """A constant has no effective sample size."""
+    draws = {"limit": np.full((CHAINS, DRAWS), 2.0), "x": walk(generator(1), 0.99)}
+    found = the(run(draws), "too few effective draws")
+    assert found.sites == ("x",)
+
+
 def test_draws_that_are_no_numbers_are_told():
     x = white()
     broken = {"x": x, "root": np.where(x < -1, np.nan, np.abs(x + 1) ** 0.5)}

@@ -469,9 +469,10 @@ SICK: dict[str, Patient] = {
         method=SHORT,
     ),
     "a scale piled up at zero": Patient(
-        partial(little_spread, gamma_scale), "boundary-seeking scale", ("tau",), alone=True
+        partial(little_spread, gamma_scale), "boundary-seeking scale", ("tau",), alone=True,
+        method=SHORT,
     ),
-    "an exact line": Patient(exact_line, "boundary-seeking scale", ("sigma",)),
+    "an exact line": Patient(exact_line, "boundary-seeking scale", ("sigma",), method=SHORT),
     "other units": Patient(
         lambda: surprising(known_noise(20)), "prior-data conflict", ("mu",)
     ),

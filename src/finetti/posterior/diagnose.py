@@ -59,7 +59,7 @@ def tail_k(draws: np.ndarray, tail: str) -> float:
 
     Moments of order 1/k and above do not exist. The draws' effective sample size tells how many
     of them are tail (Vehtari, Simpson, Gelman, Yao & Gabry 2024, section 3.2.2). NaN where there
-    are too few.
+    are too few, or a tail's are all the same.
     """
     from arviz_stats.base.array import array_stats
 
@@ -67,8 +67,11 @@ def tail_k(draws: np.ndarray, tail: str) -> float:
         return float("nan")
     relative = ess(draws) / draws.size
     relative = min(relative, 1.0) if np.isfinite(relative) else 1.0
-    with quiet():
-        k = array_stats.pareto_khat(draws, chain_axis=0, draw_axis=1, r_eff=relative, tail=tail)
+    try:
+        with quiet():
+            k = array_stats.pareto_khat(draws, chain_axis=0, draw_axis=1, r_eff=relative, tail=tail)
+    except ValueError:  # the tail's draws are all the same
+        return float("nan")
     return float(np.asarray(k).item())
 
 

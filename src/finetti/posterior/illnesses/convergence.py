@@ -55,11 +55,12 @@ def few(run: Evidence) -> Finding | None:
     bad = table.index[ess < need]
     if not len(bad):
         return None
-    factor = int(np.ceil(need / max(ess.min(), 1.0)))
+    least = ess[ess < need].min()  # that of a constant is no number
+    factor = int(np.ceil(need / max(least, 1.0)))
     return Finding(
         "too few effective draws",
         tuple(bad),
-        f"The effective sample size is down to {ess.min():.0f} (below {need}) for "
+        f"The effective sample size is down to {least:.0f} (below {need}) for "
         f"{listed(bad)}: means and intervals are noisy. Take about {factor} times the draws, "
         f"or reparametrise so that the chains mix faster.",
     )

@@ -41,9 +41,9 @@ def heavy_tails(run: Evidence) -> Finding | None:
 def boundary(run: Evidence) -> Finding | None:
     """Find positive scalars whose density grows without bound towards zero.
 
-    The Pareto k of 1/x is above 1 there, by the fit to its tail or, which chains that have not
-    mixed show as well, by the median over the 0.01 quantile, 50^k. A scale smaller than the
-    rounding of the observed data has collapsed to zero already.
+    The Pareto k of 1/x is above 1 there, by the fit to its tail or by the median over the 0.01
+    quantile, which is 50^k and which chains that have not mixed show as well. A scale smaller than
+    the rounding of the observed data has collapsed to zero already.
     """
     found, digits = {}, _rounding(run)
     for name, draws in run.scalars.items():
@@ -51,7 +51,7 @@ def boundary(run: Evidence) -> Finding | None:
         if run.positive(site) and (draws > 0).all():
             low, middle = np.quantile(draws, [0.01, 0.5])
             spans = float(np.log(middle / low) / np.log(50))  # k, of a power law
-            k = max(diagnose.tail_k(1 / draws.clip(1e-300), "right"), spans)
+            k = max(spans, diagnose.tail_k(1 / draws.clip(1e-300), "right"))  # which may be NaN
             if k > SEEKS:
                 found[name] = f"the Pareto k of its inverse is about {k:.1f}, above {SEEKS}"
             elif np.median(draws) < digits:
