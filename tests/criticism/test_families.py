@@ -43,7 +43,7 @@ BOUNDED = {
     "beta": lambda h: ft.Beta(2 * jnp.exp(h), 2),
     "proportion": lambda h: ft.BetaProportion(1 / (1 + jnp.exp(-h)), 5),
     "uniform": lambda h: ft.Uniform(0, 1 + 0 * h),
-    "kumaraswamy": lambda h: ft.Kumaraswamy(2 * jnp.exp(h), 2),
+    "kumaraswamy": lambda h: ft.Kumaraswamy(2 * jnp.exp(h), 2.0),
     "truncated": lambda h: ft.TruncatedNormal(h, 0.7, low=0.0, high=1.0),
     "truncatedcauchy": lambda h: ft.TruncatedCauchy(h, 0.7, low=0.0, high=1.0),
     "doubly": lambda h: ft.DoublyTruncatedPowerLaw(-1.5 + 0 * h, 0.1, 1.0),
