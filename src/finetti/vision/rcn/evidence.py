@@ -26,10 +26,16 @@ class Evidence:
     shape: tuple[int, int]
     hidden: Bool[AnyArray, "row col"] | None = None
 
-    def field(self) -> Int[AnyArray, "orientation row col"]:
-        """Return 1 where a feature is, or one of a neighbouring orientation, -1 where none is.
+    @property
+    def unit(self) -> int:
+        """Return what a feature that is present counts in the field: 2 if others are hidden."""
+        return 1 if self.hidden is None else 2
 
-        Two orientations off, or where the image is hidden, 0 speaks neither for nor against.
+    def field(self) -> Int[AnyArray, "orientation row col"]:
+        """Return `unit` where a feature is, of an orientation or one next to it, -`unit` elsewhere.
+
+        Two orientations off, 0 speaks neither for nor against; where the image is hidden, a feature
+        counts half, since it is more likely there than not.
         """
         dense = np.full((ORIENTATIONS, *self.shape), -1, np.int8)
         orientation, row, col = self.points.T
@@ -39,7 +45,8 @@ class Evidence:
                     dense[(orientation + way) % ORIENTATIONS, row, col], value
                 )
         if self.hidden is not None:
-            dense[:, self.hidden] = 0
+            dense *= self.unit
+            dense[:, self.hidden] = 1
         return dense
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 CLAIM = 6.0  # pixels of the enlarged image within which a feature explains an edge
-HOPE = 0.7  # of a feature: what a hidden place is expected to show, so that none flees from there
+HOPE = 1.0  # features: what a hidden place is taken to show, so that none flees from there
 
 
 class Sight(Enum):
@@ -136,24 +136,19 @@ class Explanation:
         return (places - self.margin + 0.5) / self.upsampling - 0.5
 
 
-def sights(field: Int[AnyArray, "orientation row col"], places: AnyArray) -> tuple[Sight, ...]:
-    """Return what the evidence shows at each (orientation, row, col)."""
-    kinds = {1: Sight.PRESENT, 0: Sight.ABSENT, -1: Sight.ABSENT}
-    return tuple(kinds[int(value)] for value in field[tuple(places.T)])
-
-
 def explain(
     template: Template, evidence: Evidence, pool: int
 ) -> tuple[Template, Placement, tuple[Sight, ...], Int[AnyArray, "point 3"]]:
     """Place a template's features in an image, and say what the image shows there."""
     seen = evidence.field()
-    hoped = seen.astype(np.float32)
+    hoped = seen.astype(np.float32) / evidence.unit
     if evidence.hidden is not None:
         hoped[:, evidence.hidden] = HOPE
     placement = place(template, unaries(hoped, template.features, pool))
     places = template.features.copy()
     places[:, 1:] += placement.shifts
-    shown = list(sights(seen, places))
+    at = seen[tuple(places.T)]
+    shown = [Sight.PRESENT if value == evidence.unit else Sight.ABSENT for value in at]
     if evidence.hidden is not None:
         for i in np.flatnonzero(evidence.hidden[tuple(places[:, 1:].T)]):
             shown[i] = Sight.HIDDEN

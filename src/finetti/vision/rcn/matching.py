@@ -43,14 +43,29 @@ def lay(templates: Sequence[Template]) -> tuple[Bank, ...]:
 def match(
     bank: Bank, field: Int[AnyArray, "orientation row col"], pool: int
 ) -> Float[AnyArray, " template"]:
-    """Return for each template the best agreement with an image, features present less absent.
+    """Return for each template the best agreement with an image, as `locate` does."""
+    return locate(bank, field, pool)[0]
 
-    The best is over shifts that the edges of the template's spanning tree allow, and is divided by
-    the number of features: 1 where all are present.
+
+def locate(
+    bank: Bank, field: Int[AnyArray, "orientation row col"], pool: int
+) -> tuple[Float[AnyArray, " template"], Int[AnyArray, "template 2"]]:
+    """Return each template's best agreement with an image, and its root's shift at the best.
+
+    Agreement is of features present less those absent, over their number: 1 where all are present,
+    if that is what one counts in the field. The best is over shifts that the edges of the
+    template's spanning tree allow; of several best shifts of the root their middle is returned.
     """
-    beliefs = unaries(field.astype(_whole(int(bank.sizes.max()))), bank.features, pool)
+    largest = int(bank.sizes.max()) * int(np.abs(field).max())
+    beliefs = unaries(field.astype(_whole(largest)), bank.features, pool)
     collect(bank.forest, beliefs)
-    return inner(beliefs[bank.forest.roots]).max((1, 2)) / bank.sizes
+    roots = inner(beliefs[bank.forest.roots]).reshape(len(bank.sizes), -1)
+    most = roots.max(1)
+    best = (roots == most[:, None]).reshape(-1, pool, pool)
+    away = np.arange(pool) - pool // 2
+    count = best.sum((1, 2))
+    middle = np.stack([(best.sum(axis) * away).sum(1) / count for axis in (2, 1)], 1)
+    return most / bank.sizes, np.rint(middle).astype(int)
 
 
 def match_each(
@@ -83,5 +98,5 @@ def _numbers(nodes: Int[AnyArray, " node"], n: int) -> Int[AnyArray, " copy"]:
 
 
 def _whole(largest: int) -> DType:
-    """Choose the smallest whole numbers that hold the beliefs of a template of so many features."""
+    """Choose the smallest whole numbers that hold beliefs up to the largest."""
     return np.int8 if largest < np.iinfo(np.int8).max else np.int16

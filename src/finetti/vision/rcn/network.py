@@ -67,7 +67,7 @@ class RCN:
         """
         if self.pool % 2 == 0 or self.pool < 3:
             raise DataError(f"pool is {self.pool}; give an odd number of pixels, 3 or more")
-        images = _checked(images)
+        images = checked(images)
         labels = np.asarray(labels)
         if labels.shape != images.shape[:1]:
             raise DataError(
@@ -92,6 +92,7 @@ class RCN:
         evidence = self._seen(image, hidden)
         seen = evidence.field()
         forward = np.concatenate([match(bank, seen, self.pool) for bank in self.banks])
+        forward = forward / evidence.unit
         if not len(evidence.points):
             return forward
         best = np.argsort(-forward, kind="stable")[: self.candidates]
@@ -108,7 +109,7 @@ class RCN:
         hidden: AnyArray | None = None,
     ) -> AnyArray:
         """Return the label of each image; `hidden` says which pixels of each are covered."""
-        images = _checked(images)
+        images = checked(images)
         masks = [None] * len(images) if hidden is None else list(hidden)
         if len(masks) != len(images):
             raise DataError(f"{len(masks)} masks for {len(images)} images; give one an image")
@@ -145,7 +146,7 @@ class RCN:
             raise DataError(
                 "this RCN has learned nothing; use what `RCN().fit(images, labels)` returns"
             )
-        image = _checked(np.asarray(image)[None])[0]
+        image = checked(np.asarray(image)[None])[0]
         if hidden is not None and np.shape(hidden) != image.shape:
             raise DataError(
                 f"hidden has shape {np.shape(hidden)}, the image {image.shape}; "
@@ -161,7 +162,7 @@ class RCN:
         return evidence
 
 
-def _checked(images: AnyArray) -> Float[AnyArray, "image row col"]:
+def checked(images: AnyArray) -> Float[AnyArray, "image row col"]:
     """Return images as numbers from 0 to 255, or say what is wrong with them."""
     images = np.asarray(images, float)
     if images.ndim != 3 or not images.size:
