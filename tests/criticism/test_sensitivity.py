@@ -145,3 +145,18 @@ def test_names_that_no_site_has_are_refused(grown):
         ft.sensitivity(grown, priors=["y"])
     with pytest.raises(ft.UnknownSite, match="cannot read `tau`"):
         ft.sensitivity(grown, ["tau"])
+
+
+@ft.model
+def coin():
+    p = ft.sample("p", ft.Uniform(0, 1))
+    ft.sample("heads", ft.Binomial(10, p))
+
+
+def test_nothing_hangs_on_a_uniform_prior():
+    posterior = ft.fit(coin().condition(heads=7), ft.NUTS(draws=200), seed=1, progress=False)
+    found = ft.sensitivity(posterior)
+    assert found.table.loc["p", ["prior", "p"]].tolist() == [0.0, 0.0]
+    assert found.table.loc["p", "likelihood"] > 0.05
+    assert not found.conflicts
+    assert not found.weak

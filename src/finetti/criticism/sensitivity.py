@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 LIMIT = 0.05  # Kallioinen et al. 2023: about a 0.3 sd shift when the power is doubled
 PRIOR, LIKELIHOOD = "prior", "likelihood"
+CONSTANT = 1e-9  # nats, about what rounding leaves
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,10 +149,27 @@ def sensitivity(
     found = {}
     with quiet():
         for column, (group, sites) in columns.items():
+            if _constant(tree[f"log_{group}"].dataset, sites):  # a power of it changes nothing
+                continue
             made = psense(tree, group=group, group_var_names=sites)
             one = made.expand_dims("column")
             found[column] = dataset_to_dataframe(one, sample_dims=["column"]).iloc[0]
-    return Sensitivity(pd.DataFrame(found), scaled)
+    table = pd.DataFrame(found, index=_labels(tree))
+    return Sensitivity(table.reindex(columns=list(columns), fill_value=0.0), scaled)
+
+
+def _labels(tree: xr.DataTree) -> list[str]:
+    """Return the names of the scalars looked at, as the table has them."""
+    from arviz_base import dataset_to_dataframe
+
+    first = tree["posterior"].dataset.isel(chain=0, draw=[0], drop=True)
+    return list(map(str, dataset_to_dataframe(first, sample_dims=["draw"]).columns))
+
+
+def _constant(terms: xr.Dataset, sites: list[str] | None) -> bool:
+    """Tell whether a log density is the same at all draws, as a uniform prior's is."""
+    chosen = list(terms) if sites is None else sites
+    return bool(np.ptp(sum(terms[name] for name in chosen).to_numpy()) < CONSTANT)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _priors(model: Model) -> tuple[str, ...]:
