@@ -9,7 +9,9 @@ from finetti.posterior.evidence import Evidence
 from finetti.posterior.finding import Finding, listed
 from finetti.posterior.illnesses.predictors import columns
 
-PINNED = 10.0  # on the scale of logits: a probability of 0.99995 (Gelman et al. 2008, section 2)
+# On the scale of logits: three standard deviations of a predictor times the 0.995 quantile of a
+# coefficient's prior Normal(0, 2.5), the scale of Gelman et al. 2008. A prior that wide holds.
+PINNED = 20.0
 LARGEST = 1_000_000  # numbers in the table of predictors
 
 
@@ -17,8 +19,8 @@ def separation(run: Evidence) -> Finding | None:
     """Find observed 0s and 1s that a linear function of the predictors separates.
 
     That is so where a linear program has a solution (Konis 2007). It is an illness only where the
-    prior lets the coefficients go so far that fitted probabilities are 0 or 1 to four decimals:
-    the model's log likelihood says so or, without the model, a scalar times the range of a
+    prior lets the coefficients go so far that fitted probabilities are 0 or 1 to eight decimals:
+    the model's log likelihood says so or, without the model, a scalar times the reach of a
     predictor.
     """
     for name, values in run.data("observed").data_vars.items():
@@ -68,11 +70,11 @@ def _separate(y: np.ndarray, found: dict[str, np.ndarray]) -> list[str]:
 
 
 def _pinned(run: Evidence, name: str, found: dict[str, np.ndarray]) -> bool:
-    """Tell whether half of the draws put some probability within e^-10 of 0 or 1."""
+    """Tell whether half of the draws put some probability within e^-20 of 0 or 1."""
     if run.model is None or run.witness is None or not run.witness.values:
-        ranges = [np.ptp(c) for c in found.values()]
+        reaches = [np.abs(c - c.mean()).max() for c in found.values()]
         sizes = [np.quantile(np.abs(x), 0.9) for x in run.scalars.values()]
-        return bool(sizes and max(sizes) * min(ranges) > PINNED)
+        return bool(sizes and max(sizes) * min(reaches) > PINNED)
     likely = log_likelihood(run.model, run.tree)[name].values
     surest = likely.max(axis=tuple(range(2, likely.ndim)))  # log p of the surest row, by draw
     return bool(np.median(surest) > -np.exp(-PINNED))
