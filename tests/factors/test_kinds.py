@@ -35,7 +35,7 @@ def cases():
             yield pytest.param(kind, semiring, marks=marks, id=name)
 
 
-@pytest.mark.parametrize(("kind", "semiring"), cases())
+@pytest.mark.parametrize(("kind", "semiring"), list(cases()))
 def test_messages_are_those_of_enumeration(kind, semiring):
     factor, rng = FACTORS[kind], np.random.default_rng(1)
     graph = fg.Graph(factor)
