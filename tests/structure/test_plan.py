@@ -1,12 +1,15 @@
 """Check that the plan says, for each site, what was seen, what will be done, and why."""
 
+import json
 from collections import Counter
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import finetti as ft
 import zoo
+from finetti.structure.rewrites.hessian import Wish
 
 
 @ft.model
@@ -176,3 +179,21 @@ def test_a_discrete_site_that_cannot_be_summed_out_is_refused_with_a_way_out(
     for said in (row.why, str(refused.value)):
         assert reason in said
         assert remedy in said
+
+
+def test_a_record_of_a_plan_makes_the_same_plan_again():
+    @ft.model
+    def counts(n):
+        tau = ft.sample("tau", ft.HalfNormal(1))
+        with ft.plate("group", 3):
+            theta = ft.sample("theta", ft.Normal(0, tau))
+            ft.sample("n", ft.Poisson(jnp.exp(theta)), obs=n)
+
+    model = counts(np.array([1, 4, 2]))
+    for plan in (model.plan(), model.plan().as_written(), model.plan().approximate("theta")):
+        record = json.loads(json.dumps(plan.record()))
+        wished = record["wish"]
+        wish = wished and Wish(**{**wished, "sites": frozenset(wished["sites"])})
+        again = model.plan(refused=frozenset(record["refused"]), wish=wish)
+        assert str(again) == str(plan)
+        assert json.loads(json.dumps(again.record())) == record

@@ -243,14 +243,14 @@ class Plan:
     def record(self) -> dict[str, Any]:
         """Return the account of the plan as plain lists and text, to be kept with a run.
 
-        `refused` and `approximated` (None for nothing) make the same plan of the same model again.
+        `refused` and `wish` (None for nothing) make the same plan of the same model again.
         """
         return {
             "sites": [[row.site, row.seen, row.done, row.why] for row in self.rows()],
             "rewrites": self.costs(),
             "dimensions": self.dimensions(),
             "refused": sorted(self.refused),
-            "approximated": None if self.wish is None else sorted(self.wish.sites),
+            "wish": self.wish and {**vars(self.wish), "sites": sorted(self.wish.sites)},
         }
 
     def dimensions(self) -> str:

@@ -58,8 +58,8 @@ def _plan_of(model: Model, known: Mapping[str, Any]) -> Plan | Model:
     if "plan" not in known:
         return model
     record = json.loads(known["plan"])
-    wished = record["approximated"]
-    wish = None if wished is None else Wish(frozenset(wished))
+    wished = record["wish"]
+    wish = wished and Wish(**{**wished, "sites": frozenset(wished["sites"])})
     return model.plan(refused=frozenset(record["refused"]), wish=wish)
 
 
