@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
-from benchmarks import cold, counts, digits, eight_schools, forms, growth, warm
+from benchmarks import captchas, cold, counts, digits, eight_schools, forms, growth, warm
 from benchmarks.entries import AS_WRITTEN, FINETTI, NUMPYRO, NUTPIE, PYMC, Finetti
 from benchmarks.entry import Entry
 from benchmarks.problem import Problem
@@ -100,6 +100,7 @@ BENCHMARKS = {
     "levels": run_levels,
     "forms": run_forms,
     "digits": digits.run,
+    "captchas": captchas.run,
     "growth": lambda: run_growth("growth_normal", growth.NORMAL),
     "growth_poisson": lambda: run_growth("growth_poisson", growth.POISSON),
 }
