@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from benchmarks import (
     advice,
+    captchas,
     cold,
     counts,
     digits,
@@ -118,6 +119,7 @@ BENCHMARKS = {
     "forms": run_forms,
     "factors": run_factors,
     "digits": digits.run,
+    "captchas": captchas.run,
     "growth": lambda: run_growth("growth_normal", growth.NORMAL),
     "growth_poisson": lambda: run_growth("growth_poisson", growth.POISSON),
 }

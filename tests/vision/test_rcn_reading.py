@@ -1,0 +1,82 @@
+"""Hold the reader to lines whose text is known."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import finetti as ft
+from finetti.vision import Reader, ink
+
+
+def blank(width):
+    return np.zeros((40, width))
+
+
+def drawn(*strokes, width=28):
+    image = blank(width)
+    for rows, columns in strokes:
+        image[slice(*rows), slice(*columns)] = 255
+    return image
+
+
+GLYPHS = {
+    "I": drawn(((6, 34), (5, 11)), width=16),
+    "-": drawn(((17, 23), (3, 25))),
+    "L": drawn(((6, 34), (4, 10)), ((28, 34), (4, 24))),
+    "T": drawn(((6, 34), (11, 17)), ((6, 12), (2, 26))),
+}
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return Reader().fit(list(GLYPHS.values()), list(GLYPHS))
+
+
+@pytest.mark.parametrize("text", ["T", "LI", "TIL", "I-LT"])
+def test_a_line_of_learned_glyphs_is_read_whatever_its_length(reader, text):
+    line = np.hstack([blank(9), *(GLYPHS[c] for c in text), blank(14)])
+    reading = reader.read(line)
+    assert reading.text == text
+    assert [c.left for c in reading.characters] == sorted(c.left for c in reading.characters)
+
+
+def test_what_is_read_never_overlaps_too_much(reader):
+    rng = np.random.default_rng(0)
+    line = np.hstack([GLYPHS[c] for c in rng.choice(list(GLYPHS), 6)])
+    characters = reader.read(np.roll(line, 3, 0)).characters
+    for a, b in pairwise(characters):
+        narrower = min(a.right - a.left, b.right - b.left)
+        assert a.right - b.left <= reader.overlap * narrower
+
+
+def test_an_empty_line_says_nothing(reader):
+    assert reader.read(blank(60)).text == ""
+
+
+def test_ink_is_the_same_whatever_the_colours_and_drops_hairlines_and_specks():
+    text = GLYPHS["T"] > 0
+    picture = np.full((*text.shape, 3), (240, 250, 245.0))
+    picture[text] = (30, 90, 60)
+    clean = ink(picture)
+    assert clean[text].min() == 255
+    assert clean[~text].max() == 0
+    picture[20, 20:] = (30, 90, 60)  # a hairline
+    picture[35:38, 22:25] = (30, 90, 60)  # a speck
+    spoilt = ink(picture)
+    assert (spoilt[text] == 255).all()
+    assert spoilt[~text].max() == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Reader().read(blank(9)), "has learned nothing"),
+        (lambda: Reader().fit([blank(9)], ["x"]), "glyph for 'x' has no contour"),
+        (lambda: Reader().fit([blank(9)], []), "0 labels for 1 glyphs"),
+        (lambda: ink(np.zeros(3)), r"shape \(3,\)"),
+    ],
+)
+def test_refusals_say_what_to_do(call, message):
+    with pytest.raises(ft.DataError, match=message):
+        call()
