@@ -253,6 +253,7 @@ def test_posterior_calibration_passes_near_the_data_and_fails_for_broken_methods
     assert "too low" in wrong["tau"].problem
 
 
+@pytest.mark.usefixtures("float64")
 def test_both_data_are_seen_in_posterior_calibration():
     from finetti.criticism.simulate import doubled
 
@@ -268,7 +269,7 @@ def test_both_data_are_seen_in_posterior_calibration():
         likelihood = ft.Normal(at["theta"][GROUP], 1.0).log_prob(y).sum()
     expected = once.log_density(x) + twice.log_density(x) - (prior.log_density(x) - likelihood)
     assert both.dim == 6
-    np.testing.assert_allclose(both.log_density(x), expected, rtol=1e-5)
+    np.testing.assert_allclose(both.log_density(x), expected, rtol=1e-12)
 
 
 def made(pits, neighbours=0.0):

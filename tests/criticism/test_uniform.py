@@ -29,7 +29,9 @@ def test_far_from_uniform_is_told_far_out():
 
 def test_the_band_is_that_of_arviz_at_a_level_which_simulation_reaches():
     values = np.linspace(0.005, 0.995, 100)
-    points, _, lower, upper = ecdf_pit(values, 0.95, 4000)
+    points, _, lower, upper = (np.asarray(a) for a in ecdf_pit(values, 0.95, 4000))
+    inner = (points > 0) & (points < 1)  # later versions add the ends
+    points, lower, upper = points[inner], lower[inner], upper[inner]
     found = band(100, 0.95)
     np.testing.assert_allclose(found.points, points)
     assert np.abs(found.lower - lower).max() * 100 <= 1 + 1e-9  # counts, by simulation
