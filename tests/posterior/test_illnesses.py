@@ -176,6 +176,13 @@ def test_a_funnel_that_the_sampler_gets_into_is_fine():
     assert problems(run(funnelled())) == []
 
 
+def test_rare_divergences_are_no_funnel():
+    """Fits that integrate the effects out diverge now and then where the scale is tiny."""
+    draws = funnelled()
+    diverging = draws["tau"] < np.quantile(draws["tau"], 0.003)
+    assert problems(run(draws, diverging=diverging)) == ["divergences"]
+
+
 def test_effects_that_do_not_follow_the_scale_are_no_funnel():
     draws = funnelled(0)
     assert problems(run(draws, diverging=draws["tau"] < 0.1)) == ["divergences"]
