@@ -138,9 +138,13 @@ def _told_by_prior(run: Evidence, witness: Witness) -> tuple[str, ...]:
             continue
         for index in list(np.ndindex(prior.shape[1:]))[:30]:
             x, p = values.values[:, :, *index].ravel(), prior[:, *index]
-            x, p = (np.log(x), np.log(p)) if positive else (x, p)
+            if positive:
+                with np.errstate(divide="ignore"):
+                    x, p = np.log(x), np.log(p)
+            if not (np.isfinite(x).all() and np.isfinite(p).all()):
+                continue
             low, high = np.quantile(p, [0.16, 0.84])
-            if np.isfinite(x).all() and high > low:
+            if high > low:
                 names.append(label(values, name, index))
                 scaled.append(2 * (x - x.mean()) / (high - low))
     if len(names) < 2:
