@@ -47,7 +47,7 @@ def test_groups_are_predicted_as_new_ones_their_effects_integrated_out():
     agrees(found, np.array(exact), 0.15)
     assert list(found.scores["tree"].values) == [f"tree {t}" for t in range(len(SIZES))]
     assert found.method == "leave-one-tree-out"
-    assert found.se == pytest.approx(np.sqrt(len(exact) * np.var(found.pointwise)))
+    assert found.se == pytest.approx(np.sqrt(len(exact) * np.var(found.pointwise, ddof=1)))
 
 
 def test_groups_are_left_out_a_fold_at_a_time():

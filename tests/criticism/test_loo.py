@@ -54,7 +54,7 @@ def test_without_refits_the_scores_are_arviz_s(name):
     # They differ in the efficiency of the draws, thus in how many values make the tail.
     np.testing.assert_allclose(found.pointwise, theirs.elpd_i.values, atol=0.05)
     np.testing.assert_allclose(found.scores["pareto_k"], theirs.pareto_k.values, atol=0.1)
-    assert found.se == pytest.approx(theirs.se, abs=0.05)
+    assert found.se == pytest.approx(theirs.se, rel=1 / 12)  # either divisor
     assert found.p == pytest.approx(theirs.p, abs=0.05)
 
 

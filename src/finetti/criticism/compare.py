@@ -105,7 +105,7 @@ class Comparison:
 
     def _difference(self, name: str) -> tuple[float, float]:
         diff = self.elpds[name].pointwise - self.elpds[self.best].pointwise
-        return float(diff.sum()), float(np.sqrt(diff.size * diff.var()))
+        return float(diff.sum()), float(np.sqrt(diff.size * diff.var(ddof=1)))
 
     def as_dict(self) -> dict[str, Any]:
         """Return table and sentences in plain Python, to be written as JSON."""

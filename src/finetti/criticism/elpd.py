@@ -56,7 +56,7 @@ class Elpd:
     @property
     def se(self) -> float:
         """Return the sum's standard error, as the points are a sample of those to come."""
-        return float(np.sqrt(self.pointwise.size * self.pointwise.var()))
+        return float(np.sqrt(self.pointwise.size * self.pointwise.var(ddof=1)))
 
     @property
     def p(self) -> float:
