@@ -20,7 +20,8 @@ POINTS = 3
 DRAWS = 4000
 
 DISCRETE = {**zoo.switches.DISCRETE, "disasters": zoo.MODELS["disasters"]}
-every = pytest.mark.parametrize("name", DISCRETE)
+QUICK = ("zero_inflated", "normal_mixture", "hidden_chain", "raters", "two_switches", "disasters")
+every = pytest.mark.parametrize("name", zoo.shortened(DISCRETE, *QUICK))
 
 
 @cache

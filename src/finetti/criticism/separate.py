@@ -31,8 +31,15 @@ def separate(posterior: Posterior, name: str) -> np.ndarray:
     borrows from another; NaN for a member that has no observations or whose likelihood has no
     top. Raises `ModelError` where members cannot be told apart, as their observations mix them.
 
-    >>> separate(posterior, "theta").shape
-    (8,)
+    >>> @model
+    ... def weights(y):
+    ...     mu = sample("mu", Normal(0, 5))
+    ...     with plate("apple", len(y)):
+    ...         true = sample("true", Normal(mu, 1))
+    ...         sample("y", Normal(true, 0.5), obs=y)
+    >>> posterior = fit(weights([1.0, 2.0, 0.5]), NUTS(draws=100), progress=False)
+    >>> separate(posterior, "true").round(6).tolist()
+    [1.0, 2.0, 0.5]
     """
     model = posterior.known_model("separate estimates")
     moved = _moved(model, name)

@@ -24,7 +24,14 @@ def forest(posterior: Posterior, name: str, most: int = 60) -> Figure:
     rank of their means, and the picture says so. Raises `UnknownSite`, or `ShapeError` for a site
     in more dimensions.
 
-    >>> figure = forest(posterior, "theta")
+    >>> @model
+    ... def weights(y):
+    ...     mu = sample("mu", Normal(0, 5))
+    ...     with plate("apple", len(y)):
+    ...         true = sample("true", Normal(mu, 1))
+    ...         sample("y", Normal(true, 0.5), obs=y)
+    >>> posterior = fit(weights([1.0, 2.0, 0.5]), NUTS(draws=100), progress=False)
+    >>> figure = forest(posterior, "true")
     >>> len(figure.axes)
     1
     """

@@ -24,7 +24,14 @@ def funnel(posterior: Posterior, effect: str, scale: str) -> Figure:
     diverged are crosses, all of them; of the others 2000 at most are shown. Raises
     `UnknownSite`, or `DataError` for a scale that is not positive.
 
-    >>> figure = funnel(posterior, "theta[A]", "tau")
+    >>> @model
+    ... def weights(y):
+    ...     mu, tau = sample("mu", Normal(0, 5)), sample("tau", HalfNormal(1))
+    ...     with plate("apple", len(y)):
+    ...         true = sample("true", Normal(mu, tau))
+    ...         sample("y", Normal(true, 0.5), obs=y)
+    >>> posterior = fit(weights([1.0, 2.0, 0.5]), NUTS(draws=100), progress=False)
+    >>> figure = funnel(posterior, "true[0]", "tau")
     >>> figure.axes[0].get_ylabel()
     'log tau'
     """
