@@ -19,6 +19,7 @@ from rich.table import Table
 from benchmarks.results import FOLDER, machine
 
 DATA = Path(__file__).parent / "data" / "mnist_subset.npz"
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SIZES = (1, 5, 10, 100)  # training images a class
 HELD_OUT = {1: 1000, 5: 1000, 10: 1000, 100: 500}  # of the 2000 test images, evenly spread
 DRAWS, EACH = 5, 100  # random choices of training images, and test images of each
@@ -193,10 +194,28 @@ def show(found: dict[str, Any]) -> None:
     Console(width=140).print(table)
 
 
+def draw(found: dict[str, Any], path: Path) -> None:
+    """Draw the learning curves over random training images, with standard errors."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    for name, sizes in found["random"].items():
+        draws = 100 * np.array([sizes[n] for n in SIZES])
+        error = draws.std(1, ddof=1) / np.sqrt(draws.shape[1])
+        axes.errorbar(SIZES, draws.mean(1), error, label=name, marker="o", capsize=3)
+    axes.set(xscale="log", xlabel="training images a class", ylabel="digits recognised, %")
+    axes.set_xticks(SIZES, SIZES)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=120)
+
+
 def run() -> None:
-    """Measure, print and save."""
+    """Measure, print, draw and save."""
     found = measure()
     show(found)
+    draw(found, IMAGES / "digits.png")
     packages = ("finetti", "numpy", "scipy", "scikit-learn")
     record = {
         "benchmark": "digits recognised from few examples",

@@ -35,11 +35,8 @@ class Character:
     features: int
 
     def worth(self, needed: float) -> float:
-        """Return how much it explains beyond the agreement needed, by the root of its size.
-
-        The root, since features next to each other are no independent witnesses.
-        """
-        return float(np.sqrt(self.features)) * (self.agreement - needed)
+        """Return how many features it explains beyond the agreement needed."""
+        return self.features * (self.agreement - needed)
 
 
 @dataclass(frozen=True)
@@ -75,8 +72,8 @@ class Reader:
     pool: int = 41
     stride: int = 16
     proposals: int = 60
-    needed: float = 1.2
-    overlap: float = 0.35
+    needed: float = 1.1
+    overlap: float = 0.2
     shapes: tuple[Shape, ...] = field(default=(), repr=False)
     banks: tuple[Bank, ...] = field(default=(), repr=False)
 
