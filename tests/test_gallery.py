@@ -61,6 +61,7 @@ def test_pooling_is_that_of_the_book(gallery, tmp_path):
         assert (tmp_path / f"gallery_{name}.png").read_bytes().startswith(PNG)
 
 
+@pytest.mark.slow
 def test_the_funnel_diverges_centred_and_not_as_planned(gallery, tmp_path):
     funnel = gallery("funnel")
     centred, _, planned = funnel.main(tmp_path, draws=500)

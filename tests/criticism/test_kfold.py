@@ -33,6 +33,7 @@ def agrees(found: ft.Elpd, exact: np.ndarray, most: float = 0.1) -> None:
     assert not found.unreliable
 
 
+@pytest.mark.slow
 def test_observations_are_predicted_from_all_others():
     # A tree that bore one apple: nothing is left to say where its effect lies.
     found = ft.loo(fitted(), good_k=0.5)
