@@ -46,6 +46,7 @@ def test_every_picture_of_the_page_is_there_and_every_program_on_it():
         assert (GALLERY / name).exists()
 
 
+@pytest.mark.slow
 def test_pooling_is_that_of_the_book(gallery, tmp_path):
     pooling = gallery("pooling")
     found = pooling.main(tmp_path, draws=500)
@@ -74,7 +75,6 @@ def test_the_funnel_diverges_centred_and_not_as_planned(gallery, tmp_path):
     assert (tmp_path / "gallery_funnel.png").read_bytes().startswith(PNG)
 
 
-@pytest.mark.slow
 def test_convergence_is_seen_where_it_is_and_missed_where_it_is_not(gallery, tmp_path):
     regression, written, planned = gallery("convergence").main(tmp_path)
     for run in (regression, planned):

@@ -134,6 +134,7 @@ class OnlyPrior(Broken):
         return Prior()
 
 
+@pytest.mark.slow
 def test_every_fit_of_many_is_the_exact_posterior_of_its_own_data():
     @ft.model
     def normal(y):
@@ -230,6 +231,7 @@ def test_trajectories_that_are_never_refused_fail_at_a_large_step():
     assert found["tau"].problem
 
 
+@pytest.mark.slow
 def test_a_sampler_that_forgets_the_data_is_caught_by_the_log_likelihood_alone():
     @ft.model
     def normal(y=NOTHING):
@@ -253,6 +255,7 @@ def test_posterior_calibration_passes_near_the_data_and_fails_for_broken_methods
     assert "too low" in wrong["tau"].problem
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("float64")
 def test_both_data_are_seen_in_posterior_calibration():
     from finetti.criticism.simulate import doubled

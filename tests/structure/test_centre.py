@@ -26,7 +26,12 @@ INSTEAD = (
     "heteroscedastic", "rats", "pilots", "horseshoe", "horseshoe_noncentred",
     "gaussian_process",
 )  # fmt: skip
-every = pytest.mark.parametrize("name", CENTRED + INSTEAD)
+QUICK = (
+    "heavy_tailed", "seeds", "surgical_noncentred", "GLMM_Poisson", "irt_2pl", "crossed_answers",
+    "nested_counts_noncentred", "count_process", "zero_inflated_groups", "noncentred_schools",
+    "radon_correlated", "crossed", "multivariate_group", "horseshoe", "gaussian_process",
+)  # fmt: skip
+every = pytest.mark.parametrize("name", zoo.shortened(CENTRED + INSTEAD, *QUICK))
 
 
 @cache
