@@ -12,6 +12,7 @@ from rich.console import Console
 
 from finetti.cli.binding import reopen
 from finetti.cli.commands import Seed, app
+from finetti.cli.saved import Json
 from finetti.criticism.compare import compare as compare_scores
 from finetti.criticism.kfold import kfold
 from finetti.criticism.loo import loo
@@ -45,7 +46,7 @@ def compare(  # noqa: PLR0913 - the options of a command are its parameters
         int, typer.Option(help="Fit at most so many times where importance sampling fails.")
     ] = 20,
     seed: Seed = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Compare saved runs: which model predicts best what it has not seen?
 

@@ -69,6 +69,11 @@ class Elpd:
         return float(np.sqrt(np.square(self.scores["mcse"]).sum()))
 
     @property
+    def labels(self) -> list[str]:
+        """Return the label of each point, in the order of `pointwise`."""
+        return self._labels(np.ones(self.pointwise.size, bool))
+
+    @property
     def refitted(self) -> list[str]:
         """Return the labels of the points that the model was fitted without."""
         return self._labels(self.scores["refitted"].to_numpy().ravel())

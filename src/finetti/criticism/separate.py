@@ -8,12 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.distributions import unchecked
 from finetti.errors import ModelError, UnknownSite
-from finetti.language import handlers
-from finetti.language.effects import Site, alone
+from finetti.language.effects import Site
 from finetti.model import Model
-from finetti.posterior.evaluate import latent_draws
+from finetti.posterior.evaluate import latent_draws, run_at
 from finetti.posterior.posterior import Posterior
 from finetti.structure.variables import Variable
 from finetti.types import Array
@@ -49,7 +47,7 @@ def separate(posterior: Posterior, name: str) -> np.ndarray:
     with jax.enable_x64(True):
 
         def likelihood(values: Array) -> Array:
-            return _likelihood(_run(model, {**centre, moved.name: values}))
+            return _likelihood(run_at(model, {**centre, moved.name: values}))
 
         gradient = jax.grad(likelihood)
 
@@ -71,7 +69,7 @@ def separate(posterior: Posterior, name: str) -> np.ndarray:
             values, step = climb(values)
         lost = ~(np.abs(step) < np.sqrt(CLOSE) * spread)
         lost |= np.abs(values - start) > FARTHEST * spread
-        reached = _run(model, {**centre, moved.name: jnp.where(lost, start, values)})[name].value
+        reached = run_at(model, {**centre, moved.name: jnp.where(lost, start, values)})[name].value
         return np.where(lost, np.nan, reached)
 
 
@@ -95,18 +93,6 @@ def _moved(model: Model, name: str) -> Variable:
             f"such in its plate: there is no separate estimate of it"
         )
     return fits[0]
-
-
-def _run(model: Model, values: Mapping[str, Array | np.ndarray]) -> dict[str, Site]:
-    with (
-        alone(),
-        unchecked(),
-        handlers.trace() as sites,
-        handlers.seed(0),
-        handlers.substitute(values),
-    ):
-        model.run()
-    return sites
 
 
 def _likelihood(sites: Mapping[str, Site]) -> Array:

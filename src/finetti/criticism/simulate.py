@@ -14,10 +14,9 @@ from finetti.errors import ModelError, SeedError, UnknownSite
 from finetti.fit.compiling import ONCE, compiled
 from finetti.language import handlers
 from finetti.language.effects import Site, alone, around
-from finetti.language.sites import fit_value
 from finetti.model import Model
 from finetti.posterior.batches import in_batches
-from finetti.posterior.evaluate import latent_draws
+from finetti.posterior.evaluate import latent_draws, run_at
 from finetti.posterior.posterior import Posterior
 from finetti.types import Array, Key
 
@@ -89,16 +88,10 @@ def _simulate(
             f"size you expect; their values do not matter"
         )
 
+    anew = model.redraw()
+
     def one(key: Key, given: Mapping[str, Array]) -> dict[str, Any]:
-        with (
-            alone(),
-            unchecked(),
-            handlers.trace() as sites,
-            handlers.seed(key),
-            handlers.substitute(given),
-            around(_forget),
-        ):
-            model.run()
+        sites = run_at(anew, given, key)
         drawn = {name: jnp.asarray(sites[name].value) for name in (*latent, *observed)}
         return {**drawn, "": _sound([sites[name] for name in observed])}
 
@@ -113,14 +106,6 @@ def _simulate(
     return Simulated(
         {name: found[name] for name in latent}, {name: found[name] for name in observed}, found[""]
     )
-
-
-def _forget(site: Site) -> None:
-    """Take a site's observed value away, but not its shape."""
-    if site.kind == "sample" and site.observed:
-        if not site.plates:
-            site.distribution = fit_value(site)
-        site.value, site.observed = None, False
 
 
 def _sound(sites: list[Site]) -> Array:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -23,9 +23,34 @@ from finetti.factors.variables import Variables, select
 from finetti.types import Array
 
 
+class Logical(Factor):
+    """State of each batch's output what its inputs, all of two states, make of it.
+
+    Final subclasses have the inputs and the output for their first two fields.
+    """
+
+    called: ClassVar[str]  # in errors
+
+    def __post_init__(self):
+        _settle(self)
+
+    @property
+    def likeness(self) -> tuple:
+        output, inputs = self.scopes
+        return type(self), output.variables, inputs.variables, inputs.shape[-1]
+
+    def scaled(self, inverse_temperature: Any) -> Logical:
+        return self
+
+    def joined(self, others: Sequence[Factor]) -> Logical:
+        scopes = [f.scopes for f in (self, *others)]
+        inputs = flattened([inputs for _, inputs in scopes], 1)
+        return type(self)(inputs, flattened([output for output, _ in scopes]))  # pyright: ignore[reportCallIssue]
+
+
 @pytree
 @dataclass(frozen=True, eq=False)
-class Or(Factor):
+class Or(Logical):
     """State that an output is on (1) if any of its inputs is, and off (0) if none is.
 
     `inputs` have shape (*batch, inputs), `output` shape (*batch); all have two states.
@@ -43,15 +68,7 @@ class Or(Factor):
     batch: tuple[int, ...] = field(init=False)
     hard: bool = field(default=True, init=False)
 
-    def __post_init__(self):
-        _settle(self, "an OR")
-
-    @property
-    def likeness(self) -> tuple:
-        return _likeness(self)
-
-    def scaled(self, inverse_temperature: Any) -> Or:
-        return self
+    called = "an OR"
 
     def send(self, incoming: Sequence[Array], semiring: Semiring) -> list[Array]:
         return _send(incoming[0], incoming[1], semiring, exclusive=False)
@@ -62,13 +79,10 @@ class Or(Factor):
     def pieces(self, name: str) -> list[Piece]:
         return _pieces(self, _step(exclusive=False), name)
 
-    def joined(self, others: Sequence[Or]) -> Or:
-        return Or(*_joined([self, *others]))
-
 
 @pytree
 @dataclass(frozen=True, eq=False)
-class And(Factor):
+class And(Logical):
     """State that an output is on (1) if all its inputs are, and off (0) if one is not.
 
     `inputs` have shape (*batch, inputs), `output` shape (*batch); all have two states.
@@ -86,15 +100,7 @@ class And(Factor):
     batch: tuple[int, ...] = field(init=False)
     hard: bool = field(default=True, init=False)
 
-    def __post_init__(self):
-        _settle(self, "an AND")
-
-    @property
-    def likeness(self) -> tuple:
-        return _likeness(self)
-
-    def scaled(self, inverse_temperature: Any) -> And:
-        return self
+    called = "an AND"
 
     def send(self, incoming: Sequence[Array], semiring: Semiring) -> list[Array]:
         flipped = [weights[::-1] for weights in incoming]
@@ -107,13 +113,10 @@ class And(Factor):
         step = _step(exclusive=False)[::-1, ::-1, ::-1]
         return _pieces(self, step, name)
 
-    def joined(self, others: Sequence[And]) -> And:
-        return And(*_joined([self, *others]))
-
 
 @pytree
 @dataclass(frozen=True, eq=False)
-class Pool(Factor):
+class Pool(Logical):
     """State that exactly one of the choices is on (1) if the pool is, and none if it is not.
 
     `choices` have shape (*batch, choices), `pool` shape (*batch); all have two states. Two
@@ -131,15 +134,7 @@ class Pool(Factor):
     batch: tuple[int, ...] = field(init=False)
     hard: bool = field(default=True, init=False)
 
-    def __post_init__(self):
-        _settle(self, "a pool")
-
-    @property
-    def likeness(self) -> tuple:
-        return _likeness(self)
-
-    def scaled(self, inverse_temperature: Any) -> Pool:
-        return self
+    called = "a pool"
 
     def send(self, incoming: Sequence[Array], semiring: Semiring) -> list[Array]:
         return _send(incoming[0], incoming[1], semiring, exclusive=True)
@@ -149,9 +144,6 @@ class Pool(Factor):
 
     def pieces(self, name: str) -> list[Piece]:
         return _pieces(self, _step(exclusive=True), name)
-
-    def joined(self, others: Sequence[Pool]) -> Pool:
-        return Pool(*_joined([self, *others]))
 
 
 class _Span(NamedTuple):
@@ -204,9 +196,10 @@ def _pieces(factor: Factor, step: np.ndarray, name: str) -> list[Piece]:
     return [Piece((memory[k - 1], inputs[..., k], memory[k]), step) for k in range(1, count)]
 
 
-def _settle(factor: Or | And | Pool, what: str) -> None:
+def _settle(factor: Logical) -> None:
     """Broadcast the selections of a logical factor together; raise `ModelError` if they do not."""
-    first, second = (f.name for f in fields(factor)[:2])
+    what = factor.called
+    first, second = (f.name for f in fields(factor)[:2])  # pyright: ignore[reportArgumentType]
     inputs, output = select(getattr(factor, first)), select(getattr(factor, second))
     if not inputs.shape or not inputs.shape[-1]:
         raise ModelError(
@@ -224,13 +217,3 @@ def _settle(factor: Or | And | Pool, what: str) -> None:
     settled = {first: inputs, second: output, "scopes": (output, inputs), "batch": batch}
     for name, value in settled.items():
         object.__setattr__(factor, name, value)
-
-
-def _likeness(factor: Factor) -> tuple:
-    output, inputs = factor.scopes
-    return type(factor), output.variables, inputs.variables, inputs.shape[-1]
-
-
-def _joined(factors: Sequence[Factor]) -> tuple[Selection, Selection]:
-    """Return the inputs and outputs of single factors as one batch of each."""
-    return flattened([f.scopes[1] for f in factors], 1), flattened([f.scopes[0] for f in factors])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -77,18 +77,27 @@ def at_draws(
     return evaluator(model, read)(values, seed, shape)
 
 
+def run_at(model: Model, values: Mapping[str, Any], key: int | Key = 0) -> dict[str, Site]:
+    """Run a model with some variables at values, and return its sites by name.
+
+    Those that have no value are drawn with the key. Handlers and plates in force do not see it.
+    """
+    with (
+        alone(),
+        unchecked(),
+        handlers.trace() as sites,
+        handlers.seed(key),
+        handlers.substitute(values),
+    ):
+        model.run()
+    return sites
+
+
 def evaluator(model: Model, read: Read) -> Callable[..., dict[str, np.ndarray]]:
     """Return `at_draws` of a model as a function of the values and the seed, compiled once."""
 
     def one(key: Key, given: dict[str, Array]) -> dict[str, Array]:
-        with (
-            alone(),
-            unchecked(),
-            handlers.trace() as sites,
-            handlers.seed(key),
-            handlers.substitute(given),
-        ):
-            model.run()
+        sites = run_at(model, given, key)
         return {name: jnp.asarray(value) for name, value in read(sites).items()}
 
     every = jax.jit(jax.vmap(one))

@@ -11,12 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.distributions import unchecked
 from finetti.errors import FinettiError
-from finetti.language import handlers
-from finetti.language.effects import Site, alone
+from finetti.language.effects import Site
 from finetti.model import Model
-from finetti.posterior.evaluate import latent_draws
+from finetti.posterior.evaluate import latent_draws, run_at
 from finetti.posterior.labels import dotted
 from finetti.structure.plan import Plan
 from finetti.structure.program import invert
@@ -183,15 +181,7 @@ def _vmapped(
     """Run a model many times, some variables given, and return what is read of its sites."""
 
     def one(key: Key, given: dict[str, Array]) -> dict[str, tuple[Array, Array]]:
-        with (
-            alone(),
-            unchecked(),
-            handlers.trace() as sites,
-            handlers.seed(key),
-            handlers.substitute(given),
-        ):
-            model.run()
-        return read(sites)
+        return read(run_at(model, given, key))
 
     with jax.enable_x64(True):
         every = jax.jit(lambda key, given: jax.vmap(one)(jax.random.split(key, total), given))

@@ -11,6 +11,7 @@ from finetti.criticism import uniform
 from finetti.criticism.calibration import Calibration
 from finetti.errors import DataError
 from finetti.report.drawing import BLUE, GREY, SKY, VERMILION, WASH, canvas, tidy
+from finetti.report.tables import plain_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,12 +104,10 @@ def _difference(axes: Axes, pits: np.ndarray, level: float, bad: bool) -> None:
 
 def calibration_table(found: Calibration, limit: int | None = 8) -> Table:
     """Return the table of `Calibration.table()` for `rich` to print, `limit` rows a variable."""
-    from rich.box import SIMPLE_HEAD
     from rich.markup import escape
-    from rich.table import Table
 
     rows = found.table()
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
+    table = plain_table()
     table.add_column("", no_wrap=True)
     for title in ("p", "mean rank", "50% held", "80% held", "neighbours"):
         table.add_column(title, justify="right", no_wrap=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from finetti.report.tables import SHOWN, decimals
+from finetti.report.tables import SHOWN, decimals, plain_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,11 +28,9 @@ def prediction_frame(predicted: xr.Dataset) -> pd.DataFrame:
 
 def prediction_table(predicted: xr.Dataset, limit: int = SHOWN) -> Table:
     """Return the first rows of each site's predictions for `rich` to print."""
-    from rich.box import SIMPLE_HEAD
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
+    table = plain_table()
     for title in ("", "mean", "sd", f"{INTERVAL:.0%} interval"):
         table.add_column(title, justify="right" if title else "left")
     for name in predicted:

@@ -33,7 +33,7 @@ def summary_table(summary: pd.DataFrame, limit: int | None = SHOWN) -> Table:
     shown = [row for rows in by_size for row in rows[:limit]]
     columns = _columns(summary.loc[shown])
     texts = dict(zip(shown, zip(*columns.values(), strict=True), strict=True))
-    table = _table()
+    table = plain_table()
     for title in ("", *columns):
         table.add_column(title, no_wrap=bool(title))
     for rows in by_size:
@@ -64,7 +64,7 @@ def plan_table(plan: Plan) -> Group:
     parts = [(HEADS, rows), (COSTS, plan.costs())]
     shown = []
     for titles, lines in parts:
-        table = _table()
+        table = plain_table()
         for i, title in enumerate(titles):
             table.add_column(title, ratio=None if i < len(titles) - 1 else 1)
         for line in lines:
@@ -87,7 +87,8 @@ def decimals(value: float, error: float) -> int:
     return SIGNIFICANT - 1 - (floor(log10(abs(value))) if value and isfinite(value) else 0)
 
 
-def _table() -> Table:
+def plain_table() -> Table:
+    """Return an empty table in finetti's look, for `rich` to print."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 

@@ -8,7 +8,7 @@ when asked for.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
@@ -243,7 +243,7 @@ class Plan:
     def record(self) -> dict[str, Any]:
         """Return the account of the plan as plain lists and text, to be kept with a run.
 
-        `refused` and `wish` (None for nothing) make the same plan of the same model again.
+        `choices` reads from it what makes the same plan of the same model again.
         """
         return {
             "sites": [[row.site, row.seen, row.done, row.why] for row in self.rows()],
@@ -302,3 +302,12 @@ class Plan:
         if self.rewrites:
             lines += ["", *columns([COSTS, *self.costs()], (40,))]
         return "\n".join([*lines, "", self.dimensions()])
+
+
+def choices(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the user's choices in a plan's record, for `model.plan(**choices(record))`."""
+    wish = record["wish"]
+    return {
+        "refused": frozenset(record["refused"]),
+        "wish": wish and Wish(**{**wish, "sites": frozenset(wish["sites"])}),
+    }

@@ -91,7 +91,7 @@ def held_out(posterior: Posterior) -> Section | None:
         blocks.append(Words(f"{head}."))
         blocks += [Note(note, "warn") for note in notes]
         values, k = scores.pointwise, scores.scores["pareto_k"].to_numpy().ravel()
-        labels = _labels(scores.scores["elpd"])
+        labels = scores.labels
         rows = [
             [
                 Cell(labels[i]),
@@ -103,13 +103,6 @@ def held_out(posterior: Posterior) -> Section | None:
         heads = (v.name, "log density", "k-hat")
         blocks.append(Grid(heads, rows, f"The observations of {v.name} that are predicted worst"))
     return Section("held-out", "Each observation from the others", tuple(blocks))
-
-
-def _labels(scores) -> list[str]:
-    axes = [scores[d].to_numpy() if d in scores.coords else np.arange(scores.sizes[d])
-            for d in scores.dims]  # fmt: skip
-    places = np.ndindex(*scores.shape)
-    return [", ".join(str(a[i]) for a, i in zip(axes, place, strict=True)) for place in places]
 
 
 def sensitive(posterior: Posterior) -> Section | None:

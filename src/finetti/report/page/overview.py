@@ -18,8 +18,7 @@ from finetti.report.page.blocks import Block, Cell, Code, Grid, Note, Picture, S
 from finetti.report.page.vector import inline
 from finetti.report.tables import decimals
 from finetti.structure.account import COSTS, HEADS
-from finetti.structure.plan import Plan
-from finetti.structure.rewrites.hessian import Wish
+from finetti.structure.plan import Plan, choices
 
 PACKAGES = ("finetti", "jax", "numpyro", "numpy", "arviz-base", "arviz-stats", "xarray")
 MANY_SITES = 40  # beyond which a graph is a picture of nothing
@@ -57,10 +56,7 @@ def _plan_of(model: Model, known: Mapping[str, Any]) -> Plan | Model:
     """Return the plan that the run was made by, or the model where the run does not say."""
     if "plan" not in known:
         return model
-    record = json.loads(known["plan"])
-    wished = record["wish"]
-    wish = wished and Wish(**{**wished, "sites": frozenset(wished["sites"])})
-    return model.plan(refused=frozenset(record["refused"]), wish=wish)
+    return model.plan(**choices(json.loads(known["plan"])))
 
 
 def plan(posterior: Posterior) -> Section:
