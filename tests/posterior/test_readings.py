@@ -1,5 +1,7 @@
 """Check summaries, storage and advice on draws whose properties are known."""
 
+import json
+
 import arviz_base
 import numpy as np
 import pytest
@@ -175,6 +177,24 @@ def test_divergences_are_placed_at_small_scales():
     assert found.sentence.startswith(f"{count} of {CHAINS * DRAWS} draws diverged")
     assert "tau is small" in found.sentence
     assert "non-centred" in found.sentence
+
+
+def test_non_centring_is_not_advised_where_the_plan_has_seen_to_it():
+    tau = np.exp(white(2))
+    posterior = synthetic({"tau": tau}, diverging=tau < 0.1)
+    posterior.tree.attrs["plan"] = json.dumps({"rewrites": [["integrate out theta", "cheap"]]})
+    found = the_finding(posterior, "divergences")
+    assert "tau is small" in found.sentence
+    assert "non-centred" not in found.sentence
+
+
+def test_few_divergences_have_no_place():
+    """One draw always lies somewhere; three lie together as far by chance too often."""
+    tau = np.exp(white(2))
+    found = the_finding(synthetic({"tau": tau}, diverging=tau == tau.min()), "divergences")
+    assert found.sites == ()
+    assert "mostly" not in found.sentence
+    assert "non-centred" not in found.sentence
 
 
 def test_divergences_elsewhere_are_placed_there():

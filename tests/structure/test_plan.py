@@ -37,7 +37,12 @@ def test_the_plan_has_a_row_for_every_site_in_order():
     ("site", "seen", "done", "why"),
     [
         ("mu", "~ Normal(0, 5)", "sample", "any real number"),
-        ("tau", "~ HalfCauchy(5)", "sample its log", "positive"),
+        (
+            "tau",
+            "~ HalfCauchy(5)",
+            "straighten its log",
+            "positive: log near zero, linear where large",
+        ),
         ("nu", "~ Gamma(2, 1)", "hold fixed", "prior density still counts"),
         ("w", "~ Dirichlet(1) of length 3", "sample", "simplex: 3 numbers from 2 free ones"),
         ("theta", "~ Normal(mu, tau) in i(4)", "sample", "any real number"),

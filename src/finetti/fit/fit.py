@@ -82,7 +82,7 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
         else:
             points = given_points(understood, DTYPE, init, method.chains)
         target, given = understood.target(DTYPE)
-        if target.form.moves and tuning is None:
+        if target.form.centred and tuning is None:
             given, points = learn.begin(target, given, points, keys, settle=init is None)
         ends = warming.schedule(method.warmup, method.chains)
         course = Course(method.kernel(understood.layout), target, ends, capacity=0)

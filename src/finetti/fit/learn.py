@@ -1,4 +1,4 @@
-"""Learn the coordinates of centred sites: by Newton's method at first, in warm-up from draws."""
+"""Learn the coordinates that sites are moved in: at the starts, and in warm-up from draws."""
 
 from __future__ import annotations
 
@@ -13,15 +13,19 @@ import numpy as np
 from finetti.density.density import Target
 from finetti.fit.compiling import ONCE, compiled
 from finetti.fit.run import WARMUP, Chunk, Draws, Runner, collect, join
-from finetti.kernels.kernel import Point, evaluate
+from finetti.fit.start import points_at
+from finetti.kernels.kernel import Point
 from finetti.structure.form import Given
 from finetti.structure.rewrites.information import Constants, look, positive
+from finetti.structure.rewrites.straighten import Straighten
+from finetti.structure.rewrites.straighten import learn as learn_level
 from finetti.types import Array, Key
 
 STEPS = 12  # of Newton's method, at the start
 LONGEST = 2.0  # of one of them, in prior standard deviations
 SHARES = 2.0 ** -np.arange(8)  # of a step that are tried
-POINTS = 64  # draws that a window's constants are the middle of
+POINTS = 64  # draws of a window that its constants are learned from
+FEWEST = 20  # points to learn a scale from
 
 
 def stages(ends: tuple[int, ...], warmup: int, chains: int) -> list[int]:
@@ -46,7 +50,7 @@ def begin(
 
 
 def warm_up(runner: Runner, wanted: int, report: Callable[[Chunk], None]) -> Draws:
-    """Warm the chains up; where sites are centred, learn anew as each of the metric's windows ends.
+    """Warm the chains up; where sites are moved, learn anew as each of the metric's windows ends.
 
     What was drawn before does not count for the metric, whose coordinates have changed.
     """
@@ -94,16 +98,20 @@ def release(target: Target, given: Given, positions: Array) -> Array:
 
 
 @compiled(ONCE, "target")
-def arrive(target: Target, given: Given, plain: Array) -> Point:
-    def one(x: Array) -> Point:
-        return evaluate(partial(target.log_density, given), target.adopt(given, x))
+def adopt(target: Target, given: Given, plain: Array) -> Array:
+    return jax.vmap(partial(target.adopt, given))(plain)
 
-    return jax.vmap(one)(plain)
+
+def arrive(target: Target, given: Given, plain: Array) -> Point:
+    return points_at(target, given, adopt(target, given, plain))
 
 
 @compiled(ONCE, "target")
 def look_around(target: Target, given: Given, plain: Array, key: Key) -> Constants:
-    """Return the medians of the constants at the points, one a row: no stray point moves them."""
+    """Return the constants that the points, one a row, teach.
+
+    Where sites are centred it is their medians over the points: no stray point moves them.
+    """
 
     def one(x: Array, number: Any) -> Constants:
         here = jax.random.fold_in(key, number)
@@ -111,14 +119,24 @@ def look_around(target: Target, given: Given, plain: Array, key: Key) -> Constan
 
     found = jax.lax.map(lambda both: one(*both), (plain, jnp.arange(len(plain))), batch_size=8)
     middle = jax.tree.map(lambda a: jnp.median(a, 0), found)
-    return {n: {**c, "information": positive(c["information"])} for n, c in middle.items()}
+    centred = {n: {**c, "information": positive(c["information"])} for n, c in middle.items()}
+    return {**centred, **_levels(target, plain)}
+
+
+def _levels(target: Target, plain: Array) -> Constants:
+    """Return the constants of what is straightened, where there are draws enough to tell."""
+    if len(plain) < FEWEST:
+        return {}
+    free = jax.vmap(target.layout.split)(plain)
+    moves = (m for m in target.form.moves if isinstance(m, Straighten))
+    return {m.name: learn_level(free[m.site]) for m in moves}
 
 
 @compiled(ONCE, "target")
 def settled(target: Target, given: Given, plain: Array, keys: Key) -> Array:
     """Return the starts, unmoved, with the centred sites at their mode given all else."""
     form, split, unite = target.form, target.layout.split, target.layout.join
-    moved = {site for move in form.moves for site in move.sites}
+    moved = {site for move in form.centred for site in move.sites}
 
     def one(plain: Array, key: Key) -> Array:
         def step(number: Any, plain: Array) -> Array:

@@ -25,7 +25,7 @@ from finetti.fit.compiling import ONCE, compiled
 from finetti.fit.guess import guess
 from finetti.fit.methods import Chains
 from finetti.fit.run import SAMPLING, WARMUP
-from finetti.fit.start import RADIUS, ROUNDS, TRIES, chain_keys, points_at, tried_points
+from finetti.fit.start import RADIUS, ROUNDS, TRIES, chain_keys, points_at, random_positions
 from finetti.fit.sweep import Carry, Course, Orders, to_numpy
 from finetti.fit.wide import Own, Wide, joined, launch_wide, sweep_wide
 from finetti.kernels.kernel import Point
@@ -125,7 +125,7 @@ def fit_many(
                 f"model `{model.name}`: look for values that overflow, or take narrower priors"
             )
         own, points, keys = jax.tree.map(lambda a: a[found], (own, points, keys))
-        if moved:
+        if target.form.centred:
             plain = _settled(target, shared, own, points.position, keys)
             own, points = _arrived(target, shared, own, (plain, plain), keys, points)
         runner = Runner(target, shared, own, points, keys, method)
@@ -200,7 +200,7 @@ class Runner:
         self.carry = self.carry._replace(tuning=to_numpy(tuning), states=states)
 
     def _relearn(self, draws: np.ndarray, moved: np.ndarray) -> None:
-        """Learn the centred sites' coordinates from a window's draws, and go on in them."""
+        """Learn the moved sites' coordinates from a window's draws, and go on in them."""
         here = jax.tree.map(self._apart, self.carry.states.draw)
         later = draws[:, :, draws.shape[2] // 2 :].reshape(self.fits, -1, draws.shape[3])
         chosen = later[:, np.linspace(0, later.shape[1] - 1, learn.POINTS).astype(int)]
@@ -254,11 +254,10 @@ def _start(
             number = 1000 + attempt
             each = [jax.random.split(jax.random.fold_in(k, number), TRIES) for k in keys.ravel()]
             positions = guess(built, DTYPE, jnp.concatenate(each), RADIUS)
-            shape = (*keys.shape, TRIES, positions.shape[-1])
-            tried = _given(target, shared, own, positions.reshape(shape))
+            positions = positions.reshape(*keys.shape, TRIES, positions.shape[-1])
         else:
-            tried = _tried(target, target.layout.dim, shared, own, keys, np.int32(attempt))
-        points = to_numpy(tried)
+            positions = _random(target, target.layout.dim, shared, own, keys, np.int32(attempt))
+        points = to_numpy(_points(target, shared, own, positions))
         fine = np.isfinite(points.log_density) & np.isfinite(points.gradient).all(-1)
         first = fine.argmax(-1)[..., None]
         best = jax.tree.map(lambda a, f=first: _take(a, f), points)
@@ -282,15 +281,15 @@ def _wide(mask: np.ndarray, like: np.ndarray) -> np.ndarray:
 
 
 @compiled(ONCE, "target", "dim")
-def _tried(target: Target, dim: int, shared: Given, own: Own, keys: Key, attempt: Any) -> Point:
-    def one(own: Own, keys: Key) -> Point:
-        return tried_points(target, (TRIES, dim), DTYPE, joined(shared, own), keys, attempt)
+def _random(target: Target, dim: int, shared: Given, own: Own, keys: Key, attempt: Any) -> Array:
+    def one(own: Own, keys: Key) -> Array:
+        return random_positions(target, (TRIES, dim), DTYPE, joined(shared, own), keys, attempt)
 
     return jax.vmap(one)(own, keys)
 
 
 @compiled(ONCE, "target")
-def _given(target: Target, shared: Given, own: Own, positions: Array) -> Point:
+def _points(target: Target, shared: Given, own: Own, positions: Array) -> Point:
     def one(own: Own, positions: Array) -> Point:
         return jax.vmap(lambda x: points_at(target, joined(shared, own), x))(positions)
 

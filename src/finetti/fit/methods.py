@@ -15,6 +15,7 @@ from finetti.model import Model
 from finetti.structure.plan import Plan
 from finetti.structure.rewrites.centre import Centre
 from finetti.structure.rewrites.hessian import Wish
+from finetti.structure.rewrites.straighten import Straighten
 
 
 class Method(ABC):
@@ -77,28 +78,24 @@ class NUTS(Chains):
     """Sample by the no-U-turn sampler: the default for continuous models.
 
     `target_acceptance` in (0, 1): nearer 1 gives smaller steps and fewer divergences. Left to the
-    method it is 0.8; where a plan leaves at most 6 dimensions, whose trajectories are short, it is
-    0.95 and `thin` is 4. `max_depth` bounds a trajectory to 2^max_depth - 1 leapfrogs. `metric` is
+    method `thin` is 3 where a plan leaves at most 6 dimensions, whose trajectories are short, and
+    else 1. `max_depth` bounds a trajectory to 2^max_depth - 1 leapfrogs. `metric` is
     `Diagonal()` or `Dense()`.
 
     Hoffman & Gelman 2014; Betancourt 2017.
     """
 
-    target_acceptance: float | None = None
+    target_acceptance: float = 0.8
     max_depth: int = 10
     metric: Metric = field(default_factory=Diagonal)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.target_acceptance is not None:
-            check_rate(self.target_acceptance)
+        check_rate(self.target_acceptance)
 
     def suited(self, dim: int) -> Chains:
         """Return the method with every setting that is None chosen for so many dimensions."""
-        few = dim <= FEW
-        rate, thin = (0.95, 4) if few else (0.8, 1)
-        rate = rate if self.target_acceptance is None else self.target_acceptance
-        return replace(self, target_acceptance=rate, thin=self.thin or thin)
+        return replace(self, thin=self.thin or (3 if dim <= FEW else 1))
 
     def plan(self, model: Model, given: Plan | None) -> Plan:
         """Return the plan given, or the model's own."""
@@ -106,7 +103,7 @@ class NUTS(Chains):
 
     def kernel(self, layout: Layout) -> Kernel:
         """Return the no-U-turn kernel with these settings."""
-        return NoUTurn(self.max_depth, self.target_acceptance or 0.8, self.metric)
+        return NoUTurn(self.max_depth, self.target_acceptance, self.metric)
 
 
 @dataclass(frozen=True)
@@ -251,7 +248,7 @@ class NormalApproximation(Search):
 
 def unmoved(plan: Plan) -> Plan:
     """Return the plan that gives no variable other coordinates."""
-    return replace(plan, refused=plan.refused | {Centre.verb})
+    return replace(plan, refused=plan.refused | {Centre.verb, Straighten.verb})
 
 
 def _check_counts(method: Method, **least: int) -> None:

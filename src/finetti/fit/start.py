@@ -23,20 +23,19 @@ RADIUS = 2.0  # on the unconstrained scale, as in Stan
 
 
 @compiled(ONCE, "target", "shape", "dtype")
-def tried_points(
+def random_positions(
     target: Target,
     shape: tuple[int, int],
     dtype: str,
     constants: Constants,
     keys: Key,
     attempt: Any,
-) -> Point:
-    """Evaluate random starts, `shape` = (tries, dim): a `Point` with leading axes (chain, try)."""
+) -> Array:
+    """Return random positions, `shape` = (tries, dim) for each chain."""
 
-    def one(key: Key) -> Point:
+    def one(key: Key) -> Array:
         plain = jax.random.uniform(key, shape[1:], dtype, -RADIUS, RADIUS)
-        position = target.adopt(constants, plain)
-        return evaluate(partial(target.log_density, constants), position)
+        return target.adopt(constants, plain)
 
     def tries(key: Key) -> Key:
         return jax.random.split(jax.random.fold_in(key, 1000 + attempt), shape[0])
@@ -46,6 +45,7 @@ def tried_points(
 
 @compiled(ONCE, "target")
 def points_at(target: Target, constants: Constants, positions: Array) -> Point:
+    """Evaluate positions, one a chain: every caller has that many, and shares the compiled code."""
     return jax.vmap(lambda x: evaluate(partial(target.log_density, constants), x))(positions)
 
 
@@ -67,28 +67,25 @@ def random_points(density: Density, dtype: str, keys: Key) -> Point:
     found: list[Any] = [None] * len(keys)
     for attempt in range(ROUNDS):
         if density.layout.natural:
-            tried = _guesses(density, dtype, keys, attempt)
+            positions = _guesses(density, dtype, keys, attempt)
         else:
-            tried = tried_points(
-                target, (TRIES, density.dim), dtype, constants, keys, np.int32(attempt)
-            )
-        points = jax.tree.map(np.asarray, tried)
-        fine = _finite(points)
-        for chain, row in enumerate(fine):
-            if found[chain] is None and row.any():
-                found[chain] = jax.tree.map(lambda a, c=chain, r=row: a[c, r.argmax()], points)
-        if all(f is not None for f in found):
-            return jax.tree.map(lambda *rows: np.stack(rows, -1), *found)
-    raise explain(density, dtype, points.position[0])
+            shape = (TRIES, density.dim)
+            positions = random_positions(target, shape, dtype, constants, keys, np.int32(attempt))
+        for tried in np.moveaxis(np.asarray(positions), 1, 0):
+            points = jax.tree.map(np.asarray, points_at(target, constants, tried))
+            for chain, fine in enumerate(_finite(points)):
+                if found[chain] is None and fine:
+                    found[chain] = jax.tree.map(lambda a, c=chain: a[c], points)
+            if all(f is not None for f in found):
+                return jax.tree.map(lambda *rows: np.stack(rows, -1), *found)
+    raise explain(density, dtype, np.asarray(positions)[0])
 
 
-def _guesses(density: Density, dtype: str, keys: Key, attempt: int) -> Point:
-    """Evaluate starts some of whose sites are discrete: a `Point` with axes (chain, try)."""
-    target, constants = density.target(dtype)
+def _guesses(density: Density, dtype: str, keys: Key, attempt: int) -> Array:
+    """Return positions some of whose sites are discrete, shape (chain, try, dim)."""
     tries = jax.vmap(lambda key: jax.random.split(jax.random.fold_in(key, 1000 + attempt), TRIES))
     positions = guess(density, dtype, tries(keys).reshape(-1), RADIUS)
-    points = points_at(target, constants, positions)
-    return jax.tree.map(lambda a: a.reshape(len(keys), TRIES, *a.shape[1:]), points)
+    return positions.reshape(len(keys), TRIES, density.dim)
 
 
 def given_points(density: Density, dtype: str, values: Any, chains: int) -> Point:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -73,6 +74,12 @@ class Evidence:
     @cached_property
     def _readings(self) -> dict[str, dict[str, float]]:
         return {str(column): rows.to_dict() for column, rows in self.table.items()}
+
+    @property
+    def rewritten(self) -> bool:
+        """Tell whether the run's plan centred or integrated out any site."""
+        rewrites = json.loads(self.tree.attrs.get("plan", "{}")).get("rewrites", ())
+        return any(name.startswith(("centre ", "integrate out ")) for name, _ in rewrites)
 
     @property
     def least_ess(self) -> int:

@@ -14,6 +14,7 @@ from finetti.structure.degrees import degrees
 from finetti.structure.program import Evaluate, Outcome, Program, Provide, Reader, Supply
 from finetti.structure.rewrites.alike import Tally
 from finetti.structure.rewrites.approximate import Approximate
+from finetti.structure.rewrites.centre import Centre
 from finetti.structure.rewrites.integrate import Integrate
 from finetti.structure.rewrites.rewrite import Marginal, Move, Rewrite, Shortcut
 from finetti.structure.rewrites.sum_out import SumOut
@@ -44,6 +45,11 @@ class Form:
     def moves(self) -> tuple[Move, ...]:
         """Return the rewrites that give sites other coordinates."""
         return tuple(r for r in self.rewrites if isinstance(r, Move))
+
+    @property
+    def centred(self) -> tuple[Centre, ...]:
+        """Return those of the moves that centre sites."""
+        return tuple(r for r in self.rewrites if isinstance(r, Centre))
 
     @property
     def marginals(self) -> tuple[Marginal, ...]:

@@ -1,9 +1,9 @@
 """Decide what to do with each variable of a model, and say why.
 
 Rewrites are tried in order: discrete sites are summed out, what is Gaussian given the rest is
-integrated out, and the groups' effects that are left are centred. The user may refuse any of them
-by name. All these are exact; what is not, Laplace's method and belief propagation, is made only
-when asked for.
+integrated out, the groups' effects that are left are centred, and positive numbers straightened.
+The user may refuse any of them by name. All these are exact; what is not, Laplace's method and
+belief propagation, is made only when asked for.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ from finetti.structure.rewrites.hessian import Wish
 from finetti.structure.rewrites.integrate import Integrate
 from finetti.structure.rewrites.obstacles import obstacles
 from finetti.structure.rewrites.pool import Pool
-from finetti.structure.rewrites.rewrite import Marginal, Rewrite
+from finetti.structure.rewrites.rewrite import Marginal, Move, Rewrite
+from finetti.structure.rewrites.straighten import Straighten
 from finetti.structure.rewrites.sum_out import SumOut
 from finetti.structure.variables import Variable
 from finetti.structure.words import counted, listed
@@ -52,6 +53,7 @@ VERBS = (
     Pool.verb,
     Tally.verb,
     Centre.verb,
+    Straighten.verb,
 )
 AS_WRITTEN = frozenset(VERBS)  # refuses every rewrite
 
@@ -124,7 +126,7 @@ class Plan:
 
     @cached_property
     def _found(self) -> tuple[tuple[Rewrite, dict], ...]:
-        moves, _ = self._centred
+        moves: list[Move] = [*self._centred[0], *self._straightened]
         return (*self._taken, *((move, move.start(self.program.dtype)) for move in moves))
 
     @cached_property
@@ -165,9 +167,22 @@ class Plan:
         """Return the blocks to centre, and why other location-scale sites are left alone."""
         if Centre.verb in self.refused:
             return [], {}
-        gone = {s for r, _ in self._taken if isinstance(r, Marginal) for s in r.sites}
         refused = self._refused_sites(Centre.verb)
-        return located.find(self.program, self.variables, gone, refused)
+        return located.find(self.program, self.variables, self._out, refused)
+
+    @cached_property
+    def _straightened(self) -> list[Straighten]:
+        if Straighten.verb in self.refused:
+            return []
+        others = {s for move in self._centred[0] for s in move.sites}
+        barred = {*self._out, *others, *self._refused_sites(Straighten.verb)}
+        left = (v for v in self.variables if v.kind == "latent" and v.name not in barred)
+        return [Straighten(v.name, v.shape) for v in left if v.support == "positive"]
+
+    @cached_property
+    def _out(self) -> set[str]:
+        """Return the sites that the rewrites take out of the sampler."""
+        return {s for r, _ in self._taken if isinstance(r, Marginal) for s in r.sites}
 
     @cached_property
     def _summed(self) -> tuple[list[tuple[SumOut, dict]], dict[str, str]]:
@@ -189,8 +204,8 @@ class Plan:
 
     def dot(self) -> str:
         """Return the graph in Graphviz's language; dashed: taken out, double: centred."""
-        moved = {site for move in self.form.moves for site in move.sites}
-        return self.graph.dot(dashed=self._gone, doubled=moved)
+        centred = {site for move in self.form.centred for site in move.sites}
+        return self.graph.dot(dashed=self._gone, doubled=centred)
 
     @cached_property
     def form(self) -> Form:

@@ -7,6 +7,7 @@ import numpy as np
 from finetti.posterior.evidence import BFMI_LIMIT, DEPTH_SHARE, Evidence
 from finetti.posterior.finding import Finding
 
+ERRORS = 3.0  # standard errors by which divergent draws lie off the rest, to have a place
 PARETO_LIMIT = 0.7  # Vehtari, Simpson, Gelman, Yao & Gabry 2024
 
 
@@ -36,7 +37,12 @@ def divergences(run: Evidence) -> Finding | None:
     count, total = int(diverging.sum()), diverging.size
     site, side = where(run, diverging)
     place = f", mostly where {site} is {side}" if site else ""
-    if site and side == "small":
+    if site and side == "small" and run.rewritten:
+        remedy = (
+            f"the plan has made groups' effects easy to sample already: if {site} is hardly ever "
+            f"so small, say so by its prior"
+        )
+    elif site and side == "small":
         remedy = (
             "the usual funnel of a scale near zero: write the group effects non-centred "
             "(theta = mu + tau * eta with eta ~ Normal(0, 1))"
@@ -53,13 +59,19 @@ def divergences(run: Evidence) -> Finding | None:
 
 
 def where(run: Evidence, diverging: np.ndarray) -> tuple[str, str]:
-    """Find the scalar site whose divergent draws lie furthest from the rest, by mean rank."""
-    best, site, side = 0.15, "", ""
+    """Find the scalar site whose divergent draws lie furthest from the rest, by mean rank.
+
+    There is none where chance could place as few of them as far.
+    """
+    chance = ERRORS / np.sqrt(12 * max(diverging.sum(), 1))  # of a mean of uniform ranks
+    best, site, side = max(0.15, chance), "", ""
     for name, values in run.draws.data_vars.items():
         if values.ndim != 2:
             continue
         ranks = values.values.ravel().argsort().argsort() / values.size
         shift = ranks[diverging.ravel()].mean() - 0.5
+        if abs(shift) <= chance:
+            continue
         # scales are where funnels have their neck: prefer a positive site
         weight = 1.5 if float(values.min()) > 0 else 1.0
         if abs(shift) * weight > best:

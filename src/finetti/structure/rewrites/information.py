@@ -24,8 +24,7 @@ Constants = dict[str, dict[str, Array]]
 def look(form: Form, given: Given, plain: Mapping[str, Array], key: Key) -> Constants:
     """Return the constants of each centring at a point given by unmoved free values."""
     still = form.unmoved()
-    moves = [m for m in form.moves if isinstance(m, Centre)]
-    return {m.name: _look(m, still, given, plain, key) for m in moves}
+    return {m.name: _look(m, still, given, plain, key) for m in form.centred}
 
 
 def _look(

@@ -1,4 +1,4 @@
-"""Check the laws of centring: whatever is learned, a bijection whose Jacobian is as stated."""
+"""Check the laws of moves: whatever is learned, a bijection whose Jacobian is as stated."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 import finetti as ft
 import zoo
 from finetti.structure.rewrites.centre import Centre
+from finetti.structure.rewrites.rewrite import Move
 
 # Models whose plan centres, and some whose effects it would integrate out instead.
 CENTRED = (
@@ -66,8 +67,10 @@ def looked(name: str) -> dict[str, np.ndarray]:
     return {"z": z, **dict(zip(names, map(np.asarray, found), strict=True))}
 
 
-def _constants(rng: np.random.Generator, move: Centre) -> dict[str, np.ndarray]:
-    """Return a random pull and positive semi-definite information, some of it of low rank."""
+def _constants(rng: np.random.Generator, move: Move) -> dict[str, np.ndarray]:
+    """Return random levels, or a pull and semi-definite information, some of it of low rank."""
+    if not isinstance(move, Centre):
+        return {n: rng.normal(0, 2, np.shape(a)) for n, a in move.start("float64").items()}
     root = rng.normal(0, 2, (move.count, move.width, move.width))
     root[::3, :, 0] = 0
     information = root @ root.transpose(0, 2, 1)
