@@ -123,12 +123,14 @@ def page(frames: Sequence[str] = FRAMES, seen: str = SEEN, slip: float = SLIP) -
 
 def read(model: ft.Model) -> np.ndarray:
     """Return P(reading | strokes), shape (frame, reading); the first row is of no word."""
-    few = ft.NUTS(draws=4, warmup=0, chains=1)  # all is summed out: the probabilities are exact
-    return ft.fit(model, few, progress=False).probabilities("reading").to_numpy()
+    one = ft.NUTS(draws=1, warmup=0, chains=1)  # all is summed out: the probabilities are exact
+    return ft.fit(model, one, progress=False).probabilities("reading").to_numpy()
 
 
-def main(out: Path = Path("runs/perception"), slips: np.ndarray = SLIPS) -> dict[str, np.ndarray]:
-    """Read every frame, print, and draw the picture under `out`."""
+def main(
+    out: Path = Path("runs/perception"), slips: np.ndarray = SLIPS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read every frame, and the last at every slip; print, and draw the picture under `out`."""
     found = read(page())
     curves = np.array([read(page(slip=float(slip)))[-1] for slip in slips])
     known = readings(len(SEEN) + 1)
@@ -156,7 +158,7 @@ def main(out: Path = Path("runs/perception"), slips: np.ndarray = SLIPS) -> dict
         tidy(axes)
         out.mkdir(parents=True, exist_ok=True)
         figure.savefig(out / "perception_minims.png")
-    return dict(zip(("alone", *FRAMES), found, strict=True))
+    return found, curves
 
 
 def _strokes(axes: Axes, frame: str) -> None:
