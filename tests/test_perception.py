@@ -157,10 +157,14 @@ def test_what_is_seen_of_the_stroke_is_the_same_behind_both_occluders(example):
 @pytest.mark.slow
 def test_each_pixel_laid_bare_divides_the_odds_of_an_n(example, tmp_path):
     occluder = example("occluder")
-    found = occluder.main(tmp_path)[len(occluder.VIEWS) :]
-    each = occluder.SLIP / 2 / (1 - occluder.SLIP)
-    known = occluder.EXPECTED[0] / occluder.EXPECTED[-1] * each ** occluder.exposed()
-    np.testing.assert_allclose(found[:, 0] / found[:, -1], known, rtol=1e-9)
+    letters = occluder.main(tmp_path)
+    known = np.array([weighed(occluder, image) for image in occluder.views()])
+    np.testing.assert_allclose(letters, known, rtol=1e-9)
+    found, each = letters[len(occluder.VIEWS) :], occluder.SLIP / 2 / (1 - occluder.SLIP)
+    line = occluder.EXPECTED[0] / occluder.EXPECTED[-1] * each ** occluder.exposed()
+    # The line knows where the bars are. An N with bars that begin a row too high hides up to 3
+    # pixels of it, and puts 8 pixels of grey where paper is seen: 5 slips more at the least.
+    np.testing.assert_allclose(found[:, 0] / found[:, -1], line, rtol=2 * each**5)
     assert (tmp_path / "perception_occluder.png").read_bytes().startswith(PNG)
 
 
@@ -172,21 +176,21 @@ def all_images(side):
     return (np.arange(2**side**2)[:, None] >> np.arange(side**2) & 1).reshape(-1, side, side)
 
 
-def test_pixels_are_believed_as_adding_up_all_images_has_it(example):
+@pytest.mark.parametrize("tied", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_pixels_are_believed_as_adding_up_all_images_has_it(example, tied):
     shapes, noise = example("shapes"), 0.3
     patterns, every = shapes.placed(SMALL, side=4), all_images(4)
     _, _, seen = shapes.drawn(patterns, noise, 3, seed=3)
-    for known in (patterns, shapes.by_pixel(patterns)):
-        model = shapes.images(known, shapes.FLAW, np.full(3, noise), seen)
-        black = shapes.FLAW + (1 - 2 * shapes.FLAW) * known.reshape(-1, 1, 4, 4)
-        prior = np.where(every, black, 1 - black).prod((2, 3)).reshape(2, 4, -1)
-        found = exact(model)
-        for i, image in enumerate(seen):
-            joint = prior * np.where(every == image, 1 - noise, noise).prod((1, 2))
-            joint /= joint.sum()
-            believed = np.einsum("spi,irc->rc", joint, every)
-            np.testing.assert_allclose(found["pixel"][i, ..., 1], believed, rtol=1e-9)
-            np.testing.assert_allclose(found["shape"][i], joint.sum((1, 2)), rtol=1e-9)
+    known = patterns if tied else shapes.by_pixel(patterns)
+    found = exact(shapes.images(known, shapes.FLAW, np.full(3, noise), seen))
+    black = shapes.FLAW + (1 - 2 * shapes.FLAW) * known.reshape(-1, 1, 4, 4)
+    prior = np.where(every, black, 1 - black).prod((2, 3)).reshape(2, 4, -1)
+    for i, image in enumerate(seen):
+        joint = prior * np.where(every == image, 1 - noise, noise).prod((1, 2))
+        joint /= joint.sum()
+        believed = np.einsum("spi,irc->rc", joint, every)
+        np.testing.assert_allclose(found["pixel"][i, ..., 1], believed, rtol=1e-9)
+        np.testing.assert_allclose(found["shape"][i], joint.sum((1, 2)), rtol=1e-9)
 
 
 def test_the_optimum_is_that_over_all_images_that_can_be_seen(example):

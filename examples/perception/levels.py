@@ -64,7 +64,7 @@ def main(out: Path = Path("runs/perception")) -> dict[str, np.ndarray]:
     """Compute, print, and draw the picture under `out`."""
     found = messages()
     names = {"object": OBJECTS, "part": PARTS, "feature": FEATURES}
-    with canvas(8.4, 3) as figure:
+    with canvas(8.4, 3.0) as figure:
         panels = figure.subplots(1, 3, sharey=True)
         for axes, (level, (below, above)) in zip(panels, by_level().items(), strict=True):
             x = np.arange(len(names[level]))

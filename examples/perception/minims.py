@@ -149,10 +149,11 @@ def main(
         panels[0, 0].set_title("the same strokes ...", fontsize=10, pad=3)
         panels[0, 1].set_title("whose?", fontsize=10, pad=3)
         axes = right.add_subplot()
+        near = len(slips) // 6
         for word, colour in (("ruin", BLUE), ("rum", VERMILION)):
             chance = curves[:, known.index(word[1:])]
             axes.plot(slips, chance, "o-", color=colour, ms=4, lw=1)
-            axes.annotate(word, (slips[2], chance[2]), (9, -2), textcoords="offset points")
+            axes.annotate(word, (slips[near], chance[near]), (9, -2), textcoords="offset points")
         axes.set(xlabel="how often a hairline is misseen", ylabel="probability", ylim=(-0.03, 1.03))
         axes.set_title("Where two words fit,\nthe strokes decide", fontsize=10)
         tidy(axes)
