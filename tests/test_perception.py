@@ -104,6 +104,8 @@ def test_strokes_that_do_not_fit_are_refused(example):
         minims.page(["g||"])
     with pytest.raises(ft.DataError, match="around one run of minims"):
         minims.page(["|o||||"])
+    with pytest.raises(ft.DataError, match=r"'_\. \.' hold others"):
+        minims.page(seen="_. .")
 
 
 @pytest.mark.slow

@@ -107,6 +107,8 @@ def page(frames: Sequence[str] = FRAMES, seen: str = SEEN, slip: float = SLIP) -
     hairline, "^", "_" or " ", for each two neighbours.
     """
     count = len(seen) + 1
+    if not set(seen) <= set(JOINS):
+        raise ft.DataError(f"the hairlines {seen!r} hold others than '^', '_' and ' '")
     for frame in frames:
         if frame.count("|") != count:
             raise ft.DataError(

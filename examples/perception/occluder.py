@@ -98,7 +98,7 @@ def read(model: ft.Model) -> tuple[np.ndarray, np.ndarray]:
     """Return P(letter | seen), shape (view, letter), and P(cover | seen), shape (view, cover)."""
     one = ft.NUTS(draws=1, warmup=0, chains=1)  # all is summed out: the probabilities are exact
     found = ft.fit(model, one, progress=False)
-    return tuple(found.probabilities(site).to_numpy() for site in ("letter", "cover"))
+    return found.probabilities("letter").to_numpy(), found.probabilities("cover").to_numpy()
 
 
 VIEWS = {
