@@ -91,9 +91,8 @@ def test_minims_are_read_by_the_word_they_stand_in(example):
     for row, frame in zip(found, ("", *frames), strict=True):
         known = spelt(minims, frame, minims.SEEN, minims.SLIP)
         np.testing.assert_allclose(row, known, rtol=1e-9)
-    np.testing.assert_allclose(
-        found[-1], found[0], rtol=1e-9
-    )  # no word fits: letters by themselves
+    # No word fits the last frame, where the letters are by themselves as in the first row.
+    np.testing.assert_allclose(found[-1], found[0], rtol=1e-9)
     best = [minims.readings(5)[i] for i in found.argmax(1)]
     assert best == ["mn", "um", "mu", "uni", "inn", "uin", "mn"]
 

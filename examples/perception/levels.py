@@ -68,11 +68,9 @@ def main(out: Path = Path("runs/perception")) -> dict[str, np.ndarray]:
         panels = figure.subplots(1, 3, sharey=True)
         for axes, (level, (below, above)) in zip(panels, by_level().items(), strict=True):
             x = np.arange(len(names[level]))
-            shown = {"from below": below / below.sum(), "from above": above}
-            bars = (*shown.items(), ("belief", found[level]))
-            for place, ((words, values), colour) in enumerate(
-                zip(bars, (SKY, PALE, BLUE), strict=True)
-            ):
+            shown = {"from below": below / below.sum(), "from above": above, "belief": found[level]}
+            bars = zip(shown.items(), (SKY, PALE, BLUE), strict=True)
+            for place, ((words, values), colour) in enumerate(bars):
                 axes.bar(x + 0.27 * (place - 1), values, 0.25, color=colour, label=words)
             axes.set_title(level)
             tidy(axes)
