@@ -15,12 +15,14 @@ from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
 import finetti as ft
+from finetti.report.drawing import BLUE, VERMILION, canvas, tidy
 
 LETTER, NUMBER, EITHER = np.array([1.0, 0.0]), np.array([0.0, 1.0]), np.array([0.5, 0.5])
 LINES = {"A ? C": (LETTER, EITHER, LETTER), "12 ? 14": (NUMBER, EITHER, NUMBER)}
+COLOURS = dict(zip(LINES, (BLUE, VERMILION), strict=True))
 SWITCHES = np.linspace(0.01, 0.5, 15)
 
 
@@ -42,8 +44,8 @@ def line(glyphs, switch):
 def read(context: str, switch: float) -> float:
     """Return the probability that the glyph in the middle of a line is a letter."""
     model = line(np.array(LINES[context]), switch)
-    few = ft.NUTS(draws=4, warmup=0, chains=1)  # all is summed out: the probabilities are exact
-    return ft.fit(model, few, progress=False).probabilities("kind_1").to_numpy()[0].item()
+    one = ft.NUTS(draws=1, warmup=0, chains=1)  # all is summed out: the probabilities are exact
+    return ft.fit(model, one, progress=False).probabilities("kind_1").to_numpy()[0].item()
 
 
 def main(out: Path = Path("runs/perception"), switches: np.ndarray = SWITCHES) -> dict:
@@ -53,26 +55,33 @@ def main(out: Path = Path("runs/perception"), switches: np.ndarray = SWITCHES) -
         print(
             f"{context}: P(B) is {letter[0]:.4f} where kinds switch {switches[0]:.0%} of the time"
         )
-    figure = Figure(figsize=(5.6, 3.6), dpi=150, layout="constrained")
-    axes = figure.add_subplot()
     grid = np.linspace(0.001, 0.5, 200)
     stays = (1 - grid) ** 2 / ((1 - grid) ** 2 + grid**2)
-    for context, colour, known in (
-        ("A ? C", "#0072B2", stays),
-        ("12 ? 14", "#D55E00", 1 - stays),
-    ):
-        axes.plot(grid, known, color=colour, lw=1, label=f"{context}, by Bayes' rule")
-        axes.plot(switches, found[context], "o", color=colour, ms=4, label=f"{context}, by finetti")
-    axes.set(
-        xlabel="how often neighbours are of another kind", ylabel="probability of the letter B"
-    )
-    axes.set(xlim=(0, 0.5), ylim=(-0.03, 1.03))
-    axes.set_title("One glyph, equally like B and 13", loc="left")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="center left")
-    out.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out / "context.png")
+    with canvas(8.4, 3.2) as figure:
+        left, axes = figure.subplots(1, 2, width_ratios=(1, 1.7))
+        _written(left)
+        for (context, colour), known in zip(COLOURS.items(), (stays, 1 - stays), strict=True):
+            axes.plot(grid, known, color=colour, lw=1, label=context)
+            axes.plot(switches, found[context], "o", color=colour, ms=4)
+        axes.set_title("lines by Bayes' rule, dots by finetti", fontsize=10)
+        axes.set(xlabel="how often neighbours are of another kind", xlim=(0, 0.5))
+        axes.set(ylabel="probability of the letter B", ylim=(-0.03, 1.03))
+        axes.legend(loc="center left")
+        tidy(axes)
+        out.mkdir(parents=True, exist_ok=True)
+        figure.savefig(out / "perception_context.png")
     return found
+
+
+def _written(axes: Axes) -> None:
+    """Write both lines, with the same glyph in the middle: an upright near a 3."""
+    for height, (context, colour) in zip((0.72, 0.28), COLOURS.items(), strict=True):
+        before, _, after = context.split()
+        for place, text in ((0.14, before), (0.86, after)):
+            axes.text(place, height, text, size=34, color=colour, ha="center", va="center")
+        for place, text in ((0.465, "I"), (0.545, "3")):
+            axes.text(place, height, text, size=34, ha="center", va="center")
+    axes.axis("off")
 
 
 if __name__ == "__main__":

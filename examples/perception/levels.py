@@ -15,9 +15,9 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from finetti import factors as fg
+from finetti.report.drawing import BLUE, PALE, SKY, canvas, tidy
 
 OBJECTS, PARTS, FEATURES = ("face", "house"), ("eye", "window", "door"), ("arc", "line", "corner")
 PRIOR = np.array([0.6, 0.4])
@@ -64,23 +64,22 @@ def main(out: Path = Path("runs/perception")) -> dict[str, np.ndarray]:
     """Compute, print, and draw the picture under `out`."""
     found = messages()
     names = {"object": OBJECTS, "part": PARTS, "feature": FEATURES}
-    figure = Figure(figsize=(7.2, 2.8), dpi=150, layout="constrained")
-    for axes, (level, (below, above)) in zip(
-        figure.subplots(1, 3, sharey=True), by_level().items(), strict=True
-    ):
-        x = np.arange(len(names[level]))
-        shown = {"from below": below / below.sum(), "from above": above, "belief": found[level]}
-        colours = ("#B2D4E8", "#D4D4D4", "#0072B2")
-        for place, ((words, values), colour) in enumerate(zip(shown.items(), colours, strict=True)):
-            axes.bar(x + 0.27 * (place - 1), values, 0.25, color=colour, label=words)
-        axes.set_xticks(x, names[level])
-        axes.set_title(level, loc="left")
-        axes.spines[["top", "right"]].set_visible(False)
-        print(level, dict(zip(names[level], found[level].round(3).tolist(), strict=True)))
-    figure.axes[0].set_ylabel("probability")
-    figure.axes[-1].legend(frameon=False, fontsize="small")
-    out.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out / "levels.png")
+    with canvas(8.4, 3.0) as figure:
+        panels = figure.subplots(1, 3, sharey=True)
+        for axes, (level, (below, above)) in zip(panels, by_level().items(), strict=True):
+            x = np.arange(len(names[level]))
+            shown = {"from below": below / below.sum(), "from above": above, "belief": found[level]}
+            bars = zip(shown.items(), (SKY, PALE, BLUE), strict=True)
+            for place, ((words, values), colour) in enumerate(bars):
+                axes.bar(x + 0.27 * (place - 1), values, 0.25, color=colour, label=words)
+            axes.set_title(level)
+            tidy(axes)
+            axes.set_xticks(x, names[level])
+            print(level, dict(zip(names[level], found[level].round(3).tolist(), strict=True)))
+        panels[0].set_ylabel("probability")
+        panels[-1].legend()
+        out.mkdir(parents=True, exist_ok=True)
+        figure.savefig(out / "perception_levels.png")
     return found
 
 

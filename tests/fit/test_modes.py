@@ -144,6 +144,16 @@ def test_a_flat_direction_is_refused_by_name():
         seek(unknowable(Y))
 
 
+def test_a_plan_that_leaves_nothing_to_climb_is_refused():
+    @ft.model
+    def coin(y):
+        z = ft.sample("z", ft.Bernoulli(0.3))
+        ft.sample("y", ft.Normal(1.0 * z, 1), obs=y)
+
+    with pytest.raises(ft.SamplingError, match="nothing is left to climb"):
+        seek(coin(0.4), plan=coin(0.4).plan())
+
+
 def test_lower_modes_are_told_of():
     @ft.model
     def two():

@@ -66,6 +66,7 @@ CHOICES: dict[str, tuple[set[str], int]] = {
     "hidden_states": ({"sum out z"}, 9),
     "changing_moves": ({"sum out z"}, 9),
     "raters": ({"sum out z"}, 26),
+    "kinds_and_parts": ({"sum out of_kind, part"}, 5),
     "partly_labelled": ({"sum out missing"}, 5),
     "group_classes": ({"sum out kind", "integrate out effect"}, 12),
     "two_switches": ({"sum out times"}, 3),

@@ -136,6 +136,23 @@ def judged() -> ft.Model:
 
 
 @ft.model
+def kinds_and_parts(things):
+    """Give each thing a kind, the kind its parts, and see the part of each dimly."""
+    share = ft.sample("share", ft.Dirichlet(jnp.ones(2)))
+    with ft.plate("kind", 2):
+        parts = ft.sample("parts", ft.Dirichlet(jnp.ones(3)))
+    with ft.plate("thing", things):
+        kind = ft.sample("of_kind", ft.Categorical(share))
+        part = ft.sample("part", ft.Categorical(parts[kind]))
+        ft.sample("y", ft.Normal(1.5 * part, 1))
+
+
+def dim_parts() -> ft.Model:
+    """Return 4 things, each of one of two kinds with three parts."""
+    return kinds_and_parts(4).condition(y=generator().normal(1.5, 1.5, 4))
+
+
+@ft.model
 def partly_labelled(known, unknown):
     """Classify points of which some have labels."""
     weight = ft.sample("weight", ft.Dirichlet(jnp.ones(3)))
@@ -266,6 +283,7 @@ DISCRETE: dict[str, Callable[[], ft.Model]] = {
     "hidden_states": short_states,
     "changing_moves": one_way,
     "raters": judged,
+    "kinds_and_parts": dim_parts,
     "partly_labelled": missing_labels,
     "group_classes": classed,
     "two_switches": changed_twice,

@@ -53,6 +53,11 @@ def _height(target: Target, jacobian: bool, given: Given, position: Array) -> Ar
 def search(density: Density, method: Search, seed: int, init: Values | None) -> Posterior:
     """Climb from every start, choose the highest summit, and make a posterior of it."""
     began = perf_counter()
+    if not density.dim:
+        raise SamplingError(
+            "nothing is left to climb, as the plan takes every site out exactly: draw the sites "
+            "with ft.NUTS(), or find the mode of continuous ones without plan="
+        )
     with jax.enable_x64(True):
         keys = chain_keys(np.int64(seed), method.starts if init is None else 1)
         if init is None:

@@ -100,8 +100,8 @@ class Scopes:
             return [_union([_spread(ids, shapes[0]) for ids in inputs])]
         if name in REDUCTIONS:
             return [_gathered(inputs[0], equation.params["axes"])]
-        if name == "gather" and not inputs[0].shape[-1]:
-            return [_looked_up(equation, inputs[1], shapes[0])]
+        if name == "gather":
+            return [_looked_up(equation, inputs[0], inputs[1], shapes[0])]
         if name == "dot_general":
             return [_multiplied(equation, *inputs)]
         everyone = _union([ids.reshape(1, -1) for ids in inputs])[0]
@@ -182,11 +182,31 @@ def _gathered(ids: np.ndarray, axes: Sequence[int]) -> np.ndarray:
     return tidy(turned.reshape(*(ids.shape[i] for i in kept), -1))
 
 
-def _looked_up(equation: Any, indices: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the members that say where to look in a table that depends on none."""
-    offsets = equation.params["dimension_numbers"].offset_dims
-    ids = _gathered(indices, (indices.ndim - 2,))
-    return _spread(np.expand_dims(ids, tuple(offsets)), shape)
+def _looked_up(
+    equation: Any, table: np.ndarray, indices: np.ndarray, shape: tuple[int, ...]
+) -> np.ndarray:
+    """Return the members that say where to look, and those of all that may be found there."""
+    numbers = equation.params["dimension_numbers"]
+    asked = np.expand_dims(_gathered(indices, (indices.ndim - 2,)), tuple(numbers.offset_dims))
+    if not table.shape[-1]:
+        return _spread(asked, shape)
+    batches = [i for i in range(len(shape)) if i not in numbers.offset_dims]
+    goes = {  # the table's axes that come out as they are, and where: whole ones, and batches
+        axis: batches[i]
+        for axis, i in zip(
+            numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True
+        )
+    }
+    gone = (*numbers.collapsed_slice_dims, *goes)
+    left = [axis for axis in range(table.ndim - 1) if axis not in gone]
+    sizes = equation.params["slice_sizes"]
+    offsets = zip(left, numbers.offset_dims, strict=True)
+    goes |= {axis: i for axis, i in offsets if sizes[axis] == table.shape[axis]}
+    found = _gathered(table, [axis for axis in range(table.ndim - 1) if axis not in goes])
+    order = np.argsort([goes[axis] for axis in sorted(goes)])
+    found = np.transpose(found, [*order, found.ndim - 1])
+    idle = tuple(i for i in range(len(shape)) if i not in goes.values())
+    return _union([_spread(asked, shape), _spread(np.expand_dims(found, idle), shape)])
 
 
 def _multiplied(equation: Any, left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -27,6 +27,7 @@ from finetti.errors import ModelError
 from finetti.language.dims import Plate
 from finetti.language.effects import Site, alone, around
 from finetti.language.handlers import trace
+from finetti.structure.untraceable import explained
 from finetti.types import Array
 
 
@@ -74,7 +75,7 @@ def discover(run: Callable[[], Any]) -> tuple[Variable, ...]:
             elif site.latent:
                 given.add(site.name)
 
-        with alone(), unchecked(), trace() as sites, around(before):
+        with explained(), alone(), unchecked(), trace() as sites, around(before):
             run()
         found.update({name: _describe(site, name in given) for name, site in sites.items()})
         return 0
