@@ -10,7 +10,7 @@ import numpy as np
 import finetti as ft
 from finetti.types import AnyArray, Float
 from finetti.vision.scene.edges import Label
-from finetti.vision.scene.grid import edge_count, parted
+from finetti.vision.scene.grid import Size, edge_count, parted, size_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,7 +65,7 @@ class Decomposition:
         """Return the posterior standard deviation of the heights."""
         return self._draws("height").std((0, 1))
 
-    def edges(self, *labels: Label) -> tuple[Float[np.ndarray, "a b"], Float[np.ndarray, "c d"]]:
+    def edges(self, *labels: Label) -> tuple[AnyArray, AnyArray]:
         """Return the probability that an edge has one of the labels: to the right, and down.
 
         The arrays are (row, col - 1) for steps to the pixel on the right and (row - 1, col) for
@@ -165,8 +165,8 @@ class Decomposition:
         return figure
 
     @property
-    def _size(self) -> tuple[int, int]:
-        return self.image.shape[0], self.image.shape[1]
+    def _size(self) -> Size:
+        return size_of(self.image)
 
     @property
     def _edges(self) -> int:

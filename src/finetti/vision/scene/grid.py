@@ -13,6 +13,12 @@ from finetti.types import AnyArray, Array, Float
 Size = tuple[int, int]  # rows and columns
 
 
+def size_of(image: AnyArray) -> Size:
+    """Return the numbers of rows and columns of an image."""
+    rows, cols = np.shape(image)
+    return rows, cols
+
+
 def edge_count(size: Size) -> int:
     """Return how many pairs of neighbouring pixels an image has."""
     rows, cols = size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import jax.numpy as jnp
 import numpy as np
 
 from finetti.types import AnyArray, Float
@@ -51,7 +52,7 @@ def hills(size: Size = (24, 24), seed: int = 0) -> Made:
         row, col = rng.uniform(0, size[0]), rng.uniform(0, size[1])
         wide, tall = rng.uniform(0.25, 0.4) * scale, rng.choice([-1, 1]) * 0.16 * scale
         heights += tall * np.exp(-((down - row) ** 2 + (right - col) ** 2) / (2 * wide**2))
-    shading = np.asarray(Surface(LIGHT).log_shading(heights), float)
+    shading = np.asarray(Surface(LIGHT).log_shading(jnp.asarray(heights)), float)
     return Made.of(patches(size, rng), shading, rng)
 
 
@@ -71,7 +72,7 @@ def folds(size: Size = (16, 24), seed: int = 0) -> Made:
     slopes = rng.permutation([0.45, -0.35, 0.25, -0.45])
     slope = np.repeat(slopes, -(-size[1] // 4))[: size[1]]
     heights = np.concatenate([[0.0], np.cumsum(slope)]) * np.ones((size[0] + 1, 1))
-    shading = np.asarray(Surface(LIGHT).log_shading(heights), float)
+    shading = np.asarray(Surface(LIGHT).log_shading(jnp.asarray(heights)), float)
     return Made.of(patches(size, rng), shading, rng)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import finetti as ft
 from finetti.types import AnyArray, Float
 from finetti.vision.scene.edges import Evidence, Label, labelling
-from finetti.vision.scene.grid import edge_count, steps
+from finetti.vision.scene.grid import edge_count, size_of, steps
 from finetti.vision.scene.paints import Patches
 from finetti.vision.scene.shapes import Shape, Surface, bends, slopes, twists
 
@@ -33,13 +33,13 @@ def scene(
     evidence: Evidence | None,
 ) -> None:
     """State what an image tells of the shape and the paint that made it."""
-    size = log_image.shape
+    size = size_of(log_image)
     edges = edge_count(size)
     texture, roughness = _scale("texture", paint.scale), _scale("roughness", shape.roughness)
     with ft.plate("wave", shape.waves(size)):
         waves = ft.sample("waves", ft.Flat() if shape.creased else ft.Normal(0, 1))
     field = shape.field(waves, size)
-    shading = shape.log_shading(roughness * field)
+    shading = shape.log_shading(jnp.asarray(roughness * field))
     with ft.plate("row", size[0]), ft.plate("col", size[1]):
         ft.deterministic("log_shading", shading)
         left = log_image - shading

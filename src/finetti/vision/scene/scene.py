@@ -12,6 +12,7 @@ from finetti.types import AnyArray, Float
 from finetti.vision.scene import freedom as free
 from finetti.vision.scene.decomposition import Decomposition
 from finetti.vision.scene.edges import Label, Labelling, labelling
+from finetti.vision.scene.grid import Size, size_of
 from finetti.vision.scene.model import label_shares, scene
 from finetti.vision.scene.paints import Patches
 from finetti.vision.scene.shapes import Shading, Shape
@@ -57,9 +58,9 @@ class Scene:
             self._labelling(self.shape, self.paint)
 
     @property
-    def size(self) -> tuple[int, int]:
+    def size(self) -> Size:
         """Return the numbers of rows and columns."""
-        return self.image.shape[0], self.image.shape[1]
+        return size_of(self.image)
 
     def freedom(self) -> free.Freedom:
         """Tell what the image can never decide under these priors, before anything is fitted."""

@@ -13,9 +13,7 @@ from finetti.types import AnyArray, Array, Float
 from finetti.vision.scene.grid import Size, field, wave_count
 
 SPREAD = 1.5  # sd of the log of an unknown scale, about what is usual
-DARKEST = (
-    1e-3  # of a surface that faces the light: what the log of the shading is taken of at least
-)
+DARKEST = 1e-3  # the least shading whose log is taken
 
 
 class Shape(ABC):
@@ -64,9 +62,9 @@ class Shading(Shape):
     """Take the shading as a smooth field, whatever surface and light it comes from.
 
     For images where shadows and lights count as much as shape. `order` says how smooth: 2, a thin
-    plate, has no abrupt change of slope; 1, a membrane, is rough. `scale` is the standard deviation
-    of the log shading's differences of that order, from pixel to pixel; None infers it, about
-    `usual`.
+    plate, has no abrupt change of slope; 1, a membrane, is rough. The Laplacian of the log shading,
+    to the power order / 2, is white noise of standard deviation `scale` a pixel; None infers it,
+    about `usual`.
 
     >>> Shading().log_shading(jnp.array([[0.0, 1.0], [2.0, 3.0]])).tolist()
     [[-1.5, -0.5], [0.5, 1.5]]
@@ -121,12 +119,12 @@ class Surface(Shape):
     ambient + (1 - ambient) max(n · light, 0) with the normal n in proportion to (-p, -q, 1).
     `weak` takes slopes as small, so that the log shading is linear in them (Pentland 1990).
 
-    A smooth surface (`creases` and `boundaries` 0) has Gaussian heights whose third differences
-    have the standard deviation `scale`. Otherwise the slope across an edge changes by `scale`, and
-    `bend` times as much at the shares of edges that are creases or boundaries: the surface is made
-    of nearly flat facets. The surface is in one piece, so that a boundary is where both slope
-    and reflectance change, and depth is known within a piece only. `slant` is the standard
-    deviation of its mean slopes. A `scale` of None is inferred, about `usual`.
+    A smooth surface (`creases` and `boundaries` 0) has Gaussian heights whose Laplacian, to the
+    power 3/2, is white noise of standard deviation `scale` a pixel. Otherwise the slope across an
+    edge changes by `scale`, and `bend` times as much at the shares of edges that are creases or
+    boundaries: the surface is made of nearly flat facets. It is in one piece, so that a boundary
+    is where both slope and reflectance change, and a jump in depth is not told from a fold. `slant`
+    is the standard deviation of its mean slopes. A `scale` of None is inferred, about `usual`.
 
     Raises `ModelError` where a setting makes no sense.
     """

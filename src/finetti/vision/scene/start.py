@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import logsumexp
 
+from finetti import Distribution
 from finetti.types import AnyArray, Float
 from finetti.vision.scene.edges import Label, Labelling
-from finetti.vision.scene.grid import steps
+from finetti.vision.scene.grid import size_of, steps
 from finetti.vision.scene.paints import Patches
 from finetti.vision.scene.shapes import Shape, Surface, bends
 
@@ -43,7 +44,8 @@ def likely_start(
     give each edge its labels' probabilities, and the waves their best values. The likeliest of what
     is found on the way is returned. It is a start, not an answer.
     """
-    size, waves = log_image.shape, shape.waves(log_image.shape)
+    size = size_of(log_image)
+    waves = shape.waves(size)
     creased = isinstance(shape, Surface) and shape.creased
     texture = paint.texture or paint.usual
 
@@ -55,7 +57,7 @@ def likely_start(
     if creased:
         bent = slope(lambda white: bends(shape.field(white, size)), waves)
     found = []
-    for times in SCALES if not isinstance(shape.roughness, float) else (1.0,):
+    for times in SCALES if isinstance(shape.roughness, Distribution) else (1.0,):
         edges = _Edges(times * lean, bent, wanted, known, paint.contrast, shape.bend_width)
         found += [(edges.score(w), w, times * shape.usual_scale) for w in edges.climb()]
     best = max(found, key=lambda candidate: candidate[0])
@@ -103,7 +105,7 @@ class _Edges:
     def _log(self, waves: Float[np.ndarray, " wave"]) -> Float[np.ndarray, "edge label"]:
         widths = np.stack(self.known.widths(self.contrast, self.bend))[:, None]
         each = np.log(widths) + (self._left(waves)[..., None] / widths) ** 2 / 2
-        return self.known.logits - each[: 1 if self.bends is None else 2].sum(0)
+        return self.known.logits - np.sum(each[: 1 if self.bends is None else 2], 0)
 
     def _left(self, waves: Float[np.ndarray, " wave"]) -> Float[np.ndarray, "2 edge"]:
         bends = np.zeros(len(self.wanted)) if self.bends is None else self.bends @ waves
