@@ -44,7 +44,7 @@ class Scene:
     True
     """
 
-    image: Float[AnyArray, "row col"]
+    image: AnyArray
     shape: Shape | None = field(default_factory=Shading)
     paint: Patches | None = field(default_factory=Patches)
     noise: float = 0.0
