@@ -39,3 +39,10 @@ def test_messages_between_levels_give_what_enumeration_gives(example, tmp_path):
         np.testing.assert_allclose(found[level], known[level], rtol=1e-9)
         np.testing.assert_allclose(found[level], below * above / (below @ above), rtol=1e-9)
     assert (tmp_path / "levels.png").exists()
+
+
+@pytest.mark.slow
+def test_equal_greys_are_seen_as_different_paints(example, tmp_path):
+    found = example("reflectance").main(tmp_path, check=2, draws=50)
+    assert found.image.shape == (12, 12)
+    assert (tmp_path / "scene_checks.png").exists()

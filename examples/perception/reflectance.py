@@ -59,8 +59,8 @@ def main(out: Path = Path("runs/perception"), check: int = 4, draws: int = 150) 
     print(found)
     print(
         f"A and B are {made.image[lit]:.3f} and {made.image[shaded]:.3f} in the image; "
-        f"P(B's paint is lighter | image) is {found.brighter(shaded, lit):.3f}, and its reflectance "
-        f"is {found.reflectance[shaded] / found.reflectance[lit]:.2f} times A's "
+        f"P(B's paint is lighter | image) is {found.brighter(shaded, lit):.3f}, and its "
+        f"reflectance is {found.reflectance[shaded] / found.reflectance[lit]:.2f} times A's "
         f"(truly {made.reflectance[shaded] / made.reflectance[lit]:.2f})."
     )
     draw(made, found, {"A": lit, "B": shaded}, out / "scene_checks.png")

@@ -98,6 +98,8 @@ class Decomposition:
         """Return the largest R-hat of the log shading: above 1.1 chains tell different stories.
 
         It is between-chain over within-chain spread (Gelman & Rubin 1992), each chain split in two.
+        All chains begin at one reading of the image, so that 1 does not tell that it is the only
+        one: where a surface may crease, others can be as likely.
         """
         draws = self._draws("log_shading")
         half = draws.shape[1] // 2
