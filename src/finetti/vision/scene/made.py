@@ -97,7 +97,7 @@ def checker_shadow(check: int = 4, seed: int = 0) -> tuple[Made, Pixel, Pixel]:
     >>> scene, lit, shaded = checker_shadow()
     >>> bool(scene.image[lit] == scene.image[shaded])
     True
-    >>> round(scene.reflectance[shaded] / scene.reflectance[lit], 6)
+    >>> round(float(scene.reflectance[shaded] / scene.reflectance[lit]), 6)
     2.0
     """
     rng = np.random.default_rng(seed)

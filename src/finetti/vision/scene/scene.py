@@ -98,12 +98,6 @@ class Scene:
 
         `method` is `ft.NUTS(draws=150, warmup=250, thin=1)` unless you choose another. Raises
         `ModelError` where the problem is ill-posed, with what is free and what to do.
-
-        >>> from finetti.vision.scene import Scene
-        >>> image = np.exp(np.add.outer(np.linspace(0, 0.3, 5), np.repeat([0.0, 1.0], [2, 3])))
-        >>> found = Scene(image).fit(ft.NUTS(draws=50, warmup=100, chains=2), progress=False)
-        >>> found.reflectance.shape
-        (5, 5)
         """
         method = method or ft.NUTS(draws=150, warmup=250, thin=1)
         model = self.model()

@@ -100,7 +100,7 @@ class _Edges:
     def score(self, waves: Float[np.ndarray, " wave"]) -> float:
         """Return the log density of the edges and the waves, but for constants."""
         ridge = RIDGE if self.bends is not None else 1.0
-        return float(logsumexp(self._log(waves), -1).sum() - ridge * waves @ waves / 2)
+        return float(np.sum(logsumexp(self._log(waves), -1)) - ridge * waves @ waves / 2)
 
     def _log(self, waves: Float[np.ndarray, " wave"]) -> Float[np.ndarray, "edge label"]:
         widths = np.stack(self.known.widths(self.contrast, self.bend))[:, None]
