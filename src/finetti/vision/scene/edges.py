@@ -8,7 +8,7 @@ from enum import Enum
 
 import numpy as np
 
-from finetti import DataError
+from finetti import DataError, ModelError
 from finetti.types import AnyArray, Float
 from finetti.vision.scene.grid import Size
 
@@ -58,6 +58,11 @@ def labelling(
 ) -> Labelling:
     """Weigh the labels by their prior shares of the edges, and by evidence at single edges."""
     shares = {label: share for label, share in shares.items() if share > 0}
+    if not sum(shares.values()) < 1:
+        listed = ", ".join(f"{label.value} {share:g}" for label, share in shares.items())
+        raise ModelError(
+            f"abrupt changes take all of the edges ({listed}): let their shares sum to less than 1"
+        )
     shares = {Label.NONE: 1 - sum(shares.values())} | shares
     labels = tuple(shares)
     logits = np.log(list(shares.values()))

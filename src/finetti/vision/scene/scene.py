@@ -18,7 +18,7 @@ from finetti.vision.scene.paints import Patches
 from finetti.vision.scene.shapes import Shading, Shape
 from finetti.vision.scene.start import likely_start
 
-SMALLEST, LARGEST = 3, 4096  # pixels: a side at least, and all together at most
+SMALLEST, LARGEST = 3, 1600  # pixels: a side at least, and all together at most
 
 
 @dataclass(frozen=True)
@@ -130,8 +130,8 @@ def checked(image: AnyArray) -> Float[np.ndarray, "row col"]:
         by = int(np.ceil(np.sqrt(found.size / LARGEST)))
         raise ft.DataError(
             f"the image has {found.shape[0]} by {found.shape[1]} pixels, and {LARGEST} are the "
-            f"most that can be fitted in a few minutes; shrink it by {by} a side (means of blocks) "
-            "or cut a part out"
+            f"most taken, since the time to find a start grows with their cube; shrink it by {by} "
+            "a side (means of blocks) or cut a part out"
         )
     for wrong, what in ((~np.isfinite(found), "not a finite number"), (found <= 0, "not above 0")):
         if wrong.any():
