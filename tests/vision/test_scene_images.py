@@ -7,7 +7,7 @@ import pytest
 import finetti as ft
 from finetti.vision import Label, Patches, Scene, Shading, Surface, retinex
 from finetti.vision.scene.grid import steps
-from finetti.vision.scene.made import LIGHT, checker_shadow, hills, shadow
+from finetti.vision.scene.made import checker_shadow, hills, shadow
 from finetti.vision.scene.shapes import bends, slopes, twists
 
 FLAT = np.ones((5, 6)) + np.eye(5, 6)
@@ -71,15 +71,6 @@ def test_the_truth_lies_within_the_posterior(make):
         off = (np.log(found.shading) - np.log(made.shading)) / found.log_shading_sd
         scores += off[[2, 2, 11, 11], [2, 11, 2, 11]].tolist()
     assert np.mean(np.abs(scores) < 2) > 0.95 - 3 * np.sqrt(0.95 * 0.05 / len(scores))
-
-
-@pytest.mark.slow
-def test_a_smooth_surface_is_found_under_a_known_light():
-    made = hills((12, 12), 1)
-    found = Scene(made.image, Surface(LIGHT)).fit(progress=False)
-    error = np.std(np.log(found.shading) - np.log(made.shading))
-    assert error < 0.5 * np.std(np.log(made.shading))
-    assert found.height.shape == found.height_sd.shape == (13, 13)
 
 
 def test_slopes_bends_and_twists_are_those_of_a_known_surface():
