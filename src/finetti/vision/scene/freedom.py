@@ -1,4 +1,4 @@
-"""Tell, before anything is fitted, what an image can never decide about a scene."""
+"""Tell what an image can never decide about a scene, before anything is fitted."""
 
 from __future__ import annotations
 
