@@ -16,6 +16,7 @@ from benchmarks import (
     factor_graphs,
     forms,
     growth,
+    scenes,
     warm,
 )
 from benchmarks.entries import AS_WRITTEN, FINETTI, NUMPYRO, NUTPIE, PYMC, Finetti
@@ -120,6 +121,7 @@ BENCHMARKS = {
     "factors": run_factors,
     "digits": digits.run,
     "captchas": captchas.run,
+    "scenes": scenes.run,
     "growth": lambda: run_growth("growth_normal", growth.NORMAL),
     "growth_poisson": lambda: run_growth("growth_poisson", growth.POISSON),
 }

@@ -1,5 +1,30 @@
-"""Recognise shapes, and say what explains them, by generative models of images."""
+"""Recognise shapes, say what explains them, and take images apart, by generative models."""
 
 from finetti.vision.rcn import RCN, Explanation, Reader, Reading, Sight, ink
+from finetti.vision.scene import (
+    Decomposition,
+    Freedom,
+    Label,
+    Patches,
+    Scene,
+    Shading,
+    Surface,
+    retinex,
+)
 
-__all__ = ["RCN", "Explanation", "Reader", "Reading", "Sight", "ink"]
+__all__ = [
+    "RCN",
+    "Decomposition",
+    "Explanation",
+    "Freedom",
+    "Label",
+    "Patches",
+    "Reader",
+    "Reading",
+    "Scene",
+    "Shading",
+    "Sight",
+    "Surface",
+    "ink",
+    "retinex",
+]

@@ -1,0 +1,178 @@
+"""Read a fitted scene: reflectance, shading, height, edges, and how sure each is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import finetti as ft
+from finetti.types import AnyArray, Float
+from finetti.vision.scene.edges import Label
+from finetti.vision.scene.grid import Size, edge_count, parted, size_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+APART = 1.1  # R-hat above which chains tell different stories
+Pixel = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """Hold an image with the posterior of what made it; `posterior` has the draws.
+
+    `labels` are those that the priors let an edge have.
+    Shading has the geometric mean 1 over the image, and reflectance is in the image's unit. Arrays
+    are (row, col) but for `height`.
+    """
+
+    image: Float[AnyArray, "row col"]
+    labels: tuple[Label, ...]
+    posterior: ft.Posterior
+
+    @property
+    def reflectance(self) -> Float[np.ndarray, "row col"]:
+        """Return the posterior's geometric mean of the reflectance, in the image's unit."""
+        return np.exp(self._draws("log_reflectance").mean((0, 1)))
+
+    @property
+    def shading(self) -> Float[np.ndarray, "row col"]:
+        """Return the posterior's geometric mean of the shading."""
+        return np.exp(self._draws("log_shading").mean((0, 1)))
+
+    @property
+    def log_reflectance_sd(self) -> Float[np.ndarray, "row col"]:
+        """Return the posterior standard deviation of the log reflectance."""
+        return self._draws("log_reflectance").std((0, 1))
+
+    @property
+    def log_shading_sd(self) -> Float[np.ndarray, "row col"]:
+        """Return the posterior standard deviation of the log shading."""
+        return self._draws("log_shading").std((0, 1))
+
+    @property
+    def height(self) -> Float[np.ndarray, "y x"]:
+        """Return the mean height of the surface at the pixels' corners, in pixels, of mean 0.
+
+        Raises `UnknownSite` where the shape was no `Surface`.
+        """
+        return self._draws("height").mean((0, 1))
+
+    @property
+    def height_sd(self) -> Float[np.ndarray, "y x"]:
+        """Return the posterior standard deviation of the heights."""
+        return self._draws("height").std((0, 1))
+
+    def edges(self, *labels: Label) -> tuple[AnyArray, AnyArray]:
+        """Return the probability that an edge has one of the labels: to the right, and down.
+
+        The arrays are (row, col - 1) for steps to the pixel on the right and (row - 1, col) for
+        steps to the one below. A label that the priors rule out has probability 0.
+        """
+        total = np.zeros(self._edges)
+        names = self.labels
+        if len(names) > 1:
+            found = self.posterior.probabilities("label").to_numpy()
+            for label in labels:
+                if label in names:
+                    total = total + found[:, names.index(label)]
+        elif Label.NONE in labels:
+            total += 1
+        return parted(total, self._size)
+
+    def brighter(self, one: Pixel, other: Pixel) -> float:
+        """Return the probability that `one` pixel, (row, col), has more reflectance than `other`.
+
+        It is the share of the draws, so 1 means that no draw said otherwise.
+        """
+        draws = self._draws("log_reflectance")
+        for place in (one, other):
+            if not all(0 <= i < n for i, n in zip(place, self._size, strict=True)):
+                raise ft.DataError(f"pixel {place} is outside the image, of shape {self._size}")
+        return float((draws[:, :, *one] > draws[:, :, *other]).mean())
+
+    @property
+    def rhat(self) -> float:
+        """Return the largest R-hat of the log shading: above 1.1 chains tell different stories.
+
+        It is between-chain over within-chain spread (Gelman & Rubin 1992), each chain split in two.
+        All chains begin at one reading of the image, so that 1 does not tell that it is the only
+        one: where a surface may crease, others can be as likely.
+        """
+        draws = self._draws("log_shading")
+        half = draws.shape[1] // 2
+        halves = np.concatenate([draws[:, :half], draws[:, half : 2 * half]])
+        within = halves.var(1, ddof=1).mean(0)
+        between = halves.mean(1).var(0, ddof=1)
+        return float(np.sqrt((half - 1) / half + between / within).max())
+
+    def __str__(self) -> str:
+        """Say in a few sentences what made the image, and how sure that is."""
+        shares = np.var(np.log(self.reflectance)), np.var(np.log(self.shading))
+        lines = [
+            f"Reflectance differs by {np.sqrt(shares[0]):.2f} and shading by "
+            f"{np.sqrt(shares[1]):.2f} (standard deviations of logs over the image); each pixel's "
+            f"is known to {self.log_reflectance_sd.mean():.2f} on average."
+        ]
+        counts = {}
+        for label in self.labels:
+            if label is not Label.NONE:
+                counts[label] = sum(part.sum() for part in self.edges(label))
+        if counts:
+            said = ", ".join(f"{count:.0f} of {label.value}" for label, count in counts.items())
+            lines.append(f"Of {self._edges} edges between pixels, expect {said}.")
+        lines.append("The common scale is a convention: shading has the geometric mean 1.")
+        if self.rhat > APART:
+            lines.append(
+                f"The chains tell different stories (R-hat {self.rhat:.2f}): more than one reading "
+                "of the image is likely, and the averages mix them. Look at each chain, give "
+                "evidence at edges, or more warm-up draws."
+            )
+        return "\n".join(lines)
+
+    def picture(self, figure: Figure | None = None) -> Figure:
+        """Draw the image, its reflectance, its shading, and its edges by their probabilities."""
+        try:
+            from matplotlib.collections import LineCollection
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            raise ft.MissingExtra.needed("matplotlib", "vision", "a picture") from error
+        if figure is None:
+            figure = Figure(figsize=(9, 2.6), dpi=120, layout="constrained")
+        axes = figure.subplots(1, 4)
+        panels = {"image": self.image, "reflectance": self.reflectance, "shading": self.shading}
+        for ax, (title, values) in zip(axes, panels.items(), strict=False):
+            ax.imshow(np.log(values), cmap="gray")
+            ax.set_title(title)
+        colours = {Label.REFLECTANCE: "#0072B2", Label.SHAPE: "#D55E00", Label.BOUNDARY: "#000000"}
+        rows, cols = self._size
+        for label, colour in colours.items():
+            if label not in self.labels:
+                continue
+            right, down = self.edges(label)
+            places = [((c + 0.5, r - 0.5), (c + 0.5, r + 0.5)) for r, c in np.ndindex(right.shape)]
+            places += [((c - 0.5, r + 0.5), (c + 0.5, r + 0.5)) for r, c in np.ndindex(down.shape)]
+            alpha = np.clip(np.concatenate([right.ravel(), down.ravel()]), 0, 1)
+            axes[3].add_collection(LineCollection(places, colors=colour, alpha=alpha, lw=1.5))
+            axes[3].plot([], [], color=colour, label=label.value)
+        axes[3].set(xlim=(-0.5, cols - 0.5), ylim=(rows - 0.5, -0.5), aspect="equal")
+        axes[3].set_title("edges")
+        if axes[3].get_legend_handles_labels()[0]:
+            figure.legend(loc="outside lower right", frameon=False, ncols=3, fontsize="small")
+        for ax in axes:
+            ax.set_xticks([])
+            ax.set_yticks([])
+        return figure
+
+    @property
+    def _size(self) -> Size:
+        return size_of(self.image)
+
+    @property
+    def _edges(self) -> int:
+        return edge_count(self._size)
+
+    def _draws(self, name: str) -> Float[np.ndarray, "chain draw y x"]:
+        return self.posterior[name].to_numpy()

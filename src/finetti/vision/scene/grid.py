@@ -1,0 +1,74 @@
+"""Take differences between neighbouring pixels, and build fields from waves."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import prod
+
+import jax.numpy as jnp
+import numpy as np
+
+from finetti.types import AnyArray, Array, Float
+
+Size = tuple[int, int]  # rows and columns
+
+
+def size_of(image: AnyArray) -> Size:
+    """Return the numbers of rows and columns of an image."""
+    rows, cols = np.shape(image)
+    return rows, cols
+
+
+def edge_count(size: Size) -> int:
+    """Return how many pairs of neighbouring pixels an image has."""
+    rows, cols = size
+    return rows * (cols - 1) + (rows - 1) * cols
+
+
+def steps(field: Float[AnyArray, "row col"]) -> Float[Array, " edge"]:
+    """Return a field's steps to the right, row by row, then its steps down.
+
+    >>> steps(jnp.array([[0.0, 1.0], [5.0, 7.0]])).tolist()
+    [1.0, 2.0, 5.0, 6.0]
+    """
+    field = jnp.asarray(field)
+    return jnp.concatenate([jnp.diff(field, axis=1).ravel(), jnp.diff(field, axis=0).ravel()])
+
+
+def parted(values: AnyArray, size: Size) -> tuple[AnyArray, AnyArray]:
+    """Return values of the edges as (row, col - 1), to the right, and (row - 1, col), down."""
+    rows, cols = size
+    right = rows * (cols - 1)
+    return values[:right].reshape(rows, cols - 1), values[right:].reshape(rows - 1, cols)
+
+
+def wave_count(size: Size) -> int:
+    """Return how many waves a field of this size has, the constant left out."""
+    return prod(size) - 1
+
+
+def field(waves: Float[AnyArray, " wave"], size: Size, order: float, margin: int) -> Array:
+    """Return the field (row, col) that white noise `waves` gives, smooth to an order.
+
+    It is a sum of cosines over a rectangle that is larger by `margin` on each side, so that
+    nothing holds the field level at the image's border. A cosine of eigenvalue λ of the lattice
+    Laplacian has the standard deviation λ^(-order / 2): order 1 is a membrane, 2 a thin plate.
+    """
+    along_rows, along_cols, spread = _cosines(size, order, margin)
+    heights = jnp.concatenate([jnp.zeros_like(waves, shape=1), waves]).reshape(size)
+    return jnp.asarray(along_rows) @ (heights * jnp.asarray(spread)) @ jnp.asarray(along_cols.T)
+
+
+@lru_cache(maxsize=16)
+def _cosines(size: Size, order: float, margin: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    bases, values = [], []
+    for length in size:
+        wide = length + 2 * margin
+        wave, place = np.arange(length), np.arange(length) + margin + 0.5
+        basis = np.cos(np.pi * np.outer(place, wave) / wide) * np.sqrt(2 / wide)
+        basis[:, 0] = 1 / np.sqrt(wide)
+        bases.append(basis)
+        values.append(2 - 2 * np.cos(np.pi * wave / wide))
+    eigenvalue = values[0][:, None] + values[1]
+    eigenvalue[0, 0] = 1.0  # the constant's, which no wave has
+    return bases[0], bases[1], eigenvalue ** (-order / 2)

@@ -1,0 +1,37 @@
+"""State how reflectance is likely to change from pixel to pixel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from finetti import Distribution, LogNormal
+from finetti.vision.scene.shapes import SPREAD, positive, shares
+
+
+@dataclass(frozen=True)
+class Patches:
+    """Take reflectance as patches of nearly one paint each: its steps have heavy tails.
+
+    The log reflectance changes between neighbouring pixels by a normal step of standard deviation
+    `texture` (an image's noise counts as texture where none is stated), and of `contrast` times
+    that at the share `edges` of neighbours where the paint changes. With `edges=0` reflectance is
+    Gaussian: it fades but never jumps. A `texture` of None is inferred, about `usual`.
+
+    Raises `ModelError` where a setting makes no sense.
+    """
+
+    edges: float = 0.1
+    contrast: float = 30.0
+    texture: float | None = None
+    usual: float = 0.02
+
+    def __post_init__(self) -> None:
+        positive(self, "contrast", "usual", *(["texture"] if self.texture is not None else []))
+        shares(self, "edges")
+
+    @property
+    def scale(self) -> float | Distribution:
+        """Return the texture, or the prior on it."""
+        return self.texture or LogNormal(np.log(self.usual), SPREAD)

@@ -1,0 +1,146 @@
+"""Take a grey image apart into shading and reflectance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+import finetti as ft
+from finetti.types import AnyArray, Float
+from finetti.vision.scene import freedom as free
+from finetti.vision.scene.decomposition import Decomposition
+from finetti.vision.scene.edges import Label, Labelling, labelling
+from finetti.vision.scene.grid import Size, size_of
+from finetti.vision.scene.model import label_shares, scene
+from finetti.vision.scene.paints import Patches
+from finetti.vision.scene.shapes import Shading, Shape
+from finetti.vision.scene.start import likely_start
+
+SMALLEST, LARGEST = 3, 1600  # pixels: a side at least, and all together at most
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Hold a grey image with what is assumed of the shape and the paint that made it.
+
+    `image` is (row, col), linear in light (undo a photograph's gamma first), above 0, in any unit.
+    `shape` is `Shading()`, a smooth field, or `Surface(light=...)`, heights under a known light;
+    `paint` is `Patches()`; `noise` is the standard deviation of the log image's noise, 0 if noise
+    counts as the paint's texture. `evidence` maps labels to what else is known of single edges, as
+    log likelihood ratios against no edge: two arrays, (row, col - 1) for steps to the right and
+    (row - 1, col) for steps down; for example, a change of hue speaks for `Label.REFLECTANCE`.
+
+    log image = log reflectance + log shading + noise, and only the sum is seen, so that the common
+    scale is free: shading has the geometric mean 1, and reflectance is in the image's unit.
+
+    Raises `DataError` for an image or evidence that cannot be used, with what is wrong and where.
+
+    >>> image = np.exp(np.add.outer(np.linspace(0, 1, 6), np.repeat([0.0, 1.0], 3)))
+    >>> print(Scene(image).freedom())
+    priors on shape and paint decide what the image alone does not
+    >>> Scene(image, paint=None).freedom().ill_posed
+    True
+    """
+
+    image: AnyArray
+    shape: Shape | None = field(default_factory=Shading)
+    paint: Patches | None = field(default_factory=Patches)
+    noise: float = 0.0
+    evidence: Mapping[Label, tuple[AnyArray, AnyArray]] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "image", checked(self.image))
+        if not (np.isscalar(self.noise) and 0 <= self.noise < np.inf):  # type: ignore[operator]
+            raise ft.ModelError(f"noise is {self.noise!r}; give a standard deviation, 0 or more")
+        if self.shape is not None and self.paint is not None:
+            self._labelling(self.shape, self.paint)
+
+    @property
+    def size(self) -> Size:
+        """Return the numbers of rows and columns."""
+        return size_of(self.image)
+
+    def freedom(self) -> free.Freedom:
+        """Tell what the image can never decide under these priors, before anything is fitted."""
+        return free.freedom(self.size, self.shape, self.paint)
+
+    def model(self) -> ft.Model:
+        """Return the joint model of image, shading and reflectance, in finetti's language.
+
+        Raises `ModelError` where the problem is ill-posed, with what is free and what to do.
+        """
+        if self.shape is None or self.paint is None:
+            raise ft.ModelError(str(self.freedom()))
+        return scene(np.log(self.image), self.shape, self.paint, self.noise, self.evidence)
+
+    def start(self) -> dict[str, AnyArray]:
+        """Return starting values of the model's variables, near a mode of the posterior."""
+        if self.shape is None or self.paint is None:
+            raise ft.ModelError(str(self.freedom()))
+        waves, scale = likely_start(
+            np.log(self.image), self.shape, self.paint, self._labelling(self.shape, self.paint)
+        )
+        values: dict[str, AnyArray] = {"waves": waves}
+        if isinstance(self.paint.scale, ft.Distribution):
+            values["texture"] = np.asarray(self.paint.usual)
+        if isinstance(self.shape.roughness, ft.Distribution):
+            values["roughness"] = np.asarray(scale)
+        if self.noise:
+            values["noise"] = np.zeros(self.size)
+        return values
+
+    def fit(
+        self, method: ft.NUTS | None = None, *, seed: int = 0, progress: bool = True
+    ) -> Decomposition:
+        """Draw shadings and reflectances from the posterior, P(shape, paint | image).
+
+        `method` is `ft.NUTS(draws=150, warmup=250, thin=1)` unless you choose another. Raises
+        `ModelError` where the problem is ill-posed, with what is free and what to do.
+        """
+        method = method or ft.NUTS(draws=150, warmup=250, thin=1)
+        model = self.model()
+        posterior = ft.fit(model, method, seed=seed, init=self.start(), progress=progress)
+        return Decomposition(self.image, self.labels, posterior)
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """Return the labels that the priors let an edge have; none without priors."""
+        if self.shape is None or self.paint is None:
+            return ()
+        return self._labelling(self.shape, self.paint).labels
+
+    def _labelling(self, shape: Shape, paint: Patches) -> Labelling:
+        return labelling(self.size, label_shares(shape, paint), self.evidence)
+
+
+def checked(image: AnyArray) -> Float[np.ndarray, "row col"]:
+    """Return an image as an array of numbers above 0, or say what is wrong with it, and where."""
+    try:
+        found = np.array(image, float)
+    except (TypeError, ValueError) as error:
+        raise ft.DataError(f"the image is not an array of numbers: {error}") from error
+    if found.ndim != 2:
+        hint = "; make a colour image grey by a mean over its channels" if found.ndim == 3 else ""
+        raise ft.DataError(f"the image has shape {found.shape}; give (row, col){hint}")
+    if min(found.shape) < SMALLEST:
+        raise ft.DataError(f"the image has shape {found.shape}; give {SMALLEST} pixels a side")
+    if found.size > LARGEST:
+        by = int(np.ceil(np.sqrt(found.size / LARGEST)))
+        raise ft.DataError(
+            f"the image has {found.shape[0]} by {found.shape[1]} pixels, and {LARGEST} are the "
+            f"most taken, since the time to find a start grows with their cube; shrink it by {by} "
+            "a side (means of blocks) or cut a part out"
+        )
+    for wrong, what in ((~np.isfinite(found), "not a finite number"), (found <= 0, "not above 0")):
+        if wrong.any():
+            row, col = np.argwhere(wrong)[0]
+            raise ft.DataError(
+                f"the image is {found[row, col]:g}, {what}, at row {row}, column {col}, and at "
+                f"{wrong.sum()} of {wrong.size} pixels in all: its log is taken; put the darkest "
+                "level that the camera tells from black there, or cut the place out"
+            )
+    if np.ptp(found) == 0:
+        raise ft.DataError("the image has one value everywhere: there is nothing to take apart")
+    return found
