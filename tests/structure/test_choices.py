@@ -114,6 +114,7 @@ def model(name: str) -> ft.Model:
     return zoo.MODELS[name]()
 
 
+@cache
 def plan(name: str) -> Plan:
     return model(name).plan()
 

@@ -28,9 +28,9 @@ INSTEAD = (
     "gaussian_process",
 )  # fmt: skip
 QUICK = (
-    "heavy_tailed", "seeds", "surgical_noncentred", "GLMM_Poisson", "irt_2pl", "crossed_answers",
-    "nested_counts_noncentred", "count_process", "zero_inflated_groups", "noncentred_schools",
-    "radon_correlated", "crossed", "multivariate_group", "horseshoe", "gaussian_process",
+    "heavy_tailed", "seeds", "GLMM_Poisson", "irt_2pl", "nested_counts_noncentred",
+    "count_process", "zero_inflated_groups", "noncentred_schools", "radon_correlated",
+    "multivariate_group", "horseshoe",
 )  # fmt: skip
 every = pytest.mark.parametrize("name", zoo.shortened(CENTRED + INSTEAD, *QUICK))
 
