@@ -134,9 +134,9 @@ def improve(
         elif step > 2:
             break
         free = (ink > covered)[:, None]
-        slope = np.concatenate(
-            [map_coordinates(s, source, order=1)[:, None] * terms * free for s in slopes], 1
-        )
+        row, col = np.rint(source).astype(int)
+        at = row.clip(0, glyph.shape[0] - 1), col.clip(0, glyph.shape[1] - 1)
+        slope = np.concatenate([s[at][:, None] * terms * free for s in slopes], 1)
         change = np.linalg.solve(slope.T @ slope + prior, slope.T @ error - prior @ away)
         weights = weights + change.reshape(2, -1).T
     warp = Warp(start.centre, best)

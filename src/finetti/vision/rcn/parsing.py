@@ -60,14 +60,16 @@ def sequences(
     """
     chosen = [p for p in proposals if prices.worth(p) > 0]
     chosen.sort(key=lambda p: p.drawing.middle)
+    middles = np.array([p.drawing.middle for p in chosen])
+    widths = np.diff([p.drawing.extent for p in chosen], axis=1).reshape(-1)
     best: list[list[tuple[float, tuple[int, ...]]]] = []
     for j, last in enumerate(chosen):
         own = prices.worth(last)
         found = [(own, (j,))]
-        for i in range(j):
-            if _apart(chosen[i].drawing, last.drawing):
-                joint = own + _joint(line, chosen[i].drawing, last.drawing, prices)
-                found += [(value + joint, (*path, j)) for value, path in best[i]]
+        apart = middles[j] - middles[:j] >= APART * np.minimum(widths[:j], widths[j])
+        for i in np.flatnonzero(apart).tolist():
+            joint = own + _joint(line, chosen[i].drawing, last.drawing, prices)
+            found += [(value + joint, (*path, j)) for value, path in best[i]]
         found.sort(key=lambda f: -f[0])
         best.append(found[:count])
     ends = sorted((f for found in best for f in found), key=lambda f: -f[0])
@@ -97,11 +99,6 @@ def settle(
         if value <= before:
             break
     return value, tuple(now)
-
-
-def _apart(left: Drawing, right: Drawing) -> bool:
-    widths = (b - a for a, b in (left.extent, right.extent))
-    return right.middle - left.middle >= APART * min(widths)
 
 
 def _overlap(first: Drawing, second: Drawing) -> bool:
