@@ -1,5 +1,5 @@
 """Recognise shapes, and say what explains them, by generative models of images."""
 
-from finetti.vision.rcn import RCN, Explanation, Reader, Reading, Sight, ink
+from finetti.vision.rcn import RCN, Covered, Explanation, Reader, Reading, Sight, ink
 
-__all__ = ["RCN", "Explanation", "Reader", "Reading", "Sight", "ink"]
+__all__ = ["RCN", "Covered", "Explanation", "Reader", "Reading", "Sight", "ink"]
