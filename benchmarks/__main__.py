@@ -11,6 +11,7 @@ from benchmarks import (
     captchas,
     cold,
     counts,
+    covered,
     digits,
     eight_schools,
     factor_graphs,
@@ -120,6 +121,7 @@ BENCHMARKS = {
     "factors": run_factors,
     "digits": digits.run,
     "captchas": captchas.run,
+    "covered": covered.run,
     "growth": lambda: run_growth("growth_normal", growth.NORMAL),
     "growth_poisson": lambda: run_growth("growth_poisson", growth.POISSON),
 }

@@ -131,6 +131,14 @@ def test_held_out_digits_meet_the_figures(n, figure):
     assert right.mean() >= figure - 4 * np.sqrt(figure * (1 - figure) / len(right))
 
 
+def test_lines_across_hide_a_learned_shape_less_than_they_did(network):
+    """A learned image is still recognised with lines across; what it lacks counts less then."""
+    crossed = IMAGES[[2, 17, 33, 42]].copy()
+    crossed[:, 9] = crossed[:, :, 20] = 255
+    assert network.agreement(crossed[0]).max() <= 1.25
+    assert (network.predict(crossed) == LABELS[[2, 17, 33, 42]]).all()
+
+
 @pytest.fixture(scope="module")
 def part_covered():
     """Return a learned 8 of which a square is covered with the ground's colour."""

@@ -17,6 +17,8 @@ from finetti.vision.rcn.template import Template, learn
 
 FILTER = 10  # pixels that a filter reaches to each side
 BRIGHTEST = 255
+PLAIN = 0.6  # agreement of an image's features with the best shape: with less it has clutter
+AMID_CLUTTER = 0.25  # how much the image's own features then count beside the shape's
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class RCN:
     pool, whose neighbours' shifts may differ only so much. An image is recognised by max-product
     inference both ways: how well the best shifts of a template find its features in the image, and
     how well those of the image's own template find its features in the training image. The two
-    agreements, each 1 at best, are summed, and the best sum's label wins.
+    agreements, each 1 at best, are summed, and the best sum's label wins. In an image with features
+    that no shape explains the second counts less.
 
     `pool` is the side of a pool in pixels of the enlarged image, an odd number. `upsampling` is how
     many times images are enlarged. `candidates` is how many templates, the best of the first way,
@@ -88,7 +91,9 @@ class RCN:
         """Return how well each learned shape and an image explain each other, 2 at best.
 
         `hidden` says which pixels are covered, so that nothing is known there. Shapes that are no
-        candidates have minus infinity.
+        candidates have minus infinity. Where not even the best shape explains the image's own
+        features, most of them are taken for clutter, and what they say counts a quarter: the
+        agreement is then 1.25 at best.
         """
         evidence = self._seen(image, hidden)
         seen = evidence.field()
@@ -98,10 +103,10 @@ class RCN:
             return forward
         best = np.argsort(-forward, kind="stable")[: self.candidates]
         own = learn(evidence.points)
+        backward = match_each(own, (self.shapes[i].evidence.field() for i in best), self.pool)
+        weight = 1.0 if backward.max() >= PLAIN else AMID_CLUTTER
         total = np.full(len(forward), -np.inf)
-        total[best] = forward[best] + match_each(
-            own, (self.shapes[i].evidence.field() for i in best), self.pool
-        )
+        total[best] = forward[best] + weight * backward
         return total
 
     def predict(

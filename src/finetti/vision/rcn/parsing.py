@@ -23,20 +23,25 @@ APART = 0.15  # of the narrower's width: how far the middles of neighbours must 
 
 @dataclass(frozen=True)
 class Prices:
-    """Hold what a drawn pixel of ink costs, and what one that is drawn twice costs besides."""
+    """Hold what characters cost, in pixels of ink.
 
-    needed: float
+    `twice` is the price of a pixel that is drawn a second time, `absent` of a feature that the line
+    lacks.
+    """
+
     twice: float
+    absent: float
 
     def worth(self, proposal: Proposal) -> float:
         """Return what one character alone explains, less its price."""
-        return proposal.gain - self.needed * float(proposal.drawing.ink.sum())
+        return proposal.gain - self.absent * proposal.absent
 
     def value(self, line: Line, parse: Sequence[Proposal]) -> float:
         """Return what characters explain together, less their prices."""
         union, total = together(line, [p.drawing for p in parse])
-        spent = self.needed * total.sum() + self.twice * (total - union).sum()
-        return explained(line.ink, union) - float(spent)
+        spent = self.twice * float((total - union).sum())
+        lacking = self.absent * sum(p.absent for p in parse)
+        return explained(line.ink, union) - spent - lacking
 
 
 def together(
@@ -61,7 +66,7 @@ def sequences(
     chosen = [p for p in proposals if prices.worth(p) > 0]
     chosen.sort(key=lambda p: p.drawing.middle)
     middles = np.array([p.drawing.middle for p in chosen])
-    widths = np.diff([p.drawing.extent for p in chosen], axis=1).reshape(-1)
+    widths = np.array([right - left for left, right in (p.drawing.extent for p in chosen)])
     best: list[list[tuple[float, tuple[int, ...]]]] = []
     for j, last in enumerate(chosen):
         own = prices.worth(last)

@@ -107,6 +107,11 @@ class Proposal:
     drawing: Drawing
     gain: float
 
+    @property
+    def absent(self) -> int:
+        """Return how many of its features the line lacks."""
+        return self.features - len(self.present)
+
 
 @dataclass(frozen=True)
 class Search:

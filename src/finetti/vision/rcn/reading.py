@@ -124,8 +124,8 @@ class Reader:
     `upsampling` enlarges images of glyphs and lines, and `pool` is the side of a feature's pool in
     cells of two enlarged pixels, an odd number. `traced` proposals have their features traced, and
     the best `drawn` of them are fitted to the pixels. `parses` sequences are inferred jointly, in
-    at most `rounds` rounds. A character's price is `needed` for a pixel of its ink: it has to
-    explain more; a pixel that is drawn twice costs `twice` besides.
+    at most `rounds` rounds. In pixels of ink explained, a character's price is `twice` for each
+    pixel that another draws as well, and `absent` for each of its features that the line lacks.
     """
 
     upsampling: int = 2
@@ -134,8 +134,8 @@ class Reader:
     drawn: int = 120
     parses: int = 5
     rounds: int = 1
-    needed: float = 0.25
     twice: float = 0.5
+    absent: float = 8.0
     glyphs: tuple[Glyph, ...] = field(default=(), repr=False)
     banks: tuple[Bank, ...] = field(default=(), repr=False)
 
@@ -173,7 +173,7 @@ class Reader:
         if not len(evidence.points):
             return Reading(image, (), 0.0, ())
         search = Search(self.pool, self.traced, self.drawn, self.banks, self.glyphs)
-        prices = Prices(self.needed, self.twice)
+        prices = Prices(self.twice, self.absent)
         seen = Line.seen(image, evidence, search.room, self._scale)
         found = sequences(seen, search.propose(seen), prices, self.parses)
         settled = [settle(seen, parse, search, prices, self.rounds) for parse in found]
@@ -181,8 +181,12 @@ class Reader:
         if not settled:
             return Reading(image, (), 0.0, ())
         (value, best), *others = settled
-        texts = [("".join(p.glyph.label for p in parse), other) for other, parse in others]
-        return Reading(image, tuple(map(Character.of, best)), value, tuple(texts))
+        texts: dict[str, float] = {}
+        for other, parse in others:
+            texts.setdefault("".join(p.glyph.label for p in parse), other)
+        reading = Reading(image, tuple(map(Character.of, best)), value, ())
+        texts.pop(reading.text, None)
+        return replace(reading, others=tuple(texts.items()))
 
     @property
     def _scale(self) -> Scale:
