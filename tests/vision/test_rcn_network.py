@@ -148,7 +148,7 @@ def part_covered():
 
 
 def test_a_cover_is_inferred_where_features_are_missing(network, part_covered):
-    mask = network.uncover(part_covered)
+    mask = np.asarray(network.uncover(part_covered))
     truth = np.zeros((28, 28), bool)
     truth[13:22, 12:21] = True
     assert (mask & truth).sum() > (mask & ~truth).sum()
