@@ -120,6 +120,7 @@ BENCHMARKS = {
     "forms": run_forms,
     "factors": run_factors,
     "digits": digits.run,
+    "spoilt": digits.run_spoilt,
     "captchas": captchas.run,
     "covered": covered.run,
     "growth": lambda: run_growth("growth_normal", growth.NORMAL),
