@@ -11,6 +11,7 @@ from benchmarks import (
     captchas,
     cold,
     counts,
+    covered,
     digits,
     eight_schools,
     factor_graphs,
@@ -120,8 +121,10 @@ BENCHMARKS = {
     "forms": run_forms,
     "factors": run_factors,
     "digits": digits.run,
+    "spoilt": digits.run_spoilt,
     "captchas": captchas.run,
     "scenes": scenes.run,
+    "covered": covered.run,
     "growth": lambda: run_growth("growth_normal", growth.NORMAL),
     "growth_poisson": lambda: run_growth("growth_poisson", growth.POISSON),
 }

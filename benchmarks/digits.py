@@ -216,12 +216,24 @@ def run() -> None:
     found = measure()
     show(found)
     draw(found, IMAGES / "digits.png")
+    save("digits", "digits recognised from few examples", found)
+
+
+def run_spoilt() -> None:
+    """Measure recognition of spoilt digits only, and save."""
+    train, test = load()
+    found = robustness(train, spread(test, SPOILT))
+    save("spoilt", f"{SPOILT} spoilt digits recognised, 10 examples a class", found)
+
+
+def save(name: str, title: str, found: dict[str, Any]) -> None:
+    """Write what was measured, with the machine and the versions."""
     packages = ("finetti", "numpy", "scipy", "scikit-learn")
     record = {
-        "benchmark": "digits recognised from few examples",
+        "benchmark": title,
         "date": date.today().isoformat(),
         "machine": machine(),
         "versions": {package: version(package) for package in packages},
         "samples": found,
     }
-    (FOLDER / "digits.json").write_text(json.dumps(record, indent=1) + "\n")
+    (FOLDER / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")

@@ -11,9 +11,11 @@ from finetti.vision.rcn.matching import Bank, lay, match, match_each
 from finetti.vision.rcn.messages import (
     ROOM,
     collect,
+    decode,
     dilate,
     empty_of,
     inner,
+    joined,
     pools,
     spanning_forest,
 )
@@ -67,7 +69,28 @@ def test_a_tree_is_solved_exactly(seed):
     forest = spanning_forest([4], edges, radii)
     beliefs = filled(values)
     collect(forest, beliefs)
-    assert inner(beliefs[forest.roots]).max() == best(values.astype(int), edges, radii)[0]
+    most = best(values.astype(int), edges, radii)[0]
+    assert inner(beliefs[forest.roots]).max() == most
+    states = decode(forest, beliefs)
+    apart = np.abs(states[edges[:, 0]] - states[edges[:, 1]]).max(1)
+    assert (apart <= radii).all()
+    assert values[np.arange(4), states[:, 0], states[:, 1]].sum() == most
+
+
+def test_forests_laid_end_to_end_are_the_forest_of_all():
+    rng = np.random.default_rng(0)
+    parts = [(n, np.array([[rng.integers(i), i] for i in range(1, n)])) for n in (3, 6, 2)]
+    radii = [rng.integers(0, 4, n - 1) for n, _ in parts]
+    first = np.cumsum([0, *(n for n, _ in parts)])
+    edges = np.concatenate([e + f for (_, e), f in zip(parts, first, strict=False)])
+    whole = spanning_forest([n for n, _ in parts], edges, np.concatenate(radii))
+    laid = joined([spanning_forest([n], e, r) for (n, e), r in zip(parts, radii, strict=True)])
+    values = rng.integers(-9, 9, (11, 5, 5)).astype(np.int16)
+    one, other = filled(values), filled(values)
+    collect(whole, one)
+    collect(laid, other)
+    np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(laid.roots, whole.roots)
 
 
 def test_the_tree_kept_has_the_least_radii_and_bounds_the_whole_graph_from_above():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import finetti as ft
-from finetti.vision import RCN, Sight
+from finetti.vision import RCN, Covered, Sight
 
 ROOT = Path(__file__).parents[2]
 with np.load(ROOT / "tests" / "data" / "digits.npz") as held:
@@ -101,6 +101,8 @@ def test_a_hidden_part_is_reconstructed_where_it_is(network):
         (lambda n: RCN().fit(IMAGES[:1] * 0, LABELS[:1]), "image 0 .* has no contour"),
         (lambda n: RCN().fit(IMAGES - 300.0, LABELS), "outside 0 to 255"),
         (lambda n: RCN(pool=40).fit(IMAGES, LABELS), "pool is 40"),
+        (lambda n: Covered(sides=()), "give at least one"),
+        (lambda n: Covered(price=-1.0), "price is -1"),
     ],
 )
 def test_refusals_say_what_to_do(network, call, message):
@@ -127,3 +129,45 @@ def test_held_out_digits_meet_the_figures(n, figure):
     assert process_time() - began < 0.5 * len(images)
     # The figure must not be out of reach by 4 standard errors of so many images.
     assert right.mean() >= figure - 4 * np.sqrt(figure * (1 - figure) / len(right))
+
+
+def test_lines_across_hide_a_learned_shape_less_than_they_did(network):
+    """A learned image is still recognised with lines across; what it lacks counts less then."""
+    crossed = IMAGES[[2, 17, 33, 42]].copy()
+    crossed[:, 9] = crossed[:, :, 20] = 255
+    assert network.agreement(crossed[0]).max() <= 1.25
+    assert (network.predict(crossed) == LABELS[[2, 17, 33, 42]]).all()
+
+
+@pytest.fixture(scope="module")
+def part_covered():
+    """Return a learned 8 of which a square is covered with the ground's colour."""
+    covered = IMAGES[42].copy()
+    covered[13:22, 12:21] = 0
+    return covered
+
+
+def test_a_cover_is_inferred_where_features_are_missing(network, part_covered):
+    mask = np.asarray(network.uncover(part_covered))
+    truth = np.zeros((28, 28), bool)
+    truth[13:22, 12:21] = True
+    assert (mask & truth).sum() > (mask & ~truth).sum()
+    assert network.predict(part_covered[None], Covered())[0] == 8
+    explanation = network.explain(part_covered, Covered())
+    assert (explanation.hidden == mask).all()
+    assert explanation.count(Sight.HIDDEN) > 0
+    assert explanation.count(Sight.ABSENT) < network.explain(part_covered).count(Sight.ABSENT)
+
+
+def test_no_cover_is_inferred_where_nothing_is_missing(network):
+    assert network.uncover(IMAGES[42]) is None
+    assert network.explain(IMAGES[42], Covered()).hidden is None
+
+
+def test_a_square_hides_the_absent_and_leaves_the_present():
+    places = np.array([[5, 5], [6, 6], [7, 5], [15, 15], [20, 5.0]])
+    present = np.array([False, False, False, True, True])
+    mask = Covered(sides=(3,)).square(places, present, (28, 28))
+    assert mask[[5, 6, 7], [5, 6, 5]].all()
+    assert mask.sum() == 9
+    assert Covered().square(places, ~np.zeros(5, bool), (28, 28)) is None

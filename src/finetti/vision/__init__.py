@@ -1,6 +1,6 @@
 """Recognise shapes, say what explains them, and take images apart, by generative models."""
 
-from finetti.vision.rcn import RCN, Explanation, Reader, Reading, Sight, ink
+from finetti.vision.rcn import RCN, Covered, Explanation, Reader, Reading, Sight, ink
 from finetti.vision.scene import (
     Decomposition,
     Freedom,
@@ -14,6 +14,7 @@ from finetti.vision.scene import (
 
 __all__ = [
     "RCN",
+    "Covered",
     "Decomposition",
     "Explanation",
     "Freedom",

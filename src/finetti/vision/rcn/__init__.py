@@ -1,8 +1,9 @@
 """Offer the Recursive Cortical Network: shapes are graphs of features that shift together."""
 
+from finetti.vision.rcn.covering import Covered
 from finetti.vision.rcn.explanation import Explanation, Sight
 from finetti.vision.rcn.ink import ink
 from finetti.vision.rcn.network import RCN
 from finetti.vision.rcn.reading import Reader, Reading
 
-__all__ = ["RCN", "Explanation", "Reader", "Reading", "Sight", "ink"]
+__all__ = ["RCN", "Covered", "Explanation", "Reader", "Reading", "Sight", "ink"]

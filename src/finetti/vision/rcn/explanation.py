@@ -35,9 +35,9 @@ class Explanation:
     """Hold an image as the best learned shape explains it.
 
     `features` are the shape's, (orientation, row, col) where they were learned, and `placement` how
-    they shift. `sights` says of each what the image shows there, and `points` are the image's own
-    features. Places are pixels of the enlarged image with its margin; `places` gives them in pixels
-    of the image.
+    they shift. `hidden` are the pixels that were given as covered, or inferred to be. `sights` says
+    of each feature what the image shows there, and `points` are the image's own features. Places
+    are pixels of the enlarged image with its margin; `places` gives them in pixels of the image.
     """
 
     image: Float[AnyArray, "row col"]

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
 
-from finetti.types import AnyArray, DType, Float, Int
+from finetti.types import AnyArray, Bool, DType, Float, Int
 from finetti.vision.rcn.evidence import unaries
-from finetti.vision.rcn.messages import Forest, Step, collect, inner, spanning_forest
+from finetti.vision.rcn.messages import (
+    Forest,
+    Step,
+    collect,
+    decode,
+    inner,
+    joined,
+    spanning_forest,
+)
 from finetti.vision.rcn.template import Template
 
 TOGETHER = 100  # templates whose messages are passed in one piece, which bounds the memory
@@ -33,6 +41,19 @@ class Bank:
         radii = np.concatenate([t.radii for t in templates])
         features = np.concatenate([t.features for t in templates])
         return Bank(features, sizes, spanning_forest(sizes.tolist(), edges, radii))
+
+    @staticmethod
+    def joined(banks: Sequence[Bank]) -> Bank:
+        """Lay banks end to end."""
+        features, sizes = (
+            np.concatenate([getattr(b, name) for b in banks]) for name in ("features", "sizes")
+        )
+        return Bank(features, sizes, joined([b.forest for b in banks]))
+
+    def moved(self, by: Int[AnyArray, "template 2"]) -> Bank:
+        """Return the bank with each template moved, in rows and columns."""
+        each = np.repeat(by, self.sizes, 0)
+        return replace(self, features=self.features + np.pad(each, ((0, 0), (1, 0))))
 
 
 def lay(templates: Sequence[Template]) -> tuple[Bank, ...]:
@@ -68,6 +89,17 @@ def locate(
     return most / bank.sizes, np.rint(middle).astype(int)
 
 
+def trace(
+    bank: Bank, field: Int[AnyArray, "orientation row col"], pool: int
+) -> tuple[Int[AnyArray, "feature 2"], Bool[AnyArray, " feature"]]:
+    """Return where each feature lies at its tree's best, and whether the image has it there."""
+    largest = int(bank.sizes.max()) * int(np.abs(field).max())
+    beliefs = unaries(field.astype(_whole(largest)), bank.features, pool)
+    collect(bank.forest, beliefs)
+    places = bank.features[:, 1:] + decode(bank.forest, beliefs) - pool // 2
+    return places, field[(bank.features[:, 0], *places.T)] > 0
+
+
 def match_each(
     template: Template, fields: Iterable[Int[AnyArray, "orientation row col"]], pool: int
 ) -> Float[AnyArray, " image"]:
@@ -90,7 +122,10 @@ def _copies(forest: Forest, n: int) -> Forest:
         Step(s.radius, _numbers(s.sources, n), _numbers(s.targets, n)) for s in forest.upward
     )
     parents = _numbers(forest.parents, n)
-    return Forest(_numbers(forest.roots, n), parents, steps, np.repeat(forest.inside, n))
+    radii, heights, inside = (
+        np.repeat(each, n) for each in (forest.radii, forest.heights, forest.inside)
+    )
+    return Forest(_numbers(forest.roots, n), parents, radii, heights, steps, inside)
 
 
 def _numbers(nodes: Int[AnyArray, " node"], n: int) -> Int[AnyArray, " copy"]:

@@ -6,7 +6,8 @@ belief within the radius of each state. A tree is solved exactly by one pass fro
 root. Many trees go through together: all messages of one radius that are ready are one piece of
 array work. Agreement is counted in whole features, so that eight bits hold a belief.
 
-`dilate`, `spanning_forest` and `collect` are all that recognition asks of an inference engine.
+`dilate`, `spanning_forest`, `collect` and `decode` are all that recognition asks of an inference
+engine.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 
 from finetti.types import AnyArray, Bool, DType, Int
 
+TIE = 1e-4  # features: what a squared pixel from the parent's state costs, to choose among equals
 ROOM = 7  # empty columns between a pool's rows, which a dilation may reach into
 
 
@@ -38,6 +40,8 @@ class Forest:
 
     roots: Int[AnyArray, " tree"]
     parents: Int[AnyArray, " node"]  # itself, at a root
+    radii: Int[AnyArray, " node"]  # of the edge to the parent
+    heights: Int[AnyArray, " node"]  # edges to the furthest leaf below
     upward: tuple[Step, ...]
     inside: Bool[AnyArray, " edge"]  # which edges the trees keep
 
@@ -102,6 +106,32 @@ def collect(forest: Forest, beliefs: AnyArray) -> None:
         beliefs[step.targets] += message
 
 
+def decode(forest: Forest, beliefs: AnyArray) -> Int[AnyArray, "node 2"]:
+    """Return the states (row, col) of most belief, from the roots down, after `collect`.
+
+    A root takes the middle of its best states. Every other node takes the best state its edge
+    allows, of equals the one nearest its parent's state, so that neighbours shift alike.
+    """
+    values = inner(beliefs)
+    side = values.shape[1]
+    states = np.zeros((len(values), 2), int)
+    for root in forest.roots:
+        best = np.argwhere(values[root] == values[root].max())
+        states[root] = best[np.abs(best - best.mean(0)).sum(1).argmin()]
+    for step in reversed(forest.upward):
+        reach = np.arange(-step.radius, step.radius + 1)
+        rows, cols = (states[step.targets, axis][:, None] + reach for axis in (0, 1))
+        inside = ((rows >= 0) & (rows < side))[:, :, None] & ((cols >= 0) & (cols < side))[:, None]
+        at = (rows.clip(0, side - 1)[:, :, None], cols.clip(0, side - 1)[:, None])
+        near = values[(step.sources[:, None, None], *at)].astype(np.float32)
+        near -= TIE * (reach[:, None] ** 2 + reach**2)
+        best = np.where(inside, near, -np.inf).reshape(len(near), -1).argmax(1)
+        down, across = np.divmod(best, len(reach))
+        each = np.arange(len(best))
+        states[step.sources] = np.stack([rows[each, down], cols[each, across]], 1)
+    return states
+
+
 def spanning_forest(
     sizes: Sequence[int], edges: Int[AnyArray, "edge 2"], radii: Int[AnyArray, " edge"]
 ) -> Forest:
@@ -132,7 +162,21 @@ def spanning_forest(
     child = np.where(parents[edges[:, 0]] == edges[:, 1], edges[:, 0], edges[:, 1])
     inside = parents[child] == edges.sum(1) - child
     bounds[child[inside]] = radii[inside]
-    return Forest(np.array(roots, int), parents, _upward(parents, bounds, height), inside)
+    upward = _upward(parents, bounds, height)
+    return Forest(np.array(roots, int), parents, bounds, height, upward, inside)
+
+
+def joined(forests: Sequence[Forest]) -> Forest:
+    """Return forests laid end to end as one, their nodes numbered through."""
+    sizes = np.array([len(f.parents) for f in forests])
+    first = np.cumsum(sizes) - sizes
+    roots = np.concatenate([f.roots + n for f, n in zip(forests, first, strict=True)])
+    parents = np.concatenate([f.parents + n for f, n in zip(forests, first, strict=True)])
+    radii, heights, inside = (
+        np.concatenate([getattr(f, name) for f in forests])
+        for name in ("radii", "heights", "inside")
+    )
+    return Forest(roots, parents, radii, heights, _upward(parents, radii, heights), inside)
 
 
 def _middle(tree: csr_array, start: int) -> int:

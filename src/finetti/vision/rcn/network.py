@@ -8,14 +8,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from finetti import DataError
-from finetti.types import AnyArray, Float
+from finetti.types import AnyArray, Bool, Float
+from finetti.vision.rcn.covering import Covered
 from finetti.vision.rcn.evidence import Evidence, see
 from finetti.vision.rcn.explanation import Explanation, explain
-from finetti.vision.rcn.matching import Bank, lay, match, match_each
+from finetti.vision.rcn.matching import Bank, lay, match, match_each, trace
 from finetti.vision.rcn.template import Template, learn
 
 FILTER = 10  # pixels that a filter reaches to each side
 BRIGHTEST = 255
+PLAIN = 0.6  # agreement of an image's features with the best shape: with less it has clutter
+AMID_CLUTTER = 0.25  # how much the image's own features then count beside the shape's
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,8 @@ class RCN:
     pool, whose neighbours' shifts may differ only so much. An image is recognised by max-product
     inference both ways: how well the best shifts of a template find its features in the image, and
     how well those of the image's own template find its features in the training image. The two
-    agreements, each 1 at best, are summed, and the best sum's label wins.
+    agreements, each 1 at best, are summed, and the best sum's label wins. In an image with features
+    that no shape explains the second counts less.
 
     `pool` is the side of a pool in pixels of the enlarged image, an odd number. `upsampling` is how
     many times images are enlarged. `candidates` is how many templates, the best of the first way,
@@ -87,7 +91,9 @@ class RCN:
         """Return how well each learned shape and an image explain each other, 2 at best.
 
         `hidden` says which pixels are covered, so that nothing is known there. Shapes that are no
-        candidates have minus infinity.
+        candidates have minus infinity. Where not even the best shape explains the image's own
+        features, most of them are taken for clutter, and what they say counts a quarter: the
+        agreement is then 1.25 at best.
         """
         evidence = self._seen(image, hidden)
         seen = evidence.field()
@@ -97,24 +103,30 @@ class RCN:
             return forward
         best = np.argsort(-forward, kind="stable")[: self.candidates]
         own = learn(evidence.points)
+        backward = match_each(own, (self.shapes[i].evidence.field() for i in best), self.pool)
+        weight = 1.0 if backward.max() >= PLAIN else AMID_CLUTTER
         total = np.full(len(forward), -np.inf)
-        total[best] = forward[best] + match_each(
-            own, (self.shapes[i].evidence.field() for i in best), self.pool
-        )
+        total[best] = forward[best] + weight * backward
         return total
 
     def predict(
         self,
         images: AnyArray,
-        hidden: AnyArray | None = None,
+        hidden: AnyArray | Covered | None = None,
     ) -> AnyArray:
-        """Return the label of each image; `hidden` says which pixels of each are covered."""
+        """Return the label of each image; `hidden` says which pixels of each are covered.
+
+        With `Covered()` that is inferred, for images of which a part may be covered.
+        """
         images = checked(images)
-        masks = [None] * len(images) if hidden is None else list(hidden)
+        if hidden is None or isinstance(hidden, Covered):
+            masks = [hidden] * len(images)
+        else:
+            masks = list(hidden)
         if len(masks) != len(images):
             raise DataError(f"{len(masks)} masks for {len(images)} images; give one an image")
         best = [
-            int(self.agreement(image, mask).argmax())
+            int(self._understood(image, mask)[1].argmax())
             for image, mask in zip(images, masks, strict=True)
         ]
         return np.array([shape.label for shape in self.shapes])[best]
@@ -123,14 +135,59 @@ class RCN:
         """Return the share of images whose label is predicted."""
         return float(np.mean(self.predict(images) == np.asarray(labels)))
 
-    def explain(self, image: AnyArray, hidden: AnyArray | None = None) -> Explanation:
-        """Say which features of the best shape, at which shifts, explain which pixels."""
-        evidence = self._seen(image, hidden)
-        shape = self.shapes[int(self.agreement(image, hidden).argmax())]
-        found = explain(shape.template, evidence, self.pool)
+    def uncover(
+        self, image: AnyArray, covered: Covered | None = None
+    ) -> Bool[AnyArray, "row col"] | None:
+        """Infer which pixels of an image are covered; None where nothing need be.
+
+        `covered` says how covers are sought; without it as `Covered()` does.
+        """
+        return self._understood(image, covered or Covered())[0]
+
+    def explain(self, image: AnyArray, hidden: AnyArray | Covered | None = None) -> Explanation:
+        """Say which features of the best shape, at which shifts, explain which pixels.
+
+        `hidden` is a mask of the pixels that are covered, or `Covered()` where it is to be
+        inferred: the explanation's `hidden` is then the inferred one.
+        """
+        mask, agreement = self._understood(image, hidden)
+        shape = self.shapes[int(agreement.argmax())]
+        found = explain(shape.template, self._seen(image, mask), self.pool)
         return Explanation(
-            np.asarray(image, float), hidden, shape.label, self.upsampling, self._margin, *found
+            np.asarray(image, float), mask, shape.label, self.upsampling, self._margin, *found
         )
+
+    def _understood(
+        self, image: AnyArray, hidden: AnyArray | Covered | None
+    ) -> tuple[AnyArray | None, Float[AnyArray, " shape"]]:
+        """Return what is hidden, given or inferred, and the agreement with each shape."""
+        if not isinstance(hidden, Covered):
+            return hidden, self.agreement(image, hidden)
+        best: tuple[AnyArray | None, AnyArray] = None, self.agreement(image)
+        value = best[1].max()
+        for mask in self._masks(image, best[1], hidden):
+            agreement = self.agreement(image, mask)
+            if agreement.max() - hidden.price > value:
+                best, value = (mask, agreement), agreement.max() - hidden.price
+        return best
+
+    def _masks(
+        self, image: AnyArray, agreement: Float[AnyArray, " shape"], covered: Covered
+    ) -> list[Bool[AnyArray, "row col"]]:
+        """Return the squares in which the best shapes of the best labels would hide."""
+        field = self._seen(image, None).field()
+        best: dict[object, int] = {}
+        for i in np.argsort(-agreement, kind="stable").tolist():
+            best.setdefault(self.shapes[i].label, i)
+        found = []
+        for i in list(best.values())[: covered.tried]:
+            places, present = trace(Bank.of([self.shapes[i].template]), field, self.pool)
+            places = (places - self._margin + 0.5) / self.upsampling - 0.5
+            rows, cols = np.shape(image)
+            mask = covered.square(places, present, (rows, cols))
+            if mask is not None:
+                found.append(mask)
+        return found
 
     @property
     def _margin(self) -> int:

@@ -1,55 +1,114 @@
 """Read a line of characters that overlap, lean and are crossed out, of unknown length.
 
-Characters are proposed by matching every template at every place along the line. A proposal is
-then scored both ways within its stretch of the line, as the network does. The text is the sequence
-of proposals, from left to right, that explains the most features: what one explains no other may
-claim, so proposals compete where they overlap.
+Characters are proposed by matching every template everywhere along the line; the shifts of their
+features carry the glyphs' pixels along. The text is the sequence from left to right that explains
+the line best, each feature and pixel once: the best few are inferred jointly, and compared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finetti import DataError
+from finetti import DataError, MissingExtra
 from finetti.types import AnyArray, Float, Int
-from finetti.vision.rcn.evidence import Evidence, see
-from finetti.vision.rcn.matching import Bank, lay, locate, match_each
-from finetti.vision.rcn.network import FILTER, Shape, checked
-from finetti.vision.rcn.template import learn
+from finetti.vision.rcn.matching import TOGETHER, Bank
+from finetti.vision.rcn.network import FILTER, checked
+from finetti.vision.rcn.parsing import Prices, sequences, settle
+from finetti.vision.rcn.proposing import GRID, Glyph, Line, Proposal, Scale, Search
 
-GLYPH = 400  # enlarged pixels of empty ground after a line, for glyphs that reach beyond its end
-EDGE = 4  # enlarged pixels beyond a proposal's own features that it has to answer for
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FAINT = 0.5  # of full ink: what is drawn weaker explains no pixel
 
 
 @dataclass(frozen=True)
 class Character:
-    """Hold a proposal: a label, its stretch of the line in enlarged pixels, and its agreement."""
+    """Hold a character that was read, or a proposal.
+
+    `left` and `right` are its first and last column in pixels of the line. `present` of its
+    `features` were found there. `drawn` is the ink, 0 to 1, that it draws in the part of the line
+    whose first pixel is `corner`, (row, col); `gain` is how many pixels of ink that explains.
+    """
 
     label: str
     left: float
     right: float
-    agreement: float
+    present: int
     features: int
+    gain: float
+    corner: tuple[int, int]
+    drawn: Float[AnyArray, "row col"] = field(repr=False)
 
-    def worth(self, needed: float) -> float:
-        """Return how many features it explains beyond the agreement needed."""
-        return self.features * (self.agreement - needed)
+    @staticmethod
+    def of(proposal: Proposal) -> Character:
+        """Say what a proposal has come to."""
+        drawing, present = proposal.drawing, len(proposal.present)
+        return Character(
+            proposal.glyph.label, *drawing.extent, present, proposal.features, proposal.gain,
+            drawing.corner, drawing.ink,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Hold the text read, its characters from left to right, and all that were proposed."""
+    """Hold what was read of a line: the characters from left to right, and what came next to them.
 
+    `line` is its ink from 0 to 255. `value` is how many pixels of ink the characters explain, less
+    their price, and `others` are the other texts that were inferred, with theirs, the best first.
+    """
+
+    line: Float[AnyArray, "row col"] = field(repr=False)
     characters: tuple[Character, ...]
-    proposals: tuple[Character, ...] = field(repr=False)
+    value: float
+    others: tuple[tuple[str, float], ...] = field(repr=False)
 
     @property
     def text(self) -> str:
         """Return the labels from left to right."""
         return "".join(character.label for character in self.characters)
+
+    @property
+    def explained(self) -> Int[AnyArray, "row col"]:
+        """Return for each pixel with ink which character explains it, and -1 for none."""
+        strongest = np.full(self.line.shape, FAINT)
+        which = np.full(self.line.shape, -1)
+        for i, character in enumerate(self.characters):
+            (row, col), (rows, cols) = character.corner, character.drawn.shape
+            at = np.s_[row : row + rows, col : col + cols]
+            which[at] = np.where(character.drawn > strongest[at], i, which[at])
+            strongest[at] = np.maximum(strongest[at], character.drawn)
+        return np.where(self.line > FAINT * 255, which, -1)
+
+    def picture(self, axes: Axes | None = None) -> Axes:
+        """Draw the line with each character's pixels in its colour, and in grey what none explains.
+
+        The outlines are those of the characters as drawn.
+        """
+        try:
+            import matplotlib.pyplot as plt
+            from matplotlib.colors import to_rgb
+        except ImportError as error:
+            raise MissingExtra.needed("matplotlib", "vision", "a picture") from error
+        if axes is None:
+            _, axes = plt.subplots(figsize=(5, 2.4), layout="constrained")
+        colours = [to_rgb(f"C{i}") for i in range(len(self.characters))]
+        paint = np.array([*colours, (0.55, 0.55, 0.55)])[self.explained]
+        ink = self.line[:, :, None] / 255
+        axes.imshow(1 - 0.75 * ink * (1 - paint))
+        for colour, character in zip(colours, self.characters, strict=True):
+            (row, col), (rows, cols) = character.corner, character.drawn.shape
+            across, down = np.arange(cols) + col, np.arange(rows) + row
+            axes.contour(across, down, character.drawn, levels=[FAINT], colors=[colour])
+            middle = (character.left + character.right) / 2
+            axes.text(middle, -2, character.label, color=colour, ha="center", size=14)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        return axes
 
 
 @dataclass(frozen=True)
@@ -62,19 +121,22 @@ class Reader:
     >>> reader.read(np.hstack([bar, stroke, stroke, bar])).text
     '-II-'
 
-    `upsampling` enlarges images of glyphs and lines; `pool` is the side of a pool and `stride` how
-    far apart places are tried, in pixels of the enlarged image. `proposals` are scored both ways.
-    `needed` is the agreement, 2 at best, below which a character costs more than it explains, and
-    `overlap` the share of the narrower of two characters that both may claim.
+    `upsampling` enlarges images of glyphs and lines, and `pool` is the side of a feature's pool in
+    cells of two enlarged pixels, an odd number. `traced` proposals have their features traced, and
+    the best `drawn` of them are fitted to the pixels. `parses` sequences are inferred jointly, in
+    at most `rounds` rounds. In pixels of ink explained, a character's price is `twice` for each
+    pixel that another draws as well, and `absent` for each of its features that the line lacks.
     """
 
     upsampling: int = 2
-    pool: int = 41
-    stride: int = 16
-    proposals: int = 60
-    needed: float = 1.1
-    overlap: float = 0.2
-    shapes: tuple[Shape, ...] = field(default=(), repr=False)
+    pool: int = 21
+    traced: int = 300
+    drawn: int = 120
+    parses: int = 5
+    rounds: int = 1
+    twice: float = 0.5
+    absent: float = 8.0
+    glyphs: tuple[Glyph, ...] = field(default=(), repr=False)
     banks: tuple[Bank, ...] = field(default=(), repr=False)
 
     def fit(self, glyphs: Sequence[AnyArray], labels: Sequence[str]) -> Reader:
@@ -82,103 +144,50 @@ class Reader:
 
         Glyphs are (row, col) from 0 to 255, bright on dark, and may differ in size.
         """
+        if self.pool % 2 == 0 or self.pool < 3:
+            raise DataError(f"pool is {self.pool}; give an odd number of cells, 3 or more")
         if len(glyphs) != len(labels) or not len(labels):
             raise DataError(f"{len(labels)} labels for {len(glyphs)} glyphs; give one a glyph")
-        shapes = []
+        learned = []
         for label, glyph in zip(labels, glyphs, strict=True):
-            evidence = see(checked(np.asarray(glyph)[None])[0], self.upsampling, self._margin)
+            image = checked(np.asarray(glyph)[None])[0]
+            evidence = self._scale.see(image)
             if not len(evidence.points):
                 raise DataError(f"the glyph for {label!r} has no contour; leave it out")
-            shapes.append(Shape(label, evidence, learn(evidence.points)))
-        return replace(self, shapes=tuple(shapes), banks=lay([s.template for s in shapes]))
+            learned.append(Glyph.learned(str(label), image, evidence))
+        banks = tuple(
+            Bank.joined([g.bank for g in learned[i : i + TOGETHER]])
+            for i in range(0, len(learned), TOGETHER)
+        )
+        return replace(self, glyphs=tuple(learned), banks=banks)
 
     def read(self, line: AnyArray) -> Reading:
         """Read a line, (row, col) from 0 to 255, bright on dark.
 
         Returns an empty text where nothing is explained well enough.
         """
-        if not self.shapes:
+        if not self.glyphs:
             raise DataError("this Reader has learned nothing; use what `Reader().fit(...)` returns")
         image = checked(np.asarray(line)[None])[0]
-        evidence = see(image, self.upsampling, self._margin)
+        evidence = self._scale.see(image)
         if not len(evidence.points):
-            return Reading((), ())
-        found = self._proposed(evidence)
-        return Reading(self._parse(found), tuple(found))
-
-    def _proposed(self, evidence: Evidence) -> list[Character]:
-        """Match every shape everywhere, and the best of each stretch again both ways."""
-        sizes = np.concatenate([bank.sizes for bank in self.banks])
-        tall = np.array([s.evidence.shape[0] for s in self.shapes])
-        down = (evidence.shape[0] - tall) // 2  # glyphs stand in the middle of the line
-        field = np.pad(evidence.field(), ((0, 0), (0, 0), (0, GLYPH)), constant_values=-1)
-        forward, corners = [], []
-        for left in range(0, evidence.shape[1] - 2 * self._margin, self.stride):
-            corner = np.stack([down, np.full(len(down), left)], 1)
-            agreement, shift = self._at(field, corner)
-            forward.append(agreement)
-            corners.append(corner + shift)
-        agreement, corner = np.concatenate(forward), np.concatenate(corners)
-        shape = np.tile(np.arange(len(sizes)), len(forward))
-        labels = np.array([s.label for s in self.shapes])[shape]
-        order = np.argsort(-agreement * np.sqrt(sizes[shape]), kind="stable")
-        stretch = corner[:, 1] // self.stride
-        kept: dict[tuple[str, int], int] = {}
-        for i in order.tolist():
-            kept.setdefault((str(labels[i]), int(stretch[i])), i)
-        chosen = list(kept.values())[: self.proposals]
-        return [
-            self._both_ways(evidence, self.shapes[shape[i]], float(agreement[i]), corner[i])
-            for i in chosen
-        ]
-
-    def _at(
-        self, field: Int[AnyArray, "orientation row col"], corner: Int[AnyArray, "shape 2"]
-    ) -> tuple[Float[AnyArray, " shape"], Int[AnyArray, "shape 2"]]:
-        """Match every shape near where its glyph's corner is put."""
-        found, first = [], 0
-        for bank in self.banks:
-            moved = np.repeat(corner[first : first + len(bank.sizes)], bank.sizes, 0)
-            first += len(bank.sizes)
-            features = bank.features + np.pad(moved, ((0, 0), (1, 0)))
-            found.append(locate(replace(bank, features=features), field, self.pool))
-        agreement, shift = zip(*found, strict=True)
-        return np.concatenate(agreement), np.concatenate(shift)
-
-    def _both_ways(
-        self, evidence: Evidence, shape: Shape, forward: float, corner: Int[AnyArray, " 2"]
-    ) -> Character:
-        """Score a proposal by what its stretch of the line shows besides."""
-        columns = shape.template.features[:, 2] + corner[1]
-        left, right = float(columns.min()), float(columns.max())
-        column = evidence.points[:, 2]
-        inside = evidence.points[(column >= left - EDGE) & (column <= right + EDGE)]
-        points = inside - np.array([0, *corner])
-        room, size = self.pool // 2, np.array(shape.evidence.shape)
-        near = ((points[:, 1:] >= room) & (points[:, 1:] < size - room)).all(1)
-        backward = -1.0
-        if near.any():
-            own = learn(points[near])
-            backward = float(match_each(own, [shape.evidence.field()], self.pool)[0])
-        size = len(shape.template.features)
-        return Character(str(shape.label), left, right, forward + backward, size)
-
-    def _parse(self, found: Sequence[Character]) -> tuple[Character, ...]:
-        """Choose the sequence of most worth in which none claims too much of its neighbour."""
-        order = sorted(found, key=lambda c: c.left + c.right)
-        best: list[tuple[float, tuple[Character, ...]]] = []
-        for i, last in enumerate(order):
-            worth = last.worth(self.needed)
-            before = [best[j] for j in range(i) if self._apart(order[j], last)]
-            value, path = max(before, key=lambda b: b[0], default=(0.0, ()))
-            best.append((worth + max(value, 0.0), (*path, last) if value > 0 else (last,)))
-        value, path = max(best, key=lambda b: b[0], default=(0.0, ()))
-        return path if value > 0 else ()
-
-    def _apart(self, left: Character, right: Character) -> bool:
-        shared = left.right - right.left
-        return shared <= self.overlap * min(left.right - left.left, right.right - right.left)
+            return Reading(image, (), 0.0, ())
+        search = Search(self.pool, self.traced, self.drawn, self.banks, self.glyphs)
+        prices = Prices(self.twice, self.absent)
+        seen = Line.seen(image, evidence, search.room, self._scale)
+        found = sequences(seen, search.propose(seen), prices, self.parses)
+        settled = [settle(seen, parse, search, prices, self.rounds) for parse in found]
+        settled.sort(key=lambda s: -s[0])
+        if not settled:
+            return Reading(image, (), 0.0, ())
+        (value, best), *others = settled
+        texts: dict[str, float] = {}
+        for other, parse in others:
+            texts.setdefault("".join(p.glyph.label for p in parse), other)
+        reading = Reading(image, tuple(map(Character.of, best)), value, ())
+        texts.pop(reading.text, None)
+        return replace(reading, others=tuple(texts.items()))
 
     @property
-    def _margin(self) -> int:
-        return self.pool // 2 + 2 * FILTER
+    def _scale(self) -> Scale:
+        return Scale(self.upsampling, self.pool // 2 * GRID + 2 * FILTER)
