@@ -52,6 +52,14 @@ def test_each_pixel_is_explained_by_one_character_where_it_lies(reader):
     assert reading.value > max((value for _, value in reading.others), default=0)
 
 
+def test_a_reading_is_drawn_on_the_axes_given(reader):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    figure, axes = plt.subplots()
+    assert reader.read(np.hstack([GLYPHS["T"], GLYPHS["L"]])).picture(axes) is axes
+    assert [text.get_text() for text in axes.texts] == ["T", "L"]
+    plt.close(figure)
+
+
 def test_an_empty_line_says_nothing(reader):
     assert reader.read(blank(60)).text == ""
 
@@ -74,6 +82,7 @@ def test_ink_is_the_same_whatever_the_colours_and_drops_hairlines_and_specks():
     ("call", "message"),
     [
         (lambda: Reader().read(blank(9)), "has learned nothing"),
+        (lambda: Reader(pool=20).fit([GLYPHS["I"]], ["I"]), "pool is 20"),
         (lambda: Reader().fit([blank(9)], ["x"]), "glyph for 'x' has no contour"),
         (lambda: Reader().fit([blank(9)], []), "0 labels for 1 glyphs"),
         (lambda: ink(np.zeros(3)), r"shape \(3,\)"),
