@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import logsumexp
 
 from finetti import Distribution
 from finetti.types import AnyArray, Float
@@ -93,14 +92,14 @@ class _Edges:
         widths = np.stack(self.known.widths(self.contrast, self.bend))[:, None]
         for _ in range(ROUNDS):
             log = self._log(waves)
-            share = np.exp(log - logsumexp(log, -1, keepdims=True))
+            share = np.exp(log - np.logaddexp.reduce(log, -1, keepdims=True))
             waves = self._best(np.sum(share / widths**2, -1))
         yield waves
 
     def score(self, waves: Float[np.ndarray, " wave"]) -> float:
         """Return the log density of the edges and the waves, but for constants."""
         ridge = RIDGE if self.bends is not None else 1.0
-        return float(np.sum(logsumexp(self._log(waves), -1)) - ridge * waves @ waves / 2)
+        return float(np.sum(np.logaddexp.reduce(self._log(waves), -1)) - ridge * waves @ waves / 2)
 
     def _log(self, waves: Float[np.ndarray, " wave"]) -> Float[np.ndarray, "edge label"]:
         widths = np.stack(self.known.widths(self.contrast, self.bend))[:, None]
