@@ -180,7 +180,8 @@ def test_trajectories_sample_a_model_whose_effects_are_centred():
     model = case.build()
     plan = model.plan().without("integrate out")
     assert plan.form.moves
-    posterior = ft.fit(model, ft.HMC(warmup=500), plan=plan, seed=1, progress=False)
+    method = ft.HMC(draws=5000, warmup=500)
+    posterior = ft.fit(model, method, plan=plan, seed=1, progress=False)
     scores = zoo.misses(posterior, case.reference)
     assert max(map(abs, scores.values())) < 4, zoo.worst(scores)
 
