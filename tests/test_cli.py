@@ -77,6 +77,7 @@ def test_the_version_is_shown(capsys):
     assert (code, out.split()[0]) == (0, "finetti")
 
 
+@pytest.mark.slow
 def test_a_table_is_fitted_summed_up_and_saved(capsys, folder):
     options = ["--draws", "200", "--warmup", "300", "--seed", "2"]
     code, out, _ = run(capsys, "fit", *RADON, *options)

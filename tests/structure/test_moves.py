@@ -28,9 +28,8 @@ INSTEAD = (
     "gaussian_process",
 )  # fmt: skip
 QUICK = (
-    "heavy_tailed", "seeds", "GLMM_Poisson", "irt_2pl", "nested_counts_noncentred",
-    "count_process", "zero_inflated_groups", "noncentred_schools", "radon_correlated",
-    "multivariate_group", "horseshoe",
+    "heavy_tailed", "seeds", "irt_2pl", "nested_counts_noncentred", "noncentred_schools",
+    "radon_correlated", "horseshoe",
 )  # fmt: skip
 every = pytest.mark.parametrize("name", zoo.shortened(CENTRED + INSTEAD, *QUICK))
 
