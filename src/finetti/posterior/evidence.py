@@ -13,6 +13,8 @@ import numpy as np
 from finetti.model import Model
 from finetti.posterior import diagnose
 from finetti.posterior.reexamine import Witness
+from finetti.structure.rewrites.centre import Centre
+from finetti.structure.rewrites.integrate import Integrate
 from finetti.structure.variables import Variable
 
 if TYPE_CHECKING:
@@ -79,7 +81,9 @@ class Evidence:
     def rewritten(self) -> bool:
         """Tell whether the run's plan centred or integrated out any site."""
         rewrites = json.loads(self.tree.attrs.get("plan", "{}")).get("rewrites", ())
-        return any(name.startswith(("centre ", "integrate out ")) for name, _ in rewrites)
+        return any(
+            name.startswith((f"{Centre.verb} ", f"{Integrate.verb} ")) for name, _ in rewrites
+        )
 
     @property
     def least_ess(self) -> int:

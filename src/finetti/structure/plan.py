@@ -168,21 +168,16 @@ class Plan:
         if Centre.verb in self.refused:
             return [], {}
         refused = self._refused_sites(Centre.verb)
-        return located.find(self.program, self.variables, self._out, refused)
+        return located.find(self.program, self.variables, self._gone, refused)
 
     @cached_property
     def _straightened(self) -> list[Straighten]:
         if Straighten.verb in self.refused:
             return []
         others = {s for move in self._centred[0] for s in move.sites}
-        barred = {*self._out, *others, *self._refused_sites(Straighten.verb)}
+        barred = {*self._gone, *others, *self._refused_sites(Straighten.verb)}
         left = (v for v in self.variables if v.kind == "latent" and v.name not in barred)
         return [Straighten(v.name, v.shape) for v in left if v.support == "positive"]
-
-    @cached_property
-    def _out(self) -> set[str]:
-        """Return the sites that the rewrites take out of the sampler."""
-        return {s for r, _ in self._taken if isinstance(r, Marginal) for s in r.sites}
 
     @cached_property
     def _summed(self) -> tuple[list[tuple[SumOut, dict]], dict[str, str]]:
@@ -225,8 +220,7 @@ class Plan:
     @property
     def left(self) -> tuple[Variable, ...]:
         """Return the variables that are neither summed nor integrated out."""
-        gone = {site for m in self.form.marginals for site in m.sites}
-        return tuple(v for v in self.variables if v.kind == "latent" and v.name not in gone)
+        return tuple(v for v in self.variables if v.kind == "latent" and v.name not in self._gone)
 
     @property
     def latent(self) -> tuple[Variable, ...]:
@@ -285,10 +279,10 @@ class Plan:
             said += "; NOT exact: what is approximated is so by your choice"
         return said
 
-    @property
+    @cached_property
     def _gone(self) -> set[str]:
         """Return the sites taken out of the sampler."""
-        return {site for m in self.form.marginals for site in m.sites}
+        return {s for r, _ in self._taken if isinstance(r, Marginal) for s in r.sites}
 
     @cached_property
     def _account(self) -> Account:

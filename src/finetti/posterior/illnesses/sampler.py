@@ -64,7 +64,7 @@ def where(run: Evidence, diverging: np.ndarray) -> tuple[str, str]:
     There is none where chance could place as few of them as far.
     """
     chance = ERRORS / np.sqrt(12 * max(diverging.sum(), 1))  # of a mean of uniform ranks
-    best, site, side = max(0.15, chance), "", ""
+    best, site, side = 0.15, "", ""
     for name, values in run.draws.data_vars.items():
         if values.ndim != 2:
             continue

@@ -105,7 +105,7 @@ def learn(log_values: Array) -> dict[str, Array]:
     >>> bool(learn(draws)["level"] > 2)  # lognormal: the log scale is best
     True
     """
-    middle = jnp.median(jnp.asarray(log_values), 0)
+    middle = jnp.median(log_values, 0)
     levels = middle + jnp.asarray(LEVELS, middle.dtype).reshape(-1, *[1] * middle.ndim)
 
     def fit(level: Array) -> Array:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import maximum_filter
 
-from finetti.types import AnyArray, Bool, Int
+from finetti.types import AnyArray, Bool, Float, Int
 from finetti.vision.rcn.features import ORIENTATIONS, features, upsample
 from finetti.vision.rcn.messages import inner, pools
 
@@ -63,6 +63,11 @@ def see(
     if covered is not None:
         found &= ~covered
     return Evidence(np.argwhere(found), (large.shape[0], large.shape[1]), covered)
+
+
+def in_pixels(places: AnyArray, upsampling: int, margin: int) -> Float[AnyArray, "place 2"]:
+    """Return where places in the enlarged image with its margin lie in pixels of the image."""
+    return (places - margin + 0.5) / upsampling - 0.5
 
 
 def unaries(field: AnyArray, template: Int[AnyArray, "feature 3"], pool: int) -> AnyArray:

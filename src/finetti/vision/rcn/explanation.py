@@ -10,7 +10,7 @@ import numpy as np
 
 from finetti import MissingExtra
 from finetti.types import AnyArray, Bool, Float, Int
-from finetti.vision.rcn.evidence import Evidence, unaries
+from finetti.vision.rcn.evidence import Evidence, in_pixels, unaries
 from finetti.vision.rcn.features import ORIENTATIONS
 from finetti.vision.rcn.loops import Placement, place
 from finetti.vision.rcn.template import Template
@@ -133,7 +133,7 @@ class Explanation:
         return self.template.features[:, 1:] + self.placement.shifts
 
     def _in_image(self, places: AnyArray) -> Float[AnyArray, "place 2"]:
-        return (places - self.margin + 0.5) / self.upsampling - 0.5
+        return in_pixels(places, self.upsampling, self.margin)
 
 
 def explain(

@@ -10,7 +10,7 @@ import numpy as np
 from finetti import DataError
 from finetti.types import AnyArray, Bool, Float
 from finetti.vision.rcn.covering import Covered
-from finetti.vision.rcn.evidence import Evidence, see
+from finetti.vision.rcn.evidence import Evidence, in_pixels, see
 from finetti.vision.rcn.explanation import Explanation, explain
 from finetti.vision.rcn.matching import Bank, lay, match, match_each, trace
 from finetti.vision.rcn.template import Template, learn
@@ -182,7 +182,7 @@ class RCN:
         found = []
         for i in list(best.values())[: covered.tried]:
             places, present = trace(Bank.of([self.shapes[i].template]), field, self.pool)
-            places = (places - self._margin + 0.5) / self.upsampling - 0.5
+            places = in_pixels(places, self.upsampling, self._margin)
             rows, cols = np.shape(image)
             mask = covered.square(places, present, (rows, cols))
             if mask is not None:

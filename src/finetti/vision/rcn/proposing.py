@@ -13,7 +13,7 @@ import numpy as np
 
 from finetti.types import AnyArray, Bool, Float, Int
 from finetti.vision.rcn.drawing import Drawing, Warp, draw, improve, window_of
-from finetti.vision.rcn.evidence import Evidence, see
+from finetti.vision.rcn.evidence import Evidence, in_pixels, see
 from finetti.vision.rcn.features import ORIENTATIONS
 from finetti.vision.rcn.matching import TOGETHER, Bank, locate, trace
 from finetti.vision.rcn.template import Template, learn
@@ -37,7 +37,7 @@ class Scale:
 
     def in_pixels(self, cells: AnyArray) -> Float[AnyArray, "place 2"]:
         """Return where the middles of cells lie in the image."""
-        return (GRID * cells + (GRID - 1) / 2 - self.margin + 0.5) / self.upsampling - 0.5
+        return in_pixels(GRID * cells + (GRID - 1) / 2, self.upsampling, self.margin)
 
 
 @dataclass(frozen=True)

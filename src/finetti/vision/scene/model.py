@@ -50,8 +50,7 @@ def scene(
         ft.deterministic("height", roughness * (field - jnp.mean(field)))
 
     known = labelling(size, label_shares(shape, paint), evidence)
-    bend = shape.bend if isinstance(shape, Surface) else 1.0
-    wide_paint, wide_bend = (jnp.asarray(w) for w in known.widths(paint.contrast, bend))
+    wide_paint, wide_bend = (jnp.asarray(w) for w in known.widths(paint.contrast, shape.bend_width))
     with ft.plate("edge", edges):
         if len(known.labels) > 1:
             label = ft.sample("label", ft.Categorical(logits=known.logits))

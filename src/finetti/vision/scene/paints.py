@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from finetti import Distribution, LogNormal
-from finetti.vision.scene.shapes import SPREAD, positive, shares
+from finetti import Distribution
+from finetti.vision.scene.shapes import known_or_likely, positive, shares
 
 
 @dataclass(frozen=True)
@@ -34,4 +32,4 @@ class Patches:
     @property
     def scale(self) -> float | Distribution:
         """Return the texture, or the prior on it."""
-        return self.texture or LogNormal(np.log(self.usual), SPREAD)
+        return known_or_likely(self.texture, self.usual)

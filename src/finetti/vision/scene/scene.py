@@ -71,21 +71,17 @@ class Scene:
 
         Raises `ModelError` where the problem is ill-posed, with what is free and what to do.
         """
-        if self.shape is None or self.paint is None:
-            raise ft.ModelError(str(self.freedom()))
-        return scene(np.log(self.image), self.shape, self.paint, self.noise, self.evidence)
+        return scene(np.log(self.image), *self._stated(), self.noise, self.evidence)
 
     def start(self) -> dict[str, AnyArray]:
         """Return starting values of the model's variables, near a mode of the posterior."""
-        if self.shape is None or self.paint is None:
-            raise ft.ModelError(str(self.freedom()))
-        waves, scale = likely_start(
-            np.log(self.image), self.shape, self.paint, self._labelling(self.shape, self.paint)
-        )
+        shape, paint = self._stated()
+        known = self._labelling(shape, paint)
+        waves, scale = likely_start(np.log(self.image), shape, paint, known)
         values: dict[str, AnyArray] = {"waves": waves}
-        if isinstance(self.paint.scale, ft.Distribution):
-            values["texture"] = np.asarray(self.paint.usual)
-        if isinstance(self.shape.roughness, ft.Distribution):
+        if isinstance(paint.scale, ft.Distribution):
+            values["texture"] = np.asarray(paint.usual)
+        if isinstance(shape.roughness, ft.Distribution):
             values["roughness"] = np.asarray(scale)
         if self.noise:
             values["noise"] = np.zeros(self.size)
@@ -114,6 +110,12 @@ class Scene:
         if self.shape is None or self.paint is None:
             return ()
         return self._labelling(self.shape, self.paint).labels
+
+    def _stated(self) -> tuple[Shape, Patches]:
+        """Return the shape and the paint, or say what is free where no prior is stated."""
+        if self.shape is None or self.paint is None:
+            raise ft.ModelError(str(self.freedom()))
+        return self.shape, self.paint
 
     def _labelling(self, shape: Shape, paint: Patches) -> Labelling:
         return labelling(self.size, label_shares(shape, paint), self.evidence)

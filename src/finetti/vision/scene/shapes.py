@@ -17,17 +17,23 @@ DARKEST = 1e-3  # the least shading whose log is taken
 
 
 class Shape(ABC):
-    """Say how the shading of an image comes about, from a field made of waves."""
+    """Say how the shading of an image comes about, from a field made of waves.
+
+    `scale` is that of the field; None infers it, about `usual`.
+    """
+
+    scale: float | None
+    usual: float
 
     @property
-    @abstractmethod
     def roughness(self) -> float | Distribution:
         """Return the scale of the field, or the prior on it."""
+        return known_or_likely(self.scale, self.usual)
 
     @property
-    @abstractmethod
     def usual_scale(self) -> float:
         """Return the scale of the field, known or usual."""
+        return self.scale or self.usual
 
     @property
     @abstractmethod
@@ -76,16 +82,6 @@ class Shading(Shape):
 
     def __post_init__(self) -> None:
         positive(self, "order", "usual", *(["scale"] if self.scale is not None else []))
-
-    @property
-    def roughness(self) -> float | Distribution:
-        """Return the scale of the field, or the prior on it."""
-        return self.scale or LogNormal(np.log(self.usual), SPREAD)
-
-    @property
-    def usual_scale(self) -> float:
-        """Return the scale of the field, known or usual."""
-        return self.scale or self.usual
 
     @property
     def shares(self) -> tuple[float, float]:
@@ -156,16 +152,6 @@ class Surface(Shape):
             )
 
     @property
-    def roughness(self) -> float | Distribution:
-        """Return the scale of the heights, or the prior on it."""
-        return self.scale or LogNormal(np.log(self.usual), SPREAD)
-
-    @property
-    def usual_scale(self) -> float:
-        """Return the scale of the heights, known or usual."""
-        return self.scale or self.usual
-
-    @property
     def shares(self) -> tuple[float, float]:
         """Return which share of edges are creases, and which boundaries, beforehand."""
         return self.creases, self.boundaries
@@ -233,6 +219,11 @@ def bends(heights: Float[AnyArray, "y x"]) -> Float[Array, " edge"]:
 def twists(heights: Float[AnyArray, "y x"]) -> Array:
     """Return by how much each pixel's facet is twisted: the mixed difference of its corners."""
     return jnp.diff(jnp.diff(jnp.asarray(heights), axis=0), axis=1)
+
+
+def known_or_likely(scale: float | None, usual: float) -> float | Distribution:
+    """Return a scale that is known, or the prior on one that is not, about what is usual."""
+    return scale or LogNormal(np.log(usual), SPREAD)
 
 
 def positive(settings: object, *names: str) -> None:
