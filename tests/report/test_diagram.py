@@ -95,7 +95,7 @@ def test_what_a_plan_takes_out_is_dashed_and_what_it_centres_has_a_double_line()
     drawn = patches(figure)
     dashed = {n for n, p in patches(figure, Ellipse).items() if p.get_linestyle() != "-"}
     assert dashed == {"z"}
-    assert {name for name in drawn if name.endswith(" moved")} == {"level moved"}
+    assert {name for name in drawn if name.endswith(" centred")} == {"level centred"}
     assert "dashed: sum out" in caption(figure)
     assert "double: centre" in caption(figure)
 

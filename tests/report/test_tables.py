@@ -91,6 +91,6 @@ def test_a_plan_has_a_row_a_site_and_a_rewrite_and_its_dimensions():
 
 def test_a_plan_without_rewrites_has_one_table():
     lines = shown(
-        plan_table(ft.Model(lambda: (ft.sample("x", ft.Gamma(2, 1)), None)[1], "m").plan())
+        plan_table(ft.Model(lambda: (ft.sample("x", ft.Beta(2, 1)), None)[1], "m").plan())
     )
     assert [line.split()[0] for line in lines if line] == ["site", "─" * len(lines[1]), "x", "1"]

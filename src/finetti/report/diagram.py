@@ -13,7 +13,7 @@ from finetti.report.layers import Layers, Path
 from finetti.report.layout import HEIGHT, Layout
 from finetti.structure.graph import Graph
 from finetti.structure.plan import Plan
-from finetti.structure.rewrites.rewrite import Marginal, Move, Rewrite
+from finetti.structure.rewrites.rewrite import Marginal, Rewrite
 from finetti.structure.variables import Variable
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ MEANING = {
 
 @dataclass(frozen=True)
 class Marks:
-    """Hold which sites a plan takes out of the sampler, which it moves, and by which rewrites."""
+    """Hold which sites a plan takes out of the sampler, which it centres, and by which rewrites."""
 
     dashed: frozenset[str] = frozenset()
     doubled: frozenset[str] = frozenset()
@@ -45,10 +45,10 @@ class Marks:
     def of(plan: Plan) -> Marks:
         """Return a plan's marks."""
         gone = [r for r in plan.rewrites if isinstance(r, Marginal)]
-        moved = [r for r in plan.rewrites if isinstance(r, Move)]
-        lines = {"dashed": gone, "double": moved}
+        centred = plan.form.centred
+        lines = {"dashed": gone, "double": centred}
         said = [_said(line, rewrites) for line, rewrites in lines.items() if rewrites]
-        return Marks(_sites(gone), _sites(moved), tuple(said))
+        return Marks(_sites(gone), _sites(centred), tuple(said))
 
 
 def _sites(rewrites: Iterable[Rewrite]) -> frozenset[str]:
@@ -163,7 +163,7 @@ def _node(axes: Axes, v: Variable, middle: tuple[float, float], width: float, ma
     else:
         axes.add_patch(Ellipse((x, y), width, HEIGHT, **look))
     if v.name in marks.doubled:
-        look |= {"fc": "none", "gid": f"{v.name} moved"}
+        look |= {"fc": "none", "gid": f"{v.name} centred"}
         axes.add_patch(Ellipse((x, y), width - 2 * RING, HEIGHT - 2 * RING, **look))
     first, second = ("white", PALE) if v.kind == "factor" else (INK, GREY)
     for text, size, colour, rise, side in (
