@@ -39,6 +39,10 @@ class Target:
         inside = self.form.inside(given, free, fixed)
         return jnp.where(inside, self.form.log_density(given, free, fixed), -jnp.inf)
 
+    def by_member(self, given: Given, position: Position) -> Array:
+        """Return the log density of each member that moves by itself, given all the rest."""
+        return self.form.by_member(given, self.layout.split(position))
+
     def outcome(self, key: Key, given: Given, position: Position) -> Outcome:
         """Evaluate every site of the user's model, drawing with the key what was taken out."""
         return self.form.recover(key, given, *self._split(position))
@@ -123,7 +127,7 @@ class Density:
         """Return where each latent variable lies in the flat vector."""
         plan = self.plan()
         if all(v.name in self.natural for v in plan.left if v.discrete):
-            return Layout.of(plan.left, self.natural)
+            return Layout.of(plan.left, self.natural, plan.form.alternating)
         return Layout.of(plan.latent)  # refuses the discrete ones that are left
 
     @property

@@ -9,6 +9,7 @@ from math import prod
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.structure.rewrites.alternate import Alternate
 from finetti.structure.variables import Variable
 from finetti.types import Array, Position
 
@@ -19,7 +20,8 @@ class Layout:
 
     The variables named in `natural` are moved as they are: the vector holds their own values,
     whole numbers among them as reals. `whole` tells of each variable whether it is discrete,
-    `binary` whether it is zero or one.
+    `binary` whether it is zero or one. The variables named in `apart` have `members` that move by
+    themselves, as many numbers for each in order.
     """
 
     names: tuple[str, ...]
@@ -27,9 +29,16 @@ class Layout:
     whole: tuple[bool, ...] = ()
     binary: tuple[bool, ...] = ()
     natural: frozenset[str] = frozenset()
+    apart: tuple[str, ...] = ()
+    members: int = 0
 
     @classmethod
-    def of(cls, variables: tuple[Variable, ...], natural: frozenset[str] = frozenset()) -> Layout:
+    def of(
+        cls,
+        variables: tuple[Variable, ...],
+        natural: frozenset[str] = frozenset(),
+        alternate: Alternate | None = None,
+    ) -> Layout:
         """Lay the variables out in the order given."""
         return cls(
             tuple(v.name for v in variables),
@@ -37,6 +46,7 @@ class Layout:
             tuple(v.discrete for v in variables),
             tuple(v.family == "Bernoulli" for v in variables),
             natural.intersection(v.name for v in variables),
+            *((alternate.sites, alternate.count) if alternate else ()),
         )
 
     @property
@@ -47,6 +57,13 @@ class Layout:
         return {
             name: tuple(range(a, b)) for name, a, b in zip(self.names, starts, ends, strict=True)
         }
+
+    @property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """Return where the variables whose members move by themselves begin and end."""
+        ends = np.cumsum([prod(shape) for shape in self.shapes]).tolist()
+        spans = dict(zip(self.names, zip([0, *ends], ends, strict=False), strict=True))
+        return tuple(spans[name] for name in self.apart)
 
     def only(self, names: tuple[str, ...]) -> Layout:
         """Return the layout of the variables named alone, in the order given."""

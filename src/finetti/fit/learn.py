@@ -14,6 +14,7 @@ from finetti.density.density import Target
 from finetti.fit.compiling import ONCE, compiled
 from finetti.fit.run import WARMUP, Chunk, Draws, Runner, collect, join
 from finetti.fit.start import points_at
+from finetti.kernels.alternating import Alternating
 from finetti.kernels.kernel import Point
 from finetti.structure.form import Given
 from finetti.structure.rewrites.information import Constants, look, positive
@@ -59,13 +60,48 @@ def warm_up(runner: Runner, wanted: int, report: Callable[[Chunk], None]) -> Dra
     moved = target.layout.mask(sites)
     lengths = stages(runner.course.ends, wanted, len(keys)) if sites else [wanted]
     parts: list[Draws] = []
+    measure(runner, np.ones_like(moved))
     for number, length in enumerate(lengths):
         if number:
             draws, points = parts[-1].positions, runner.carry.states.draw
             new, points = relearn(target, runner.constants, draws, points, keys)
             runner.move(new, points, moved)
+            measure(runner, moved)
         parts.append(collect(runner, WARMUP + number, length, True, report))
     return join(parts)
+
+
+def measure(runner: Runner, places: np.ndarray) -> None:
+    """Where members move by themselves, measure the rest's scale at some places (a mask).
+
+    It is the inverse root of minus the second derivative where the chains are, their median. What
+    many members tell together is known so well that a scale of 1 would be a thousand times too
+    long.
+    """
+    if not isinstance(runner.course.kernel, Alternating):
+        return
+    target = runner.course.target
+    tuning, points = runner.carry.tuning, runner.carry.states.draw
+    place = jnp.asarray(np.moveaxis(np.asarray(points.position), -1, 0))
+    bent = np.median(np.asarray(curvature(target, runner.constants, place)), 0)
+    scale, rest = np.array(tuning.scale), ~target.layout.mask(target.layout.apart)
+    known = places[rest] & (bent > 0)
+    scale[rest] = np.where(known, 1 / np.sqrt(np.where(known, bent, 1.0)), scale[rest])
+    runner.carry = runner.carry._replace(tuning=tuning._replace(scale=scale))
+
+
+@compiled(ONCE, "target")
+def curvature(target: Target, given: Given, positions: Array) -> Array:
+    """Return minus the second derivative along each coordinate that is of no member, a row each."""
+    rest = np.flatnonzero(~target.layout.mask(target.layout.apart))
+
+    def one(position: Array) -> Array:
+        slope = jax.grad(lambda x: target.log_density(given, position.at[rest].set(x)))
+        _, push = jax.linearize(slope, position[rest])
+        unit = jnp.eye(len(rest), dtype=position.dtype)
+        return -jax.lax.map(lambda i: push(unit[i])[i], jnp.arange(len(rest)))
+
+    return jax.lax.map(one, positions)
 
 
 def relearn(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from finetti.density.layout import Layout
+from finetti.kernels.alternating import Alternating
 from finetti.kernels.kernel import Kernel
 from finetti.kernels.metric import Diagonal, Metric
 from finetti.kernels.metropolis import RandomWalk
@@ -102,8 +103,11 @@ class NUTS(Chains):
         return given or model.plan()
 
     def kernel(self, layout: Layout) -> Kernel:
-        """Return the no-U-turn kernel with these settings."""
-        return NoUTurn(self.max_depth, self.target_acceptance, self.metric)
+        """Return the no-U-turn kernel with these settings, or one that alternates with it."""
+        kernel = NoUTurn(self.max_depth, self.target_acceptance, self.metric)
+        if layout.apart and self.metric == Diagonal():
+            return Alternating(kernel, layout.spans, layout.members)
+        return kernel
 
 
 @dataclass(frozen=True)

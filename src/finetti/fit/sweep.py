@@ -17,7 +17,7 @@ import numpy as np
 from finetti.fit import warmup
 from finetti.fit.compiling import OFTEN, ONCE, compiled
 from finetti.kernels.kernel import Info, Kernel, Point, Tuning, select
-from finetti.types import Array, Constants, Float, Int, Key
+from finetti.types import Array, Constants, Float, Int, Key, Position, Scalar
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,22 @@ class Loop(NamedTuple):
     info: Info
 
 
+class Bound:
+    """Give a target its constants: the log density, or each member's, as a function of position."""
+
+    def __init__(self, target: Any, constants: Constants) -> None:
+        self.target, self.constants = target, constants
+        self.whole = jax.jit(target.log_density, inline=True)  # traced once, used twice
+
+    def __call__(self, position: Position) -> Scalar:
+        """Return the log density."""
+        return self.whole(self.constants, position)
+
+    def by_member(self, position: Position) -> Float[Array, " member"]:
+        """Return the log density of each member that moves by itself."""
+        return self.target.by_member(self.constants, position)
+
+
 @compiled(ONCE, "kernel")
 def launch(kernel: Kernel, points: Point, step_size: Any) -> Carry:
     """Put chains at their starting points, chains last, with nothing learned yet."""
@@ -94,9 +110,9 @@ def sweep(course: Course, orders: Orders, carry: Carry) -> tuple[Carry, Record, 
     Returns the carry, the record, of which the first n steps are valid, and n.
     """
     noise = draw_noise(course, orders, carry)
-    log_density = jax.jit(course.target.log_density, inline=True)  # traced once, used twice
+    target = Bound(course.target, orders.constants)
     advance = jax.vmap(
-        lambda n, s, t: course.kernel.advance(n, s, lambda x: log_density(orders.constants, x), t),
+        lambda n, s, t: course.kernel.advance(n, s, target, t),
         in_axes=(-1, -1, None),
         out_axes=-1,
     )

@@ -13,9 +13,11 @@ import jax.numpy as jnp
 from finetti.structure.degrees import degrees
 from finetti.structure.program import Evaluate, Outcome, Program, Provide, Reader, Supply
 from finetti.structure.rewrites.alike import Tally
+from finetti.structure.rewrites.alternate import Alternate
 from finetti.structure.rewrites.approximate import Approximate
 from finetti.structure.rewrites.centre import Centre
 from finetti.structure.rewrites.integrate import Integrate
+from finetti.structure.rewrites.pool import Pool
 from finetti.structure.rewrites.rewrite import Marginal, Move, Rewrite, Shortcut
 from finetti.structure.rewrites.sum_out import SumOut
 from finetti.types import Array, Constants, Key
@@ -56,6 +58,11 @@ class Form:
         """Return the rewrites that take sites out of the sampler."""
         return tuple(r for r in self.rewrites if isinstance(r, Marginal))
 
+    @property
+    def alternating(self) -> Alternate | None:
+        """Return the rewrite that moves a block's members by themselves, if there is one."""
+        return next((r for r in self.rewrites if isinstance(r, Alternate)), None)
+
     def unmoved(self) -> Form:
         """Return the form whose free values are the program's own."""
         return replace(self, rewrites=tuple(r for r in self.rewrites if not isinstance(r, Move)))
@@ -75,10 +82,32 @@ class Form:
         reader = self.reader(given, free, fixed)
         absorbed = {term for m in self.marginals for term in m.terms}.union(without)
         names = [name for name in self.program.outputs.log_terms if name not in absorbed]
-        parts = [self._log_term(name, reader, given) for name in names]
+        parts = [self._log_term(name, reader, given, free) for name in names]
         parts += [reader.log_jacobian(name) for name in free if name not in without]
         parts += [self.log_marginal(m, given, free, fixed) for m in self.marginals]
         return sum(parts, 0.0)  # pyright: ignore[reportReturnType]
+
+    def by_member(self, given: Given, free: Mapping[str, Array]) -> Array:
+        """Return the log density of each member that moves by itself, given all the rest.
+
+        That is up to what does not depend on the member.
+        """
+        alternate = self.alternating
+        assert alternate is not None
+        reader = self.reader(given, free)
+        pools = {r.sites[0]: r for r in self.rewrites if isinstance(r, Pool)}
+        standing = {s: move for move in self.centred for s in move.sites if move.stands_apart(s)}
+        log_terms = self.program.outputs.log_terms
+        elements = {}
+        for term in alternate.terms:
+            pool, centre = pools.get(term), standing.get(term)
+            if pool is not None:
+                elements[term] = pool.parts(reader, given.rewrites[pool.name])
+            elif centre is not None:
+                elements[term], _ = centre.standard(term, reader, free, given.rewrites[centre.name])
+            else:
+                elements[term] = reader.read(log_terms[term])
+        return alternate.collect(elements, given.rewrites[alternate.name])
 
     def log_marginal(
         self,
@@ -287,15 +316,21 @@ class Form:
             if marginal.by_element:
                 log_terms = self.program.outputs.log_terms
                 return {name: reader.read(log_terms[name]) for name in marginal.terms}
-            found = {name: self._log_term(name, reader, given) for name in marginal.terms}
+            found = {name: self._log_term(name, reader, given, free) for name in marginal.terms}
             if marginal.by_free:
                 found |= {f"into {s}": reader.log_jacobian(s) for s in marginal.sites}
             return found
 
         return terms
 
-    def _log_term(self, name: str, reader: Reader, given: Given) -> Array:
+    def _log_term(
+        self, name: str, reader: Reader, given: Given, free: Mapping[str, Array]
+    ) -> Array:
+        """Return the sum of a site's log densities, by the rewrite that has a better way to it."""
         for r in self.rewrites:
+            if isinstance(r, Centre) and r.stands_apart(name):
+                each, log_scale = r.standard(name, reader, free, given.rewrites[r.name])
+                return jnp.sum(each) - log_scale
             if isinstance(r, Shortcut) and r.sites == (name,):
                 return r.log_term(reader, given.rewrites[r.name])
         return jnp.sum(reader.read(self.program.outputs.log_terms[name]))

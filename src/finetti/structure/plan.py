@@ -23,6 +23,7 @@ from finetti.structure.graph import Graph
 from finetti.structure.notation import Notation
 from finetti.structure.program import Program
 from finetti.structure.rewrites import (
+    alternate,
     discrete,
     hessian,
     kinds,
@@ -32,6 +33,7 @@ from finetti.structure.rewrites import (
     sufficient,
 )
 from finetti.structure.rewrites.alike import Tally
+from finetti.structure.rewrites.alternate import Alternate
 from finetti.structure.rewrites.approximate import Approximate
 from finetti.structure.rewrites.centre import Centre
 from finetti.structure.rewrites.condense import Condense
@@ -54,6 +56,7 @@ VERBS = (
     Tally.verb,
     Centre.verb,
     Straighten.verb,
+    Alternate.verb,
 )
 AS_WRITTEN = frozenset(VERBS)  # refuses every rewrite
 
@@ -127,7 +130,18 @@ class Plan:
     @cached_property
     def _found(self) -> tuple[tuple[Rewrite, dict], ...]:
         moves: list[Move] = [*self._centred[0], *self._straightened]
-        return (*self._taken, *((move, move.start(self.program.dtype)) for move in moves))
+        moved = ((move, move.start(self.program.dtype)) for move in moves)
+        return (*self._taken, *moved, *self._alternating)
+
+    @cached_property
+    def _alternating(self) -> list[tuple[Rewrite, dict]]:
+        if Alternate.verb in self.refused:
+            return []
+        free = sum(prod(v.free_shape) for v in self.left)
+        with jax.enable_x64(self.program.dtype == "float64"):
+            found = alternate.find(self.program, self._centred[0], self._taken, free)
+        refused = self._refused_sites(Alternate.verb)
+        return [found] if found is not None and refused.isdisjoint(found[0].sites) else []
 
     @cached_property
     def _taken(self) -> tuple[tuple[Rewrite, dict], ...]:

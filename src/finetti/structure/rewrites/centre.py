@@ -35,7 +35,8 @@ class Part:
     """Hold one site of a block: its prior's parameters in the program, and the way to its effect.
 
     Each of `count` members has `width` numbers. `root` names the argument that scales them:
-    "scale", member by member, or "scale_tril", a matrix.
+    "scale", member by member, or "scale_tril", a matrix. `plain` says that the site's log density
+    reads them as location and scale of its value and in no other way.
     """
 
     site: str
@@ -45,6 +46,7 @@ class Part:
     loc: str
     scale: str
     path: Path
+    plain: bool = False
 
     @property
     def dense(self) -> bool:
@@ -65,6 +67,27 @@ class Part:
             full = jnp.broadcast_to(scale, (*batch, self.width, self.width))
             return location, full.reshape(self.count, self.width, self.width)
         return location, self.flat(scale)[..., None] * jnp.eye(self.width)
+
+    def log_standard(self, reader: Reader, e: Float[Array, "member k"]) -> Array:
+        """Return the log densities of standardised values: the prior's at location 0 and scale 1.
+
+        Its own, of location + root e, would take a difference of nearly equal numbers by the
+        scale where that is small, and be nothing but rounding where it is below 1e-16.
+        """
+        program = reader.program
+        arguments, tag = program.outputs.arguments[self.site], program.tags()[self.site]
+        standard = Reader(program, [reader.known[v] for v in program.data], {})
+        known = {v: reader.read(v) for v in arguments.values() if not hasattr(v, "val")}
+        loc, scale = (arguments[name] for name in (self.loc, self.scale))
+        value = e.reshape(self.shape)
+        if hasattr(loc, "val"):  # a number in the program stays as it is
+            value = value + loc.val
+        else:
+            known[loc] = jnp.zeros(loc.aval.shape, loc.aval.dtype)
+        unit = jnp.eye(self.width) if self.dense else jnp.ones(())
+        known[scale] = jnp.broadcast_to(unit, scale.aval.shape).astype(scale.aval.dtype)
+        standard.known.update({**known, tag: value.astype(tag.aval.dtype)})
+        return standard.read(program.outputs.log_terms[self.site])
 
     def effect(self, reader: Reader) -> tuple[Array, Array]:
         """Return offset and factor, both (member, k): the effect is offset + factor * u."""
@@ -124,8 +147,7 @@ class Centre(Move):
     ) -> dict[str, tuple[Array, Array]]:
         """Return each site's unconstrained value, and the log Jacobian of all with the first."""
         view = self._view(reader, learned)
-        z = jnp.concatenate([part.flat(free[part.site]) for part in self.parts], -1)
-        e = view.mean + lower_solve(view.factor, z[..., None], transposed=True)[..., 0]
+        e = self._standardised(view, free)
         moved = view.location + jnp.sum(view.root * e[..., None, :], -1)
         jacobian = jnp.sum(log_diagonal(view.root) - log_diagonal(view.factor))
         zero, found, start = jnp.zeros_like(jacobian), {}, 0
@@ -134,6 +156,29 @@ class Centre(Move):
             found[part.site] = (value, zero if i else jacobian)
             start += part.width
         return found
+
+    def stands_apart(self, site: str) -> bool:
+        """Tell whether a site's log density can be had from its standardised value."""
+        return any(part.site == site and part.plain for part in self.parts)
+
+    def standard(
+        self, site: str, reader: Reader, free: Mapping[str, Array], learned: Mapping[str, Any]
+    ) -> tuple[Array, Array]:
+        """Return a site's log densities but for its scale, and the sum of the scale's logs."""
+        view = self._view(reader, learned)
+        e = self._standardised(view, free)
+        start = 0
+        for part in self.parts:
+            if part.site == site:
+                here = slice(start, start + part.width)
+                scale = log_diagonal(view.root)[:, here].sum()
+                return part.log_standard(reader, e[:, here]), scale
+            start += part.width
+        raise KeyError(site)
+
+    def _standardised(self, view: View, free: Mapping[str, Array]) -> Array:
+        z = jnp.concatenate([part.flat(free[part.site]) for part in self.parts], -1)
+        return view.mean + lower_solve(view.factor, z[..., None], transposed=True)[..., 0]
 
     def recover(
         self, reader: Reader, free: Mapping[str, Array], learned: Mapping[str, Any]

@@ -73,8 +73,31 @@ def _look(
     count, width = members(v.shape, len(v.plates), dense, WIDEST)
     if width > DENSEST:
         return f"a prior of {width} correlated numbers is too wide"
-    part = Part(v.name, v.shape, count, width, loc, scale, path)
+    plain = not path.free and _is_plain(program, v.name, loc, scale)
+    part = Part(v.name, v.shape, count, width, loc, scale, path, plain)
     return _Seen(part, v.plates, mentions, _way(part, v))
+
+
+def _is_plain(program: Program, site: str, loc: str, scale: str) -> bool:
+    """Tell whether a site's log density reads nothing but its value, its arguments and the data."""
+    arguments, tag = program.outputs.arguments[site], program.tags()[site]
+    standing = [a for name, a in arguments.items() if name != loc and not hasattr(a, "val")]
+    if hasattr(arguments[scale], "val") or standing.count(arguments[scale]) != 1:
+        return False
+    if not hasattr(arguments[loc], "val") and arguments[loc] in standing:
+        return False
+    stops = {tag, *(a for a in arguments.values() if not hasattr(a, "val")), *program.data}
+    makers = {v: e for e in program.jaxpr.eqns for v in e.outvars}
+    waiting, seen = [program.outputs.log_terms[site]], set()
+    while waiting:
+        v = waiting.pop()
+        if hasattr(v, "val") or v in stops or v in seen:
+            continue
+        seen.add(v)
+        if v not in makers:
+            return False
+        waiting += makers[v].invars
+    return True
 
 
 def _way(part: Part, v: Variable) -> str:

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from finetti.structure.program import Reader
 from finetti.structure.rewrites.narrow import evaluate
 from finetti.structure.rewrites.rewrite import Shortcut
-from finetti.types import Array, Scalar
+from finetti.types import Array, Float, Scalar
 
 PARAMETERS = {"Poisson": "rate", "Bernoulli": "logits"}
 
@@ -52,13 +52,15 @@ class Pool(Shortcut):
 
     def log_term(self, reader: Reader, constants: Mapping[str, Any]) -> Scalar:
         """Return the sum of the observations' log densities."""
+        return jnp.sum(self.parts(reader, constants)) + constants["base"]
+
+    def parts(self, reader: Reader, constants: Mapping[str, Any]) -> Float[Array, " member"]:
+        """Return the sum over each member's observations, the base left aside."""
         eta = self.parameter(reader)
         numbers, sums = constants["numbers"], constants["sums"]
         if self.family == "Poisson":
-            parts = jax.scipy.special.xlogy(sums, eta) - numbers * eta
-        else:
-            parts = sums * eta - numbers * jax.nn.softplus(eta)
-        return jnp.sum(parts) + constants["base"]
+            return jax.scipy.special.xlogy(sums, eta) - numbers * eta
+        return sums * eta - numbers * jax.nn.softplus(eta)
 
     def parameter(self, reader: Reader) -> Array:
         """Return each member's parameter, shape (member,)."""
