@@ -46,7 +46,8 @@ class Layout:
             tuple(v.discrete for v in variables),
             tuple(v.family == "Bernoulli" for v in variables),
             natural.intersection(v.name for v in variables),
-            *((alternate.sites, alternate.count) if alternate else ()),
+            alternate.sites if alternate else (),
+            alternate.count if alternate else 0,
         )
 
     @property

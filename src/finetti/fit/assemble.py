@@ -20,6 +20,7 @@ from finetti.density.layout import Layout
 from finetti.fit.compiling import ONCE, compiled
 from finetti.fit.methods import NUTS, Chains, EmbeddedLaplace
 from finetti.fit.run import Draws
+from finetti.kernels.alternating import Alternating
 from finetti.kernels.compound import Compound
 from finetti.language.dims import Plate
 from finetti.model import Model
@@ -152,6 +153,8 @@ def _statistics(method: Chains, layout: Layout, draws: Draws) -> xr.Dataset:
         stats["reached_max_treedepth"] = draws.info["depth"] >= method.max_depth
     dims, sizes = ("chain", "draw", "block"), stats["step_size"]
     found = dataset({k: (dims[: v.ndim], v) for k, v in stats.items()}, {})
+    if isinstance(kernel, Alternating):
+        return found.assign_coords(block=["the rest", f"members of {', '.join(layout.apart)}"])
     if not isinstance(kernel, Compound):
         return found
     kept = np.array([np.nan if size is None else size for size in kernel.kept])

@@ -8,7 +8,7 @@ leave the posterior invariant, so their composition does (Tierney 1994).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ from finetti.types import Array, Float, Key, Position, Scalar
 SHORTEST = 0.7  # share of the step size that a step has at least: it varies at random
 
 
+@runtime_checkable
 class ByMember(Protocol):
     """Give the log density, and each member's part of it."""
 

@@ -39,8 +39,8 @@ class Alternate(Rewrite):
     """Tell which sites' members move by themselves, and which terms each of them meets.
 
     `terms` names the log densities that depend on the sites, `aligned` those that have the same
-    number of elements for each member, in order. Constants: `owners`, for each other term the member
-    that each element depends on, `count` where it depends on none.
+    number of elements for each member, in order. Constants: `owners`, for each other term the
+    member that each element depends on, `count` where it depends on none.
     """
 
     sites: tuple[str, ...]

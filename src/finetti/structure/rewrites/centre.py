@@ -78,7 +78,8 @@ class Part:
         arguments, tag = program.outputs.arguments[self.site], program.tags()[self.site]
         standard = Reader(program, [reader.known[v] for v in program.data], {})
         known = {v: reader.read(v) for v in arguments.values() if not hasattr(v, "val")}
-        loc, scale = (arguments[name] for name in (self.loc, self.scale))
+        loc: Any = arguments[self.loc]
+        scale: Any = arguments[self.scale]
         value = e.reshape(self.shape)
         if hasattr(loc, "val"):  # a number in the program stays as it is
             value = value + loc.val
