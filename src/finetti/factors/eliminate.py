@@ -196,7 +196,9 @@ class Exact:
         if not traced(graph, given) and (forest := _forest(graph)) is not None:
             with jax.enable_x64(True):
                 weights = graph.log_weights(given)
-            return forest.run({n: np.moveaxis(w, 0, -1) for n, w in weights.items()}).decode()
+            return forest.run(
+                {n: np.moveaxis(np.asarray(w), 0, -1) for n, w in weights.items()}
+            ).decode()
         return self._states(graph, evidence, None)
 
     def draw(self, key: Key, graph: Graph, evidence: Evidence | None = None) -> dict[str, AnyArray]:

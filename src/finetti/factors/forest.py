@@ -185,8 +185,9 @@ class Forest:
             return given.dtype
         if self.cost.any():
             return np.dtype(np.float64)
-        nodes = int(np.diff([*np.flatnonzero(np.isin(self.outward, self.roots)), len(given)]).max())
-        most = nodes * max(int(given.max(initial=0)), -int(given.min(initial=0)))
+        first = np.flatnonzero(np.isin(self.outward, self.roots))
+        largest = int(np.diff(first, append=len(given)).max())  # nodes of a tree
+        most = largest * max(int(given.max(initial=0)), -int(given.min(initial=0)))
         return next(np.dtype(t) for t in WHOLE if most < np.iinfo(t).max)
 
 
@@ -229,8 +230,7 @@ class Best:
                 places[root, b] = best[np.abs(best - best.mean(0)).sum(1).argmin()]
         each = np.arange(batch)[:, None]
         for step in reversed(forest.upward):
-            steps = np.moveaxis(np.indices(2 * np.array(step.reach) + 1), 0, -1)
-            steps = (steps - step.reach).reshape(-1, len(window))
+            steps = np.array(list(np.ndindex(*(2 * r + 1 for r in step.reach)))) - step.reach
             at = places[step.targets][:, :, None] + steps  # (message, batch, step, axis)
             inside = ((at >= 0) & (at < window)).all(-1)
             at = np.moveaxis(at.clip(0, window - 1), -1, 0)

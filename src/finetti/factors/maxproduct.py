@@ -25,7 +25,7 @@ class Bound(NamedTuple):
     cost: float
 
 
-Messages = Mapping[tuple[int, int], AnyArray]  # by the bound and the node that sends
+Messages = dict[tuple[int, int], AnyArray]  # by the bound and the node that sends
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ class MaxProduct:
     ...     fg.BoundedShift(part[[0, 1, 2]], part[[1, 2, 0]], reach=1, window=(9,), cost=0.1)
     ... )
     >>> seen = np.zeros((3, 9))
-    >>> seen[[0, 1, 2], [2, 3, 5]] = 1.0
+    >>> seen[[0, 1, 2, 2], [2, 3, 5, 3]] = 1.0, 1.0, 1.0, 0.5
     >>> found = fg.MaxProduct().run(ring, {"part": seen})
     >>> found.states["part"].tolist(), found.violated, found.converged
     ([2, 3, 3], 0, True)
@@ -98,21 +98,12 @@ class MaxProduct:
         own = with_room(given, given.dtype if floating else np.dtype(np.float64))
         order, around = forest.outward.tolist(), _around(len(nodes), edges)
         silent = np.zeros((1, *own.shape[1:]), own.dtype)
-        said = {(b.edge, i): silent for i, bounds in enumerate(around) for b in bounds}
+        said: Messages = {(b.edge, i): silent for i, bounds in enumerate(around) for b in bounds}
         change, sweep = np.inf, 0
         while change > self.tolerance and sweep < self.sweeps:
             change, sweep = 0.0, sweep + 1
             for i in (*order[::-1], *order):
-                total = _total(own, said, around, i)
-                for bound in around[i]:
-                    # What a neighbour bars is nothing to it: only its own places near there would
-                    # hear of it, and it bars those.
-                    heard = said[bound.edge, bound.node]
-                    finite = np.isfinite(heard)
-                    others = np.subtract(total, heard, where=finite, out=np.where(finite, 0, total))
-                    new = spread(others, bound.reach, bound.cost)
-                    change = max(change, _normalise(new, said[bound.edge, i]))
-                    said[bound.edge, i] = new
+                change = max(change, _send(own, said, around, i))
         total = np.concatenate([inner(_total(own, said, around, i))[0] for i in range(len(own))])
         places = _placed(order, around, total)
         apart = np.abs(places[edges.ends[:, 0]] - places[edges.ends[:, 1]])
@@ -124,8 +115,10 @@ class MaxProduct:
 def _around(nodes: int, edges: Edges) -> list[list[Bound]]:
     """Return each node's bounds to its neighbours."""
     found: list[list[Bound]] = [[] for _ in range(nodes)]
-    rows = zip(edges.ends.tolist(), map(tuple, edges.reach.tolist()), edges.cost, strict=True)
-    for edge, ((i, j), reach, cost) in enumerate(rows):
+    bounds = zip(
+        edges.ends.tolist(), map(tuple, edges.reach.tolist()), edges.cost.tolist(), strict=True
+    )
+    for edge, ((i, j), reach, cost) in enumerate(bounds):
         found[i].append(Bound(j, edge, reach, cost))
         found[j].append(Bound(i, edge, reach, cost))
     return found
@@ -133,7 +126,20 @@ def _around(nodes: int, edges: Edges) -> list[list[Bound]]:
 
 def _total(own: AnyArray, said: Messages, around: Sequence[Sequence[Bound]], node: int) -> AnyArray:
     """Return what evidence and messages say of one node: (1, 1, *window with room)."""
-    return sum((said[b.edge, b.node] for b in around[node]), own[[node]])
+    return np.asarray(sum((said[b.edge, b.node] for b in around[node]), own[[node]]))
+
+
+def _send(own: AnyArray, said: Messages, around: Sequence[Sequence[Bound]], node: int) -> float:
+    """Let a node send its messages, and return the greatest change of them."""
+    total, change = _total(own, said, around, node), 0.0
+    for bound in around[node]:
+        heard = said[bound.edge, bound.node]
+        # What the neighbour bars stays barred: only its own places near there hear of it.
+        others = total - np.where(np.isneginf(heard), 0, heard)
+        new = spread(others, bound.reach, bound.cost)
+        change = max(change, _normalise(new, said[bound.edge, node]))
+        said[bound.edge, node] = new
+    return change
 
 
 def _normalise(new: AnyArray, old: AnyArray) -> float:

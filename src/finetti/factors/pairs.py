@@ -29,11 +29,14 @@ class Nodes:
     @property
     def firsts(self) -> dict[str, int]:
         """Return the number of each array's first node, by name."""
-        sizes = np.array([v.size for v in self.variables])
-        return dict(zip((v.name for v in self.variables), np.cumsum(sizes) - sizes, strict=True))
+        found, first = {}, 0
+        for v in self.variables:
+            found[v.name] = first
+            first += v.size
+        return found
 
     def beliefs(self, evidence: Mapping[str, AnyArray]) -> tuple[AnyArray, tuple[int, ...]]:
-        """Return evidence, (*batch, *shape, states) by name, as beliefs of the nodes, and the batch.
+        """Return evidence, (*batch, *shape, states) by name, as beliefs, and the batch's shape.
 
         Beliefs are (node, batch, *window). Arrays without evidence are zero. Raises `ModelError`
         where shapes or numbers do not fit.
@@ -70,7 +73,8 @@ class Nodes:
         self, places: Int[AnyArray, "node batch axis"], batch: tuple[int, ...]
     ) -> dict[str, Int[AnyArray, "..."]]:
         """Return places of the nodes as states, (*batch, *shape), by name."""
-        flat = np.ravel_multi_index(tuple(np.moveaxis(places, -1, 0)), self.window)
+        axes = tuple(places[..., axis] for axis in range(len(self.window)))
+        flat = np.asarray(np.ravel_multi_index(axes, self.window))
         return {
             v.name: flat[first : first + v.size].T.reshape(*batch, *v.shape)
             for v, first in zip(self.variables, self.firsts.values(), strict=True)
