@@ -16,16 +16,16 @@ from finetti.factors.windows import inner, spread, with_room
 from finetti.types import AnyArray, Int
 
 
-class Bound(NamedTuple):
-    """Hold a neighbour of a node, and what bounds their difference."""
+class Outlet(NamedTuple):
+    """Hold the neighbours of a node that are bounded alike, and the numbers of messages to them.
 
-    node: int
-    edge: int  # numbers the bound, apart from others that join the same two
+    Message 2 e goes along edge e from its first end to its second, and 2 e + 1 comes back.
+    """
+
     reach: tuple[int, ...]
     cost: float
-
-
-Messages = dict[tuple[int, int], AnyArray]  # by the bound and the node that sends
+    neighbours: list[int]
+    messages: list[int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,77 +96,75 @@ class MaxProduct:
             )
         floating = np.issubdtype(given.dtype, np.floating)
         own = with_room(given, given.dtype if floating else np.dtype(np.float64))
-        order, around = forest.outward.tolist(), _around(len(nodes), edges)
-        silent = np.zeros((1, *own.shape[1:]), own.dtype)
-        said: Messages = {(b.edge, i): silent for i, bounds in enumerate(around) for b in bounds}
+        order, outlets = forest.outward.tolist(), _outlets(len(nodes), edges)
+        said = np.zeros((2 * len(edges.ends), *own.shape[1:]), own.dtype)
         change, sweep = np.inf, 0
         while change > self.tolerance and sweep < self.sweeps:
             change, sweep = 0.0, sweep + 1
             for i in (*order[::-1], *order):
-                change = max(change, _send(own, said, around, i))
-        total = np.concatenate([inner(_total(own, said, around, i))[0] for i in range(len(own))])
-        places = _placed(order, around, total)
+                change = max(change, _send(own[i], said, outlets[i]))
+        total = np.concatenate([_total(own[i], said, outlets[i]) for i in range(len(own))])
+        places = _placed(order, outlets, inner(total))
         apart = np.abs(places[edges.ends[:, 0]] - places[edges.ends[:, 1]])
         violated = int((apart > edges.reach).any(1).sum())
         states = nodes.states(places[:, None], ())
         return Settled(states, violated, change <= self.tolerance, sweep)
 
 
-def _around(nodes: int, edges: Edges) -> list[list[Bound]]:
-    """Return each node's bounds to its neighbours."""
-    found: list[list[Bound]] = [[] for _ in range(nodes)]
-    bounds = zip(
-        edges.ends.tolist(), map(tuple, edges.reach.tolist()), edges.cost.tolist(), strict=True
-    )
-    for edge, ((i, j), reach, cost) in enumerate(bounds):
-        found[i].append(Bound(j, edge, reach, cost))
-        found[j].append(Bound(i, edge, reach, cost))
-    return found
+def _outlets(nodes: int, edges: Edges) -> list[list[Outlet]]:
+    """Return each node's messages to its neighbours."""
+    found: list[dict[tuple, Outlet]] = [{} for _ in range(nodes)]
+    bounds = zip(edges.ends.tolist(), map(tuple, edges.reach.tolist()), edges.cost, strict=True)
+    for edge, (ends, reach, cost) in enumerate(bounds):
+        for way, (i, j) in enumerate((ends, ends[::-1])):
+            outlet = found[i].setdefault((reach, cost), Outlet(reach, float(cost), [], []))
+            outlet.neighbours.append(j)
+            outlet.messages.append(2 * edge + way)
+    return [list(of.values()) for of in found]
 
 
-def _total(own: AnyArray, said: Messages, around: Sequence[Sequence[Bound]], node: int) -> AnyArray:
-    """Return what evidence and messages say of one node: (1, 1, *window with room)."""
-    return np.asarray(sum((said[b.edge, b.node] for b in around[node]), own[[node]]))
+def _back(outlet: Outlet) -> list[int]:
+    """Return the numbers of the messages that the neighbours send."""
+    return [message ^ 1 for message in outlet.messages]
 
 
-def _send(own: AnyArray, said: Messages, around: Sequence[Sequence[Bound]], node: int) -> float:
+def _total(own: AnyArray, said: AnyArray, outlets: Sequence[Outlet]) -> AnyArray:
+    """Return what evidence and messages say of one node: (1, *window with room)."""
+    return np.asarray(sum((said[_back(outlet)].sum(0) for outlet in outlets), own))
+
+
+def _send(own: AnyArray, said: AnyArray, outlets: Sequence[Outlet]) -> float:
     """Let a node send its messages, and return the greatest change of them."""
-    total, change = _total(own, said, around, node), 0.0
-    for bound in around[node]:
-        heard = said[bound.edge, bound.node]
-        # What the neighbour bars stays barred: only its own places near there hear of it.
-        others = total - np.where(np.isneginf(heard), 0, heard)
-        new = spread(others, bound.reach, bound.cost)
-        change = max(change, _normalise(new, said[bound.edge, node]))
-        said[bound.edge, node] = new
+    total, change = _total(own, said, outlets), 0.0
+    for outlet in outlets:
+        # What a neighbour bars stays barred: only its own places near there hear of it.
+        heard = np.maximum(said[_back(outlet)], np.finfo(said.dtype).min)
+        new = spread(total - heard, outlet.reach, outlet.cost)
+        top = inner(new).max(tuple(range(2, new.ndim)), keepdims=True)
+        if np.isneginf(top).any():
+            raise Contradiction(
+                "no joint state is possible: evidence leaves some variables no states within "
+                "their bounds; look for evidence that contradicts it"
+            )
+        inner(new)[...] -= top
+        old = said[outlet.messages]
+        moved = np.subtract(new, old, where=new != old, out=np.zeros_like(new))
+        change = max(change, float(np.abs(moved).max()))
+        said[outlet.messages] = new
     return change
 
 
-def _normalise(new: AnyArray, old: AnyArray) -> float:
-    """Take the greatest from a message's entries, and return the greatest change of them."""
-    top = inner(new).max()
-    if np.isneginf(top):
-        raise Contradiction(
-            "no joint state is possible: evidence leaves some variables no states within their "
-            "bounds; look for evidence that contradicts it"
-        )
-    inner(new)[...] -= top
-    moved = np.subtract(new, old, where=new != old, out=np.zeros_like(new))
-    return float(np.abs(moved).max())
-
-
 def _placed(
-    order: Sequence[int], around: Sequence[Sequence[Bound]], total: AnyArray
+    order: Sequence[int], outlets: Sequence[Sequence[Outlet]], total: AnyArray
 ) -> Int[AnyArray, "node axis"]:
     """Place nodes one by one, each where the bounds to those already placed allow, if anywhere."""
-    grid = np.indices(total.shape[1:])
+    grid = np.moveaxis(np.indices(total.shape[1:]), 0, -1)
     places: dict[int, AnyArray] = {}
     for i in order:
         belief = total[i]
-        for bound in sorted(around[i], key=lambda b: b.reach, reverse=True):
-            if bound.node in places:
-                apart = np.abs(np.moveaxis(grid, 0, -1) - places[bound.node])
-                bounded = np.where((apart <= bound.reach).all(-1), belief, -np.inf)
+        for outlet in sorted(outlets[i], key=lambda o: o.reach, reverse=True):
+            for near in (places[j] for j in outlet.neighbours if j in places):
+                bounded = np.where((np.abs(grid - near) <= outlet.reach).all(-1), belief, -np.inf)
                 belief = bounded if np.isfinite(bounded).any() else belief
         places[i] = np.array(np.unravel_index(belief.argmax(), belief.shape))
     return np.array([places[i] for i in range(len(total))])

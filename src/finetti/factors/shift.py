@@ -189,7 +189,8 @@ def runs(
     count, size, done, found = values.shape[axis] - length + 1, 1, 0, None
     while True:
         if idempotent and 2 * size >= length:
-            return combine(*(_from(values, start, count, axis) for start in (0, length - size)))
+            first = _from(values, 0, count, axis)
+            return combine(first, _from(values, length - size, count, axis))
         if not idempotent and length & size:
             part = _from(values, done, count, axis)
             found = part if found is None else combine(found, part)
@@ -197,7 +198,7 @@ def runs(
             if done == length:
                 return found
         shorter = values.shape[axis] - size
-        values = combine(*(_from(values, start, shorter, axis) for start in (0, size)))
+        values = combine(_from(values, 0, shorter, axis), _from(values, size, shorter, axis))
         size *= 2
 
 
