@@ -41,8 +41,8 @@ class Forest:
 
     Make one with `Forest.of(graph)`, or with `Forest.spanning(graph)` where there are loops. Nodes
     are the graph's variables, numbered through all arrays; `roots` are those of the trees, in the
-    order of their first nodes, and `inside` tells of each pair that a factor joins, in the order
-    stated, whether the trees keep it. A tree is rooted in the middle of its longest path.
+    order of their first nodes, and `inside` tells of each pair that a factor joins, in the order of
+    `graph.factors`, whether the trees keep it. A tree is rooted in the middle of its longest path.
 
     >>> from finetti import factors as fg
     >>> part = fg.Variables("part", {"part": 3}, states=41 * 41)
@@ -147,7 +147,7 @@ class Forest:
             for n in ("heights", "reach", "cost", "inside")
         )
         return Forest(
-            nodes=Nodes((Variables(name, {dim: sizes.sum()}, states=prod(window)),), window),
+            nodes=Nodes((Variables(name, {dim: int(sizes.sum())}, states=prod(window)),), window),
             roots=roots,
             parents=parents,
             heights=heights,

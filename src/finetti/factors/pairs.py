@@ -76,7 +76,7 @@ class Nodes:
         axes = tuple(places[..., axis] for axis in range(len(self.window)))
         flat = np.asarray(np.ravel_multi_index(axes, self.window))
         return {
-            v.name: flat[first : first + v.size].T.reshape(*batch, *v.shape)
+            v.name: flat[first : first + v.size].T.reshape((*batch, *v.shape))
             for v, first in zip(self.variables, self.firsts.values(), strict=True)
         }
 

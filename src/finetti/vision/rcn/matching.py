@@ -106,7 +106,8 @@ def match_each(
     template: Template, fields: Iterable[Int[AnyArray, "orientation row col"]], pool: int
 ) -> Float[AnyArray, " image"]:
     """Return the best agreement of one template with each of several images."""
-    bank, found = Bank.of([template], pool), [np.zeros(0)]
+    bank = Bank.of([template], pool)
+    found: list[AnyArray] = [np.zeros(0)]
     each = (unaries(field, bank.features, pool) for field in fields)
     while some := list(islice(each, TOGETHER)):
         seen = np.stack(some).reshape(len(some), len(template.features), -1)
