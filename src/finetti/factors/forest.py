@@ -7,8 +7,10 @@ ready are one piece of array work; and whole numbers stay whole, in as few bits 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -64,7 +66,6 @@ class Forest:
     cost: Float[AnyArray, " node"]  # of the bound to the parent
     outward: Int[AnyArray, " node"]  # the nodes, tree by tree from its root
     inside: Bool[AnyArray, " edge"]
-    upward: tuple[Step, ...]
 
     @staticmethod
     def of(graph: Graph) -> Forest:
@@ -117,7 +118,6 @@ class Forest:
             cost=cost,
             outward=np.concatenate(outward),
             inside=np.isin(np.arange(len(edges.ends)), kept),
-            upward=_upward(parents, heights, reach, cost),
         )
 
     @staticmethod
@@ -135,27 +135,34 @@ class Forest:
                 f"under one name and in one window; these have {sorted(alike)}"
             )
         (name, (dim,), window), sizes = alike.pop(), np.array([v.size for v in arrays])
-        firsts = np.cumsum(sizes) - sizes
-        roots, parents, outward = (
-            np.concatenate(
-                [getattr(f, n) + first for f, first in zip(forests, firsts, strict=True)]
-            )
-            for n in ("roots", "parents", "outward")
-        )
-        heights, reach, cost, inside = (
-            np.concatenate([getattr(f, n) for f in forests])
-            for n in ("heights", "reach", "cost", "inside")
-        )
+        each = list(zip(forests, np.cumsum(sizes) - sizes, strict=True))
+        variables = Variables(name, {dim: int(sizes.sum())}, states=prod(window))
         return Forest(
-            nodes=Nodes((Variables(name, {dim: int(sizes.sum())}, states=prod(window)),), window),
-            roots=roots,
-            parents=parents,
-            heights=heights,
-            reach=reach,
-            cost=cost,
-            outward=outward,
-            inside=inside,
-            upward=_upward(parents, heights, reach, cost),
+            nodes=Nodes((variables,), window),
+            roots=np.concatenate([f.roots + first for f, first in each]),
+            parents=np.concatenate([f.parents + first for f, first in each]),
+            heights=np.concatenate([f.heights for f in forests]),
+            reach=np.concatenate([f.reach for f in forests]),
+            cost=np.concatenate([f.cost for f in forests]),
+            outward=np.concatenate([f.outward + first for f, first in each]),
+            inside=np.concatenate([f.inside for f in forests]),
+        )
+
+    @cached_property
+    def upward(self) -> tuple[Step, ...]:
+        """Return the messages to the roots in order: a node sends when all below it have sent."""
+        groups: dict[tuple, list[int]] = {}
+        sent: Counter[tuple] = Counter()  # no two messages of one step go to the same parent
+        rows = (self.heights.tolist(), map(tuple, self.reach.tolist()), self.cost.tolist())
+        for node, (parent, bound) in enumerate(
+            zip(self.parents.tolist(), zip(*rows, strict=True), strict=True)
+        ):
+            if parent != node:
+                groups.setdefault((*bound, sent[bound, parent]), []).append(node)
+                sent[bound, parent] += 1
+        return tuple(
+            Step(reach, cost, np.array(nodes), self.parents[nodes])
+            for (_, reach, cost, _), nodes in sorted(groups.items())
         )
 
     def run(self, evidence: Mapping[str, AnyArray]) -> Best:
@@ -188,7 +195,8 @@ class Forest:
         first = np.flatnonzero(np.isin(self.outward, self.roots))
         largest = int(np.diff(first, append=len(given)).max())  # nodes of a tree
         most = largest * max(int(given.max(initial=0)), -int(given.min(initial=0)))
-        return next(np.dtype(t) for t in WHOLE if most < np.iinfo(t).max)
+        types = (np.dtype(t) for t in WHOLE if most < np.iinfo(t).max)
+        return next(types, np.dtype(np.float64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,23 +272,3 @@ def _middle(tree: csr_array, start: int) -> int:
     while path[-1] != end:
         path.append(int(before[path[-1]]))
     return path[len(path) // 2]
-
-
-def _upward(
-    parents: Int[AnyArray, " node"],
-    heights: Int[AnyArray, " node"],
-    reach: Int[AnyArray, "node axis"],
-    cost: Float[AnyArray, " node"],
-) -> tuple[Step, ...]:
-    """Order the messages to the roots: a node sends when all below it have sent."""
-    groups: dict[tuple, list[int]] = {}
-    sent: dict[tuple, int] = {}
-    bounds = list(zip(heights.tolist(), map(tuple, reach.tolist()), cost.tolist(), strict=True))
-    for node in np.flatnonzero(parents != np.arange(len(parents))).tolist():
-        ready = bounds[node]
-        turn = sent[*ready, int(parents[node])] = sent.get((*ready, int(parents[node])), -1) + 1
-        groups.setdefault((*ready, turn), []).append(node)
-    return tuple(
-        Step(reach, cost, np.array(nodes), parents[nodes])
-        for (_, reach, cost, _), nodes in sorted(groups.items())
-    )

@@ -42,6 +42,11 @@ class Nodes:
         where shapes or numbers do not fit.
         """
         shapes = {v.name: (*v.shape, v.states) for v in self.variables}
+        if traced(dict(evidence)):
+            raise ModelError(
+                "the evidence is traced by JAX, and numpy adds these messages; use "
+                "BeliefPropagation inside jit and vmap"
+            )
         given, lead = {}, None
         for name, values in evidence.items():
             if name not in shapes:
