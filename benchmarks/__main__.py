@@ -18,6 +18,7 @@ from benchmarks import (
     forms,
     growth,
     scenes,
+    shapes,
     warm,
 )
 from benchmarks.entries import AS_WRITTEN, FINETTI, NUMPYRO, NUTPIE, PYMC, Finetti
@@ -112,6 +113,12 @@ def run_factors() -> None:
     report(Result("factors", title, samples, columns, iteration, ()), (FINETTI,))
 
 
+def run_shapes() -> None:
+    samples = shapes.measure()
+    title = f"best shifts of {len(shapes.SHAPES)} digits' templates, pools of {shapes.POOL}^2"
+    report(Result("shapes", title, samples, shapes.COLUMNS, shapes.FIRST, ()), (FINETTI,))
+
+
 BENCHMARKS = {
     "advice": lambda: advice.show(*advice.measure()),
     "imports": lambda: imports(rounds=10),
@@ -120,6 +127,7 @@ BENCHMARKS = {
     "levels": run_levels,
     "forms": run_forms,
     "factors": run_factors,
+    "shapes": run_shapes,
     "digits": digits.run,
     "spoilt": digits.run_spoilt,
     "captchas": captchas.run,

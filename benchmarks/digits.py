@@ -161,7 +161,7 @@ def measure() -> dict[str, Any]:
 def robustness(train: Digits, test: Digits) -> dict[str, dict[str, float]]:
     """Return each recogniser's accuracy on spoilt digits; 10 clean ones a class were learned."""
     found: dict[str, dict[str, float]] = {}
-    fitted = {n: r.fit(*_pair(first(train, 10))) for n, r in recognisers().items()}
+    fitted = {n: r.fit(*pair(first(train, 10))) for n, r in recognisers().items()}
     for kind, spoil in {"none": lambda rng, image: (image, None), **DAMAGE}.items():
         rng = np.random.default_rng(1)
         images, masks = zip(*(spoil(rng, image) for image in test.images), strict=True)
@@ -175,7 +175,7 @@ def robustness(train: Digits, test: Digits) -> dict[str, dict[str, float]]:
     return found
 
 
-def _pair(digits: Digits) -> tuple[np.ndarray, np.ndarray]:
+def pair(digits: Digits) -> tuple[np.ndarray, np.ndarray]:
     return digits.images, digits.labels
 
 

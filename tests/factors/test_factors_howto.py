@@ -18,6 +18,7 @@ def test_the_howto_runs_and_prints_what_it_says():
     said = re.findall(
         r"```\n(.*?)```", re.sub(r"```python\n.*?```", "", text, flags=re.DOTALL), flags=re.DOTALL
     )
-    assert [printed.getvalue()] == said
+    assert printed.getvalue() == "".join(said)
+    assert len(said) == 2
     labelled = names["found"].labelled()
     assert labelled["pixel"].dims == ("row", "col", "pixel_state")

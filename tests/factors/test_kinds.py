@@ -21,6 +21,7 @@ FACTORS = {
     "one input": fg.Or(fg.Variables("only", {"input": 1}), OUTPUT),
     "shift": fg.BoundedShift(LEFT, RIGHT, reach=(1, 3), window=(4, 5)),
     "no shift": fg.BoundedShift(LEFT, RIGHT, reach=0, window=(4, 5)),
+    "priced shift": fg.BoundedShift(LEFT, RIGHT, reach=(1, 3), window=(4, 5), cost=0.3),
     "any shift": fg.BoundedShift(LEFT, RIGHT, reach=9, window=(4, 5)),
 }
 
@@ -28,6 +29,7 @@ FACTORS = {
 def cases():
     """Return every kind with both ways to combine, slow but for some."""
     quick = {("or", Sum()), ("or", Max()), ("and", Sum()), ("pool", Sum()), ("shift", Sum())}
+    quick |= {("priced shift", Sum()), ("priced shift", Max())}
     for kind in FACTORS:
         for semiring in (Sum(), Max()):
             marks = () if (kind, semiring) in quick else (pytest.mark.slow,)

@@ -1,150 +1,116 @@
-"""Hold message passing to brute force: dilations, spanning trees, trees solved exactly."""
-
-from itertools import combinations, product
+"""Hold templates' matching and placing to enumeration on small pools, and to one another."""
 
 import numpy as np
 import pytest
-from scipy.ndimage import maximum_filter
 
+from finetti.vision.rcn.evidence import unaries
 from finetti.vision.rcn.loops import AWAY, BEND, place
-from finetti.vision.rcn.matching import Bank, lay, match, match_each
-from finetti.vision.rcn.messages import (
-    ROOM,
-    collect,
-    decode,
-    dilate,
-    empty_of,
-    inner,
-    joined,
-    pools,
-    spanning_forest,
-)
-from finetti.vision.rcn.template import Template
+from finetti.vision.rcn.matching import Bank, lay, locate, match, match_each, trace
+from finetti.vision.rcn.template import Template, learn
 
-SIDE = 3
+POOL = 5  # of five features, which have ten million joint shifts
 RING = np.array([[0, 1], [1, 2], [2, 3], [0, 3]])
 
 
-def filled(values):
-    beliefs = pools(len(values), values.shape[1], values.dtype)
-    inner(beliefs)[:] = values
-    return beliefs
+def enumerated(template, seen, edges, bend=0.0):
+    """Return the agreement of every joint shift that some edges allow, an axis for each feature."""
+    n, pool = len(seen), seen.shape[1]
+    states, places = pool * pool, np.array(list(np.ndindex(pool, pool)))
+    apart = np.abs(places[:, None] - places).max(-1)
+    total = np.zeros([states] * n, np.float32)
+    for i, own in enumerate(seen.reshape(n, states)):
+        total += np.expand_dims(own, [a for a in range(n) if a != i])
+    for (i, j), radius in zip(template.edges[edges], template.radii[edges], strict=True):
+        bound = np.where(apart <= radius, -bend * apart, -np.inf)
+        total += np.expand_dims(bound, [a for a in range(n) if a not in (i, j)])
+    return total
 
 
-@pytest.mark.parametrize("dtype", [np.int8, np.float32])
-@pytest.mark.parametrize("radius", [0, 1, 2, 3, 7, 8, 16, 30])
-def test_a_message_is_the_largest_belief_within_the_radius(radius, dtype):
-    values = np.random.default_rng(radius).integers(-100, 100, (5, 25, 25)).astype(dtype)
-    least = empty_of(np.dtype(dtype))
-    expected = maximum_filter(
-        values, (1, 2 * radius + 1, 2 * radius + 1), mode="constant", cval=least
-    )
-    dilated = dilate(filled(values), radius)
-    np.testing.assert_array_equal(inner(dilated), expected)
-    assert (dilated[:, :, -ROOM:] == least).all()
+@pytest.fixture(scope="module")
+def learned():
+    """Return the template learned from five points in a ring."""
+    template = learn(np.array([[0, 20, 20], [4, 20, 24], [8, 24, 18], [12, 24, 26], [3, 27, 22]]))
+    assert len(template.features) == len(template.edges) == 5
+    assert (template.radii < POOL - 1).all()  # they bound something
+    return template
 
 
-def best(beliefs, edges, radii, bend=0.0):
-    """Return the best total belief of states within all bounds, trying every assignment."""
-    n, side, _ = beliefs.shape
-    states = list(product(range(side), repeat=2))
-    found, where = -np.inf, None
-    for chosen in product(states, repeat=n):
-        apart = [np.abs(np.subtract(chosen[i], chosen[j])).max() for i, j in edges]
-        if (np.array(apart) <= radii).all():
-            total = sum(belief[s] for belief, s in zip(beliefs, chosen, strict=True)) - bend * sum(
-                apart
-            )
-            if total > found:
-                found, where = total, chosen
-    return found, np.array(where)
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_a_tree_is_solved_exactly(seed):
+@pytest.mark.parametrize("seed", range(3))
+def test_a_learned_template_is_matched_as_enumeration_matches_its_tree(learned, seed):
     rng = np.random.default_rng(seed)
-    values = rng.integers(-9, 9, (4, SIDE, SIDE)).astype(np.int8)
-    edges = np.array([[rng.integers(i), i] for i in range(1, 4)])
-    radii = rng.integers(0, 3, 3)
-    forest = spanning_forest([4], edges, radii)
-    beliefs = filled(values)
-    collect(forest, beliefs)
-    most = best(values.astype(int), edges, radii)[0]
-    assert inner(beliefs[forest.roots]).max() == most
-    states = decode(forest, beliefs)
-    apart = np.abs(states[edges[:, 0]] - states[edges[:, 1]]).max(1)
-    assert (apart <= radii).all()
-    assert values[np.arange(4), states[:, 0], states[:, 1]].sum() == most
+    field = np.where(rng.random((16, 50, 50)) < 0.3, 1, -1).astype(np.int8)
+    bank = Bank.of([learned], POOL)
+    seen = unaries(field, learned.features, POOL).astype(float)
+    parents = bank.forest.parents
+    kept = [parents[i] == j or parents[j] == i for i, j in learned.edges]
+    scores = enumerated(learned, seen, kept)
+    assert match(bank, field)[0] * 5 == scores.max()
+    places, present = trace(bank, field)
+    assert 2 * present.sum() - 5 == scores.max()
+    shifts = places - learned.features[:, 1:] + POOL // 2
+    assert scores[tuple(shifts @ (POOL, 1))] == scores.max()
 
 
-def test_forests_laid_end_to_end_are_the_forest_of_all():
-    rng = np.random.default_rng(0)
-    parts = [(n, np.array([[rng.integers(i), i] for i in range(1, n)])) for n in (3, 6, 2)]
-    radii = [rng.integers(0, 4, n - 1) for n, _ in parts]
-    first = np.cumsum([0, *(n for n, _ in parts)])
-    edges = np.concatenate([e + f for (_, e), f in zip(parts, first, strict=False)])
-    whole = spanning_forest([n for n, _ in parts], edges, np.concatenate(radii))
-    laid = joined([spanning_forest([n], e, r) for (n, e), r in zip(parts, radii, strict=True)])
-    values = rng.integers(-9, 9, (11, 5, 5)).astype(np.int16)
-    one, other = filled(values), filled(values)
-    collect(whole, one)
-    collect(laid, other)
-    np.testing.assert_array_equal(one, other)
-    np.testing.assert_array_equal(laid.roots, whole.roots)
-
-
-def test_the_tree_kept_has_the_least_radii_and_bounds_the_whole_graph_from_above():
-    rng = np.random.default_rng(0)
-    edges = np.array(list(combinations(range(6), 2)))
-    radii = rng.permutation(len(edges)) + 1
-    forest = spanning_forest([6], edges, radii)
-    assert forest.inside.sum() == 5
-    trees = (
-        kept
-        for kept in combinations(range(len(edges)), 5)
-        if len(_reached(edges[list(kept)], 6)) == 6
-    )
-    assert radii[forest.inside].sum() == min(radii[list(kept)].sum() for kept in trees)
-
-
-def _reached(edges, n):
-    reached = {0}
-    for _ in range(n):
-        reached |= {int(b) for e in edges for a, b in (e, e[::-1]) if int(a) in reached}
-    return reached
-
-
-def test_a_graph_in_parts_is_refused():
-    with pytest.raises(ValueError, match="4 features is in parts"):
-        spanning_forest([4], np.array([[0, 1], [2, 3]]), np.array([1, 1]))
+@pytest.mark.parametrize("seed", range(3))
+def test_a_learned_template_is_placed_as_enumeration_places_it(learned, seed):
+    rng = np.random.default_rng(seed)
+    seen = rng.normal(size=(5, POOL, POOL)).astype(np.float32)
+    away = np.arange(POOL) - POOL // 2
+    own = seen - AWAY * (away[:, None] ** 2 + away**2)
+    scores = enumerated(learned, own, slice(None), BEND)
+    found = place(learned, seen)
+    assert found.violated == 0
+    at = tuple((found.shifts + POOL // 2) @ (POOL, 1))
+    assert scores[at] > -np.inf
+    if found.converged:
+        np.testing.assert_allclose(scores[at], scores.max(), atol=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("edges", [RING, RING[:3]], ids=["one loop", "a tree"])
 def test_placing_is_exact_on_trees_and_single_loops(edges, seed):
     rng = np.random.default_rng(seed)
-    values = rng.normal(size=(4, SIDE, SIDE)).astype(np.float32)
-    radii = rng.integers(1, 3, len(edges))
-    features = np.zeros((4, 3), int)
-    placement = place(Template(features, edges, radii), filled(values))
-    away = np.arange(SIDE) - 1
-    beliefs = values - AWAY * (away[:, None] ** 2 + away**2)
-    _, where = best(beliefs, edges, radii, BEND)
+    seen = rng.normal(size=(4, 3, 3)).astype(np.float32)
+    template = Template(np.zeros((4, 3), int), edges, rng.integers(1, 3, len(edges)))
+    away = np.arange(3) - 1
+    own = seen - AWAY * (away[:, None] ** 2 + away**2)
+    scores = enumerated(template, own, slice(None), BEND)
+    placement = place(template, seen)
     assert placement.violated == 0
     if placement.converged or len(edges) == 3:
-        np.testing.assert_array_equal(placement.shifts, where - 1)
+        at = tuple((placement.shifts + 1) @ (3, 1))
+        assert at == np.unravel_index(scores.argmax(), scores.shape)
+
+
+def test_a_lone_feature_is_matched_where_it_is_seen():
+    field = np.full((16, 20, 20), -1, np.int8)
+    field[2, 9, 11] = 1
+    bank = Bank.of([learn(np.array([[2, 10, 10]]))], 5)
+    agreement, shift = locate(bank, field)
+    assert agreement == [1]
+    assert shift.tolist() == [[-1, 1]]
+    assert trace(bank, field)[0].tolist() == [[9, 11]]
+
+
+def test_a_template_in_parts_is_refused():
+    features = np.array([[0, 9, 9], [0, 9, 14], [0, 14, 9], [0, 14, 14]])
+    parts = Template(features, np.array([[0, 1], [2, 3]]), np.array([1, 1]))
+    with pytest.raises(ValueError, match="1 templates have 2 trees: one is in parts"):
+        Bank.of([parts], 5)
 
 
 def test_one_template_and_many_match_alike(templates):
     rng = np.random.default_rng(0)
     fields = [np.where(rng.random((16, 60, 60)) < 0.1, 1, -1).astype(np.int8) for _ in range(3)]
-    together = lay(templates)
+    together = lay(templates, 9)
     assert [len(bank.sizes) for bank in together] == [2]
+    joined = Bank.joined([Bank.of([t], 9) for t in templates])
     for field in fields:
-        apart = [match(Bank.of([t]), field, 9)[0] for t in templates]
-        np.testing.assert_array_equal(match(together[0], field, 9), apart)
+        apart = [match(Bank.of([t], 9), field)[0] for t in templates]
+        np.testing.assert_array_equal(match(together[0], field), apart)
+        np.testing.assert_array_equal(match(joined, field), apart)
     for template in templates:
-        one = [match(Bank.of([template]), field, 9)[0] for field in fields]
+        one = [match(Bank.of([template], 9), field)[0] for field in fields]
         np.testing.assert_array_equal(match_each(template, fields, 9), one)
 
 

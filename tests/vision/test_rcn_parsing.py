@@ -16,7 +16,7 @@ from finetti.vision.rcn.template import Template
 PRICES = Prices(0.5, 8.0)
 
 
-BANK = Bank.of([Template(np.zeros((1, 3), int), np.zeros((0, 2), int), np.zeros(0, int))])
+BANK = Bank.of([Template(np.zeros((1, 3), int), np.zeros((0, 2), int), np.zeros(0, int))], 3)
 PLAIN = Glyph("x", np.ones((10, 8)), (10, 8), BANK)
 
 

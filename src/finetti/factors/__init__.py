@@ -3,8 +3,10 @@
 from finetti.factors.beliefs import Beliefs
 from finetti.factors.eliminate import Exact
 from finetti.factors.factor import Factor
+from finetti.factors.forest import Best, Forest
 from finetti.factors.graph import Graph
 from finetti.factors.logical import And, Or, Pool
+from finetti.factors.maxproduct import MaxProduct, Settled
 from finetti.factors.propagate import BeliefPropagation, State
 from finetti.factors.schedules import Flooding, Residual, Schedule, Sequential
 from finetti.factors.selection import Selection
@@ -17,17 +19,21 @@ __all__ = [
     "And",
     "BeliefPropagation",
     "Beliefs",
+    "Best",
     "BoundedShift",
     "Exact",
     "Factor",
     "Flooding",
+    "Forest",
     "Graph",
+    "MaxProduct",
     "Or",
     "Pool",
     "Residual",
     "Schedule",
     "Selection",
     "Sequential",
+    "Settled",
     "State",
     "Table",
     "Variables",

@@ -15,9 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.errors import TooWide
+from finetti.errors import ModelError, TooWide
 from finetti.factors.beliefs import Beliefs
 from finetti.factors.factor import Piece, traced
+from finetti.factors.forest import Forest
 from finetti.factors.graph import Evidence, Graph
 from finetti.factors.rounds import (
     Elimination,
@@ -30,6 +31,7 @@ from finetti.factors.rounds import (
     placed,
     schedule,
 )
+from finetti.factors.shift import BoundedShift
 from finetti.factors.variables import Variables
 from finetti.types import AnyArray, Array, Key, Scalar
 
@@ -115,7 +117,7 @@ class Exact:
     `memory` bounds what it may take, in bytes: `plan` tells before anything is computed, and
     raises `TooWide` beyond. Computes in float64; inside `jax.vmap`, `jit` and `grad` in JAX's
     default. Logical factors are split into chains of small tables; a bounded shift takes as many
-    entries as its two variables have joint states.
+    entries as its two variables have joint states, but for the best state of trees of them.
 
     >>> from finetti import factors as fg
     >>> spin = fg.Variables("spin", {"row": 4, "col": 4})
@@ -186,8 +188,17 @@ class Exact:
     def best(self, graph: Graph, evidence: Evidence | None = None) -> dict[str, AnyArray]:
         """Return the joint state of greatest weight, by name.
 
-        Raises `TooWide` beyond memory, and `Contradiction` where no joint state is possible.
+        Where the factors of several variables are bounded shifts that form no loop it is found by
+        `Forest`, which needs no tables. Raises `TooWide` beyond memory, and `Contradiction` where
+        no joint state is possible.
         """
+        given = graph.checked(evidence)
+        if not traced(graph, given) and (forest := _forest(graph)) is not None:
+            with jax.enable_x64(True):
+                weights = graph.log_weights(given)
+            return forest.run(
+                {n: np.moveaxis(np.asarray(w), 0, -1) for n, w in weights.items()}
+            ).decode()
         return self._states(graph, evidence, None)
 
     def draw(self, key: Key, graph: Graph, evidence: Evidence | None = None) -> dict[str, AnyArray]:
@@ -256,6 +267,16 @@ def _states(
         f.score([states[s.name].reshape(-1)[s.index] for s in f.scopes]) for f in graph.factors
     ]
     return states, sum(given) + sum((f.sum() for f in factors), jnp.zeros(()))
+
+
+def _forest(graph: Graph) -> Forest | None:
+    """Return the forest that bounded shifts make of a graph, if they do."""
+    if not graph.factors or not all(isinstance(f, BoundedShift) for f in graph.factors):
+        return None
+    try:
+        return Forest.of(Graph(*graph.factors, variables=graph.variables))
+    except ModelError:
+        return None
 
 
 def _pieces(graph: Graph) -> tuple[list[Variables], list[Piece]]:

@@ -113,6 +113,8 @@ def shared_shape(scopes: Sequence[Selection], own: Sequence[int]) -> tuple[int, 
 def check_distinct(scopes: Sequence[Selection], own: Sequence[int]) -> None:
     """Raise `ModelError` where one factor speaks to the same variable twice."""
     places: dict[str, list[np.ndarray]] = {}
+    if any(scope.index.size == 0 for scope in scopes):
+        return
     for scope, n in zip(scopes, own, strict=True):
         few = np.moveaxis(scope.index, range(len(scope.shape) - n, len(scope.shape)), range(n))
         places.setdefault(scope.name, []).append(few.reshape(-1, *scope.shape[: few.ndim - n]))

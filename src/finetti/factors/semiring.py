@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from math import prod
+from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +19,12 @@ UNROLLED = 16  # alternatives up to so many are combined one by one, which the c
 
 
 class Semiring(ABC):
-    """Say how the log weights of alternatives combine."""
+    """Say how the log weights of alternatives combine.
+
+    `idempotent` tells whether a value combined with itself is itself.
+    """
+
+    idempotent: ClassVar[bool]
 
     @abstractmethod
     def add(self, a: Array, b: Array) -> Array:
@@ -37,6 +43,8 @@ class Semiring(ABC):
 class Sum(Semiring):
     """Combine as log(sum(exp)); what is -inf throughout stays -inf, with derivative zero."""
 
+    idempotent = False
+
     def add(self, a: Array, b: Array) -> Array:
         return self.combine([a, b])
 
@@ -54,6 +62,8 @@ class Sum(Semiring):
 @dataclass(frozen=True)
 class Max(Semiring):
     """Combine as the maximum."""
+
+    idempotent = True
 
     def add(self, a: Array, b: Array) -> Array:
         return jnp.maximum(a, b)

@@ -9,7 +9,6 @@ from scipy.ndimage import maximum_filter
 
 from finetti.types import AnyArray, Bool, Float, Int
 from finetti.vision.rcn.features import ORIENTATIONS, features, upsample
-from finetti.vision.rcn.messages import inner, pools
 
 UNSEEN = 6  # pixels around a hidden one where a filter sees too much of it
 
@@ -73,10 +72,8 @@ def in_pixels(places: AnyArray, upsampling: int, margin: int) -> Float[AnyArray,
 def unaries(field: AnyArray, template: Int[AnyArray, "feature 3"], pool: int) -> AnyArray:
     """Return what the evidence says of each feature's shifts: the window of `pool` around it.
 
-    `field` is (orientation, row, col); the pools are laid out as `messages.pools` does.
+    `field` is (orientation, row, col), what is returned (feature, row, col).
     """
     views = np.lib.stride_tricks.sliding_window_view(field, (pool, pool), axis=(1, 2))
     orientation, row, col = template.T
-    beliefs = pools(len(template), pool, field.dtype)
-    inner(beliefs)[:] = views[orientation, row - pool // 2, col - pool // 2]
-    return beliefs
+    return views[orientation, row - pool // 2, col - pool // 2]

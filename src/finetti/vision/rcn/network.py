@@ -83,7 +83,9 @@ class RCN:
             if not len(evidence.points):
                 raise DataError(f"image {i} (label {label}) has no contour; leave it out")
             shapes.append(Shape(label, evidence, learn(evidence.points)))
-        return replace(self, shapes=tuple(shapes), banks=lay([s.template for s in shapes]))
+        return replace(
+            self, shapes=tuple(shapes), banks=lay([s.template for s in shapes], self.pool)
+        )
 
     def agreement(
         self, image: AnyArray, hidden: AnyArray | None = None
@@ -97,7 +99,7 @@ class RCN:
         """
         evidence = self._seen(image, hidden)
         seen = evidence.field()
-        forward = np.concatenate([match(bank, seen, self.pool) for bank in self.banks])
+        forward = np.concatenate([match(bank, seen) for bank in self.banks])
         forward = forward / evidence.unit
         if not len(evidence.points):
             return forward
@@ -181,7 +183,7 @@ class RCN:
             best.setdefault(self.shapes[i].label, i)
         found = []
         for i in list(best.values())[: covered.tried]:
-            places, present = trace(Bank.of([self.shapes[i].template]), field, self.pool)
+            places, present = trace(Bank.of([self.shapes[i].template], self.pool), field)
             places = in_pixels(places, self.upsampling, self._margin)
             rows, cols = np.shape(image)
             mask = covered.square(places, present, (rows, cols))

@@ -50,14 +50,14 @@ class Glyph:
     bank: Bank
 
     @staticmethod
-    def learned(label: str, image: AnyArray, evidence: Evidence) -> Glyph:
-        """Learn the template of a glyph's features."""
+    def learned(label: str, image: AnyArray, evidence: Evidence, pool: int) -> Glyph:
+        """Learn the template of a glyph's features, each with a pool of so many cells."""
         found = learn(evidence.points)
         features = found.features.copy()
         features[:, 1:] //= GRID
         template = Template(features, found.edges, -(-found.radii // GRID))
         rows, cols = (n // GRID for n in evidence.shape)
-        return Glyph(label, np.asarray(image, float) / 255, (rows, cols), Bank.of([template]))
+        return Glyph(label, np.asarray(image, float) / 255, (rows, cols), Bank.of([template], pool))
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class Search:
     ) -> list[Proposal]:
         """Trace glyphs at places of the line, and draw them where their features lie."""
         bank = Bank.joined([g.bank for g in glyphs]).moved(corners)
-        places, shown = trace(bank, line.field, self.pool)
+        places, shown = trace(bank, line.field)
         found, first = [], 0
         for glyph, corner, size in zip(glyphs, corners, bank.sizes.tolist(), strict=True):
             part = slice(first, first + size)
@@ -187,7 +187,7 @@ class Search:
         found, first = [], 0
         for bank in self.banks:
             last = first + len(bank.sizes)
-            found.append(locate(bank.moved(corner[first:last]), line.field, self.pool))
+            found.append(locate(bank.moved(corner[first:last]), line.field))
             first = last
         agreement, shift = zip(*found, strict=True)
         return np.concatenate(agreement), np.concatenate(shift)

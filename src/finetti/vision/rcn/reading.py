@@ -154,7 +154,7 @@ class Reader:
             evidence = self._scale.see(image)
             if not len(evidence.points):
                 raise DataError(f"the glyph for {label!r} has no contour; leave it out")
-            learned.append(Glyph.learned(str(label), image, evidence))
+            learned.append(Glyph.learned(str(label), image, evidence, self.pool))
         banks = tuple(
             Bank.joined([g.bank for g in learned[i : i + TOGETHER]])
             for i in range(0, len(learned), TOGETHER)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from finetti import factors as fg
 from finetti.types import AnyArray, Float, Int
 
 SPARSITY = 3  # pixels around a feature that hold no other
@@ -25,6 +27,29 @@ class Template:
     features: Int[AnyArray, "feature 3"]
     edges: Int[AnyArray, "edge 2"]
     radii: Int[AnyArray, " edge"]
+
+    def graph(self, pool: int, bend: float = 0.0) -> fg.Graph:
+        """Return the template as a factor graph: shifts in pools, (feature,) of pool^2 states.
+
+        `bend` is what a pixel of difference between neighbours' shifts costs.
+        """
+        shift = fg.Variables("shift", {"feature": len(self.features)}, states=pool * pool)
+        factors = []
+        for radius in np.unique(self.radii) if len(self.radii) else [0]:  # a lone feature has none
+            first, second = (shift[ends] for ends in self.edges[self.radii == radius].T)
+            factors.append(fg.BoundedShift(first, second, radius, (pool, pool), bend))
+        return fg.Graph(*factors, variables=[shift])
+
+
+def laid(templates: Sequence[Template]) -> Template:
+    """Lay templates end to end as one, whose features are numbered through."""
+    sizes = np.array([len(t.features) for t in templates])
+    starts = np.cumsum(sizes) - sizes
+    return Template(
+        np.concatenate([t.features for t in templates]),
+        np.concatenate([t.edges + s for t, s in zip(templates, starts, strict=True)]),
+        np.concatenate([t.radii for t in templates]),
+    )
 
 
 def learn(points: Int[AnyArray, "point 3"]) -> Template:
