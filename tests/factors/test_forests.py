@@ -282,6 +282,11 @@ PAIR = graph_of([(0, 1)], [1], [None])
         (lambda: fg.Forest.of(PAIR).run({"x": np.full((2, 6), np.nan)}), ModelError, "NaN"),
         (lambda: fg.MaxProduct().run(LOOP, {"x": np.zeros((5, 4, 6))}), ModelError, "one graph"),
         (lambda: fg.MaxProduct(sweeps=0), ModelError, "at least 1"),
+        (
+            lambda: jax.jit(lambda seen: fg.MaxProduct().run(LOOP, {"x": seen}))(np.zeros((4, 6))),
+            ModelError,
+            "traced by JAX",
+        ),
         (lambda: graph_of([(0, 1)], [1], [-1.0]), ModelError, "cost -1.0"),
     ],
 )

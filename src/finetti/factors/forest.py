@@ -92,14 +92,14 @@ class Forest:
         nodes, edges = read(graph)
         n, kept = len(nodes), _least(len(nodes), edges)
         ends = edges.ends[kept]
-        half = coo_array((np.ones(len(kept)), (ends[:, 0], ends[:, 1])), (n, n))
+        half = coo_array((np.ones(len(kept)), (ends[:, 0], ends[:, 1])), (n, n)).tocsr()
         tree = csr_array(half + half.T)
         parents, heights, seen = np.arange(n), np.zeros(n, int), np.zeros(n, bool)
         roots, outward = [], []
         for first in range(n):
             if not seen[first]:
                 root = _middle(tree, first)
-                order, before = breadth_first_order(tree, root, directed=False)
+                order, before = breadth_first_order(half, root, directed=False)
                 parents[order[1:]] = before[order[1:]]
                 for node in order[:0:-1]:
                     heights[before[node]] = max(heights[before[node]], heights[node] + 1)
