@@ -53,18 +53,18 @@ class Layout:
     @property
     def places(self) -> dict[str, tuple[int, ...]]:
         """Return the coordinates of each variable in the flat vector."""
-        ends = np.cumsum([prod(shape) for shape in self.shapes]).tolist()
-        starts = [0, *ends[:-1]]
-        return {
-            name: tuple(range(a, b)) for name, a, b in zip(self.names, starts, ends, strict=True)
-        }
+        return {name: tuple(range(a, b)) for name, (a, b) in self._bounds.items()}
 
     @property
     def spans(self) -> tuple[tuple[int, int], ...]:
         """Return where the variables whose members move by themselves begin and end."""
+        return tuple(self._bounds[name] for name in self.apart)
+
+    @property
+    def _bounds(self) -> dict[str, tuple[int, int]]:
+        """Return where each variable begins and ends."""
         ends = np.cumsum([prod(shape) for shape in self.shapes]).tolist()
-        spans = dict(zip(self.names, zip([0, *ends], ends, strict=False), strict=True))
-        return tuple(spans[name] for name in self.apart)
+        return dict(zip(self.names, zip([0, *ends], ends, strict=False), strict=True))
 
     def only(self, names: tuple[str, ...]) -> Layout:
         """Return the layout of the variables named alone, in the order given."""
@@ -99,9 +99,8 @@ class Layout:
         """Take the flat vector, shape (dim,), apart into named arrays."""
         if position.shape != (self.dim,):
             raise ValueError(f"position has shape {position.shape}, the density has ({self.dim},)")
-        ends = np.cumsum([prod(shape) for shape in self.shapes]).tolist()
-        parts = zip(self.names, self.shapes, [0, *ends], ends, strict=False)
-        return {name: position[a:b].reshape(shape) for name, shape, a, b in parts}
+        parts = zip(self._bounds.items(), self.shapes, strict=True)
+        return {name: position[a:b].reshape(shape) for (name, (a, b)), shape in parts}
 
     def join(self, values: Mapping[str, Array]) -> Position:
         """Put named arrays into the flat vector."""

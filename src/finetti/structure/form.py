@@ -95,18 +95,7 @@ class Form:
         alternate = self.alternating
         assert alternate is not None
         reader = self.reader(given, free)
-        pools = {r.sites[0]: r for r in self.rewrites if isinstance(r, Pool)}
-        standing = {s: move for move in self.centred for s in move.sites if move.stands_apart(s)}
-        log_terms = self.program.outputs.log_terms
-        elements = {}
-        for term in alternate.terms:
-            pool, centre = pools.get(term), standing.get(term)
-            if pool is not None:
-                elements[term] = pool.parts(reader, given.rewrites[pool.name])
-            elif centre is not None:
-                elements[term], _ = centre.standard(term, reader, free, given.rewrites[centre.name])
-            else:
-                elements[term] = reader.read(log_terms[term])
+        elements = {t: self._elements(t, reader, given, free)[0] for t in alternate.terms}
         return alternate.collect(elements, given.rewrites[alternate.name])
 
     def log_marginal(
@@ -328,12 +317,23 @@ class Form:
     ) -> Array:
         """Return the sum of a site's log densities, by the rewrite that has a better way to it."""
         for r in self.rewrites:
+            if isinstance(r, Shortcut) and not isinstance(r, Pool) and r.sites == (name,):
+                return r.log_term(reader, given.rewrites[r.name])
+        each, constant = self._elements(name, reader, given, free)
+        return jnp.sum(each) + constant
+
+    def _elements(
+        self, name: str, reader: Reader, given: Given, free: Mapping[str, Array]
+    ) -> tuple[Array, Array | float]:
+        """Return a site's log densities, or their sums, and what their sum lacks."""
+        for r in self.rewrites:
+            if isinstance(r, Pool) and r.sites == (name,):
+                constants = given.rewrites[r.name]
+                return r.parts(reader, constants), constants["base"]
             if isinstance(r, Centre) and r.stands_apart(name):
                 each, log_scale = r.standard(name, reader, free, given.rewrites[r.name])
-                return jnp.sum(each) - log_scale
-            if isinstance(r, Shortcut) and r.sites == (name,):
-                return r.log_term(reader, given.rewrites[r.name])
-        return jnp.sum(reader.read(self.program.outputs.log_terms[name]))
+                return each, -log_scale
+        return reader.read(self.program.outputs.log_terms[name]), 0.0
 
 
 def _fixed(value: Array) -> Provide:

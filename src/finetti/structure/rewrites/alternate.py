@@ -99,7 +99,7 @@ def find(
     if owners is None:
         return None
     for site in pools.keys() & owners.keys():
-        found = _of_pool(program, pools[site], owners[site])
+        found = _of_pool(program, pools[site], owners[site], block.count)
         if found is None:
             return None
         owners[site] = found
@@ -127,12 +127,12 @@ def _owners(program: Program, block: Centre, terms: tuple[str, ...]) -> dict[str
     return found
 
 
-def _of_pool(program: Program, pool: Pool, owners: np.ndarray) -> np.ndarray | None:
-    """Return the one member that each of a pool's parameters depends on; None if some have more."""
+def _of_pool(program: Program, pool: Pool, owners: np.ndarray, nobody: int) -> np.ndarray | None:
+    """Return the one member that each of a pool's sums depends on; None if some have more."""
     equation = program.jaxpr.eqns[pool.gathers[0]]
     data = dict(zip(program.data, program.constants, strict=True))
     places = np.asarray(data[equation.invars[1]])[:, 0]
-    found = np.full(pool.members, owners.max(initial=0), np.int32)
+    found = np.full(pool.members, nobody, np.int32)
     found[places] = owners
     return found if (found[places] == owners).all() else None
 

@@ -151,12 +151,11 @@ class Centre(Move):
         e = self._standardised(view, free)
         moved = view.location + jnp.sum(view.root * e[..., None, :], -1)
         jacobian = jnp.sum(log_diagonal(view.root) - log_diagonal(view.factor))
-        zero, found, start = jnp.zeros_like(jacobian), {}, 0
-        for i, part in enumerate(self.parts):
-            value = moved[:, start : start + part.width].reshape(part.shape)
-            found[part.site] = (value, zero if i else jacobian)
-            start += part.width
-        return found
+        zero = jnp.zeros_like(jacobian)
+        return {
+            part.site: (value.reshape(part.shape), zero if i else jacobian)
+            for i, (part, value) in enumerate(self._columns(moved))
+        }
 
     def stands_apart(self, site: str) -> bool:
         """Tell whether a site's log density can be had from its standardised value."""
@@ -167,15 +166,16 @@ class Centre(Move):
     ) -> tuple[Array, Array]:
         """Return a site's log densities but for its scale, and the sum of the scale's logs."""
         view = self._view(reader, learned)
-        e = self._standardised(view, free)
-        start = 0
-        for part in self.parts:
-            if part.site == site:
-                here = slice(start, start + part.width)
-                scale = log_diagonal(view.root)[:, here].sum()
-                return part.log_standard(reader, e[:, here]), scale
-            start += part.width
-        raise KeyError(site)
+        values = self._columns(self._standardised(view, free))
+        scales = self._columns(log_diagonal(view.root))
+        both = zip(values, scales, strict=True)
+        part, e, scale = next((p, e, s) for (p, e), (_, s) in both if p.site == site)
+        return part.log_standard(reader, e), scale.sum()
+
+    def _columns(self, rows: Float[Array, "member k"]) -> list[tuple[Part, Array]]:
+        """Return each part with its own of a block's columns."""
+        ends = np.cumsum([part.width for part in self.parts])[:-1]
+        return list(zip(self.parts, jnp.split(rows, ends, 1), strict=True))
 
     def _standardised(self, view: View, free: Mapping[str, Array]) -> Array:
         z = jnp.concatenate([part.flat(free[part.site]) for part in self.parts], -1)
@@ -190,11 +190,7 @@ class Centre(Move):
         e = lower_solve(view.root, (u - view.location)[..., None])[..., 0]
         left = e - view.mean
         z = jnp.sum(jnp.swapaxes(view.factor, -1, -2) * left[..., None, :], -1)
-        found, start = {}, 0
-        for part in self.parts:
-            found[part.site] = z[:, start : start + part.width].reshape(part.shape)
-            start += part.width
-        return found
+        return {part.site: value.reshape(part.shape) for part, value in self._columns(z)}
 
     def _view(self, reader: Reader, learned: Mapping[str, Any]) -> View:
         priors = [part.prior(reader) for part in self.parts]

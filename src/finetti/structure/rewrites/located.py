@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from finetti.structure.degrees import degrees
 from finetti.structure.program import Program
 from finetti.structure.rewrites.centre import Centre, Part, members
 from finetti.structure.rewrites.paths import depends, follow
@@ -87,18 +88,9 @@ def _is_plain(program: Program, site: str, loc: str, scale: str) -> bool:
         return False
     if not hasattr(arguments[loc], "val") and arguments[loc] in standing:
         return False
-    stops = {tag, *(a for a in arguments.values() if not hasattr(a, "val")), *program.data}
-    makers = {v: e for e in program.jaxpr.eqns for v in e.outvars}
-    waiting, seen = [program.outputs.log_terms[site]], set()
-    while waiting:
-        v = waiting.pop()
-        if hasattr(v, "val") or v in stops or v in seen:
-            continue
-        seen.add(v)
-        if v not in makers:
-            return False
-        waiting += makers[v].invars
-    return True
+    given = {tag, *(a for a in arguments.values() if not hasattr(a, "val"))}
+    seeds = dict.fromkeys(program.inputs.values(), 1) | dict.fromkeys(given, 0)
+    return not degrees(program.jaxpr, seeds)(program.outputs.log_terms[site])
 
 
 def _way(part: Part, v: Variable) -> str:
