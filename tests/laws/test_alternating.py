@@ -10,7 +10,7 @@ from scipy import stats
 from test_kernels import agreement, misses, walk
 
 from finetti.kernels.alternating import Alternating
-from finetti.kernels.kernel import Tuning
+from finetti.kernels.kernel import Tuning, evaluate
 from finetti.kernels.nuts import NoUTurn
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -91,3 +91,31 @@ def test_a_refused_member_holds_no_other_up():
     moved = np.asarray((positions[1:] != positions[:-1]).mean((0, 1)))
     assert moved[1] < 0.1
     assert (moved[[2, 3]] > 0.8).all()
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Hold logs of Poisson rates, 40 counted for each, and one number more."""
+
+    def __call__(self, x):
+        return -0.5 * x[0] ** 2 + self.by_member(x).sum()
+
+    def by_member(self, x):
+        return 40 * x[1:] - jnp.exp(x[1:])
+
+
+def test_a_member_comes_back_from_where_its_density_bends_far_more():
+    """Three above a log rate's mode it bends twenty times as much as where the scale is right."""
+    kernel, members = Alternating(NoUTurn(), ((1, 201),), 200), 200
+    start = jnp.full(members + 1, np.log(40) + 3.0).at[0].set(0.0)
+    tuning = Tuning(jnp.array([0.9, 1.0]), jnp.full(members + 1, 40**-0.5).at[0].set(1.0))
+    target = Counts()
+
+    def step(state, key):
+        state, _ = kernel.advance(key, state, target, tuning)
+        return state, state.draw.position[1:]
+
+    keys = jax.random.split(jax.random.key(5), 400)
+    state = kernel.init(evaluate(target, start))
+    _, logs = jax.jit(lambda keys: jax.lax.scan(step, state, keys))(keys)
+    assert (abs(np.asarray(logs[-1]) - np.log(40)) < 6 * 40**-0.5).all()

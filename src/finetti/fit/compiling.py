@@ -1,7 +1,9 @@
-"""Choose how hard the compiler tries, once a backend is known.
+"""Choose how the compiler works, once a backend is known.
 
 On a CPU, LLVM's late passes double the time to compile a program of many small loops and hardly
-change how fast it runs (see benchmarks/). On other backends the defaults stand.
+change how fast it runs. XLA hands sums over some thousands of numbers or more to the library YNN,
+which makes a density's gradient three to ten times slower (see benchmarks/): finetti asks it not
+to, where the option is known. On other backends the defaults stand.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Any
 import jax
 from jax.core import Tracer
 
+PLAIN_SUMS = {"xla_cpu_experimental_ynn_fusion_type": ""}
 ONCE, OFTEN = 0, 1  # LLVM levels for programs that run once, and for the sampler's loop
 
 
@@ -26,9 +29,7 @@ def compiled(level: int, *static: str) -> Callable[[Callable[..., Any]], Callabl
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @cache
         def ready() -> Callable[..., Any]:
-            on_cpu = jax.default_backend() == "cpu"
-            options = {"xla_backend_optimization_level": level} if on_cpu else None
-            return jax.jit(function, static_argnames=static, compiler_options=options)
+            return jax.jit(function, static_argnames=static, compiler_options=_options(level))
 
         @wraps(function)
         def call(*args: Any) -> Any:
@@ -38,3 +39,19 @@ def compiled(level: int, *static: str) -> Callable[[Callable[..., Any]], Callabl
         return call
 
     return decorate
+
+
+def _options(level: int) -> dict[str, Any] | None:
+    if jax.default_backend() != "cpu":
+        return None
+    return {"xla_backend_optimization_level": level, **(PLAIN_SUMS if _plain_sums() else {})}
+
+
+@cache
+def _plain_sums() -> bool:
+    """Tell whether the compiler knows the option, which is an experimental one."""
+    try:
+        jax.jit(lambda: 0, compiler_options=PLAIN_SUMS)()
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True

@@ -18,7 +18,9 @@ from finetti.kernels.kernel import Info, Kernel, Point, Tuning, evaluate
 from finetti.kernels.metric import Diagonal, Metric
 from finetti.types import Array, Float, Key, Position, Scalar
 
-SHORTEST = 0.7  # share of the step size that a step has at least: it varies at random
+LONG = (0.7, 1.0)  # shares of the step size that most steps have: they vary at random
+SHORT = 0.125  # share of the steps that are short: a member may be where nothing else is accepted
+SHORTEST = 2.0**-8  # times the step size, of those
 
 
 @runtime_checkable
@@ -117,8 +119,7 @@ class Alternating(Kernel):
         """Follow a trajectory of each member and accept each by itself."""
         momentum_key, step_key, uniform_key = jax.random.split(key, 3)
         start, scale = self._gather(position), self._gather(tuning.scale)
-        share = jax.random.uniform(step_key, (), start.dtype, SHORTEST, 1.0)
-        step = share * tuning.step_size[1]
+        step = tuning.step_size[1] * self._spread(_shares(step_key, self.members, start.dtype))
 
         def look(x: Array) -> tuple[Array, Array]:
             found, pull = jax.vjp(lambda x: target.by_member(self._place(position, x)), x)
@@ -162,3 +163,14 @@ class Alternating(Kernel):
     def _spread(self, each: Array) -> Array:
         """Return what each member has, for each of its numbers."""
         return jnp.concatenate([jnp.repeat(each, (b - a) // self.members) for a, b in self.spans])
+
+
+def _shares(key: Key, members: int, dtype: Any) -> Float[Array, " member"]:
+    """Draw the share of the step size that each member's step has, whatever its state.
+
+    Where a member's density bends far more than where its scale was learned, as that of a count
+    does far above its mean, a step of the usual length would be refused for ever.
+    """
+    which, share = jax.random.uniform(key, (2, members), dtype)
+    long = LONG[0] + (LONG[1] - LONG[0]) * share
+    return jnp.where(which < SHORT, SHORTEST**share, long)
