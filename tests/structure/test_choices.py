@@ -242,3 +242,19 @@ def test_a_name_of_no_rewrite_is_refused_with_the_names_there_are(name):
 def test_a_discrete_site_that_may_not_be_summed_out_cannot_be_sampled():
     with pytest.raises(ft.ModelError, match=r"`switchpoint` is discrete .* the plan was told not"):
         ft.density(model("disasters"), plan("disasters").without("sum out switchpoint"))
+
+
+def test_flat_sites_that_nothing_tells_apart_stay_in_the_sampler():
+    @ft.model
+    def sums(y):
+        a, b = ft.sample("a", ft.Flat()), ft.sample("b", ft.Flat())
+        tau = ft.sample("tau", ft.HalfNormal(1))
+        with ft.plate("group", len(y)):
+            effect = ft.sample("effect", ft.Normal(a + b, tau))
+            ft.sample("y", ft.Normal(effect, 1), obs=y)
+
+    found = sums(np.linspace(-1, 1.5, 7)).plan()
+    assert "integrate out effect" in {rewrite.name for rewrite in found.rewrites}
+    rows = {row.site: row for row in found.rows()}
+    assert "improper" in rows["a"].why
+    assert "improper" in rows["b"].why

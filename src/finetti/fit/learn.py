@@ -53,7 +53,8 @@ def begin(
 def warm_up(runner: Runner, wanted: int, report: Callable[[Chunk], None]) -> Draws:
     """Warm the chains up; where sites are moved, learn anew as each of the metric's windows ends.
 
-    What was drawn before does not count for the metric, whose coordinates have changed.
+    What was drawn before does not count for the metric, whose coordinates have changed. The draws
+    come back as statistics without positions.
     """
     target, keys = runner.course.target, runner.keys
     sites = {site for move in target.form.moves for site in move.sites}
@@ -65,10 +66,11 @@ def warm_up(runner: Runner, wanted: int, report: Callable[[Chunk], None]) -> Dra
         if number:
             draws, points = parts[-1].positions, runner.carry.states.draw
             new, points = relearn(target, runner.constants, draws, points, keys)
+            parts[-1] = parts[-1].bare()
             runner.move(new, points, moved)
             measure(runner, moved)
         parts.append(collect(runner, WARMUP + number, length, True, report))
-    return join(parts)
+    return join([*parts[:-1], parts[-1].bare()])
 
 
 def measure(runner: Runner, places: np.ndarray) -> None:

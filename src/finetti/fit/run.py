@@ -48,6 +48,10 @@ class Draws:
     positions: np.ndarray
     info: dict[str, np.ndarray]
 
+    def bare(self) -> Draws:
+        """Return the statistics with positions of no numbers: those take nearly all the memory."""
+        return replace(self, positions=self.positions[..., :0].copy())
+
 
 class Runner:
     """Drive a kernel's chains: a course, the model's constants, a key a chain, and a carry."""

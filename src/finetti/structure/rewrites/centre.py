@@ -68,6 +68,12 @@ class Part:
             return location, full.reshape(self.count, self.width, self.width)
         return location, self.flat(scale)[..., None] * jnp.eye(self.width)
 
+    def log_scale(self, reader: Reader) -> Float[Array, "member k"]:
+        """Return the logs of the root's diagonal, each taken once where members share it."""
+        scale = jnp.asarray(reader.argument(self.site, self.scale), reader.program.dtype)
+        diagonal = jnp.diagonal(scale, axis1=-2, axis2=-1) if self.dense else scale
+        return self.flat(jnp.log(jnp.abs(diagonal)))
+
     def log_standard(self, reader: Reader, e: Float[Array, "member k"]) -> Array:
         """Return the log densities of standardised values: the prior's at location 0 and scale 1.
 
@@ -150,7 +156,7 @@ class Centre(Move):
         view = self._view(reader, learned)
         e = self._standardised(view, free)
         moved = view.location + jnp.sum(view.root * e[..., None, :], -1)
-        jacobian = jnp.sum(log_diagonal(view.root) - log_diagonal(view.factor))
+        jacobian = jnp.sum(view.log_scale) - jnp.sum(log_diagonal(view.factor))
         zero = jnp.zeros_like(jacobian)
         return {
             part.site: (value.reshape(part.shape), zero if i else jacobian)
@@ -167,7 +173,7 @@ class Centre(Move):
         """Return a site's log densities but for its scale, and the sum of the scale's logs."""
         view = self._view(reader, learned)
         values = self._columns(self._standardised(view, free))
-        scales = self._columns(log_diagonal(view.root))
+        scales = self._columns(view.log_scale)
         both = zip(values, scales, strict=True)
         part, e, scale = next((p, e, s) for (p, e), (_, s) in both if p.site == site)
         return part.log_standard(reader, e), scale.sum()
@@ -205,18 +211,21 @@ class Centre(Move):
         lower = cholesky(precision)
         slope = jnp.sum(spread * pull[..., None], -2)
         mean = lower_solve(lower, lower_solve(lower, slope[..., None]), transposed=True)[..., 0]
-        return View(location, root, spread, lower, mean)
+        log_scale = jnp.concatenate([part.log_scale(reader) for part in self.parts], -1)
+        return View(location, root, log_scale, spread, lower, mean)
 
 
 @dataclass(frozen=True)
 class View:
     """Hold what a block's prior and the learned constants make of it, a row a member.
 
-    `factor` is the Cholesky factor of K, `mean` that of e given all else.
+    `log_scale` has the logs of the root's diagonal, signs left aside; `factor` is the Cholesky
+    factor of K, `mean` that of e given all else.
     """
 
     location: Float[Array, "member k"]
     root: Float[Array, "member k k"]
+    log_scale: Float[Array, "member k"]
     spread: Float[Array, "member k k"]
     factor: Float[Array, "member k k"]
     mean: Float[Array, "member k"]

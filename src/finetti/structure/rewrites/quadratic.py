@@ -32,6 +32,9 @@ from finetti.structure.rewrites.integrate import Frame, Integrate
 from finetti.structure.rewrites.rewrite import Shortcut
 from finetti.structure.variables import Variable
 from finetti.structure.words import listed
+from finetti.types import Array, Scalar
+
+ROUNDING = 200  # times a float's precision: less of a pivot is rounding
 
 Shortcuts = Sequence[tuple[Shortcut, dict[str, Any]]]
 
@@ -102,7 +105,11 @@ def _seen(program: Program, site: str) -> str:
 def _verified(
     program: Program, frame: Frame, terms: tuple[str, ...], plate: str, condensed: Shortcuts
 ) -> tuple[Integrate, dict[str, Any]] | None:
-    """Read the precision at a generic point; None where it has another form or is not positive."""
+    """Read the precision at a generic point; None where it has another form or is not positive.
+
+    Nor is it where a pivot of its factor is nothing but rounding: what it stands for is not told
+    apart from the others, neither by the data nor by a prior.
+    """
     sites = tuple(name for name, _ in (*frame.groups, *frame.border))
     colours = tuple(range(frame.breadth))
     rewrite = Integrate(sites, terms, frame, colours, plate, program.dtype)
@@ -113,7 +120,8 @@ def _verified(
     for a, b in zip(ours, found.product, strict=True):
         if not np.allclose(a, b, rtol=close, atol=close * scale):
             return None
-    if not np.isfinite(found.mode.groups).all() or not np.isfinite(found.mode.border).all():
+    finite = all(np.isfinite(part).all() for part in found.mode)
+    if not finite or not found.pivot > ROUNDING * np.finfo(program.dtype).eps:
         return None
     colours, patterns = colour(found.precision)
     rewrite = replace(rewrite, colours=colours)
@@ -121,9 +129,14 @@ def _verified(
 
 
 class _Found(NamedTuple):
-    """Hold what is seen at a generic point: `product` is that of the precision and `probe`."""
+    """Hold what is seen at a generic point: `product` is that of the precision and `probe`.
+
+    `pivot` is the least share of a diagonal entry of the precision that is left once those before
+    it are eliminated, NaN where it is not positive definite.
+    """
 
     precision: Arrow
+    pivot: Scalar
     mode: Vector
     probe: Vector
     product: Vector
@@ -150,7 +163,15 @@ def _look(program: Program, rewrite: Integrate, condensed: Shortcuts) -> _Found:
         slope, precision = rewrite.read(terms, origin, {})
         _, moved = rewrite.differentiate(terms)(origin.plus(probe))
         product = jax.tree.map(jnp.subtract, slope, moved)
-        return _Found(precision, factorise(precision).solve(slope), probe, product)
+        factor = factorise(precision)
+        left = Vector(*(_diagonal(f) ** 2 / _diagonal(p) for f, p in zip(
+            (factor.blocks, factor.corner), (precision.blocks, precision.corner), strict=True)))
+        pivot = jnp.minimum(left.groups.min(initial=1), left.border.min(initial=1))
+        return _Found(precision, pivot, factor.solve(slope), probe, product)
 
     given = Given(program.constants, {rewrite.name: {}, **constants})
     return look(given, {n: a.astype(dtype) for n, a in free.items()}, origin, probe)
+
+
+def _diagonal(matrix: Array) -> Array:
+    return jnp.diagonal(matrix, axis1=-2, axis2=-1)
