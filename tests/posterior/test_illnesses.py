@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -107,6 +109,16 @@ def test_a_funnel_names_its_scale_and_its_plate():
     found = the(posterior, "funnel")
     assert "over plate `group`" in found.sentence
     assert f"{int((draws['tau'] < 0.1).sum())} draws diverged" in found.sentence
+
+
+def test_a_funnel_that_the_plan_has_eased_is_not_left_to_the_plan():
+    draws = funnelled()
+    posterior = run(draws, diverging=draws["tau"] < 0.1)
+    assert "Let the plan" in the(posterior, "funnel").sentence
+    posterior.tree.attrs["plan"] = json.dumps({"rewrites": [["centre theta", "8 members"]]})
+    found = the(posterior, "funnel").sentence
+    assert "Let the plan" not in found
+    assert "The plan has eased theta already" in found
 
 
 def test_a_funnel_turned_round_is_told_apart():

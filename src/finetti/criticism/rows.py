@@ -17,8 +17,7 @@ from finetti.language.dims import Groups, groups
 from finetti.language.effects import Site, alone, around
 from finetti.language.handlers import trace
 from finetti.model import Model, as_data
-from finetti.structure.program import read_arguments
-from finetti.structure.variables import placeholder
+from finetti.structure.variables import placeholder, read_arguments
 
 
 def on_rows(model: Model, newdata: Any) -> tuple[Model, frozenset[str]]:

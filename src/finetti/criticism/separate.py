@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.compiling import ONCE, compiled
 from finetti.errors import ModelError, UnknownSite
 from finetti.language.effects import Site
 from finetti.model import Model
@@ -55,9 +56,9 @@ def separate(posterior: Posterior, name: str) -> np.ndarray:
             return jax.jvp(gradient, (values,), (along,))[1]
 
         start = jnp.asarray(centre[moved.name], float)
-        _refuse_mixing(name, moved, jax.jit(curve), start)
+        _refuse_mixing(name, moved, compiled(ONCE)(curve), start)
 
-        @jax.jit
+        @compiled(ONCE)
         def climb(values: Array) -> tuple[Array, Array]:
             slope, bend = gradient(values), curve(values, jnp.ones_like(values))
             step = jnp.where(bend < 0, -slope / jnp.where(bend < 0, bend, 1.0), jnp.nan)

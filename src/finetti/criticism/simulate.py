@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.compiling import ONCE, compiled
 from finetti.distributions import unchecked
 from finetti.errors import ModelError, SeedError, UnknownSite
-from finetti.fit.compiling import ONCE, compiled
 from finetti.language import handlers
 from finetti.language.effects import Site, alone, around
 from finetti.model import Model

@@ -90,7 +90,7 @@ class Target:
     def _split(self, position: Position) -> tuple[dict[str, Array], dict[str, Array]]:
         """Return the free values, and the values of the sites that are moved as they are."""
         parts = self.layout.split(position)
-        tags = self.form.program.tags() if self.layout.natural else {}
+        tags = self.form.program.tags if self.layout.natural else {}
         values = {n: _as_type(parts.pop(n), tags[n].aval.dtype) for n in self.layout.natural}
         return parts, values
 

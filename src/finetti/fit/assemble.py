@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.compiling import ONCE, compiled
 from finetti.density.density import Density, Target
 from finetti.density.layout import Layout
-from finetti.fit.compiling import ONCE, compiled
 from finetti.fit.methods import NUTS, Chains, EmbeddedLaplace
 from finetti.fit.run import Draws
 from finetti.kernels.alternating import Alternating

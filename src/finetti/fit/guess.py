@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from finetti.compiling import ONCE, compiled
 from finetti.density.density import Density
 from finetti.distributions import biject_to, unchecked
 from finetti.language.effects import Site, alone, around
@@ -41,7 +42,7 @@ def guess(density: Density, dtype: str, keys: Key, radius: float) -> Float[Array
         drawn = {name: sites[name].value.astype(dtype) for name in layout.natural}
         return layout.join({**parts, **drawn})
 
-    return jax.jit(jax.vmap(one))(keys)
+    return compiled(ONCE)(jax.vmap(one))(keys)
 
 
 def _constrain(site: Site, free: Array) -> Any:

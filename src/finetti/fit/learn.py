@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.compiling import ONCE, compiled
 from finetti.density.density import Target
-from finetti.fit.compiling import ONCE, compiled
 from finetti.fit.run import WARMUP, Chunk, Draws, Runner, collect, join
 from finetti.fit.start import points_at
 from finetti.kernels.alternating import Alternating

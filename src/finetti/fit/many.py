@@ -16,12 +16,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.compiling import ONCE, compiled
 from finetti.density.density import Density, Target
 from finetti.density.layout import Layout
 from finetti.errors import SamplingError
 from finetti.fit import learn, warmup
 from finetti.fit.assemble import RECOVER, width
-from finetti.fit.compiling import ONCE, compiled
 from finetti.fit.guess import guess
 from finetti.fit.methods import Chains
 from finetti.fit.run import SAMPLING, WARMUP

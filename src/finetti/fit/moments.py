@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.compiling import OFTEN, compiled
 from finetti.density.density import Density, Target
 from finetti.fit.assemble import draw_keys
-from finetti.fit.compiling import OFTEN, compiled
 from finetti.posterior.labels import dotted
 from finetti.posterior.posterior import MOMENTS, Posterior
 from finetti.structure.form import Given

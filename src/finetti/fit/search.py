@@ -11,11 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.compiling import ONCE, compiled
 from finetti.density.density import Density, Target
 from finetti.errors import SamplingError
 from finetti.fit.ascend import Failure, Summit, ascend
 from finetti.fit.assemble import constrain, gather
-from finetti.fit.compiling import ONCE, compiled
 from finetti.fit.methods import MAP, NormalApproximation, Search
 from finetti.fit.start import chain_keys, given_points, random_points
 from finetti.fit.weigh import judged, log_ratios

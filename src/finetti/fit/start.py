@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.compiling import ONCE, compiled
 from finetti.density.density import Density, Target
 from finetti.distributions import describe_support
 from finetti.errors import SamplingError, SupportError
-from finetti.fit.compiling import ONCE, compiled
 from finetti.fit.guess import guess
 from finetti.kernels.kernel import Point, evaluate
 from finetti.types import Array, Constants, Key

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.compiling import ONCE, compiled
 from finetti.density.density import Density, Target
-from finetti.fit.compiling import ONCE, compiled
 from finetti.posterior.labels import dotted
 from finetti.posterior.posterior import PROBABILITIES, Posterior
 from finetti.structure.form import Given

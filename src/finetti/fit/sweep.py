@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.compiling import OFTEN, ONCE, compiled
 from finetti.fit import warmup
-from finetti.fit.compiling import OFTEN, ONCE, compiled
 from finetti.kernels.kernel import Info, Kernel, Point, Tuning, select
 from finetti.types import Array, Constants, Float, Int, Key, Position, Scalar
 

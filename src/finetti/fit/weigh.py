@@ -8,9 +8,9 @@ from functools import partial
 import jax
 import numpy as np
 
+from finetti.compiling import ONCE, compiled
 from finetti.density.density import Target
 from finetti.fit.assemble import per_draw, width
-from finetti.fit.compiling import ONCE, compiled
 from finetti.posterior import diagnose
 from finetti.posterior.posterior import Posterior
 from finetti.structure.form import Given

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from finetti.compiling import OFTEN, ONCE, compiled
 from finetti.fit import warmup
-from finetti.fit.compiling import OFTEN, ONCE, compiled
 from finetti.fit.sweep import Carry, Course, Orders, draw_noise
 from finetti.kernels.kernel import Info, Kernel, Point, Tuning, select
 from finetti.structure.form import Given

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.compiling import ONCE, compiled
 from finetti.distributions import unchecked
 from finetti.errors import ModelError, UnknownSite
 from finetti.language import handlers
@@ -100,7 +101,7 @@ def evaluator(model: Model, read: Read) -> Callable[..., dict[str, np.ndarray]]:
         sites = run_at(model, given, key)
         return {name: jnp.asarray(value) for name, value in read(sites).items()}
 
-    every = jax.jit(jax.vmap(one))
+    every = compiled(ONCE)(jax.vmap(one))
 
     def evaluate(
         values: Mapping[str, np.ndarray], seed: int = 0, shape: tuple[int, int] | None = None

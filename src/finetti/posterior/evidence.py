@@ -12,6 +12,7 @@ import numpy as np
 
 from finetti.model import Model
 from finetti.posterior import diagnose
+from finetti.posterior.labels import dotted
 from finetti.posterior.reexamine import Witness
 from finetti.structure.rewrites.centre import Centre
 from finetti.structure.rewrites.integrate import Integrate
@@ -77,13 +78,15 @@ class Evidence:
     def _readings(self) -> dict[str, dict[str, float]]:
         return {str(column): rows.to_dict() for column, rows in self.table.items()}
 
-    @property
-    def rewritten(self) -> bool:
-        """Tell whether the run's plan centred or integrated out any site."""
-        rewrites = json.loads(self.tree.attrs.get("plan", "{}")).get("rewrites", ())
-        return any(
-            name.startswith((f"{Centre.verb} ", f"{Integrate.verb} ")) for name, _ in rewrites
-        )
+    @cached_property
+    def eased(self) -> frozenset[str]:
+        """Return the sites, by the tree's names, that the run's plan centred or integrated out."""
+        found: list[str] = []
+        for name, _ in json.loads(self.tree.attrs.get("plan", "{}")).get("rewrites", ()):
+            for verb in (Centre.verb, Integrate.verb):
+                if name.startswith(f"{verb} "):
+                    found += name.removeprefix(f"{verb} ").split(", ")
+        return frozenset(map(dotted, found))
 
     @property
     def least_ess(self) -> int:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.compiling import ONCE, compiled
 from finetti.errors import FinettiError
 from finetti.language.effects import Site
 from finetti.model import Model
@@ -119,7 +120,7 @@ class Witness:
         if not self.values:
             return {}
         with jax.enable_x64(True):
-            free = jax.jit(jax.vmap(partial(invert, self.model.run)))(self.values)
+            free = compiled(ONCE)(jax.vmap(partial(invert, self.model.run)))(self.values)
         return {name: np.asarray(a) for name, a in free.items()}
 
     def undefined(self) -> dict[str, float]:
@@ -143,7 +144,7 @@ class Witness:
                 terms = program(program.constants, free).log_terms
                 return {name: jnp.isnan(term).any() for name, term in terms.items()}
 
-            found = jax.jit(jax.vmap(one))(points)
+            found = compiled(ONCE)(jax.vmap(one))(points)
         shares = {name: float(np.asarray(a).mean()) for name, a in found.items()}
         return {name: share for name, share in shares.items() if share > 0}
 
@@ -169,7 +170,7 @@ class Witness:
         with jax.enable_x64(True):
             chosen = {name: jnp.asarray(rays[name], float) for name in names}
             each = jax.vmap(jax.vmap(one, (None, 0)), (0, None))
-            return np.asarray(jax.jit(each)(chosen, jnp.asarray(steps, float)))
+            return np.asarray(compiled(ONCE)(each)(chosen, jnp.asarray(steps, float)))
 
 
 def _vmapped(
@@ -184,5 +185,7 @@ def _vmapped(
         return read(run_at(model, given, key))
 
     with jax.enable_x64(True):
-        every = jax.jit(lambda key, given: jax.vmap(one)(jax.random.split(key, total), given))
+        every = compiled(ONCE)(
+            lambda key, given: jax.vmap(one)(jax.random.split(key, total), given)
+        )
         return every(jax.random.key(0), dict(values))

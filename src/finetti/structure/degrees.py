@@ -7,8 +7,10 @@ depend on everything else; `NONLINEAR` stands for all that is no polynomial.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from heapq import heapify, heappop, heappush
 from math import inf, isinf
 from typing import Any
+from weakref import WeakKeyDictionary
 
 Degree = int | float
 NONLINEAR = inf
@@ -40,13 +42,40 @@ def degrees(jaxpr: Any, seeds: Mapping[Any, Degree]) -> Callable[[Any], Degree]:
     def read(atom: Any) -> Degree:
         return 0 if hasattr(atom, "val") else found.get(atom, 0)
 
-    for equation in jaxpr.eqns:
+    readers = _readers(jaxpr)
+    waiting = list({i for v, degree in seeds.items() if degree for i in readers.get(v, ())})
+    heapify(waiting)  # in order: what an equation reads comes before it
+    seen = set(waiting)
+    while waiting:
+        equation = jaxpr.eqns[heappop(waiting)]
         inputs = [read(v) for v in equation.invars]
         if not any(inputs):
             continue
-        reached = zip(equation.outvars, outputs(equation, inputs), strict=True)
-        found |= {v: degree for v, degree in reached if degree and v not in seeds}
+        for v, degree in zip(equation.outvars, outputs(equation, inputs), strict=True):
+            if not degree or v in seeds:
+                continue
+            found[v] = degree
+            for i in readers.get(v, ()):
+                if i not in seen:
+                    seen.add(i)
+                    heappush(waiting, i)
     return read
+
+
+_READERS: WeakKeyDictionary[Any, dict[Any, list[int]]] = WeakKeyDictionary()
+
+
+def _readers(jaxpr: Any) -> dict[Any, list[int]]:
+    """Return the numbers of the equations that read each variable; found once for each jaxpr."""
+    found = _READERS.get(jaxpr)
+    if found is None:
+        found = {}
+        for i, equation in enumerate(jaxpr.eqns):
+            for v in equation.invars:
+                if not hasattr(v, "val"):
+                    found.setdefault(v, []).append(i)
+        _READERS[jaxpr] = found
+    return found
 
 
 def outputs(equation: Any, inputs: Sequence[Degree]) -> list[Degree]:

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from finetti.structure.degrees import degrees
 from finetti.structure.program import Evaluate, Outcome, Program, Provide, Reader, Supply
 from finetti.structure.rewrites.alike import Tally
 from finetti.structure.rewrites.alternate import Alternate
@@ -220,8 +219,7 @@ class Form:
 
     def reached(self, sites: Collection[str], names: Collection[str]) -> bool:
         """Tell whether the values of some sites are among others, or depend on them."""
-        tags = self.program.tags()
-        read = degrees(self.program.jaxpr, {tags[site]: 1 for site in sites})
+        read = self.program.degrees(sites)
         return any(read(self.program.outputs.values[name]) for name in names)
 
     def moments(
@@ -269,19 +267,19 @@ class Form:
 
     def fix(self, values: Mapping[str, Array]) -> dict[Any, Array]:
         """Return the program's variables that stand for the sites' values, as what is given."""
-        tags = self.program.tags()
+        tags = self.program.tags
         return {tags[name]: value for name, value in values.items()}
 
     def inside(self, given: Given, free: Mapping[str, Array], fixed: dict[Any, Array]) -> Array:
         """Tell whether the values given, and those that depend on them, lie in their supports."""
         reader = self.reader(given, free, fixed)
-        names = [name for name, v in self.program.tags().items() if v in fixed]
+        names = [name for name, v in self.program.tags.items() if v in fixed]
         found = [reader.read(self.program.outputs.inside[name]) for name in names]
         return jnp.all(jnp.stack(found)) if found else jnp.array(True)
 
     def _hold(self) -> dict[str, Provide]:
         """Hold at zero the sites taken out: no term that is left depends on them."""
-        tags = self.program.tags()
+        tags = self.program.tags
         sites = [s for m in self.marginals if not m.by_free for s in m.sites]
         return {s: _fixed(jnp.zeros(tags[s].aval.shape, tags[s].aval.dtype)) for s in sites}
 

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
-import jax
 import numpy as np
 from jax.core import eval_jaxpr
+
+from finetti.compiling import ONCE, compiled
 
 WORTHWHILE = 64  # elements: the compiler folds smaller constants itself
 
@@ -55,7 +56,7 @@ def _evaluate(
     needed = _needed(equations, wanted=set(outputs), given=set())
     names = jaxpr.debug_info._replace(arg_names=(), result_paths=("",) * len(outputs))
     part = jaxpr.replace(invars=[], outvars=outputs, eqns=needed, debug_info=names)
-    return tuple(np.asarray(v) for v in jax.jit(lambda c: eval_jaxpr(part, c))(constants))
+    return tuple(np.asarray(v) for v in compiled(ONCE)(lambda c: eval_jaxpr(part, c))(constants))
 
 
 def _needed(equations: list[Any], wanted: set[Any], given: set[Any]) -> list[Any]:

@@ -171,7 +171,7 @@ class Notation:
 
     @cached_property
     def _tags(self) -> dict[str, Any]:
-        return self.program.tags()
+        return self.program.tags
 
     @cached_property
     def _constants(self) -> dict[Any, Any]:

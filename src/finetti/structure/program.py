@@ -8,8 +8,9 @@ equal structure share compiled code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax
@@ -17,15 +18,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax.ad_checkpoint import checkpoint_name
 
-from finetti.distributions import Distribution, biject_to, unchecked
+from finetti.distributions import biject_to, unchecked
 from finetti.language.chain import log_terms
 from finetti.language.effects import Site, alone, around
 from finetti.language.handlers import condition, trace
 from finetti.language.sites import check_shape, check_support
 from finetti.structure.commute import commute
+from finetti.structure.degrees import Degree, degrees
 from finetti.structure.graph import Graph, read_parents
 from finetti.structure.hoist import hoist
-from finetti.structure.variables import Variable, is_discrete, placeholder
+from finetti.structure.variables import Variable, is_discrete, placeholder, read_arguments
 from finetti.types import Array, Constants, DType
 
 TAG = "finetti:"
@@ -108,7 +110,7 @@ class Program:
         jaxpr = self.jaxpr
         return list(getattr(jaxpr, "all_invars", [*jaxpr.constvars, *jaxpr.invars]))
 
-    @property
+    @cached_property
     def outputs(self) -> Outcome:
         """Return an `Outcome` that holds the jaxpr's output variables."""
         return jax.tree.unflatten(self.tree, self.jaxpr.outvars)
@@ -118,10 +120,22 @@ class Program:
         """Return the float type that the program computes in."""
         return next((v.aval.dtype.name for v in self.inputs.values()), "float64")
 
+    @cached_property
     def tags(self) -> dict[str, Any]:
         """Return the variable that holds each site's value."""
         found = {read_tag(e): e.outvars[0] for e in self.jaxpr.eqns}
         return {name: variable for name, variable in found.items() if name}
+
+    def degrees(self, sites: Iterable[str]) -> Callable[[Any], Degree]:
+        """Return the function that gives each variable's degree in the sites' values."""
+        chosen = frozenset(sites)
+        if chosen not in self._degrees:
+            self._degrees[chosen] = degrees(self.jaxpr, {self.tags[name]: 1 for name in chosen})
+        return self._degrees[chosen]
+
+    @cached_property
+    def _degrees(self) -> dict[frozenset[str], Callable[[Any], Degree]]:
+        return {}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Program) and self.fingerprint == other.fingerprint
@@ -165,7 +179,7 @@ class Reader:
 
     def log_jacobian(self, site: str) -> Array:
         """Return the log Jacobian from what is moved to the value of a latent site."""
-        self.read(self.program.tags()[site])
+        self.read(self.program.tags[site])
         if site in self.provide:
             return self.jacobians[site]
         own = self.read(self.program.outputs.log_jacobians[site])
@@ -332,14 +346,3 @@ def _log_terms(site: Site) -> Array:
     if site.kind == "factor":
         return jnp.asarray(site.value)
     return log_terms(site.distribution, site.value)
-
-
-def read_arguments(distribution: Distribution) -> dict[str, Array]:
-    """Return a distribution's numeric arguments by name, its inner distributions' included."""
-    found: dict[str, Array] = {}
-    for name, value in vars(distribution).items():
-        if isinstance(value, Distribution):
-            found |= {f"{name}.{k}": v for k, v in read_arguments(value).items()}
-        elif name in type(distribution).arg_constraints and value is not None:
-            found[name] = jnp.asarray(value)
-    return found

@@ -93,6 +93,17 @@ def placeholder(site: Site) -> Array:
     return biject_to(site.distribution.support)(free)
 
 
+def read_arguments(distribution: Distribution) -> dict[str, Array]:
+    """Return a distribution's numeric arguments by name, its inner distributions' included."""
+    found: dict[str, Array] = {}
+    for name, value in vars(distribution).items():
+        if isinstance(value, Distribution):
+            found |= {f"{name}.{k}": v for k, v in read_arguments(value).items()}
+        elif name in type(distribution).arg_constraints and value is not None:
+            found[name] = jnp.asarray(value)
+    return found
+
+
 def read_constraints(distribution: Distribution) -> dict[str, Any]:
     """Return what a distribution demands of its arguments, by name as `read_arguments` has them."""
     found = demands(distribution)

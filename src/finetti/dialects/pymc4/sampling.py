@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import numpy as np
 
+from finetti.compiling import ONCE, compiled
 from finetti.dialects import tf
 from finetti.dialects.pymc4 import configured
 from finetti.dialects.pymc4.coroutines import Model
@@ -176,7 +177,7 @@ def sample_prior_predictive(
         draw = one
         for _ in shape:
             draw = jax.vmap(draw)
-        found = jax.jit(draw)(keys)
+        found = compiled(ONCE)(draw)(keys)
     return _chosen(found, var_names)
 
 
@@ -202,7 +203,7 @@ def sample_posterior_predictive(
         return {n: sites[n].value for n in kept}
 
     with jax.enable_x64(True):
-        found = jax.jit(jax.vmap(jax.vmap(one)))(keys, given)
+        found = compiled(ONCE)(jax.vmap(jax.vmap(one)))(keys, given)
     return _chosen(found, var_names or observed)
 
 

@@ -48,13 +48,21 @@ def funnel(run: Evidence) -> Finding | None:
             f"({'; '.join(signs)}): it is written non-centred, and the data say much about each "
             f"group. Write it centred, or let the plan choose: ft.fit(model) without plan=.",
         )
+    remedy = (
+        f"Let the plan centre or integrate out {effect}: ft.fit(model) without plan=; or write it "
+        f"non-centred (theta = mu + tau * eta with eta ~ Normal(0, 1))"
+    )
+    if effect in run.eased:
+        remedy = (
+            f"The plan has eased {effect} already: warm up and draw longer, ft.NUTS(warmup=2000, "
+            f"draws=2000); or, if {scale} is hardly ever so small, say so by its prior"
+        )
     return Finding(
         "funnel",
         (scale, effect),
         f"{effect}{over} is a funnel with its neck where {scale} is small: the smaller {scale}, "
         f"the closer {effect} must be together, and the sampler's steps do not fit in "
-        f"({'; '.join(signs)}). Let the plan centre or integrate out {effect}: ft.fit(model) "
-        f"without plan=; or write it non-centred (theta = mu + tau * eta with eta ~ Normal(0, 1)).",
+        f"({'; '.join(signs)}). {remedy}.",
     )
 
 

@@ -37,7 +37,7 @@ def divergences(run: Evidence) -> Finding | None:
     count, total = int(diverging.sum()), diverging.size
     site, side = where(run, diverging)
     place = f", mostly where {site} is {side}" if site else ""
-    if site and side == "small" and run.rewritten:
+    if site and side == "small" and run.eased:
         remedy = (
             f"the plan has made groups' effects easy to sample already: if {site} is hardly ever "
             f"so small, say so by its prior"

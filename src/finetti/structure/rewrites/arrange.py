@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from finetti.structure.degrees import degrees
 from finetti.structure.program import Program
 from finetti.structure.rewrites.arrow import Arrow, Vector
 from finetti.structure.rewrites.integrate import Frame
@@ -17,15 +16,9 @@ from finetti.structure.variables import Variable
 WIDEST = 1000  # border rows: beyond it the dense corner costs more than sampling
 
 
-def dependence(program: Program, sites: Collection[str]) -> Any:
-    """Return the function that gives each variable's degree in the sites' values."""
-    tags = program.tags()
-    return degrees(program.jaxpr, {tags[name]: 1 for name in sites})
-
-
 def terms_of(program: Program, sites: Collection[str]) -> tuple[str, ...]:
     """Return the terms that depend on the sites."""
-    read = dependence(program, sites)
+    read = program.degrees(sites)
     return tuple(t for t, v in program.outputs.log_terms.items() if read(v))
 
 
@@ -44,7 +37,7 @@ def closed(program: Program, chosen: set[str], latent: dict[str, Variable]) -> s
 def _stays(
     program: Program, name: str, chosen: Collection[str], latent: dict[str, Variable]
 ) -> bool:
-    read, outputs = dependence(program, {name}), program.outputs
+    read, outputs = program.degrees({name}), program.outputs
     others = [site for site in latent if site not in chosen]
     hidden = [outputs.log_jacobians[s] for s in others if s in outputs.log_jacobians]
     own = [outputs.log_terms[site] for site in others]

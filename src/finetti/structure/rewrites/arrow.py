@@ -51,6 +51,15 @@ class Factor(NamedTuple):
         """Return the log determinant of the matrix."""
         return 2 * (_log_diagonal(self.blocks) + _log_diagonal(self.corner))
 
+    def pivot(self, matrix: Arrow) -> Scalar:
+        """Return the least share of a diagonal entry that is left once all before are eliminated.
+
+        Where it is no more than rounding, the matrix cannot be told from a singular one.
+        """
+        pairs = ((self.blocks, matrix.blocks), (self.corner, matrix.corner))
+        shares = [(_diagonal(factor) ** 2 / _diagonal(whole)).ravel() for factor, whole in pairs]
+        return jnp.concatenate(shares).min()
+
     def solve(self, right: Vector) -> Vector:
         """Return the matrix's inverse times a vector."""
         return self.back(self.forward(right))
@@ -135,4 +144,8 @@ def lower_solve(
 
 
 def _log_diagonal(factor: Array) -> Scalar:
-    return jnp.sum(jnp.log(jnp.diagonal(factor, axis1=-2, axis2=-1)))
+    return jnp.sum(jnp.log(_diagonal(factor)))
+
+
+def _diagonal(matrix: Array) -> Array:
+    return jnp.diagonal(matrix, axis1=-2, axis2=-1)

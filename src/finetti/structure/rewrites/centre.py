@@ -81,7 +81,7 @@ class Part:
         scale where that is small, and be nothing but rounding where it is below 1e-16.
         """
         program = reader.program
-        arguments, tag = program.outputs.arguments[self.site], program.tags()[self.site]
+        arguments, tag = program.outputs.arguments[self.site], program.tags[self.site]
         standard = Reader(program, [reader.known[v] for v in program.data], {})
         known = {v: reader.read(v) for v in arguments.values() if not hasattr(v, "val")}
         loc: Any = arguments[self.loc]

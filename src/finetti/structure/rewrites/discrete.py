@@ -209,7 +209,7 @@ def _prepare(
     goals = [alone[a:b] for a, b in pairwise(bounds)]
     goals += [goal for b in batches for goal in b.goals]
     pools = [_placed(goals, *held, states) for held in rows.items()]
-    dtypes = {name: program.tags()[name].aval.dtype for name in supports}
+    dtypes = {name: program.tags[name].aval.dtype for name in supports}
     rewrite = SumOut(
         sites=tuple(supports),
         terms=tuple(factors),

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.compiling import ONCE, compiled
 from finetti.errors import ModelError, UnknownSite
 from finetti.structure.form import Form, Given
 from finetti.structure.program import Program
@@ -22,7 +23,6 @@ from finetti.structure.rewrites.approximate import Approximate
 from finetti.structure.rewrites.arrange import (
     closed,
     colour,
-    dependence,
     multiply,
     terms_of,
     ways,
@@ -117,7 +117,7 @@ def _is_effect(program: Program, v: Variable, variables: tuple[Variable, ...]) -
     """Tell a group's effect: it lies in a plate, or is a vector whose prior others determine."""
     if v.plates:
         return True
-    read = dependence(program, {w.name for w in variables if w.kind == "latent"} - {v.name})
+    read = program.degrees({w.name for w in variables if w.kind == "latent"} - {v.name})
     arguments = program.outputs.arguments[v.name].values()
     return prod(v.free_shape) > 1 and any(read(a) for a in arguments)
 
@@ -195,7 +195,7 @@ def _generic(generic: Any, program: Program, frame: Frame) -> tuple[dict, Vector
 def _looking(program: Program, rewrite: Approximate) -> Any:
     """Return the compiled function that looks at a point and climbs from there."""
 
-    @jax.jit
+    @compiled(ONCE)
     def look(data: Any, free: dict, place: Vector, probe: Vector) -> _Found:
         terms = Form(program, (rewrite,)).terms(rewrite, Given(data, {rewrite.name: {}}), free)
         _, precision = rewrite.look(terms, place, {})

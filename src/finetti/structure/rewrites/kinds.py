@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-import jax
 import numpy as np
 
-from finetti.structure.degrees import degrees
+from finetti.compiling import ONCE, compiled
 from finetti.structure.form import Form, Given
 from finetti.structure.program import Program
 from finetti.structure.rewrites.alike import Tally
@@ -86,8 +86,8 @@ class _Table:
     @classmethod
     def of(cls, program: Program, whole: Integrate, rewrite: Condense, found: Constants) -> _Table:
         """Sort a condensed site's statistics into those of its groups and shared ones."""
-        tags, count = program.tags(), whole.frame.count
-        read = degrees(program.jaxpr, {tags[name]: 1 for name, _ in whole.frame.groups})
+        count = whole.frame.count
+        read = program.degrees(name for name, _ in whole.frame.groups)
         equations = program.jaxpr.eqns
         of_groups = [bool(read(equations[s.equation].outvars[s.output])) for s in rewrite.sources]
         inside = tuple(i for i, mine in enumerate(of_groups) if mine)
@@ -251,4 +251,4 @@ def _generic(program: Program, rewrites: Sequence[tuple[Any, Constants]]) -> flo
     free = {n: random.uniform(0.2, 0.8, v.aval.shape) for n, v in inputs.items()}
     free = {n: x.astype(program.dtype) for n, x in free.items()}
     given = Given(program.constants, {r.name: constants for r, constants in rewrites})
-    return float(jax.jit(form.log_marginal, static_argnums=0)(marginal, given, free))
+    return float(compiled(ONCE)(partial(form.log_marginal, marginal))(given, free))

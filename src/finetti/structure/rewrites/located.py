@@ -82,7 +82,7 @@ def _look(
 def _is_plain(program: Program, site: str, loc: str, scale: str) -> bool:
     """Tell whether a site's log density reads nothing but its value, its arguments and the data."""
     arguments: dict[str, Any] = program.outputs.arguments[site]
-    tag = program.tags()[site]
+    tag = program.tags[site]
     standing = [a for name, a in arguments.items() if name != loc and not hasattr(a, "val")]
     if hasattr(arguments[scale], "val") or standing.count(arguments[scale]) != 1:
         return False

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Collection
 
-from finetti.structure.degrees import degrees
 from finetti.structure.program import Program
 from finetti.structure.variables import Variable
 from finetti.structure.words import listed
@@ -27,7 +25,7 @@ def obstacles(
 
 
 def _obstacle(program: Program, v: Variable, latent: list[Variable], gone: Collection[str]) -> str:
-    read, outputs = _degrees(program, {v.name}), program.outputs
+    read, outputs = program.degrees({v.name}), program.outputs
     if read(outputs.log_terms[v.name]) > 2:
         return "not Gaussian given the rest: its own prior is not"
     bent = [name for name, term in outputs.log_terms.items() if read(term) > 2]
@@ -42,17 +40,12 @@ def _obstacle(program: Program, v: Variable, latent: list[Variable], gone: Colle
     if held:
         return f"the prior of {listed(held)} depends on it, which is sampled"
     discrete = [w.name for w in latent if w.discrete]
-    reaches = _degrees(program, discrete)
+    reaches = program.degrees(discrete)
     met = [name for name in reached if reaches(outputs.log_terms[name])]
     if met:
         return f"meets the discrete {listed(discrete)} in {listed(met)}"
     rivals = [w.name for w in latent if w.name in gone and not w.discrete]
-    read = _degrees(program, {v.name, *rivals})
+    read = program.degrees({v.name, *rivals})
     if any(read(term) > 2 for term in outputs.log_terms.values()):
         return f"Gaussian given the rest, but not jointly with {listed(rivals)}"
     return "its joint precision is improper or too wide to factorise"
-
-
-def _degrees(program: Program, sites: Collection[str]) -> Callable[[Any], int | float]:
-    tags = program.tags()
-    return degrees(program.jaxpr, {tags[name]: 1 for name in sites})

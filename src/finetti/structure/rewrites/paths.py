@@ -41,7 +41,7 @@ class Path:
         """Return the variable that holds the effect."""
         if self.steps:
             return program.jaxpr.eqns[self.steps[-1].equation].outvars[0]
-        return program.inputs[self.site] if self.free else program.tags()[self.site]
+        return program.inputs[self.site] if self.free else program.tags[self.site]
 
     def read(self, reader: Reader) -> tuple[Array | float, Array | float]:
         """Return offset and factor: the effect is offset + factor * value, member by member."""
@@ -82,7 +82,7 @@ def follow(
     users = _users(program, site)
     steps: list[Step] = []
     met: list[Any] = []
-    here = program.tags()[site]
+    here = program.tags[site]
     while len(users.get(here, ())) == 1:
         (step,) = users[here]
         equation = program.jaxpr.eqns[step.equation]

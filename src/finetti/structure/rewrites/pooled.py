@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-import jax
 import numpy as np
 
+from finetti.compiling import ONCE, compiled
 from finetti.structure.degrees import degrees
 from finetti.structure.program import Program, Reader
 from finetti.structure.rewrites.narrow import Unlike
@@ -87,7 +87,7 @@ def _holds(program: Program, rewrite: Pool, constants: dict[str, Any]) -> bool:
     free = {n: random.uniform(0.2, 0.8, v.aval.shape) for n, v in program.inputs.items()}
     free = {n: x.astype(program.dtype) for n, x in free.items()}
 
-    @jax.jit
+    @compiled(ONCE)
     def both(data, constants, free):
         own = Reader(program, data, free, {}).read(program.outputs.log_terms[rewrite.sites[0]])
         return own.sum(), rewrite.log_term(Reader(program, data, free, {}), constants)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from functools import partial
 from math import prod
 from typing import Any, NamedTuple
 
@@ -16,13 +15,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.compiling import ONCE, compiled
 from finetti.structure.form import Form, Given
 from finetti.structure.program import Program
 from finetti.structure.rewrites.arrange import (
     closed,
     colour,
     compare,
-    dependence,
     multiply,
     terms_of,
     ways,
@@ -32,7 +31,7 @@ from finetti.structure.rewrites.integrate import Frame, Integrate
 from finetti.structure.rewrites.rewrite import Shortcut
 from finetti.structure.variables import Variable
 from finetti.structure.words import listed
-from finetti.types import Array, Scalar
+from finetti.types import Scalar
 
 ROUNDING = 200  # times a float's precision: less of a pivot is rounding
 
@@ -75,7 +74,7 @@ def _may_be_gaussian(v: Variable) -> bool:
 
 
 def _is_quadratic(program: Program, sites: Collection[str]) -> bool:
-    read = dependence(program, sites)
+    read = program.degrees(sites)
     return all(read(v) <= 2 for v in program.outputs.log_terms.values())
 
 
@@ -131,8 +130,7 @@ def _verified(
 class _Found(NamedTuple):
     """Hold what is seen at a generic point: `product` is that of the precision and `probe`.
 
-    `pivot` is the least share of a diagonal entry of the precision that is left once those before
-    it are eliminated, NaN where it is not positive definite.
+    `pivot` is the least of the precision's, NaN where it is not positive definite.
     """
 
     precision: Arrow
@@ -152,26 +150,17 @@ def _look(program: Program, rewrite: Integrate, condensed: Shortcuts) -> _Found:
     origin = jax.tree.map(np.asarray, frame.zeros(dtype))
     probe = jax.tree.map(lambda x: generic.uniform(0.5, 1.5, x.shape).astype(dtype), origin)
 
-    on_cpu = jax.default_backend() == "cpu"  # it runs once: compile it lightly
-    light = {"xla_backend_optimization_level": 0} if on_cpu else None
     constants = {shortcut.name: own for shortcut, own in condensed}
     form = Form(program, (rewrite, *(shortcut for shortcut, _ in condensed)))
 
-    @partial(jax.jit, compiler_options=light)
+    @compiled(ONCE)
     def look(given, free, origin, probe):
         terms = form.terms(rewrite, given, free)
         slope, precision = rewrite.read(terms, origin, {})
         _, moved = rewrite.differentiate(terms)(origin.plus(probe))
         product = jax.tree.map(jnp.subtract, slope, moved)
         factor = factorise(precision)
-        left = Vector(*(_diagonal(f) ** 2 / _diagonal(p) for f, p in zip(
-            (factor.blocks, factor.corner), (precision.blocks, precision.corner), strict=True)))
-        pivot = jnp.minimum(left.groups.min(initial=1), left.border.min(initial=1))
-        return _Found(precision, pivot, factor.solve(slope), probe, product)
+        return _Found(precision, factor.pivot(precision), factor.solve(slope), probe, product)
 
     given = Given(program.constants, {rewrite.name: {}, **constants})
     return look(given, {n: a.astype(dtype) for n, a in free.items()}, origin, probe)
-
-
-def _diagonal(matrix: Array) -> Array:
-    return jnp.diagonal(matrix, axis1=-2, axis2=-1)

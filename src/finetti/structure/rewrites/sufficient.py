@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from finetti.compiling import ONCE, compiled
 from finetti.structure.degrees import outputs
 from finetti.structure.program import Program, Reader
 from finetti.structure.rewrites.condense import Condense, Pair, Source
@@ -155,7 +156,7 @@ class _Reach:
         self.places = [places.get(v) for v in sources]
         self.shapes = [v.aval.shape for v in sources]
 
-        @jax.jit
+        @compiled(ONCE)
         def evaluate(data, *values):
             reader = Reader(program, data, {}, {})
             reader.known |= dict(zip(sources, values, strict=True))
