@@ -19,7 +19,6 @@ from finetti.compiling import ONCE, compiled
 from finetti.density.density import Density, Target
 from finetti.density.layout import Layout
 from finetti.fit.methods import NUTS, Chains, EmbeddedLaplace
-from finetti.fit.run import Draws
 from finetti.kernels.alternating import Alternating
 from finetti.kernels.compound import Compound
 from finetti.language.dims import Plate
@@ -96,8 +95,8 @@ def assemble(
     density: Density,
     method: Chains,
     values: Mapping[str, np.ndarray],
-    kept: Draws,
-    warm: Draws | None,
+    kept: Mapping[str, np.ndarray],
+    warm: Mapping[str, np.ndarray] | None,
     attributes: dict[str, Any],
 ) -> Posterior:
     """Build the posterior from the draws' values by name and the statistics of both phases."""
@@ -134,23 +133,23 @@ def gather(
     return Posterior(tree, model)
 
 
-def _statistics(method: Chains, layout: Layout, draws: Draws) -> xr.Dataset:
+def _statistics(method: Chains, layout: Layout, info: Mapping[str, np.ndarray]) -> xr.Dataset:
     """Name the kernel's infos as ArviZ's schema does; some kernels have several blocks."""
     kernel = method.kernel(layout)
     stats = {
-        "lp": draws.info["log_density"],
-        "acceptance_rate": draws.info["acceptance"],
-        "step_size": draws.info["step_size"],
-        "n_steps": draws.info["gradients"],
+        "lp": info["log_density"],
+        "acceptance_rate": info["acceptance"],
+        "step_size": info["step_size"],
+        "n_steps": info["gradients"],
     }
     if kernel.uses_gradient:
         stats |= {
-            "diverging": draws.info["diverging"],
-            "energy": draws.info["energy"],
-            "tree_depth": draws.info["depth"],
+            "diverging": info["diverging"],
+            "energy": info["energy"],
+            "tree_depth": info["depth"],
         }
     if isinstance(method, NUTS | EmbeddedLaplace):
-        stats["reached_max_treedepth"] = draws.info["depth"] >= method.max_depth
+        stats["reached_max_treedepth"] = info["depth"] >= method.max_depth
     dims, sizes = ("chain", "draw", "block"), stats["step_size"]
     found = dataset({k: (dims[: v.ndim], v) for k, v in stats.items()}, {})
     if isinstance(kernel, Alternating):

@@ -97,7 +97,7 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
                     warm = warm_up(runner, method.warmup, report)
                     runner.adopt(runner.learned())
                 else:
-                    warm = collect(runner, WARMUP, method.warmup, False, report)
+                    warm = collect(runner, WARMUP, method.warmup, False, report).info
             report = display.phase("sampling", method.draws * thin, method.chains)
             made = collect(runner, SAMPLING, method.draws * thin, False, report)
             kept = thinned(made, thin)
@@ -109,7 +109,7 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
         }
         given, drawn = runner.constants, kept.positions
         values = constrain(target, given, names, keys, drawn)
-        posterior = assemble(understood, method, values, kept, warm, attributes)
+        posterior = assemble(understood, method, values, kept.info, warm, attributes)
         posterior = add_probabilities(posterior, understood, target, given, drawn)
         posterior = add_moments(posterior, understood, given, keys, drawn)
         posterior = judged(posterior, log_ratios(target, given, keys, drawn))

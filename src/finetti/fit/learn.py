@@ -12,7 +12,7 @@ import numpy as np
 
 from finetti.compiling import ONCE, compiled
 from finetti.density.density import Target
-from finetti.fit.run import WARMUP, Chunk, Draws, Runner, collect, join
+from finetti.fit.run import WARMUP, Chunk, Runner, collect, join
 from finetti.fit.start import points_at
 from finetti.kernels.alternating import Alternating
 from finetti.kernels.kernel import Point
@@ -50,27 +50,29 @@ def begin(
     return _adopt(target, given, plain, plain, keys, points)
 
 
-def warm_up(runner: Runner, wanted: int, report: Callable[[Chunk], None]) -> Draws:
+def warm_up(runner: Runner, wanted: int, report: Callable[[Chunk], None]) -> dict[str, np.ndarray]:
     """Warm the chains up; where sites are moved, learn anew as each of the metric's windows ends.
 
-    What was drawn before does not count for the metric, whose coordinates have changed. The draws
-    come back as statistics without positions.
+    What was drawn before does not count for the metric, whose coordinates have changed. Of the
+    draws only the statistics come back: the positions would take nearly all the memory.
     """
     target, keys = runner.course.target, runner.keys
     sites = {site for move in target.form.moves for site in move.sites}
     moved = target.layout.mask(sites)
     lengths = stages(runner.course.ends, wanted, len(keys)) if sites else [wanted]
-    parts: list[Draws] = []
+    infos: list[dict[str, np.ndarray]] = []
+    drawn = np.empty(0)
     measure(runner, np.ones_like(moved))
     for number, length in enumerate(lengths):
         if number:
-            draws, points = parts[-1].positions, runner.carry.states.draw
-            new, points = relearn(target, runner.constants, draws, points, keys)
-            parts[-1] = parts[-1].bare()
+            points = runner.carry.states.draw
+            new, points = relearn(target, runner.constants, drawn, points, keys)
             runner.move(new, points, moved)
             measure(runner, moved)
-        parts.append(collect(runner, WARMUP + number, length, True, report))
-    return join([*parts[:-1], parts[-1].bare()])
+        draws = collect(runner, WARMUP + number, length, True, report)
+        drawn = draws.positions
+        infos.append(draws.info)
+    return join(infos)
 
 
 def measure(runner: Runner, places: np.ndarray) -> None:

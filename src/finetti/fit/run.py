@@ -48,10 +48,6 @@ class Draws:
     positions: np.ndarray
     info: dict[str, np.ndarray]
 
-    def bare(self) -> Draws:
-        """Return the statistics with positions of no numbers: those take nearly all the memory."""
-        return replace(self, positions=self.positions[..., :0].copy())
-
 
 class Runner:
     """Drive a kernel's chains: a course, the model's constants, a key a chain, and a carry."""
@@ -135,10 +131,9 @@ def gather(chunks: list[Chunk], wanted: int) -> Draws:
     return shelf.draws()
 
 
-def join(parts: list[Draws]) -> Draws:
-    """Join the draws of phases that follow one another."""
-    info = {n: np.concatenate([p.info[n] for p in parts], 1) for n in parts[0].info}
-    return Draws(np.concatenate([p.positions for p in parts], 1), info)
+def join(infos: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Join the statistics of phases that follow one another."""
+    return {name: np.concatenate([info[name] for info in infos], 1) for name in infos[0]}
 
 
 def thinned(draws: Draws, every: int) -> Draws:

@@ -54,7 +54,7 @@ class Notation:
     def _computed(self, v: Variable) -> Any:
         if v.kind == "factor":
             return self.program.outputs.arguments[v.name]["log_weight"]
-        return self._makers[self._tags[v.name]].invars[0]
+        return self._makers[self.program.tags[v.name]].invars[0]
 
     def _arguments(self, v: Variable) -> dict[str, Any]:
         """Return the arguments of a site's own family, without those numpyro derives of them."""
@@ -168,10 +168,6 @@ class Notation:
         if pick or len(start) != 1 or limit[0] - start[0] != 1:
             return None
         return self._write(equation.invars[0], depth, lambda plates: str(start[0]))
-
-    @cached_property
-    def _tags(self) -> dict[str, Any]:
-        return self.program.tags
 
     @cached_property
     def _constants(self) -> dict[Any, Any]:
