@@ -17,6 +17,7 @@ from finetti.language.dims import Groups, groups
 from finetti.language.effects import Site, alone, around
 from finetti.language.handlers import trace
 from finetti.model import Model, as_data
+from finetti.structure.equations import is_literal
 from finetti.structure.variables import placeholder, read_arguments
 
 
@@ -104,9 +105,9 @@ def only_observed(model: Model, name: str) -> bool:
         return False
     reached = set(jaxpr.invars)
     for equation in jaxpr.eqns:
-        if any(not hasattr(v, "val") and v in reached for v in equation.invars):
+        if any(not is_literal(v) and v in reached for v in equation.invars):
             reached.update(equation.outvars)
-    return not any(not hasattr(v, "val") and v in reached for v in jaxpr.outvars)
+    return not any(not is_literal(v) and v in reached for v in jaxpr.outvars)
 
 
 def _parameters(model: Model) -> list[str]:

@@ -10,15 +10,16 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-from jax.core import ShapedArray
+
+from finetti.structure.equations import fresh, is_literal
 
 ARITHMETIC = {"add", "add_any", "sub", "mul", "div"}
 
 
 def commute(jaxpr: Any) -> Any:
     """Return an equal jaxpr whose arithmetic with single numbers comes before its gathers."""
-    uses = Counter(v for e in jaxpr.eqns for v in e.invars if not hasattr(v, "val"))
-    uses.update(v for v in jaxpr.outvars if not hasattr(v, "val"))
+    uses = Counter(v for e in jaxpr.eqns for v in e.invars if not is_literal(v))
+    uses.update(v for v in jaxpr.outvars if not is_literal(v))
     picks: dict[Any, Any] = {}  # gathers, by what they yield
     equations: dict[Any, list[Any]] = {}  # by the variables they yield, in order
     for equation in jaxpr.eqns:
@@ -40,7 +41,7 @@ def _picked(equation: Any, picks: dict[Any, Any]) -> int | None:
         return None
     for picked in (0, 1):
         here, other = equation.invars[picked], equation.invars[1 - picked]
-        if hasattr(here, "val") or here not in picks or np.shape(other.aval) != ():
+        if is_literal(here) or here not in picks or np.shape(other.aval) != ():
             continue
         if equation.primitive.name != "div" or picked == 0:
             return picked
@@ -54,7 +55,7 @@ def _swapped(equation: Any, picked: int, gather: Any) -> list[Any]:
         outcome.aval.dtype, np.floating
     ):
         return [gather, equation]
-    moved = type(outcome)(ShapedArray(members.aval.shape, outcome.aval.dtype))
+    moved = fresh(outcome, members.aval.shape)
     operands = list(equation.invars)
     operands[picked] = members
     first = equation.replace(invars=operands, outvars=[moved])

@@ -12,6 +12,8 @@ from math import inf, isinf
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from finetti.structure.equations import called, heads, is_literal, variables
+
 Degree = int | float
 NONLINEAR = inf
 
@@ -25,8 +27,6 @@ LINEAR = {
 # Linear in their first operands, so many, as long as the others do not depend on the values.
 LINEAR_IN_FIRST = {"div": 1, "gather": 1, "dynamic_slice": 1, "dynamic_update_slice": 2}
 PRODUCTS = {"mul", "dot_general"}
-CALLS = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "core_call": "call_jaxpr",
-         "custom_jvp_call": "call_jaxpr", "remat": "jaxpr", "checkpoint": "jaxpr"}  # fmt: skip
 
 
 def degrees(jaxpr: Any, seeds: Mapping[Any, Degree]) -> Callable[[Any], Degree]:
@@ -40,7 +40,7 @@ def degrees(jaxpr: Any, seeds: Mapping[Any, Degree]) -> Callable[[Any], Degree]:
     found: dict[Any, Degree] = dict(seeds)
 
     def read(atom: Any) -> Degree:
-        return 0 if hasattr(atom, "val") else found.get(atom, 0)
+        return 0 if is_literal(atom) else found.get(atom, 0)
 
     readers = _readers(jaxpr)
     waiting = list({i for v, degree in seeds.items() if degree for i in readers.get(v, ())})
@@ -71,22 +71,21 @@ def _readers(jaxpr: Any) -> dict[Any, list[int]]:
     if found is None:
         found = {}
         for i, equation in enumerate(jaxpr.eqns):
-            for v in equation.invars:
-                if not hasattr(v, "val"):
-                    found.setdefault(v, []).append(i)
+            for v in variables(equation.invars):
+                found.setdefault(v, []).append(i)
         _READERS[jaxpr] = found
     return found
 
 
 def outputs(equation: Any, inputs: Sequence[Degree]) -> list[Degree]:
     """Return the degrees of an equation's outputs, given those of its inputs."""
-    name, count = equation.primitive.name, len(equation.outvars)
-    if name in CALLS:
-        inner = equation.params[CALLS[name]]
-        inner = getattr(inner, "jaxpr", inner)
-        read = degrees(inner, dict(zip(inner.invars, inputs, strict=True)))
+    call = called(equation)
+    if call is not None:
+        inner, constants = call
+        given = [*(0 for _ in constants), *inputs]
+        read = degrees(inner, dict(zip(heads(inner), given, strict=True)))
         return [read(v) for v in inner.outvars]
-    return [_degree(equation, name, inputs)] * count
+    return [_degree(equation, equation.primitive.name, inputs)] * len(equation.outvars)
 
 
 def _degree(equation: Any, name: str, inputs: Sequence[Degree]) -> Degree:
@@ -114,6 +113,6 @@ def _asks_whether_finite(equation: Any) -> bool:
     """Tell whether a comparison is with itself or with infinity: settled for all real values."""
     left, right = equation.invars
     return left is right or any(
-        hasattr(v, "val") and getattr(v.val, "ndim", 0) == 0 and isinf(float(v.val))
+        is_literal(v) and getattr(v.val, "ndim", 0) == 0 and isinf(float(v.val))
         for v in (left, right)
     )

@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from finetti.structure.equations import is_literal, variables
+
 if TYPE_CHECKING:
     from finetti.structure.variables import Variable
 
@@ -114,12 +116,12 @@ def read_parents(
 
 
 def _variables(outvars: Sequence[Any], positions: Sequence[int]) -> list[Any]:
-    return [outvars[i] for i in positions if not hasattr(outvars[i], "val")]
+    return [outvars[i] for i in positions if not is_literal(outvars[i])]
 
 
 def _follow(jaxpr: Any, sources: dict, parents: dict, tag: str) -> None:
     for equation in jaxpr.eqns:
-        inputs = [v for v in equation.invars if not hasattr(v, "val")]
+        inputs = variables(equation.invars)
         reached = frozenset().union(*(sources.get(v, frozenset()) for v in inputs))
         label = equation.params.get("name", "") if equation.primitive.name == "name" else ""
         if label.startswith(tag):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from finetti.structure.equations import is_literal, variables
 from finetti.structure.program import Program, read_tag
 from finetti.structure.variables import Variable
 
@@ -83,7 +84,7 @@ class Notation:
         return f"f({', '.join(ordered)})" if ordered else "data", WHOLE
 
     def _write(self, atom: Any, depth: int, pick: Pick | None = None) -> Written:
-        if hasattr(atom, "val"):
+        if is_literal(atom):
             return _constant(atom.val)
         if atom in self._constants:
             return _constant(self._constants[atom])
@@ -140,7 +141,7 @@ class Notation:
 
     def _gather(self, equation: Any, depth: int, pick: Pick | None) -> Written | None:
         """Write an index of sites with their plate: which member is data, or another site."""
-        starts = [v for v in equation.invars[1:] if not hasattr(v, "val")]
+        starts = variables(equation.invars[1:])
         index = frozenset[str]().union(*(self._sources.get(v, frozenset()) for v in starts))
         if len(index) > 1:
             return None
@@ -186,7 +187,7 @@ class Notation:
         """Map each variable to the sites that it is directly made of."""
         found: dict[Any, frozenset[str]] = {}
         for equation in self.program.jaxpr.eqns:
-            inputs = (v for v in equation.invars if not hasattr(v, "val"))
+            inputs = (v for v in equation.invars if not is_literal(v))
             site = read_tag(equation)
             reached = frozenset([site]) if site else frozenset[str]().union(
                 *(found.get(v, frozenset()) for v in inputs)

@@ -19,14 +19,17 @@ import numpy as np
 from jax.ad_checkpoint import checkpoint_name
 
 from finetti.distributions import biject_to, unchecked
+from finetti.errors import ModelError
 from finetti.language.chain import log_terms
 from finetti.language.effects import Site, alone, around
 from finetti.language.handlers import condition, trace
 from finetti.language.sites import check_shape, check_support
 from finetti.structure.commute import commute
 from finetti.structure.degrees import Degree, degrees
+from finetti.structure.equations import bind, heads, is_literal, opened, read, variables
 from finetti.structure.graph import Graph, read_parents
 from finetti.structure.hoist import hoist
+from finetti.structure.identity import Fingerprint, fingerprint
 from finetti.structure.variables import Variable, is_discrete, placeholder, read_arguments
 from finetti.types import Array, Constants, DType
 
@@ -68,16 +71,16 @@ Evaluate = Callable[[Any, list[Any]], list[Any]]
 class Program:
     """Hold a traced model; programs with the same fingerprint are equal and share compiled code.
 
-    `jaxpr` has a constant variable for each of `constants`, an input for each latent variable of
-    `latent` in order, and the outputs of an `Outcome` laid out by `tree`. The value of each site
-    is tagged by its name.
+    The fingerprint tells all of the program but the values of its constants. `jaxpr` has a constant
+    variable for each of `constants`, an input for each latent variable of `latent` in order, and
+    the outputs of an `Outcome` laid out by `tree`. The value of each site is tagged by its name.
     """
 
     jaxpr: Any
     constants: tuple[np.ndarray, ...]
     latent: tuple[str, ...]
     tree: Any
-    fingerprint: str
+    fingerprint: Fingerprint
 
     def __call__(
         self,
@@ -95,20 +98,12 @@ class Program:
     @property
     def data(self) -> list[Any]:
         """Return the variables that hold the constants."""
-        return self._variables()[: len(self.constants)]
+        return heads(self.jaxpr)[: len(self.constants)]
 
     @property
     def inputs(self) -> dict[str, Any]:
         """Return the variable that holds each latent variable's unconstrained value."""
-        return dict(zip(self.latent, self._variables()[len(self.constants) :], strict=True))
-
-    def _variables(self) -> list[Any]:
-        """Return the jaxpr's constant variables, then its inputs.
-
-        JAX keeps them in two lists up to 0.10 and in one from 0.11 on.
-        """
-        jaxpr = self.jaxpr
-        return list(getattr(jaxpr, "all_invars", [*jaxpr.constvars, *jaxpr.invars]))
+        return dict(zip(self.latent, heads(self.jaxpr)[len(self.constants) :], strict=True))
 
     @cached_property
     def outputs(self) -> Outcome:
@@ -138,7 +133,7 @@ class Program:
         return {}
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Program) and self.fingerprint == other.fingerprint
+        return isinstance(other, Program) and self.fingerprint is other.fingerprint
 
     def __hash__(self) -> int:
         return hash(self.fingerprint)
@@ -162,7 +157,7 @@ class Reader:
         evaluate: Evaluate | None = None,
     ) -> None:
         self.program, self.provide, self.supply = program, provide or {}, supply or {}
-        self.evaluate = evaluate or _bind
+        self.evaluate = evaluate or bind
         self.jacobians: dict[str, Array] = {}
         self.waiting = {program.inputs[name]: name for name in self.supply}
         self.known: dict[Any, Any] = dict(zip(program.data, constants, strict=True))
@@ -194,7 +189,7 @@ class Reader:
 
         Equations wait on a list, not on Python's stack, however long the chain of them is.
         """
-        if hasattr(atom, "val"):
+        if is_literal(atom):
             return atom.val
         waiting = [atom]
         while waiting:
@@ -211,7 +206,7 @@ class Reader:
                 value, jacobian = self.provide[site](self)
                 self.known[variable], self.jacobians[site] = value, jacobian
                 continue
-            missing = [v for v in equation.invars if not hasattr(v, "val") and v not in self.known]
+            missing = [v for v in variables(equation.invars) if v not in self.known]
             if missing:
                 waiting += missing
             else:
@@ -224,16 +219,10 @@ class Reader:
             self.known[inputs[name]], self.jacobians[name] = value, jacobian
 
     def _evaluate(self, equation: Any) -> None:
-        inputs = [v.val if hasattr(v, "val") else self.known[v] for v in equation.invars]
+        inputs = [read(v, self.known) for v in equation.invars]
         with equation.ctx.manager:
             outputs = self.evaluate(equation, inputs)
         self.known.update(zip(equation.outvars, outputs, strict=True))
-
-
-def _bind(equation: Any, inputs: list[Any]) -> list[Any]:
-    primitive = equation.primitive
-    found = primitive.bind(*inputs, **primitive.get_bind_params(equation.params))
-    return found if primitive.multiple_results else [found]
 
 
 def read_tag(equation: Any) -> str:
@@ -246,7 +235,7 @@ def read_tag(equation: Any) -> str:
 
 def write_program(
     run: Callable[[], Any],
-    variables: tuple[Variable, ...],
+    sites: tuple[Variable, ...],
     dtype: DType,
     observed: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[Program, Graph]:
@@ -256,7 +245,7 @@ def write_program(
     constants, by name in order, with nothing computed from them ahead: others of the same shapes
     and types may take their places.
     """
-    latent = [v for v in variables if v.kind == "latent" and not v.discrete]
+    latent = [v for v in sites if v.kind == "latent" and not v.discrete]
     free = {v.name: jax.ShapeDtypeStruct(v.free_shape, dtype) for v in latent}
     seen = {name: np.asarray(a) for name, a in sorted((observed or {}).items())}
 
@@ -268,17 +257,27 @@ def write_program(
         return _evaluate(conditioned if seen else run, free)
 
     closed, shapes = jax.make_jaxpr(evaluate, return_shape=True)(seen, free)
-    data = tuple(np.asarray(c) for c in closed.consts)
-    discrete = {v.name for v in variables if v.kind == "latent" and v.discrete}
-    jaxpr, constants = hoist(commute(closed.jaxpr), data, lambda e: read_tag(e) in discrete)
+    traced, held = opened(closed)
+    data = tuple(map(_as_constant, held))
+    discrete = {v.name for v in sites if v.kind == "latent" and v.discrete}
+    jaxpr, constants = hoist(commute(traced), data, lambda e: read_tag(e) in discrete)
     constants += tuple(seen.values())
     tree = jax.tree.structure(shapes)
     kinds = [(c.shape, c.dtype.name) for c in constants]
-    fingerprint = f"{jaxpr}\n{tree}\n{kinds}"
-    program = Program(jaxpr, constants, tuple(sorted(free)), tree, fingerprint)
+    latent_names = tuple(sorted(free))
+    identity = fingerprint(jaxpr, str(tree), kinds, latent_names)
+    program = Program(jaxpr, constants, latent_names, tree, identity)
     positions = jax.tree.unflatten(tree, range(tree.num_leaves)).arguments
     arguments = {name: list(found.values()) for name, found in positions.items()}
-    return program, Graph(variables, read_parents(closed.jaxpr, arguments, TAG))
+    return program, Graph(sites, read_parents(traced, arguments, TAG))
+
+
+def _as_constant(constant: Any) -> np.ndarray:
+    if jnp.issubdtype(constant.dtype, jax.dtypes.extended):
+        raise ModelError(
+            "the model uses a random key made outside it: pass the numbers drawn from it as data"
+        )
+    return np.asarray(constant)
 
 
 def _evaluate(run: Callable[[], Any], free: dict[str, Array]) -> Outcome:

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from finetti.errors import ModelError
-from finetti.structure.degrees import CALLS
+from finetti.structure.equations import bind, is_literal
 
 NOBODY = np.iinfo(np.int32).max  # fills the rows of elements that depend on fewer
 LARGEST = 10**7  # entries of one array of member numbers
@@ -38,25 +38,6 @@ ELEMENTWISE = {
     "select_n", "sign", "sin", "sinh", "sqrt", "square", "stop_gradient", "sub", "tan", "tanh",
     "xor",
 }  # fmt: skip
-
-
-def inline(jaxpr: Any, inputs: Sequence[Any], arguments: Sequence[Any]) -> list[Any]:
-    """Evaluate a jaxpr, opening the calls of inner ones."""
-    known = dict(zip(inputs, arguments, strict=True))
-    for equation in jaxpr.eqns:
-        values = [v.val if hasattr(v, "val") else known[v] for v in equation.invars]
-        primitive = equation.primitive
-        if primitive.name in CALLS:
-            inner = equation.params[CALLS[primitive.name]]
-            plain = getattr(inner, "jaxpr", inner)
-            held = list(getattr(inner, "consts", ()))
-            heads = list(getattr(plain, "all_invars", [*plain.constvars, *plain.invars]))
-            found = inline(plain, heads, [*held, *values])
-        else:
-            found = primitive.bind(*values, **primitive.get_bind_params(equation.params))
-            found = found if primitive.multiple_results else [found]
-        known.update(zip(equation.outvars, found, strict=True))
-    return [v.val if hasattr(v, "val") else known[v] for v in jaxpr.outvars]
 
 
 class Scopes:
@@ -85,7 +66,7 @@ class Scopes:
 
     def read(self, atom: Any) -> np.ndarray:
         """Return the members' numbers for each element, shape (*shape, width)."""
-        if not hasattr(atom, "val") and atom in self.found:
+        if not is_literal(atom) and atom in self.found:
             return self.found[atom]
         return np.empty((*atom.aval.shape, 0), np.int32)
 
@@ -133,7 +114,7 @@ class Scopes:
 
     def value(self, atom: Any) -> Any:
         """Return the value of a variable that the data alone determine, None for others."""
-        if hasattr(atom, "val"):
+        if is_literal(atom):
             return atom.val
         if atom not in self.known:
             equation = self.makers.get(atom)
@@ -142,10 +123,7 @@ class Scopes:
             inputs = [self.value(v) for v in equation.invars]
             if any(x is None for x in inputs):
                 return None
-            primitive = equation.primitive
-            found = primitive.bind(*inputs, **primitive.get_bind_params(equation.params))
-            found = found if primitive.multiple_results else [found]
-            self.known.update(zip(equation.outvars, found, strict=True))
+            self.known.update(zip(equation.outvars, bind(equation, inputs), strict=True))
         return self.known[atom]
 
 

@@ -22,6 +22,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.structure.equations import is_literal
 from finetti.structure.program import Reader
 from finetti.structure.rewrites.arrow import UNROLLED, cholesky, lower_solve
 from finetti.structure.rewrites.paths import Path
@@ -83,11 +84,11 @@ class Part:
         program = reader.program
         arguments, tag = program.outputs.arguments[self.site], program.tags[self.site]
         standard = Reader(program, [reader.known[v] for v in program.data], {})
-        known = {v: reader.read(v) for v in arguments.values() if not hasattr(v, "val")}
+        known = {v: reader.read(v) for v in arguments.values() if not is_literal(v)}
         loc: Any = arguments[self.loc]
         scale: Any = arguments[self.scale]
         value = e.reshape(self.shape)
-        if hasattr(loc, "val"):  # a number in the program stays as it is
+        if is_literal(loc):  # a number in the program stays as it is
             value = value + loc.val
         else:
             known[loc] = jnp.zeros(loc.aval.shape, loc.aval.dtype)

@@ -14,10 +14,11 @@ import numpy as np
 
 from finetti.errors import ModelError
 from finetti.factors.rounds import Pool, Scope, Shape, arrange, placed, schedule
+from finetti.structure.equations import heads, inlined, run
 from finetti.structure.program import Outcome, Program, read_tag
 from finetti.structure.rewrites.propagation import propagation
 from finetti.structure.rewrites.sum_out import Batch, Piece, SumOut
-from finetti.structure.scopes import NOBODY, Scopes, inline, tidy
+from finetti.structure.scopes import NOBODY, Scopes, tidy
 from finetti.structure.variables import Variable
 
 MOST = 10**7  # entries of the tables that one evaluation may fill
@@ -98,12 +99,10 @@ def find(
 
 def follow(program: Program, numbers: Mapping[str, np.ndarray]) -> tuple[Scopes, Outcome]:
     """Follow the members' numbers through the program; return its outputs' variables as well."""
-    heads = [*program.data, *program.inputs.values()]
-    inputs = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in heads]
-    closed = jax.make_jaxpr(lambda *values: inline(program.jaxpr, heads, values))(*inputs)
+    inputs = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in heads(program.jaxpr)]
+    closed = jax.make_jaxpr(lambda *values: run(program.jaxpr, values, inlined))(*inputs)
     flat = closed.jaxpr
-    given = list(getattr(flat, "all_invars", [*flat.constvars, *flat.invars]))
-    known = dict(zip(given, [*closed.consts, *program.constants], strict=False))
+    known = dict(zip(heads(flat), [*closed.consts, *program.constants], strict=False))
     scopes = Scopes(flat, known, lambda equation: numbers.get(read_tag(equation)))
     return scopes, jax.tree.unflatten(program.tree, flat.outvars)
 

@@ -8,6 +8,7 @@ from math import prod
 from typing import Any
 
 from finetti.structure.degrees import degrees
+from finetti.structure.equations import is_literal
 from finetti.structure.program import Program
 from finetti.structure.rewrites.centre import Centre, Part, members
 from finetti.structure.rewrites.paths import depends, follow
@@ -83,12 +84,12 @@ def _is_plain(program: Program, site: str, loc: str, scale: str) -> bool:
     """Tell whether a site's log density reads nothing but its value, its arguments and the data."""
     arguments: dict[str, Any] = program.outputs.arguments[site]
     tag = program.tags[site]
-    standing = [a for name, a in arguments.items() if name != loc and not hasattr(a, "val")]
-    if hasattr(arguments[scale], "val") or standing.count(arguments[scale]) != 1:
+    standing = [a for name, a in arguments.items() if name != loc and not is_literal(a)]
+    if is_literal(arguments[scale]) or standing.count(arguments[scale]) != 1:
         return False
-    if not hasattr(arguments[loc], "val") and arguments[loc] in standing:
+    if not is_literal(arguments[loc]) and arguments[loc] in standing:
         return False
-    given = {tag, *(a for a in arguments.values() if not hasattr(a, "val"))}
+    given = {tag, *(a for a in arguments.values() if not is_literal(a))}
     seeds = dict.fromkeys(program.inputs.values(), 1) | dict.fromkeys(given, 0)
     return not degrees(program.jaxpr, seeds)(program.outputs.log_terms[site])
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from finetti.structure.degrees import CALLS
+from finetti.structure.equations import bind, called, run
 from finetti.structure.scopes import ELEMENTWISE, REDUCTIONS
 
 STILL = {"squeeze", "transpose", "expand_dims"}  # moves of axes that keep every entry
@@ -25,21 +25,21 @@ class Unlike(Exception):
 
 def evaluate(equation: Any, inputs: Sequence[Any], members: int) -> list[Any]:
     """Return an equation's outputs given its inputs, some of which are narrow."""
-    primitive = equation.primitive
-    name = primitive.name
+    name, call = equation.primitive.name, called(equation)
     narrow = [_axis(v, x) for v, x in zip(equation.invars, inputs, strict=True)]
-    if name in CALLS:
-        return _called(equation.params[CALLS[name]], inputs, members)
+    if call is not None:
+        inner, constants = call
+        return run(inner, [*constants, *inputs], lambda e, given: evaluate(e, given, members))
     if name == "broadcast_in_dim":
         return [_broadcast(equation.params, equation.invars[0].aval.shape, inputs[0], members)]
     if all(axis is None for axis in narrow):
-        return _bound(equation, inputs)
+        return bind(equation, inputs)
     if name in ELEMENTWISE or name in PASSED:
-        return _bound(equation, _alike(equation, inputs, narrow))
+        return bind(equation, _alike(equation, inputs, narrow))
     if name == "reshape":
         return [_reshaped(equation, inputs[0], members)]
     _check_axes(equation, name, narrow)
-    return _bound(equation, inputs)
+    return bind(equation, inputs)
 
 
 def _axis(variable: Any, value: Any) -> int | None:
@@ -49,27 +49,6 @@ def _axis(variable: Any, value: Any) -> int | None:
     if len(found) > 1:
         raise Unlike("two axes have the members")
     return found[0] if found else None
-
-
-def _bound(equation: Any, inputs: Sequence[Any]) -> list[Any]:
-    primitive = equation.primitive
-    found = primitive.bind(*inputs, **primitive.get_bind_params(equation.params))
-    return list(found) if primitive.multiple_results else [found]
-
-
-def _called(inner: Any, inputs: Sequence[Any], members: int) -> list[Any]:
-    """Evaluate an inner program equation by equation."""
-    plain = getattr(inner, "jaxpr", inner)
-    heads = list(getattr(plain, "all_invars", [*plain.constvars, *plain.invars]))
-    known = dict(zip(heads, [*getattr(inner, "consts", ()), *inputs], strict=True))
-
-    def read(atom: Any) -> Any:
-        return atom.val if hasattr(atom, "val") else known[atom]
-
-    for equation in plain.eqns:
-        found = evaluate(equation, [read(v) for v in equation.invars], members)
-        known.update(zip(equation.outvars, found, strict=True))
-    return [read(v) for v in plain.outvars]
 
 
 def _broadcast(params: Any, before: tuple[int, ...], value: Any, members: int) -> Any:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
+from finetti.structure.equations import is_literal
 from finetti.structure.program import Program, Reader, read_tag
 from finetti.types import Array
 
@@ -113,14 +114,14 @@ def _users(program: Program, site: str) -> dict[Any, list[Step]]:
     """Return the steps out of each variable that lead to the density of other sites."""
     outputs: Any = program.outputs
     found = [*outputs.log_terms.items(), *outputs.log_jacobians.items()]
-    wanted = {v for name, v in found if name != site and not hasattr(v, "val")}
+    wanted = {v for name, v in found if name != site and not is_literal(v)}
     users: dict[Any, list[Step]] = {}
     for number in reversed(range(len(program.jaxpr.eqns))):
         equation = program.jaxpr.eqns[number]
         if not any(v in wanted for v in equation.outvars):
             continue
         for operand, v in enumerate(equation.invars):
-            if not hasattr(v, "val"):
+            if not is_literal(v):
                 wanted.add(v)
                 users.setdefault(v, []).append(Step(number, operand))
     return users
@@ -131,6 +132,6 @@ def depends(program: Program, sources: Collection[str]) -> Callable[[Any], bool]
     reached: set[Any] = {program.inputs[s] for s in sources if s in program.inputs}
     for equation in program.jaxpr.eqns:
         tagged = read_tag(equation) in sources
-        if tagged or any(v in reached for v in equation.invars if not hasattr(v, "val")):
+        if tagged or any(v in reached for v in equation.invars if not is_literal(v)):
             reached.update(equation.outvars)
-    return lambda atom: not hasattr(atom, "val") and atom in reached
+    return lambda atom: not is_literal(atom) and atom in reached

@@ -9,6 +9,7 @@ import numpy as np
 
 from finetti.compiling import ONCE, compiled
 from finetti.structure.degrees import degrees
+from finetti.structure.equations import is_literal
 from finetti.structure.program import Program, Reader
 from finetti.structure.rewrites.narrow import Unlike
 from finetti.structure.rewrites.pool import PARAMETERS, Pool
@@ -42,7 +43,7 @@ def _pooled(program: Program, v: Variable) -> tuple[Pool, dict[str, Any]] | None
     y = np.asarray(v.data)
     arguments = {k.rpartition(".")[2]: a for k, a in program.outputs.arguments[v.name].items()}
     parameter = arguments.get(PARAMETERS[v.family])
-    if parameter is None or hasattr(parameter, "val"):
+    if parameter is None or is_literal(parameter):
         return None
     makers = {w: i for i, e in enumerate(program.jaxpr.eqns) for w in e.outvars}
     read = degrees(program.jaxpr, dict.fromkeys(program.inputs.values(), 1))
@@ -51,7 +52,7 @@ def _pooled(program: Program, v: Variable) -> tuple[Pool, dict[str, Any]] | None
     members = None
     while waiting:
         w = waiting.pop()
-        if hasattr(w, "val") or w in seen or not read(w) or w.aval.shape != y.shape:
+        if is_literal(w) or w in seen or not read(w) or w.aval.shape != y.shape:
             continue
         seen.add(w)
         equation = program.jaxpr.eqns[makers[w]] if w in makers else None

@@ -10,6 +10,7 @@ import numpy as np
 
 from finetti.compiling import ONCE, compiled
 from finetti.structure.degrees import outputs
+from finetti.structure.equations import is_literal, variables
 from finetti.structure.program import Program, Reader
 from finetti.structure.rewrites.condense import Condense, Pair, Source
 from finetti.structure.rewrites.sums import Column, statistics
@@ -69,7 +70,7 @@ def _designed(program: Program, site: str, shape: tuple[int, ...]) -> _Design | 
     known, count = _known(program), int(np.prod(shape))
     arguments = {k.rpartition(".")[2]: v for k, v in program.outputs.arguments[site].items()}
     scale = arguments["scale"]
-    weighted = hasattr(scale, "val") or scale in known
+    weighted = is_literal(scale) or scale in known
     if not weighted and np.prod(scale.aval.shape) != 1:
         return None
     variables = _sources(program, arguments["loc"], known, count)
@@ -117,7 +118,7 @@ def _known(program: Program) -> set[Any]:
     """Return the variables that the data alone determine."""
     known = set(program.data)
     for equation in program.jaxpr.eqns:
-        inputs = [v for v in equation.invars if not hasattr(v, "val")]
+        inputs = variables(equation.invars)
         if all(v in known for v in inputs):
             known.update(equation.outvars)
     return known
@@ -130,12 +131,12 @@ def _sources(program: Program, variable: Any, known: set[Any], count: int) -> li
     waiting, seen = [variable], set()
     while waiting:
         v = waiting.pop()
-        if hasattr(v, "val") or v in known or v in seen:
+        if is_literal(v) or v in known or v in seen:
             continue
         seen.add(v)
         equation = makers.get(v)
         inputs = equation.invars if equation is not None else []
-        unknown = [int(not hasattr(w, "val") and w not in known) for w in inputs]
+        unknown = [int(not is_literal(w) and w not in known) for w in inputs]
         small = np.prod(v.aval.shape) < count
         if small or equation is None or max(outputs(equation, unknown)) > 1:
             found.append(v)

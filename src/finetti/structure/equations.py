@@ -1,0 +1,127 @@
+"""Read a jaxpr's equations: what is a literal, what an equation yields, what an inner call does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+from jax.core import ShapedArray
+
+# The equations that only call an inner jaxpr, and what they hold it as. Differentiation knows
+# another rule for some of these, or what to compute twice: the others may be opened.
+CALLS = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "core_call": "call_jaxpr",
+         "custom_jvp_call": "call_jaxpr", "remat": "jaxpr", "remat2": "jaxpr",
+         "checkpoint": "jaxpr"}  # fmt: skip
+PLAIN_CALLS = {"jit", "pjit", "closed_call", "core_call"}
+
+
+def is_literal(atom: Any) -> bool:
+    """Tell whether an operand is a number written in the jaxpr, no variable."""
+    return hasattr(atom, "val")
+
+
+def variables(atoms: Iterable[Any]) -> list[Any]:
+    """Return the operands that are variables."""
+    return [atom for atom in atoms if not is_literal(atom)]
+
+
+def read(atom: Any, known: Mapping[Any, Any]) -> Any:
+    """Return the value of an operand, given those of the variables."""
+    return atom.val if is_literal(atom) else known[atom]
+
+
+def bind(equation: Any, inputs: Sequence[Any]) -> list[Any]:
+    """Return what an equation yields for its inputs."""
+    primitive = equation.primitive
+    if primitive.name.startswith("custom_"):  # a user's rules index them as arrays of JAX
+        inputs = [jnp.asarray(x) for x in inputs]
+    found = primitive.bind(*inputs, **primitive.get_bind_params(equation.params))
+    return found if primitive.multiple_results else [found]
+
+
+def run(
+    jaxpr: Any, arguments: Sequence[Any], evaluate: Callable[[Any, list[Any]], list[Any]]
+) -> list[Any]:
+    """Evaluate a jaxpr an equation at a time; `arguments` are its constants, then its inputs."""
+    known = dict(zip(heads(jaxpr), arguments, strict=True))
+    for equation in jaxpr.eqns:
+        found = evaluate(equation, [read(v, known) for v in equation.invars])
+        known.update(zip(equation.outvars, found, strict=True))
+    return [read(v, known) for v in jaxpr.outvars]
+
+
+def inlined(equation: Any, inputs: Sequence[Any]) -> list[Any]:
+    """Return what an equation yields, calling nothing: inner jaxprs are evaluated in its place."""
+    call = called(equation)
+    if call is None:
+        return bind(equation, inputs)
+    inner, constants = call
+    return run(inner, [*constants, *inputs], inlined)
+
+
+def heads(jaxpr: Any) -> list[Any]:
+    """Return a jaxpr's constant variables, then its inputs.
+
+    JAX keeps them in two lists up to 0.10 and in one from 0.11 on.
+    """
+    return list(getattr(jaxpr, "all_invars", [*jaxpr.constvars, *jaxpr.invars]))
+
+
+def called(equation: Any) -> tuple[Any, list[Any]] | None:
+    """Return the jaxpr that an equation calls and its constants, if calling is all that it does."""
+    name = equation.primitive.name
+    if name not in CALLS:
+        return None
+    inner = equation.params[CALLS[name]]
+    return getattr(inner, "jaxpr", inner), list(getattr(inner, "consts", ()))
+
+
+def fresh(like: Any, shape: tuple[int, ...] | None = None) -> Any:
+    """Return a new variable of the type of another one, or of another shape."""
+    aval = like.aval if shape is None else ShapedArray(shape, like.aval.dtype)
+    return type(like)(aval)
+
+
+def opened(closed: Any) -> tuple[Any, list[Any]]:
+    """Return a closed jaxpr with its plain inner calls opened, and its constants.
+
+    The constants of the calls become constants of the jaxpr, each once.
+    """
+    jaxpr, constants = closed.jaxpr, list(closed.consts)
+    lifted = {id(c): v for c, v in zip(constants, jaxpr.constvars, strict=True)}
+    held: list[Any] = list(jaxpr.constvars)
+    equations: list[Any] = []
+
+    def lift(constant: Any, variable: Any) -> Any:
+        if id(constant) not in lifted:
+            lifted[id(constant)] = fresh(variable)
+            held.append(lifted[id(constant)])
+            constants.append(constant)
+        return lifted[id(constant)]
+
+    def follow(jaxpr: Any, now: dict[Any, Any], inside: bool) -> list[Any]:
+        """Write down the equations of a jaxpr, `now` saying what stands for its variables."""
+
+        def now_are(atoms: Sequence[Any]) -> list[Any]:
+            return [a if is_literal(a) else now.get(a, a) for a in atoms]
+
+        for equation in jaxpr.eqns:
+            call = called(equation) if equation.primitive.name in PLAIN_CALLS else None
+            if call is None:
+                outputs = equation.outvars
+                if inside:
+                    outputs = [fresh(v) for v in outputs]
+                    now.update(zip(equation.outvars, outputs, strict=True))
+                made = equation.replace(invars=now_are(equation.invars), outvars=outputs)
+                equations.append(made)
+                continue
+            inner, consts = call
+            tops = heads(inner)
+            given = [lift(c, v) for c, v in zip(consts, tops, strict=False)]
+            known = dict(zip(tops, [*given, *now_are(equation.invars)], strict=True))
+            now.update(zip(equation.outvars, follow(inner, known, True), strict=True))
+        return now_are(jaxpr.outvars)
+
+    outputs = follow(jaxpr, {}, False)
+    return jaxpr.replace(constvars=held, eqns=equations, outvars=outputs), constants
