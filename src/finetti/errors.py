@@ -5,6 +5,7 @@ FinettiError
 │   ├── DuplicateSite     two sites share a name
 │   ├── UnknownSite       a name that no site has
 │   ├── ShapeError        a site does not fit its plates
+│   ├── OutsidePlate      a code of a member that its plate does not have
 │   ├── SupportError      a value or an argument outside its support
 │   ├── MissingValue      NaN in observed data
 │   ├── Contradiction     a factor graph that rules out every joint state
@@ -50,6 +51,10 @@ class UnknownSite(ModelError, KeyError):
 
 class ShapeError(ModelError):
     """Say that a site does not fit the plates it stands in."""
+
+
+class OutsidePlate(ModelError, IndexError):
+    """Say that a code stands for a member that its plate does not have."""
 
 
 class SupportError(ModelError):

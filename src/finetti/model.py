@@ -109,7 +109,14 @@ class Model:
     def variables(self) -> tuple[Variable, ...]:
         """Return the description of every site, checked; nothing is compiled."""
         with jax.enable_x64(True):
-            return discover(self.run)
+            return discover(self.run, self._columns)
+
+    def _columns(self) -> dict[str, Any]:
+        """Return the data by name: the function's arguments, and what it takes from around it."""
+        args, kwargs = self.arguments or ((), {})
+        known = inspect.signature(self.function).bind_partial(*args, **kwargs).arguments
+        found = inspect.getclosurevars(inspect.unwrap(self.function))
+        return {**found.globals, **found.nonlocals, **known}
 
     @functools.cached_property
     def _plans(self) -> dict[tuple[str, frozenset[str], Wish | None], Plan]:

@@ -142,7 +142,7 @@ def test_rows_without_labels_are_new_and_numbered_groups_are_not():
     with pytest.raises(ft.DataError, match=r"every row, as plate `row` has no labels.*`extra`"):
         ft.predict(posterior, rows)
     for beyond in (3, -1):
-        with pytest.raises(ft.DataError, match=f"`school` is {beyond} in newdata.*has 3 members"):
+        with pytest.raises(ft.DataError, match=f"`school` is {beyond} in row 1.*has 3 members"):
             ft.predict(posterior, {**rows, "school": [0, beyond]}, new_groups="sample")
     found = ft.predict(posterior, rows, new_groups="sample")["predictions"]
     np.testing.assert_array_equal(found["theta"], draws["theta"])

@@ -75,34 +75,6 @@ def find_members(fitted: Model, model: Model) -> dict[str, Members]:
     return found
 
 
-def refuse_beyond(fitted: Model, model: Model, members: Mapping[str, Members]) -> None:
-    """Refuse a column of numbers of members that goes beyond the members there are.
-
-    JAX would take the last member instead, and say nothing. A column of whole numbers names members
-    of a plate if it has the plate's name, or if its largest number in the fit is the plate's last.
-    """
-    before, now = arguments(fitted), arguments(model)
-    plates = {p.name: p.size for v in fitted.variables if v.kind == "latent" for p in v.plates}
-    for name, column in now.items():
-        codes, old = np.asarray(column), np.asarray(before.get(name))
-        if column is before.get(name) or not (codes.size and old.size and old.ndim == 1):
-            continue
-        if codes.dtype.kind not in "iu" or old.dtype.kind not in "iu" or old.min() < 0:
-            continue
-        for plate, size in plates.items():
-            if old.max() >= size or (name != plate and old.max() != size - 1):
-                continue
-            there = members[plate].plate.size if plate in members else size
-            if codes.max() >= there or codes.min() < 0:
-                beyond = codes[(codes >= there) | (codes < 0)][0]
-                raise DataError(
-                    f"`{name}` is {beyond} in newdata, and plate `{plate}` has {there} members, 0 "
-                    f"to {there - 1}: make the plate of names, as ft.plate({plate!r}, "
-                    f"ft.groups(...)), to have new ones; if `{name}` is a quantity, give it as "
-                    f"float"
-                )
-
-
 def place(
     old: Variable, new: Variable, draws: np.ndarray, members: Mapping[str, Members]
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from finetti.criticism.intervene import below, interventions
-from finetti.criticism.members import Members, find_members, place, refuse_beyond
-from finetti.errors import DataError, ModelError
+from finetti.criticism.members import Members, find_members, place
+from finetti.errors import DataError, ModelError, OutsidePlate
 from finetti.model import Model
 from finetti.posterior.evaluate import latent_draws
 from finetti.posterior.mode import is_mode
@@ -105,7 +105,6 @@ def placed(fitted: Model, free: Model, at: States, kept: Collection[str]) -> Pla
     old = {v.name: v for v in fitted.variables}
     new = _variables(free, kept)
     members = find_members(fitted, free)
-    refuse_beyond(fitted, free, members)
     intervened = interventions(free)
     descendants = below(free, intervened)
     values, known, redrawn = {}, {}, []
@@ -135,6 +134,8 @@ def _variables(free: Model, kept: Collection[str]) -> tuple[Variable, ...]:
     """Return the variables on new rows, and blame the rows for what cannot be run."""
     try:
         return free.variables
+    except OutsidePlate as error:
+        raise DataError(f"newdata does not fit the members there are: {error}") from error
     except (TypeError, ValueError, IndexError) as error:
         if isinstance(error, ModelError) and not kept:
             raise

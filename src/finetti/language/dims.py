@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,13 @@ class Plate:
     """State that the members of a named dimension are exchangeable.
 
     `labels` are the coordinates of the dimension; without them the members are 0 .. size - 1.
+    `codes` are those of the column of groups that it was opened with, if it was.
     """
 
     name: str
     size: int
     labels: tuple[Any, ...] | None = None
+    codes: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     def coordinate(self) -> np.ndarray:
         """Return the labels as an array of shape (size,)."""
@@ -86,7 +88,7 @@ def groups(column: Any, labels: Sequence[Any] | None = None) -> Groups:
 def as_plate(name: str, members: Any) -> Plate:
     """Build a plate from a size, a sequence of labels or `Groups`."""
     if isinstance(members, Groups):
-        return Plate(name, len(members.labels), members.labels)
+        return Plate(name, len(members.labels), members.labels, np.asarray(members))
     if type(members) is int or isinstance(members, np.integer):
         if members < 1:
             raise ModelError(f"plate `{name}` needs at least one member, not {members}")

@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 from jax.core import ShapedArray
+
+TAG = "finetti:"
 
 # The equations that only call an inner jaxpr, and what they hold it as. Differentiation knows
 # another rule for some of these, or what to compute twice: the others may be opened.
@@ -24,6 +27,19 @@ def is_literal(atom: Any) -> bool:
 def variables(atoms: Iterable[Any]) -> list[Any]:
     """Return the operands that are variables."""
     return [atom for atom in atoms if not is_literal(atom)]
+
+
+def tagged(value: Any, site: str) -> Any:
+    """Return a site's value tagged by its name, which follows it through the jaxpr."""
+    return checkpoint_name(jnp.asarray(value), TAG + site)
+
+
+def read_tag(equation: Any) -> str:
+    """Return the name of the site whose value an equation tags, or nothing."""
+    if equation.primitive.name != "name":
+        return ""
+    label = equation.params["name"]
+    return label.removeprefix(TAG) if label.startswith(TAG) else ""
 
 
 def read(atom: Any, known: Mapping[Any, Any]) -> Any:
@@ -75,6 +91,17 @@ def called(equation: Any) -> tuple[Any, list[Any]] | None:
         return None
     inner = equation.params[CALLS[name]]
     return getattr(inner, "jaxpr", inner), list(getattr(inner, "consts", ()))
+
+
+def scanned(params: Mapping[str, Any]) -> tuple[int, int]:
+    """Return how many of a scan's operands stay as they are, and how many are carried along.
+
+    JAX names them by number up to 0.10 and lays them out in a tuple of three from 0.11 on.
+    """
+    if "num_consts" in params:
+        return params["num_consts"], params["num_carry"]
+    still, carried, _ = map(len, params["ft_in"].unpack())
+    return still, carried
 
 
 def fresh(like: Any, shape: tuple[int, ...] | None = None) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from finetti.structure.equations import is_literal, variables
+from finetti.structure.equations import is_literal, read_tag, variables
 
 if TYPE_CHECKING:
     from finetti.structure.variables import Variable
@@ -99,16 +99,14 @@ def _style(v: Variable) -> str:
     return ""
 
 
-def read_parents(
-    jaxpr: Any, outputs: Mapping[str, Sequence[int]], tag: str
-) -> dict[str, tuple[str, ...]]:
+def read_parents(jaxpr: Any, outputs: Mapping[str, Sequence[int]]) -> dict[str, tuple[str, ...]]:
     """Find each site's parents by following the tagged values through a jaxpr.
 
     `outputs` maps a site to the positions of the jaxpr's outputs that define it.
     """
     sources: dict[Any, frozenset[str]] = {}
     parents: dict[str, frozenset[str]] = {}
-    _follow(jaxpr, sources, parents, tag)
+    _follow(jaxpr, sources, parents)
     for name, positions in outputs.items():
         found = [sources.get(v, frozenset()) for v in _variables(jaxpr.outvars, positions)]
         parents[name] = frozenset().union(*found) - {name}
@@ -119,13 +117,12 @@ def _variables(outvars: Sequence[Any], positions: Sequence[int]) -> list[Any]:
     return [outvars[i] for i in positions if not is_literal(outvars[i])]
 
 
-def _follow(jaxpr: Any, sources: dict, parents: dict, tag: str) -> None:
+def _follow(jaxpr: Any, sources: dict, parents: dict) -> None:
     for equation in jaxpr.eqns:
         inputs = variables(equation.invars)
         reached = frozenset().union(*(sources.get(v, frozenset()) for v in inputs))
-        label = equation.params.get("name", "") if equation.primitive.name == "name" else ""
-        if label.startswith(tag):
-            name = label.removeprefix(tag)
+        name = read_tag(equation)
+        if name:
             parents[name] = reached
             reached = frozenset([name])
         for v in equation.outvars:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from finetti.structure.equations import is_literal, variables
-from finetti.structure.program import Program, read_tag
+from finetti.structure.equations import is_literal, read_tag, variables
+from finetti.structure.program import Program
 from finetti.structure.variables import Variable
 
 LONGEST = 64  # characters of one argument; what is longer is written f(its sites)

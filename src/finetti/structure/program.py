@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.ad_checkpoint import checkpoint_name
 
 from finetti.distributions import biject_to, unchecked
 from finetti.errors import ModelError
@@ -26,14 +25,21 @@ from finetti.language.handlers import condition, trace
 from finetti.language.sites import check_shape, check_support
 from finetti.structure.commute import commute
 from finetti.structure.degrees import Degree, degrees
-from finetti.structure.equations import bind, heads, is_literal, opened, read, variables
+from finetti.structure.equations import (
+    bind,
+    heads,
+    is_literal,
+    opened,
+    read,
+    read_tag,
+    tagged,
+    variables,
+)
 from finetti.structure.graph import Graph, read_parents
 from finetti.structure.hoist import hoist
 from finetti.structure.identity import Fingerprint, fingerprint
 from finetti.structure.variables import Variable, is_discrete, placeholder, read_arguments
 from finetti.types import Array, Constants, DType
-
-TAG = "finetti:"
 
 
 class Outcome(NamedTuple):
@@ -225,14 +231,6 @@ class Reader:
         self.known.update(zip(equation.outvars, outputs, strict=True))
 
 
-def read_tag(equation: Any) -> str:
-    """Return the name of the site whose value an equation tags, or nothing."""
-    if equation.primitive.name != "name":
-        return ""
-    label = equation.params["name"]
-    return label.removeprefix(TAG) if label.startswith(TAG) else ""
-
-
 def write_program(
     run: Callable[[], Any],
     sites: tuple[Variable, ...],
@@ -269,7 +267,7 @@ def write_program(
     program = Program(jaxpr, constants, latent_names, tree, identity)
     positions = jax.tree.unflatten(tree, range(tree.num_leaves)).arguments
     arguments = {name: list(found.values()) for name, found in positions.items()}
-    return program, Graph(sites, read_parents(traced, arguments, TAG))
+    return program, Graph(sites, read_parents(traced, arguments))
 
 
 def _as_constant(constant: Any) -> np.ndarray:
@@ -293,7 +291,7 @@ def _evaluate(run: Callable[[], Any], free: dict[str, Array]) -> Outcome:
                 arguments[site.name] = read_arguments(site.distribution)
                 if site.value is None:
                     site.value, jacobians[site.name] = _transform(site, free)
-        site.value = checkpoint_name(jnp.asarray(site.value), TAG + site.name)
+        site.value = tagged(site.value, site.name)
 
     with alone(), unchecked(), trace() as sites, around(before):
         run()

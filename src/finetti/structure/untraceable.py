@@ -14,6 +14,7 @@ import jax
 from finetti import errors
 
 UNKNOWN = "a value that is not known until the model is fitted"
+WRONG_INDEX = "must have integer or boolean type"  # JAX's words
 REMEDIES = {  # what fails: what the line does, and what to do instead
     jax.errors.TracerBoolConversionError: (
         f"asks Python whether {UNKNOWN} is true",
@@ -47,6 +48,13 @@ def explained() -> Iterator[None]:
     except tuple(REMEDIES) as error:
         what, remedy = next(said for kind, said in REMEDIES.items() if isinstance(error, kind))
         raise errors.ModelError(f"{_line(error.__traceback__)} {what}; {remedy}") from error
+    except TypeError as error:
+        if WRONG_INDEX not in str(error):
+            raise
+        raise errors.ModelError(
+            f"{_line(error.__traceback__)} indexes by numbers that are not whole; code the column "
+            f"by ft.groups(column), or make it whole, column.astype(int)"
+        ) from error
 
 
 def _line(raised: TracebackType | None) -> str:

@@ -27,6 +27,8 @@ from finetti.errors import ModelError
 from finetti.language.dims import Plate
 from finetti.language.effects import Site, alone, around
 from finetti.language.handlers import trace
+from finetti.structure.codes import check_codes
+from finetti.structure.equations import opened, tagged
 from finetti.structure.untraceable import explained
 from finetti.types import Array
 
@@ -59,10 +61,13 @@ class Variable:
     counting: np.ndarray | None = None
 
 
-def discover(run: Callable[[], Any]) -> tuple[Variable, ...]:
-    """Run a model abstractly and describe its sites in order.
+def discover(
+    run: Callable[[], Any], columns: Callable[[], Mapping[str, Any]] = dict
+) -> tuple[Variable, ...]:
+    """Run a model abstractly, describe its sites in order, and look at the codes it indexes by.
 
-    Raises the `ModelError`s of the language: nothing is compiled.
+    `columns` returns the model's data by name. Raises the `ModelError`s of the language: nothing is
+    compiled.
     """
     found: dict[str, Variable] = {}
 
@@ -75,13 +80,19 @@ def discover(run: Callable[[], Any]) -> tuple[Variable, ...]:
             elif site.latent:
                 given.add(site.name)
 
-        with explained(), alone(), unchecked(), trace() as sites, around(before):
+        def after(site: Site) -> None:
+            if site.kind != "factor" and isinstance(site.value, Tracer):
+                site.value = tagged(site.value, site.name)
+
+        with explained(), alone(), unchecked(), trace() as sites, around(before, after):
             run()
         found.update({name: _describe(site, name in given) for name, site in sites.items()})
         return 0
 
-    jax.eval_shape(inspect)
+    jaxpr, constants = opened(jax.make_jaxpr(inspect)())
     _agree_on_plates(found.values())
+    plates = {p.name: p for v in found.values() for p in v.plates}
+    check_codes(jaxpr, constants, {v.name: v.dims for v in found.values()}, plates, columns)
     return tuple(found.values())
 
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from finetti.errors import ModelError
 from finetti.factors.rounds import Pool, Scope, Shape, arrange, placed, schedule
-from finetti.structure.equations import heads, inlined, run
-from finetti.structure.program import Outcome, Program, read_tag
+from finetti.structure.equations import heads, inlined, read_tag, run
+from finetti.structure.program import Outcome, Program
 from finetti.structure.rewrites.propagation import propagation
 from finetti.structure.rewrites.sum_out import Batch, Piece, SumOut
 from finetti.structure.scopes import NOBODY, Scopes, tidy

@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from finetti.structure.equations import is_literal
-from finetti.structure.program import Program, Reader, read_tag
+from finetti.structure.equations import is_literal, read_tag
+from finetti.structure.program import Program, Reader
 from finetti.types import Array
 
 ALIKE = {"name", "copy", "copy_p", "reshape", "broadcast_in_dim", "convert_element_type", "squeeze"}
