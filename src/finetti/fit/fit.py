@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
@@ -10,7 +11,8 @@ from time import perf_counter
 import jax
 import numpy as np
 
-from finetti.density.density import density
+from finetti.density.density import Target, density
+from finetti.errors import ModelError
 from finetti.fit import learn
 from finetti.fit import warmup as warming
 from finetti.fit.assemble import assemble, constrain
@@ -23,6 +25,7 @@ from finetti.fit.run import SAMPLING, WARMUP, Runner, collect, thinned
 from finetti.fit.search import search
 from finetti.fit.start import chain_keys, given_points, random_points
 from finetti.fit.states import add_probabilities
+from finetti.fit.stopping import stoppable
 from finetti.fit.sweep import Course
 from finetti.fit.weigh import judged, log_ratios
 from finetti.kernels.kernel import Tuning
@@ -53,8 +56,9 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     every chain; without it the starts are random. `tuning` reuses a step size and metric instead
     of learning them. `keep` names the sites whose draws are kept, all without it; of the others
     means and standard deviations come back, as `posterior.moments`. `progress=False` keeps silent.
-    Draws depend on the model, its data, the method, `seed`, `init` and `tuning` alone. Ctrl-C stops
-    and returns the draws made so far.
+    Draws depend on the model, its data, the method, `seed`, `init` and `tuning` alone. Ctrl-C
+    and SIGTERM stop a run and return the draws made so far, marked `interrupted` in the posterior's
+    attributes; during warm-up they raise `KeyboardInterrupt`.
 
     Raises `ModelError` or `SamplingError` with the site at fault before sampling starts, also where
     the draws kept would take more than 4 GiB of memory.
@@ -75,13 +79,15 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     method = method.suited(understood.dim)
     thin = method.thin or 1
     names = kept_names(understood, keep, method)
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), stoppable() as stop:
+        target, given = understood.target(DTYPE)
+        if tuning is not None:
+            _check_tuning(tuning, target)
         keys = chain_keys(np.int64(seed), method.chains)
         if init is None:
             points = random_points(understood, DTYPE, keys)
         else:
             points = given_points(understood, DTYPE, init, method.chains)
-        target, given = understood.target(DTYPE)
         if target.form.centred and tuning is None:
             given, points = learn.begin(target, given, points, keys, settle=init is None)
         ends = warming.schedule(method.warmup, method.chains)
@@ -107,6 +113,9 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
             "seconds": perf_counter() - began,
             "created_by": "finetti",
         }
+        if made.positions.shape[1] < method.draws * thin:
+            by = signal.Signals(stop.signal or signal.SIGINT).name
+            attributes |= {"interrupted": by, "draws_wanted": method.draws}
         given, drawn = runner.constants, kept.positions
         values = constrain(target, given, names, keys, drawn)
         posterior = assemble(understood, method, values, kept.info, warm, attributes)
@@ -117,9 +126,31 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
 
 
 def _refit(method: Method, plan: Plan | None, model: Model, seed: int) -> Posterior:
-    """Fit another model in the same way."""
+    """Fit another model in the same way.
+
+    Raises `KeyboardInterrupt` where that is interrupted: whoever asked needs it whole.
+    """
     like = plan and model.plan(refused=plan.refused, wish=plan.wish)
-    return fit(model, method, seed=seed, plan=like, progress=False)
+    found = fit(model, method, seed=seed, plan=like, progress=False)
+    if "interrupted" in found.attributes:
+        raise KeyboardInterrupt
+    return found
+
+
+def _check_tuning(tuning: Tuning, target: Target) -> None:
+    """Refuse a tuning that lacks what a plan learns, or is of another number of dimensions."""
+    if target.form.moves:
+        raise ModelError(
+            f"tuning= holds a step size and a metric, and the plan would learn coordinates too "
+            f"({target.form.moves[0].name}): fit with plan=model.plan().without("
+            f"{', '.join(sorted({repr(m.verb) for m in target.form.moves}))})"
+        )
+    scale = np.shape(tuning.scale)
+    if set(scale) != {target.layout.dim}:
+        raise ModelError(
+            f"tuning= has a metric of shape {scale}, and the plan leaves {target.layout.dim} "
+            f"dimensions to sample"
+        )
 
 
 def _natural(model: Model, method: Chains) -> frozenset[str]:

@@ -1,6 +1,6 @@
 """Run any kernel through its phases, a chunk at a time, and gather the draws.
 
-Between chunks there is time for progress and for Ctrl-C, which keeps what was drawn.
+Between chunks there is time for progress and to stop when asked to, keeping what was drawn.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from finetti.fit.stopping import asked_to_stop
 from finetti.fit.sweep import Carry, Course, Orders, Record, launch, sweep, to_numpy
 from finetti.fit.warmup import finish
 from finetti.kernels.kernel import Info, Point, Tuning
@@ -108,15 +109,17 @@ class Runner:
 def collect(
     runner: Runner, phase: int, wanted: int, learning: bool, report: Callable[[Chunk], None]
 ) -> Draws:
-    """Run one phase to its end, or to an interrupt, and return the draws of every chain.
+    """Run one phase to its end, or until asked to stop, and return the draws of every chain.
 
-    Ctrl-C during warm-up, or before every chain has a draw, is passed on.
+    Raises `KeyboardInterrupt` where that is during warm-up, or before every chain has a draw.
     """
     shelf = Shelf(len(runner.keys), wanted)
     try:
         for chunk in runner.chunks(phase, wanted, learning):
             shelf.add(chunk)
             report(chunk)
+            if asked_to_stop() and (phase != SAMPLING or (shelf.counts < wanted).any()):
+                raise KeyboardInterrupt
     except KeyboardInterrupt:
         if phase != SAMPLING or not shelf.counts.all():
             raise
@@ -167,14 +170,16 @@ class Shelf:
         columns = {name: getattr(record.info, name) for name in Info._fields[1:]}
         columns |= {"log_density": record.log_density, "position": record.position}
         columns["step_size"] = np.repeat(record.step_size[..., None], chains, -1)
+        counts = self.counts.copy()
         for chain, done in enumerate(chunk.done.T):
-            start = self.counts[chain]
+            start = counts[chain]
             steps = np.flatnonzero(done)[: self.wanted - start]
-            end = self.counts[chain] = start + len(steps)
+            end = counts[chain] = start + len(steps)
             for name, values in columns.items():
                 shape = (chains, self.wanted, *values.shape[1:-1])
                 rows = self.rows.setdefault(name, np.empty(shape, values.dtype))
                 rows[chain, start:end] = values[steps, ..., chain]
+        self.counts = counts  # only now: an interrupt above leaves the draws before
 
     def draws(self) -> Draws:
         """Return the draws, the same number for every chain."""

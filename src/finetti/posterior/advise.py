@@ -27,7 +27,7 @@ Rule = Callable[[Evidence], Finding | None]
 
 FEWEST = 100  # draws, below which an illness shows no face
 
-FIRST: tuple[Rule, ...] = (sampler.approximation, convergence.stuck, undefined)
+FIRST: tuple[Rule, ...] = (sampler.interrupted, sampler.approximation, convergence.stuck, undefined)
 # The first of a row that is found explains what the others of it would say.
 UNHELD: tuple[Rule, ...] = (separation, improper)  # explains whatever the draws look like
 ILLNESSES: tuple[tuple[Rule, ...], ...] = (

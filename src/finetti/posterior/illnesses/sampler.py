@@ -11,6 +11,19 @@ ERRORS = 3.0  # standard errors by which divergent draws lie off the rest, to ha
 PARETO_LIMIT = 0.7  # Vehtari, Simpson, Gelman, Yao & Gabry 2024
 
 
+def interrupted(run: Evidence) -> Finding | None:
+    """Say that a run was stopped before it had all its draws."""
+    if "interrupted" not in run.tree.attrs:
+        return None
+    made, wanted = run.draws.sizes["draw"], int(run.tree.attrs["draws_wanted"])
+    return Finding(
+        "interrupted",
+        (),
+        f"The run was interrupted: it has {made:,} of the {wanted:,} draws a chain asked for. What "
+        f"it says is as good as so many draws are; fit again for all of them.",
+    )
+
+
 def approximation(run: Evidence) -> Finding | None:
     """Judge an approximation by the Pareto k-hat of its importance ratios."""
     if "log_ratio" not in run.stats:
