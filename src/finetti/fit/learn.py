@@ -89,9 +89,14 @@ def measure(runner: Runner, places: np.ndarray) -> None:
     place = jnp.asarray(np.moveaxis(np.asarray(points.position), -1, 0))
     bent = np.median(np.asarray(curvature(target, runner.constants, place)), 0)
     scale, rest = np.array(tuning.scale), ~target.layout.mask(target.layout.apart)
-    known = places[rest] & (bent > 0)
-    scale[rest] = np.where(known, 1 / np.sqrt(np.where(known, bent, 1.0)), scale[rest])
+    scale[rest] = measured(scale[rest], bent, places[rest])
     runner.carry = runner.carry._replace(tuning=tuning._replace(scale=scale))
+
+
+def measured(scale: np.ndarray, bent: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return a scale that some places, a mask, have by minus their second derivatives."""
+    known = places & (bent > 0)
+    return np.where(known, 1 / np.sqrt(np.where(known, bent, 1.0)), scale)
 
 
 @compiled(ONCE, "target")

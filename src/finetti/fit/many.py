@@ -20,14 +20,15 @@ from finetti.compiling import ONCE, compiled
 from finetti.density.density import Density, Target
 from finetti.density.layout import Layout
 from finetti.errors import SamplingError
-from finetti.fit import learn, warmup
+from finetti.fit import each, learn, warmup
 from finetti.fit.assemble import RECOVER, width
-from finetti.fit.guess import guess
+from finetti.fit.each import DTYPE
 from finetti.fit.methods import Chains
 from finetti.fit.run import SAMPLING, WARMUP
-from finetti.fit.start import RADIUS, ROUNDS, TRIES, chain_keys, points_at, random_positions
+from finetti.fit.start import chain_keys
 from finetti.fit.sweep import Carry, Course, Orders, to_numpy
 from finetti.fit.wide import Own, Wide, joined, launch_wide, sweep_wide
+from finetti.kernels.alternating import Alternating
 from finetti.kernels.kernel import Point
 from finetti.model import Model
 from finetti.posterior.batches import in_batches
@@ -40,7 +41,6 @@ from finetti.structure.rewrites.condense import Condense
 from finetti.structure.rewrites.pool import Pool
 from finetti.types import Array, Key
 
-DTYPE = "float64"
 AHEAD = frozenset({Pool.verb, Tally.verb})  # what is counted ahead in the data
 CHUNK_BYTES, CHUNK_STEPS = 32_000_000, 256
 
@@ -104,7 +104,7 @@ def fit_many(
     with jax.enable_x64(True):
         plan = replan(model, first, plan)
         kept = natural(model, method)
-        layout = Layout.of(plan.left, kept) if kept else Layout.of(plan.latent)
+        layout = Layout.of(plan.left, kept, plan.form.alternating)
         built = Density(model.condition(**first), plan.refused, plan.wish, kept)
         target, shared = Target(plan.form, layout), plan.given
         count, method = len(next(iter(data.values()))), method.suited(layout.dim)
@@ -117,7 +117,7 @@ def fit_many(
             if isinstance(r, Condense) and r.sites[0] in data
         }
         own = Own(tuple(data[name] for name in sorted(data)), {**condensed, **spread(moved)})
-        points, fine = _start(built, target, shared, own, keys)
+        points, fine = each.start(built, target, shared, own, keys)
         found = np.flatnonzero(fine)
         if not len(found):
             raise SamplingError(
@@ -126,8 +126,8 @@ def fit_many(
             )
         own, points, keys = jax.tree.map(lambda a: a[found], (own, points, keys))
         if target.form.centred:
-            plain = _settled(target, shared, own, points.position, keys)
-            own, points = _arrived(target, shared, own, (plain, plain), keys, points)
+            plain = each.settled(target, shared, own, points.position, keys)
+            own, points = each.arrived(target, shared, own, (plain, plain), keys, points)
         runner = Runner(target, shared, own, points, keys, method)
         runner.warm_up()
         thin = method.thin or 1
@@ -190,6 +190,7 @@ class Runner:
         ends, moved = self.wide.course.ends, self.target.layout.mask(sites)
         lengths = learn.stages(ends, method.warmup, self.chains) if sites else [method.warmup]
         draws = np.empty(0)
+        self._measure(np.ones_like(moved))
         for number, length in enumerate(lengths):
             if number:
                 self._relearn(draws, moved)
@@ -199,14 +200,25 @@ class Runner:
         states = restart(self.carry.states, np.bool_(True))
         self.carry = self.carry._replace(tuning=to_numpy(tuning), states=states)
 
+    def _measure(self, places: np.ndarray) -> None:
+        """Where members move by themselves, measure the rest's scale at some places, as `fit`."""
+        if not isinstance(self.wide.course.kernel, Alternating):
+            return
+        positions = jax.tree.map(self._apart, self.carry.states.draw).position
+        bent = each.curvature(self.target, self.shared, self.own, positions)
+        scale = np.array(self.carry.tuning.scale)
+        rest = np.flatnonzero(~self.target.layout.mask(self.target.layout.apart))
+        scale[rest] = learn.measured(scale[rest], np.median(bent, 1).T, places[rest, None])
+        self.carry = self.carry._replace(tuning=self.carry.tuning._replace(scale=scale))
+
     def _relearn(self, draws: np.ndarray, moved: np.ndarray) -> None:
         """Learn the moved sites' coordinates from a window's draws, and go on in them."""
         here = jax.tree.map(self._apart, self.carry.states.draw)
         later = draws[:, :, draws.shape[2] // 2 :].reshape(self.fits, -1, draws.shape[3])
         chosen = later[:, np.linspace(0, later.shape[1] - 1, learn.POINTS).astype(int)]
-        release = partial(_release, self.target, self.shared, self.own)
+        release = partial(each.release, self.target, self.shared, self.own)
         both = (release(here.position), release(chosen))
-        self.own, points = _arrived(self.target, self.shared, self.own, both, self.keys, here)
+        self.own, points = each.arrived(self.target, self.shared, self.own, both, self.keys, here)
         old, kernel = self.carry, self.wide.course.kernel
         fresh: Carry = launch_wide(
             kernel, self.fits, self._flat(points), np.asarray(old.tuning.step_size)
@@ -220,6 +232,7 @@ class Runner:
         self.carry = fresh._replace(
             tuning=fresh.tuning._replace(scale=scale), adaptation=adaptation
         )
+        self._measure(moved)
 
     def collect(self, phase: int, wanted: int, learning: bool) -> tuple[np.ndarray, np.ndarray]:
         """Run one phase; return positions (fit, chain, draw, dim) and divergences (..., draw)."""
@@ -242,89 +255,3 @@ class Runner:
             counts += done.sum(0)
         shape = (self.fits, self.chains, wanted)
         return positions.reshape(*shape, dim), diverging.reshape(shape)
-
-
-def _start(
-    built: Density, target: Target, shared: Given, own: Own, keys: Key
-) -> tuple[Point, np.ndarray]:
-    """Return a point for each chain, (fit, chain) leading, and which fits have one for all."""
-    found, missing = None, np.ones(keys.shape, bool)
-    for attempt in range(ROUNDS):
-        if target.layout.natural:
-            number = 1000 + attempt
-            each = [jax.random.split(jax.random.fold_in(k, number), TRIES) for k in keys.ravel()]
-            positions = guess(built, DTYPE, jnp.concatenate(each), RADIUS)
-            positions = positions.reshape(*keys.shape, TRIES, positions.shape[-1])
-        else:
-            positions = _random(target, target.layout.dim, shared, own, keys, np.int32(attempt))
-        points = to_numpy(_points(target, shared, own, positions))
-        fine = np.isfinite(points.log_density) & np.isfinite(points.gradient).all(-1)
-        first = fine.argmax(-1)[..., None]
-        best = jax.tree.map(lambda a, f=first: _take(a, f), points)
-        if found is None:
-            found = best
-        new = missing & fine.any(-1)
-        found = jax.tree.map(lambda old, b, n=new: np.where(_wide(n, b), b, old), found, best)
-        missing &= ~new
-        if not missing.any():
-            break
-    assert found is not None
-    return found, np.asarray(~missing.any(-1))
-
-
-def _take(a: np.ndarray, places: np.ndarray) -> np.ndarray:
-    return np.take_along_axis(a, places.reshape(*places.shape, *[1] * (a.ndim - 3)), 2)[:, :, 0]
-
-
-def _wide(mask: np.ndarray, like: np.ndarray) -> np.ndarray:
-    return mask.reshape(*mask.shape, *[1] * (like.ndim - 2))
-
-
-@compiled(ONCE, "target", "dim")
-def _random(target: Target, dim: int, shared: Given, own: Own, keys: Key, attempt: Any) -> Array:
-    def one(own: Own, keys: Key) -> Array:
-        return random_positions(target, (TRIES, dim), DTYPE, joined(shared, own), keys, attempt)
-
-    return jax.vmap(one)(own, keys)
-
-
-@compiled(ONCE, "target")
-def _points(target: Target, shared: Given, own: Own, positions: Array) -> Point:
-    def one(own: Own, positions: Array) -> Point:
-        return jax.vmap(lambda x: points_at(target, joined(shared, own), x))(positions)
-
-    return jax.vmap(one)(own, positions)
-
-
-@compiled(ONCE, "target")
-def _release(target: Target, shared: Given, own: Own, positions: Array) -> Array:
-    return jax.vmap(lambda o, x: learn.release(target, joined(shared, o), x))(own, positions)
-
-
-@compiled(ONCE, "target")
-def _settled(target: Target, shared: Given, own: Own, positions: Array, keys: Key) -> Array:
-    def one(own: Own, positions: Array, keys: Key) -> Array:
-        given = joined(shared, own)
-        return learn.settled(target, given, learn.release(target, given, positions), keys)
-
-    return jax.vmap(one)(own, positions, keys)
-
-
-@compiled(ONCE, "target")
-def _arrived(
-    target: Target, shared: Given, own: Own, both: tuple[Array, Array], keys: Key, points: Point
-) -> tuple[Own, Point]:
-    """Learn coordinates from the second of two arrays of unmoved points; arrive at the first.
-
-    A fit where that fails stays as it is, at its `points`.
-    """
-
-    def one(own: Own, both: tuple[Array, Array], keys: Key, points: Point) -> tuple[Own, Point]:
-        given, (plain, seen) = joined(shared, own), both
-        learned = learn.look_around(target, given, seen, keys[0])
-        moved = learn.arrive(target, given.learned(learned), plain)
-        fine = jnp.isfinite(moved.log_density) & jnp.isfinite(moved.gradient).all(-1)
-        new = (own._replace(rewrites={**own.rewrites, **learned}), moved)
-        return jax.tree.map(lambda a, b: jnp.where(fine.all(), a, b), new, (own, points))
-
-    return jax.vmap(one)(own, both, keys, points)

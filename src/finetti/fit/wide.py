@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from finetti.compiling import OFTEN, ONCE, compiled
 from finetti.fit import warmup
-from finetti.fit.sweep import Carry, Course, Orders, draw_noise
+from finetti.fit.sweep import Bound, Carry, Course, Orders, draw_noise
 from finetti.kernels.kernel import Info, Kernel, Point, Tuning, select
 from finetti.structure.form import Given
 from finetti.types import AnyArray, Array, Bool, Float, Int
@@ -67,11 +67,12 @@ class Loop(NamedTuple):
 def launch_wide(kernel: Kernel, fits: int, points: Point, step_size: Any) -> Carry:
     """Put chains at their starting points, chains last, with nothing learned by any fit.
 
-    `step_size` has one for each fit, last axis.
+    `step_size` has one for each fit, last axis, or is one for all.
     """
     dim, chains = points.position.shape
     states = jax.vmap(kernel.init, -1, -1)(points)
-    sizes = jnp.broadcast_to(jnp.asarray(step_size, points.position.dtype), (fits,))
+    sizes = jnp.asarray(step_size, points.position.dtype)
+    sizes = jnp.broadcast_to(sizes, (*sizes.shape[:-1], fits))
 
     def begin(size: Array) -> tuple[Tuning, warmup.Adaptation]:
         return warmup.begin(kernel, dim, size, points.position.dtype)
@@ -90,12 +91,11 @@ def sweep_wide(wide: Wide, orders: Orders, carry: Carry) -> tuple[Carry, Emitted
     """
     course, (shared, own) = wide.course, orders.constants
     noise = draw_noise(course, orders, carry)
-    log_density = jax.jit(course.target.log_density, inline=True)  # traced once, used twice
     each = jax.tree.map(lambda a: jnp.moveaxis(jnp.repeat(a, wide.chains, 0), 0, -1), own)
 
     def advance(noise: Any, state: Any, tuning: Tuning, own: Own) -> tuple[Any, Info]:
-        given = joined(shared, own)
-        return course.kernel.advance(noise, state, lambda x: log_density(given, x), tuning)
+        target = Bound(course.target, joined(shared, own))
+        return course.kernel.advance(noise, state, target, tuning)
 
     def move(loop: Loop) -> Loop:
         i, carry = loop.made, loop.carry

@@ -55,7 +55,9 @@ class Notation:
     def _computed(self, v: Variable) -> Any:
         if v.kind == "factor":
             return self.program.outputs.arguments[v.name]["log_weight"]
-        return self._makers[self.program.tags[v.name]].invars[0]
+        value = self.program.tags[v.name]
+        made = self._makers.get(value)
+        return value if made is None else made.invars[0]
 
     def _arguments(self, v: Variable) -> dict[str, Any]:
         """Return the arguments of a site's own family, without those numpyro derives of them."""

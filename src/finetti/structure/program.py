@@ -123,8 +123,12 @@ class Program:
 
     @cached_property
     def tags(self) -> dict[str, Any]:
-        """Return the variable that holds each site's value."""
-        found = {read_tag(e): e.outvars[0] for e in self.jaxpr.eqns}
+        """Return the variable that holds each site's value.
+
+        What the data alone determine may have been computed ahead: it has no equation.
+        """
+        found = {n: v for n, v in self.outputs.values.items() if not is_literal(v)}
+        found |= {read_tag(e): e.outvars[0] for e in self.jaxpr.eqns}
         return {name: variable for name, variable in found.items() if name}
 
     def degrees(self, sites: Iterable[str]) -> Callable[[Any], Degree]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,6 +91,7 @@ def discover(
 
     jaxpr, constants = opened(jax.make_jaxpr(inspect)())
     _agree_on_plates(found.values())
+    _agree_on_names(found.values())
     plates = {p.name: p for v in found.values() for p in v.plates}
     check_codes(jaxpr, constants, {v.name: v.dims for v in found.values()}, plates, columns)
     return tuple(found.values())
@@ -186,3 +187,18 @@ def _agree_on_plates(variables: Iterable[Variable]) -> None:
                 f"plate `{plate.name}` is opened twice with different members "
                 f"({known[plate.name].size} and {plate.size}): give one of them another name"
             )
+
+
+def _agree_on_names(variables: Collection[Variable]) -> None:
+    """Refuse two things of one name: a posterior holds draws and dimensions by their names."""
+    taken: dict[str, str] = dict.fromkeys(("chain", "draw"), "a posterior's own dimension")
+    plates = dict.fromkeys(p.name for v in variables for p in v.plates)
+    named = [(p, f"plate `{p}`") for p in plates] + [
+        (v.name, f"site `{v.name}`") for v in variables
+    ]
+    own = dict.fromkeys((d, v.name) for v in variables for d in v.dims[len(v.plates) :])
+    named += [(d, f"dimension `{d}` of site `{site}`") for d, site in own]
+    for name, what in named:
+        other = taken.setdefault(name.replace("/", "."), what)
+        if other is not what:
+            raise ModelError(f"{what} has the name of {other}: rename one of them")
