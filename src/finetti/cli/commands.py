@@ -16,7 +16,8 @@ from finetti.cli.vision import vision
 from finetti.fit.fit import fit
 from finetti.fit.methods import NUTS, Chains, Metropolis
 from finetti.model import Model
-from finetti.posterior.posterior import NETCDF, Posterior, open_run
+from finetti.posterior.posterior import Posterior, open_run
+from finetti.posterior.saved import NETCDF
 from finetti.report.tables import SHOWN, plan_table, sites, summary_table
 
 MANY = 100  # dimensions: for fewer than a handful the methods choose otherwise

@@ -18,7 +18,8 @@ from finetti.cli.saved import Draws, Json, RunData, RunModel, SavedRun
 from finetti.criticism.predict import At, NewGroups
 from finetti.criticism.predict import predict as draw
 from finetti.language.dims import Groups
-from finetti.posterior.posterior import NETCDF, Posterior
+from finetti.posterior.posterior import Posterior
+from finetti.posterior.saved import NETCDF
 from finetti.report.predictions import prediction_frame, prediction_table
 
 if TYPE_CHECKING:

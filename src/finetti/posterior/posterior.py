@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from finetti.errors import DataError, MissingExtra, ModelError, UnknownSite
+from finetti.errors import DataError, ModelError, UnknownSite
 from finetti.model import Model
-from finetti.posterior import advise, diagnose, evaluate, mode
+from finetti.posterior import advise, diagnose, evaluate, mode, saved
 from finetti.posterior.labels import constants, dotted
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 MOMENTS = "moments"  # the group of means and standard deviations
-NETCDF = (".nc", ".netcdf", ".h5")
 PROBABILITIES = "state_probabilities"  # the group of the sites that were summed out
 
 
@@ -166,18 +166,18 @@ class Posterior:
     def save(self, path: str | Path) -> Path:
         """Save the run: NetCDF if the name ends in .nc, else a Zarr folder; return the path.
 
-        `ft.open` and `xarray.open_datatree` (ArviZ's `from_netcdf` and `from_zarr`) read it.
-        Raises `MissingExtra` without the `io` extra.
+        A run that is there is replaced, but only when the new one is whole: whatever happens in
+        between, one of the two stands. `ft.open` and `xarray.open_datatree` (ArviZ's `from_netcdf`
+        and `from_zarr`) read it. Raises `DataError` where something else than a run is there, or
+        it cannot be written, `MissingExtra` without the `io` extra.
         """
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix in NETCDF:
-            _require_netcdf("saving NetCDF")
-            self.tree.to_netcdf(path, engine="h5netcdf")
+        place = as_path(path, "saving a run")
+        if saved.is_netcdf(place):
+            saved.require_netcdf("saving NetCDF")
         else:
-            _require("zarr", "saving Zarr")
-            self.tree.to_zarr(path, mode="w", zarr_format=2)
-        return path
+            saved.require("zarr", "saving Zarr")
+        saved.save(self.tree, place)
+        return place
 
     def report(self, path: str | Path, title: str | None = None) -> Path:
         """Write the whole run as one HTML page that needs no network; return its path.
@@ -201,25 +201,19 @@ def open_run(path: str | Path, model: Model | None = None) -> Posterior:
     """Open a run that `Posterior.save` or ArviZ wrote, NetCDF or Zarr.
 
     `model`, with its data, is needed for what runs it again, such as predictions. Raises
-    `DataError` when there is no such run, or it is none, `ModelError` where the model is not that
-    of the run.
+    `DataError` when there is no such run, it is none, or is not as it was saved, `ModelError`
+    where the model is not that of the run. A run of another program, or of finetti before it saved
+    digests, opens with a warning that damage to it cannot be seen.
     """
-    import xarray as xr
-
-    path = Path(path)
-    if not path.exists():
-        raise DataError(f"there is no run at {path}")
-    engine = "h5netcdf" if path.suffix in NETCDF else "zarr"
-    if engine == "h5netcdf":
-        _require_netcdf("opening a run")
-    else:
-        _require("zarr", "opening a run")
-    try:
-        with xr.open_datatree(path, engine=engine) as tree:
-            found = Posterior(tree.load())
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} is no run that can be opened: {error}") from error
+    found = Posterior(saved.load(as_path(path, "opening a run")))
     return found if model is None else found.of(model)
+
+
+def as_path(path: object, purpose: str) -> Path:
+    """Return a path that a user gave, or refuse what is none."""
+    if isinstance(path, str | PathLike) and str(path) and "\0" not in str(path):
+        return Path(path)
+    raise DataError(f"{purpose} takes a path, such as 'runs/radon.zarr', not {path!r:.80}")
 
 
 def _agree(
@@ -232,15 +226,3 @@ def _agree(
                 f"{kind} `{name}` is {verb} otherwise in model `{model.name}` than in the run: "
                 f"give the data of the fit"
             )
-
-
-def _require_netcdf(purpose: str) -> None:
-    for package in ("h5netcdf", "h5py"):
-        _require(package, purpose)
-
-
-def _require(package: str, purpose: str) -> None:
-    try:
-        __import__(package)
-    except ImportError as error:
-        raise MissingExtra.needed(package, "io", purpose) from error
