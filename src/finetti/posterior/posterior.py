@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finetti.errors import DataError, ModelError, UnknownSite
-from finetti.model import Model
+from finetti.model import Model, require_model
 from finetti.posterior import advise, diagnose, evaluate, mode, saved
 from finetti.posterior.labels import constants, dotted
 
@@ -49,12 +49,20 @@ class Posterior:
         `model` has its data. Raises `ModelError` where its sites, its data or the arguments it was
         called with are not those of the run.
         """
+        require_model(model, "posterior.of")
+        self.draws  # noqa: B018 - refuses predictions
         evaluate.latent_draws(model, self.tree)
         observed = {dotted(v.name): v.data for v in model.variables if v.data is not None}
-        _agree(observed, self.tree["observed_data"].dataset, "site", "observed", model)
+        _agree(observed, self._held("observed_data"), "site", "observed", model)
         given = {str(name): array.to_numpy() for name, array in constants(model).items()}
-        _agree(given, self.tree["constant_data"].dataset, "argument", "given", model)
+        _agree(given, self._held("constant_data"), "argument", "given", model)
         return replace(self, model=model)
+
+    def _held(self, group: str) -> xr.Dataset:
+        """Return a group; of a run that another program wrote it may be absent, and is empty."""
+        import xarray as xr
+
+        return self.tree[group].dataset if group in self.tree.children else xr.Dataset()
 
     def known_model(self, purpose: str) -> Model:
         """Return the model, or refuse with what it is needed for, such as "predicting"."""
@@ -83,7 +91,7 @@ class Posterior:
 
     def __getitem__(self, name: str) -> xr.DataArray:
         """Return the draws of one site."""
-        draws = self.tree["posterior"].dataset
+        draws = self.draws
         if dotted(name) not in draws:
             if MOMENTS in self.tree and dotted(name) in self.tree[MOMENTS].dataset:
                 raise UnknownSite(
@@ -117,9 +125,19 @@ class Posterior:
         return self.tree[MOMENTS].dataset if MOMENTS in self.tree else xr.Dataset()
 
     @property
+    def draws(self) -> xr.Dataset:
+        """Return the draws of all sites; raises `DataError` for predictions, which have none."""
+        if "posterior" not in self.tree.children:
+            held = ", ".join(sorted(self.tree.children)) or "nothing"
+            raise DataError(
+                f"there are no draws of a posterior here, only {held}: give a fit's run"
+            )
+        return self.tree["posterior"].dataset
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Return the names of the sites drawn."""
-        return tuple(map(str, self.tree["posterior"].dataset.data_vars))
+        return tuple(map(str, self.draws.data_vars))
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -145,6 +163,7 @@ class Posterior:
     @cached_property
     def _table(self) -> pd.DataFrame:
         """Return the whole summary; of many thousand rows it takes a while, and many ask for it."""
+        self.draws  # noqa: B018 - refuses predictions
         if mode.is_mode(self.tree):
             return mode.table(self.tree, None)
         return diagnose.summary(self.tree)
@@ -192,8 +211,10 @@ class Posterior:
         return write(self, path, title)
 
     def __repr__(self) -> str:
-        sizes = self.tree["posterior"].sizes
         name = self.tree.attrs.get("model", "model")
+        if "posterior" not in self.tree.children:
+            return f"<{', '.join(sorted(self.tree.children))} of {name}>"
+        sizes = self.tree["posterior"].sizes
         return f"<posterior of {name}: {sizes['chain']} chains x {sizes['draw']} draws>"
 
 
@@ -214,6 +235,21 @@ def as_path(path: object, purpose: str) -> Path:
     if isinstance(path, str | PathLike) and str(path) and "\0" not in str(path):
         return Path(path)
     raise DataError(f"{purpose} takes a path, such as 'runs/radon.zarr', not {path!r:.80}")
+
+
+def require_posterior(value: object, verb: str) -> Posterior:
+    """Return a posterior, or refuse what is none in a sentence that says how to come by one."""
+    if isinstance(value, Posterior):
+        return value
+    if isinstance(value, str | PathLike):
+        given, remedy = f"the path {str(value)!r:.80}", "open the run first, by ft.open"
+    elif isinstance(value, Model):
+        given, remedy = f"the model `{value.name}`", "fit it first, by ft.fit"
+    elif type(value).__name__ in ("DataTree", "InferenceData"):
+        given, remedy = f"a {type(value).__name__}", "make it one by ft.Posterior(tree)"
+    else:
+        given, remedy = f"{value!r:.80}", "give what ft.fit or ft.open returned"
+    raise ModelError(f"{verb} takes a posterior, not {given}: {remedy}")
 
 
 def _agree(

@@ -89,7 +89,7 @@ def refuse_destination(path: Path) -> None:
     else:
         require("zarr", "saving Zarr")
     refuse_strangers(path)
-    refuse_unwritable(path, "a run")
+    refuse_unwritable(path)
 
 
 def refuse_strangers(path: Path) -> None:
@@ -100,7 +100,7 @@ def refuse_strangers(path: Path) -> None:
             return
         found = _stranger_file(place) if is_netcdf(path) else _stranger_folder(place)
     except (OSError, ValueError, RuntimeError) as error:
-        raise DataError(f"no run can be saved at {path}: {reason(error)}") from error
+        raise DataError(f"{path} cannot be written: {reason(error)}") from error
     if found:
         raise DataError(
             f"{path} {found}, and saving a run there would replace it: give another name, or move "

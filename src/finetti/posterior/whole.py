@@ -44,7 +44,7 @@ def whole(path: Path, what: str) -> Iterator[Path]:
         ) from error
 
 
-def refuse_unwritable(path: Path, what: str) -> None:
+def refuse_unwritable(path: Path) -> None:
     """Refuse a path that cannot be written, before any work is done for it; create nothing."""
     try:
         folder = path.resolve().parent
@@ -55,7 +55,7 @@ def refuse_unwritable(path: Path, what: str) -> None:
         with tempfile.TemporaryDirectory(prefix=".", dir=folder):
             pass
     except (OSError, RuntimeError, ValueError) as error:
-        raise DataError(f"{what} cannot be written to {path}: {reason(error)}") from error
+        raise DataError(f"{path} cannot be written: {reason(error)}") from error
 
 
 def standing(path: Path) -> Path:
