@@ -26,7 +26,13 @@ def reopen(run: Path, model: str | None = None, data: Path | None = None) -> Pos
     Raises `ModelError` where there is no such model, or it is not that of the run, `DataError`
     where a file is gone.
     """
-    posterior = open_run(run)
+    return bring(open_run(run), run, model, data)
+
+
+def bring(
+    posterior: Posterior, run: Path, model: str | None = None, data: Path | None = None
+) -> Posterior:
+    """Return a run that was opened with its model and data; see `reopen`."""
     posterior.draws  # noqa: B018 - refuses predictions
     if model is None:
         source, content = noted(run, posterior)

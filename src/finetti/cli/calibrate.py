@@ -14,7 +14,7 @@ from finetti.cli import outputs
 from finetti.cli.binding import bind, reopen
 from finetti.cli.commands import DataFile, ModelFile, Seed, app
 from finetti.cli.source import Source
-from finetti.criticism.calibrate import USUAL, calibrate
+from finetti.criticism.calibrate import FEWEST, USUAL, calibrate
 from finetti.criticism.calibration import Calibration
 from finetti.report.calibrated import calibration, calibration_table
 
@@ -23,8 +23,10 @@ from finetti.report.calibrated import calibration, calibration_table
 def calibrate_model(  # noqa: PLR0913 - the options of a command are its parameters
     model: ModelFile,
     data: DataFile = None,
-    simulations: Annotated[int, typer.Option(min=1, help="Data sets to simulate and fit.")] = 200,
-    draws: Annotated[int, typer.Option(min=1, help="Draws of each fit to rank among.")] = 100,
+    simulations: Annotated[
+        int, typer.Option(min=FEWEST, help="Data sets to simulate and fit.")
+    ] = 200,
+    draws: Annotated[int, typer.Option(min=10, help="Draws of each fit to rank among.")] = 100,
     run: Annotated[
         Path | None,
         typer.Option(

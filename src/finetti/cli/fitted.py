@@ -39,9 +39,8 @@ def noted(run: Path, posterior: Posterior) -> tuple[Source, bytes]:
     why = _doubt(source, posterior.attributes.get(TEXT))
     if why:
         raise ModelError(
-            f"{run} says that its model is {reference}, and {why}. finetti runs only what you "
-            f"fitted here yourself: look at the file, and if you trust it give it as "
-            f"--model {reference}"
+            f"{run} says that its model is {reference:.200}, and {why}. finetti runs only what you "
+            f"fitted here yourself: look at the file, and if you trust it give it as --model"
         )
     return source, source.content()
 
@@ -57,7 +56,7 @@ def _doubt(source: Source, digest: object) -> str:
         known = _remembered(source, content).exists()
     except (OSError, RuntimeError):
         known = False
-    return "" if known else "nobody has fitted that file on this machine, as you"
+    return "" if known else "it has not been fitted here"
 
 
 def _remembered(source: Source, content: bytes) -> Path:

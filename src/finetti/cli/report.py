@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from finetti.cli import outputs
-from finetti.cli.binding import reopen
+from finetti.cli.binding import bring
 from finetti.cli.commands import app
 from finetti.cli.saved import RunData, RunModel, SavedRun
 from finetti.cli.words import spoken
@@ -41,7 +41,7 @@ def report(
     posterior = open_run(run)
     posterior.draws  # noqa: B018 - refuses predictions
     try:
-        posterior = reopen(run, model, data)
+        posterior = bring(posterior, run, model, data)
     except (DataError, ModelError) as error:
         if model is not None or data is not None:
             raise

@@ -116,6 +116,7 @@ class Source:
                 said = [f"{type(error).__name__}: {error}"]
             else:
                 raise
+            said = [f"{line.rstrip()[:200]}\n" for line in "".join(said).splitlines()]
             trimmed = "".join([*traceback.format_list(frames), *said]).rstrip()
             raise ModelError(f"{self.file.name} raised\n{trimmed}") from error
 

@@ -19,6 +19,7 @@ def spoken(said: str) -> str:
     stays as it is in Python.
     """
     said = MODEL.sub(", by --model and --data", said)
+    said = said.replace(" in keep=", " in keep= of ft.fit, in Python")
     said = CALL.sub(_called, said)
     return GIVEN.sub(_given, said)
 

@@ -53,13 +53,13 @@ class Posterior:
         self.draws  # noqa: B018 - refuses predictions
         evaluate.latent_draws(model, self.tree)
         observed = {dotted(v.name): v.data for v in model.variables if v.data is not None}
-        _agree(observed, self._held("observed_data"), "site", "observed", model)
+        _agree(observed, self.held("observed_data"), "site", "observed", model)
         given = {str(name): array.to_numpy() for name, array in constants(model).items()}
-        _agree(given, self._held("constant_data"), "argument", "given", model)
+        _agree(given, self.held("constant_data"), "argument", "given", model)
         return replace(self, model=model)
 
-    def _held(self, group: str) -> xr.Dataset:
-        """Return a group; of a run that another program wrote it may be absent, and is empty."""
+    def held(self, group: str) -> xr.Dataset:
+        """Return a group of the tree, empty where the run has none."""
         import xarray as xr
 
         return self.tree[group].dataset if group in self.tree.children else xr.Dataset()

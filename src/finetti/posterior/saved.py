@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 GROUPS = ("posterior", "posterior_predictive", "predictions", "prior", "prior_predictive")
 HDF5 = b"\x89HDF\r\n\x1a\n"
+NUMBERS = ("seconds", "starts", "starts_that_agree", "starts_that_ran_away")  # noted of a fit
 NETCDF = (".nc", ".netcdf", ".h5")
 
 
@@ -188,6 +190,14 @@ def _refuse_other(tree: xr.DataTree, path: Path) -> None:
         raise DataError(
             f"{path} holds no run: it has none of the groups {', '.join(GROUPS)} of ArviZ's schema"
         )
+    try:
+        plan = json.loads(tree.attrs.get("plan", "{}"))
+        right = isinstance(plan, dict) and all(isinstance(row, list) for row in _rows(plan))
+        _ = [float(tree.attrs[name]) for name in NUMBERS if name in tree.attrs]
+    except (ValueError, TypeError):
+        right = False
+    if not right:
+        raise DataError(f"{path} is damaged: what it notes of its fit cannot be read")
     for name in GROUPS:
         if name not in tree.children:
             continue
@@ -197,6 +207,10 @@ def _refuse_other(tree: xr.DataTree, path: Path) -> None:
                     f"{path} holds no run: `{site}` of its group {name} has dims {draws.dims} and "
                     f"shape {draws.shape}, where draws have dims (chain, draw, ...) and are some"
                 )
+
+
+def _rows(plan: dict[str, Any]) -> list[Any]:
+    return [*plan.get("sites", []), *plan.get("rewrites", [])]
 
 
 @contextmanager

@@ -25,6 +25,7 @@ def whole(path: Path, what: str) -> Iterator[Path]:
     place by two renames: killed between them, what was there stands beside, where `standing` finds
     it. Raises `DataError` that `what` cannot be saved where the system refuses.
     """
+    refuse_unwritable(path)
     try:
         path = path.resolve()  # a link stays, and what it points to is replaced
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +46,7 @@ def whole(path: Path, what: str) -> Iterator[Path]:
 
 
 def refuse_unwritable(path: Path) -> None:
-    """Refuse a path that cannot be written, before any work is done for it; create nothing."""
+    """Refuse a path that cannot be written, before any work is done for it; leave nothing there."""
     try:
         folder = path.resolve().parent
         while not folder.exists():
