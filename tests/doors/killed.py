@@ -1,7 +1,8 @@
 """Kill saves at one moment after another, and say what each left: `killed.py PATH FIRST STEP`.
 
-A moment is an event that Python audits: a file opened, a folder made, a rename, a removal. A child
-kills itself at the n-th event of its save, n = FIRST, FIRST + STEP, ..., until a save ends alive.
+A moment is an event that Python audits there: a file opened, a folder made, a rename, a removal. A
+child kills itself at the n-th event of its save, n = FIRST, FIRST + STEP, ..., until one ends
+alive.
 """
 
 import json
@@ -24,9 +25,9 @@ def save(run, path, moment):
     if child == 0:
         met = 0
 
-        def hook(event, _):
+        def hook(event, about):
             nonlocal met
-            if event in EVENTS:
+            if event in EVENTS and str(about[0]).startswith(str(path.parent)):
                 met += 1
                 if met == moment:
                     os.kill(os.getpid(), signal.SIGKILL)

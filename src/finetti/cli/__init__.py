@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError as error:  # who reads has seen enough
         raise SystemExit(1) from error
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
+        place = f"{error.filename!s:.200}: " if error.filename else ""
         _refuse(f"{place}{error.strerror or error}", error)
     except MemoryError as error:
         _refuse(f"there is not enough memory: take fewer draws or less data ({error})", error)

@@ -47,9 +47,10 @@ def noted(run: Path, posterior: Posterior) -> tuple[Source, bytes]:
 
 def _doubt(source: Source, digest: object) -> str:
     """Say why a file that a run names should not be run, or nothing."""
-    if not source.file.is_file():
-        return "there is no such file"
-    content = source.content()
+    try:
+        content = source.content()
+    except ModelError:
+        return "there is no such file, or none that can be read"
     if hashlib.sha256(content).hexdigest() != digest:
         return "its text is not that of the fit"
     try:

@@ -40,12 +40,12 @@ class Source:
         """Read the file; raises `ModelError` where it is no Python file that can be read."""
         if self.file.suffix != ".py":
             raise ModelError(f"{self.file} is no Python file with an @ft.model function")
-        if not self.file.is_file():
-            raise ModelError(f"there is no file {self.file}")
         try:
+            if not self.file.is_file():
+                raise ModelError(f"there is no file {self.file}")
             content = self.file.read_bytes()
         except OSError as error:
-            raise ModelError(f"{self.file} cannot be read: {error.strerror}") from error
+            raise ModelError(f"{self.file!s:.200} cannot be read: {error.strerror}") from error
         try:
             decode_source(content)
         except (SyntaxError, UnicodeDecodeError, LookupError):
@@ -69,7 +69,13 @@ class Source:
         sys.path.insert(0, str(self.file.parent))
         module = sys.modules[module_name] = importlib.util.module_from_spec(spec)
         try:
-            exec(compile(content, str(self.file), "exec"), vars(module))
+            program = compile(content, str(self.file), "exec")
+        except (RecursionError, MemoryError) as error:
+            raise ModelError(
+                f"{self.file.name} is nested deeper than Python reads: write shorter statements"
+            ) from error
+        try:
+            exec(program, vars(module))
         except SystemExit as error:
             raise ModelError(
                 f"{self.file.name} ends Python (by sys.exit, exit or quit) before finetti can read "
