@@ -172,7 +172,7 @@ def test_a_store_without_digests_that_lacks_draws_is_refused(tmp_path, gone):
 @linux
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_save_killed_at_any_step_leaves_the_old_run_or_the_new(tmp_path, ending):
-    stretch = 30 if ending == ".zarr" else 2
+    stretch = 70 if ending == ".zarr" else 2
     kept = killed(tmp_path / f"run{ending}", 1, stretch)
     assert kept["killed"] >= 3
     assert kept["old"] + kept["new"] == kept["killed"] + 1
@@ -394,3 +394,16 @@ CASES = [
 def test_what_is_no_run_or_no_place_is_refused(case, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     case.check()
+
+
+def test_a_run_replaced_while_it_is_read_is_not_mixed_with_the_new_one(tmp_path, monkeypatch):
+    path = made(1).save(tmp_path / "run.zarr")
+    load = xr.DataTree.load
+
+    def replaced(tree):
+        made(2).save(path)
+        return load(tree)
+
+    monkeypatch.setattr(xr.DataTree, "load", replaced)
+    with pytest.raises(ft.DataError, match="was replaced while it was read"):
+        ft.open(path)

@@ -15,6 +15,7 @@ from finetti.errors import DataError, ModelError, UnknownSite
 from finetti.model import Model, require_model
 from finetti.posterior import advise, diagnose, evaluate, mode, saved
 from finetti.posterior.labels import constants, dotted
+from finetti.posterior.saved import as_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -191,10 +192,6 @@ class Posterior:
         it cannot be written, `MissingExtra` without the `io` extra.
         """
         place = as_path(path, "saving a run")
-        if saved.is_netcdf(place):
-            saved.require_netcdf("saving NetCDF")
-        else:
-            saved.require("zarr", "saving Zarr")
         saved.save(self.tree, place)
         return place
 
@@ -228,13 +225,6 @@ def open_run(path: str | Path, model: Model | None = None) -> Posterior:
     """
     found = Posterior(saved.load(as_path(path, "opening a run")))
     return found if model is None else found.of(model)
-
-
-def as_path(path: object, purpose: str) -> Path:
-    """Return a path that a user gave, or refuse what is none."""
-    if isinstance(path, str | PathLike) and str(path) and "\0" not in str(path):
-        return Path(path)
-    raise DataError(f"{purpose} takes a path, such as 'runs/radon.zarr', not {path!r:.80}")
 
 
 def require_posterior(value: object, verb: str) -> Posterior:

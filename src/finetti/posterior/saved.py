@@ -6,6 +6,7 @@ import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ def save(tree: xr.DataTree, path: Path) -> None:
     Raises `DataError` where the path has something that is no run, or cannot be written; it then
     has what it had before.
     """
+    _require_writer(path)
     refuse_strangers(path)
     with whole(path, "the run") as beside:
         if is_netcdf(path):
@@ -53,6 +55,7 @@ def load(path: Path) -> xr.DataTree:
         place = standing(path)
         if not place.exists():
             raise DataError(f"there is no run at {path}")
+        inode = place.stat().st_ino
         if place.is_dir():
             require("zarr", "opening a run")
             known = digests.check_store(place)
@@ -67,6 +70,8 @@ def load(path: Path) -> xr.DataTree:
             raise DataError(f"{path} is neither a file nor a folder, so that it holds no run")
         with opened as tree:
             found = tree.load()
+        if standing(path).stat().st_ino != inode:
+            raise DataError(f"the run at {path} was replaced while it was read: open it again")
         _refuse_other(found, path)
     except FinettiError:
         raise
@@ -86,10 +91,7 @@ def load(path: Path) -> xr.DataTree:
 
 def refuse_destination(path: Path) -> None:
     """Refuse a path where no run can be saved, before there is one; create nothing."""
-    if is_netcdf(path):
-        require_netcdf("saving NetCDF")
-    else:
-        require("zarr", "saving Zarr")
+    _require_writer(path)
     refuse_strangers(path)
     refuse_unwritable(path)
 
@@ -110,9 +112,23 @@ def refuse_strangers(path: Path) -> None:
         )
 
 
+def as_path(path: object, purpose: str) -> Path:
+    """Return a path that a user gave, or refuse what is none."""
+    if isinstance(path, str | PathLike) and str(path) and "\0" not in str(path):
+        return Path(path)
+    raise DataError(f"{purpose} takes a path, such as 'runs/radon.zarr', not {path!r:.80}")
+
+
 def is_netcdf(path: Path) -> bool:
     """Tell whether a run of this name is a NetCDF file."""
     return path.suffix.lower() in NETCDF
+
+
+def _require_writer(path: Path) -> None:
+    if is_netcdf(path):
+        require_netcdf("saving NetCDF")
+    else:
+        require("zarr", "saving Zarr")
 
 
 def require_netcdf(purpose: str) -> None:

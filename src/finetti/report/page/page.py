@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetti.errors import DataError, FinettiError, MissingExtra
-from finetti.posterior.posterior import Posterior, as_path
+from finetti.posterior.posterior import Posterior
+from finetti.posterior.saved import as_path
 from finetti.posterior.whole import refuse_unwritable, whole
 from finetti.report.page import chains, criticism, estimates, overview
 from finetti.report.page.blocks import Note, Section
