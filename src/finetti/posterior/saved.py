@@ -34,8 +34,10 @@ def save(tree: xr.DataTree, path: Path) -> None:
     with whole(path, "the run") as beside:
         if is_netcdf(path):
             with _writing(path):
-                content: Any = tree.to_netcdf(engine="h5netcdf")
-            with beside.open("wb") as file:  # HDF5 does not survive a full disk
+                made: Any = tree.to_netcdf(engine="h5netcdf")
+            # HDF5 does not survive a full disk, nor Python a view that outlives what it is of.
+            with memoryview(made) as content, beside.open("wb") as file:
+                del made
                 file.writelines(digests.marked(content))
         else:
             with _writing(path):
