@@ -3,7 +3,9 @@
 By lying here, pytest puts this folder on the path, so that tests import `zoo`.
 """
 
+import os
 import re
+import tempfile
 from pathlib import Path
 
 import jax
@@ -21,6 +23,9 @@ def promising():
         if SHAPES.search(path.read_text()):
             yield ".".join(path.relative_to(source).with_suffix("").parts)
 
+
+# What `finetti fit` remembers of the files it ran goes there, and not to the user's home.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="finetti-state-")
 
 install_import_hook(sorted(promising()), "beartype.beartype")
 

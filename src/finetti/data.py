@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import inspect
 import json
 from collections.abc import Mapping
@@ -49,7 +50,18 @@ def read(path: str | Path) -> Columns:
 
     try:
         table = _table(path)
-    except (pl.exceptions.PolarsError, OSError, ValueError, TypeError) as error:
+    except RecursionError as error:
+        raise DataError(f"cannot read {path}: it is nested deeper than a table is") from error
+    except MemoryError as error:
+        raise DataError(f"cannot read {path}: it takes more memory than there is") from error
+    except (
+        pl.exceptions.PolarsError,
+        pl.exceptions.PanicException,
+        OSError,
+        ValueError,
+        TypeError,
+        OverflowError,
+    ) as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise DataError(f"cannot read {path} as {path.suffix[1:]}: {reason}") from error
     if all(isinstance(column, pl.Series) and column.is_empty() for column in table.values()):
@@ -139,20 +151,37 @@ def _table(path: Path) -> Mapping[str, Any]:
             separator = "," if ending == ".csv" else "\t"
             nulls = list(MISSING)
             return pl.read_csv(
-                path, separator=separator, null_values=nulls, infer_schema_length=whole
+                _text(path).encode(),
+                separator=separator,
+                null_values=nulls,
+                infer_schema_length=whole,
             ).to_dict()
         case ".parquet":
             return pl.read_parquet(path).to_dict()
         case ".arrow" | ".feather":
             return pl.read_ipc(path).to_dict()
         case ".jsonl" | ".ndjson":
-            return pl.read_ndjson(path, infer_schema_length=whole).to_dict()
-    content = json.loads(path.read_text(encoding="utf-8"))
+            return pl.read_ndjson(_text(path).encode(), infer_schema_length=whole).to_dict()
+    content = json.loads(_text(path))
     if isinstance(content, dict):
         return {name: _entry(name, value) for name, value in content.items()}
     if isinstance(content, list) and all(isinstance(row, dict) for row in content):
         return pl.from_dicts(content, infer_schema_length=whole).to_dict() if content else {}
     raise DataError("it holds neither a list of records nor an object of columns")
+
+
+def _text(path: Path) -> str:
+    """Read a text file in UTF-8, or in UTF-16 where its first bytes say so."""
+    content = path.read_bytes()
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = content.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        row = content.count(b"\n", 0, error.start) + 1
+        raise DataError(f"it is no text in UTF-8 (in line {row}): save it as UTF-8") from None
+    if "\0" in text:
+        raise DataError("it holds null characters, as no text in UTF-8 does: save it as UTF-8")
+    return text
 
 
 def _entry(name: str, value: Any) -> Any:

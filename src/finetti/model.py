@@ -62,7 +62,13 @@ class Model:
         with ExitStack() as stack:
             for handler in reversed(self.handlers):
                 stack.enter_context(handler())
-            return self.function(*args, **kwargs)
+            try:
+                return self.function(*args, **kwargs)
+            except RecursionError:
+                raise ModelError(
+                    f"model `{self.name}` calls itself, or a function of it, without end or deeper "
+                    f"than Python goes: give the recursion an end"
+                ) from None
 
     def named(self, name: str) -> Model:
         """Return the model under another name, to call it twice inside one model."""
@@ -150,6 +156,25 @@ class Model:
         return f"<model {self.name}{'' if self.arguments is not None else ', no data yet'}>"
 
 
+def require_model(value: object, verb: str) -> Model:
+    """Return a model, or refuse what is none in a sentence that says how to come by one."""
+    if isinstance(value, Model):
+        return value
+    if isinstance(value, str):
+        given, remedy = f"the text {value!r:.80}", "give the function itself that @ft.model marks"
+    elif callable(value):
+        name = getattr(value, "__name__", type(value).__name__)
+        given, remedy = (
+            f"the plain function `{name}`",
+            "mark it with @ft.model, and give it its data",
+        )
+    elif isinstance(getattr(value, "model", None), Model):
+        given, remedy = "a posterior", "give its model, posterior.model"
+    else:
+        given, remedy = f"{value!r:.80}", "give a function that @ft.model marks, with its data"
+    raise ModelError(f"{verb} takes a model, not {given}: {remedy}")
+
+
 def as_data(value: Any) -> Any:
     """Return a column (a list of numbers, a pandas or polars series) as a numpy array.
 
@@ -175,7 +200,11 @@ def model(function: Callable[..., Any]) -> Model:
     >>> coin(10).condition(heads=7)
     <model coin>
     """
-    made = Model(function, function.__name__)
+    if isinstance(function, Model):
+        return function
+    if not callable(function):
+        raise ModelError(f"ft.model takes a function, not {function!r:.80}: write it as @ft.model")
+    made = Model(function, getattr(function, "__name__", type(function).__name__))
     made.__dict__.update(__doc__=function.__doc__, __wrapped__=function)
     return made
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 import finetti as ft
 from finetti.cli import compare, main
 from finetti.cli.commands import app
+from finetti.cli.fitted import note
 from finetti.cli.source import Source
 from finetti.posterior.labels import constants
 
@@ -35,7 +36,8 @@ def runs(tmp_path, monkeypatch):
     for name, slope in (("near", 0.0), ("far", 5.0)):
         file = tmp_path / f"{name}.py"
         file.write_text(LINE.format(slope=slope), encoding="utf-8")
-        model = Source.parse(str(file)).load()(y=Y)
+        source = Source.parse(str(file))
+        model = source.load()(y=Y)
         precision = 1 / 25 + len(Y)
         mean = (Y - slope * Y.mean()).sum() / precision
         draws = np.random.default_rng(1763).normal(mean, precision**-0.5, (4, 250))
@@ -47,8 +49,9 @@ def runs(tmp_path, monkeypatch):
                 "constant_data": constants(model),
             }
         )
-        tree.attrs.update(model_file=str(file), data_file=str(tmp_path / "rows.csv"))
-        ft.Posterior(tree).save(tmp_path / f"{name}.nc")
+        found = ft.Posterior(tree)
+        note(found, source, source.content(), tmp_path / "rows.csv")
+        found.save(tmp_path / f"{name}.nc")
     return ["near.nc", "far.nc"]
 
 

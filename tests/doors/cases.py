@@ -56,6 +56,8 @@ class Shell:
         code, out, said = command(capsys, *self.arguments)
         assert code == self.code, said or out
         assert "Traceback" not in said + out
+        if self.code == 2:  # typer says first how the command is used
+            said = said.partition("\n\n")[2]
         _one_paragraph(said.removeprefix("error: ").strip(), self.words)
         for name in self.absent:
             assert not (folder / name).exists(), f"{name} was left behind"

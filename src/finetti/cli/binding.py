@@ -10,8 +10,9 @@ import numpy as np
 from rich.console import Console
 
 from finetti import data as tables
+from finetti.cli.fitted import TABLE, noted
 from finetti.cli.source import Source
-from finetti.errors import DataError, ModelError
+from finetti.errors import DataError
 from finetti.language.dims import Groups
 from finetti.model import Model
 from finetti.posterior.posterior import Posterior, open_run
@@ -20,19 +21,28 @@ from finetti.posterior.posterior import Posterior, open_run
 def reopen(run: Path, model: str | None = None, data: Path | None = None) -> Posterior:
     """Open a saved run with its model and data.
 
-    They are those that `finetti fit` noted in the run, unless given: `model` as file.py or
-    file.py:name, `data` a table. Raises `ModelError` where the run notes no model, or the model
-    is not that of the run, `DataError` where a file is gone.
+    They are those given, `model` as file.py or file.py:name, `data` a table; or else those that
+    `finetti fit` noted in the run, where that model file was fitted here and has the same text.
+    Raises `ModelError` where there is no such model, or it is not that of the run, `DataError`
+    where a file is gone.
     """
-    posterior = open_run(run)
-    reference = model or posterior.attributes.get("model_file")
-    if reference is None:
-        raise ModelError(f"{run} does not say where its model is: give --model file.py")
-    noted = posterior.attributes.get("data_file")
-    table = data or (Path(noted) if noted else None)
-    source = Source.parse(reference)
+    return bring(open_run(run), run, model, data)
+
+
+def bring(
+    posterior: Posterior, run: Path, model: str | None = None, data: Path | None = None
+) -> Posterior:
+    """Return a run that was opened with its model and data; see `reopen`."""
+    posterior.draws  # noqa: B018 - refuses predictions
+    if model is None:
+        source, content = noted(run, posterior)
+    else:
+        source = Source.parse(model)
+        content = source.content()
+    known = posterior.attributes.get(TABLE)
+    table = data or (Path(known) if isinstance(known, str) else None)
     with source.answerable():
-        return posterior.of(bind(Console(quiet=True), source.load(), table))
+        return posterior.of(bind(Console(quiet=True), source.load(content), table))
 
 
 def bind(console: Console, model: Model, data: Path | None) -> Model:

@@ -10,10 +10,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from finetti.cli import outputs
 from finetti.cli.binding import bind, reopen
 from finetti.cli.commands import DataFile, ModelFile, Seed, app
 from finetti.cli.source import Source
-from finetti.criticism.calibrate import USUAL, calibrate
+from finetti.criticism.calibrate import FEWEST, USUAL, calibrate
 from finetti.criticism.calibration import Calibration
 from finetti.report.calibrated import calibration, calibration_table
 
@@ -22,8 +23,10 @@ from finetti.report.calibrated import calibration, calibration_table
 def calibrate_model(  # noqa: PLR0913 - the options of a command are its parameters
     model: ModelFile,
     data: DataFile = None,
-    simulations: Annotated[int, typer.Option(help="Data sets to simulate and fit.")] = 200,
-    draws: Annotated[int, typer.Option(help="Draws of each fit to rank among.")] = 100,
+    simulations: Annotated[
+        int, typer.Option(min=FEWEST, help="Data sets to simulate and fit.")
+    ] = 200,
+    draws: Annotated[int, typer.Option(min=10, help="Draws of each fit to rank among.")] = 100,
     run: Annotated[
         Path | None,
         typer.Option(
@@ -32,8 +35,10 @@ def calibrate_model(  # noqa: PLR0913 - the options of a command are its paramet
             show_default=False,
         ),
     ] = None,
-    warmup: Annotated[int, typer.Option(help="Draws of each chain to learn from.")] = USUAL.warmup,
-    chains: Annotated[int, typer.Option(help="Chains of each fit.")] = USUAL.chains,
+    warmup: Annotated[
+        int, typer.Option(min=0, help="Draws of each chain to learn from.")
+    ] = USUAL.warmup,
+    chains: Annotated[int, typer.Option(min=1, help="Chains of each fit.")] = USUAL.chains,
     plot: Annotated[
         Path | None, typer.Option(help="Where to save the picture of the ranks, such as ranks.png.")
     ] = None,
@@ -51,6 +56,8 @@ def calibrate_model(  # noqa: PLR0913 - the options of a command are its paramet
     \b
       finetti calibrate examples/radon.py --data examples/radon.csv --simulations 200
     """
+    if plot is not None:
+        outputs.picture_path("--plot", plot)
     console = Console(highlight=False, quiet=as_json)
     source = Source.parse(model)
     with source.answerable():
@@ -63,7 +70,7 @@ def calibrate_model(  # noqa: PLR0913 - the options of a command are its paramet
                 bound, method, simulations=simulations, draws=draws, seed=seed, posterior=given
             )
     if plot is not None:
-        calibration(found).savefig(plot)
+        outputs.draw(calibration(found), plot)
     if as_json:
         print(json.dumps(_plain(found)))
     else:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from finetti.cli import outputs
 from finetti.cli.binding import reopen
 from finetti.cli.commands import Seed, app
 from finetti.cli.saved import Draws, Json, RunData, RunModel, SavedRun
@@ -41,12 +42,13 @@ def check(  # noqa: PLR0913 - the options of a command are its parameters
       finetti check runs/radon.zarr
       finetti check runs/radon.zarr --groups county --picture check.png
     """
+    if picture is not None:
+        outputs.picture_path("--picture", picture)
     found = compare_replicates(reopen(run, model, data), groups=groups, draws=draws, seed=seed)
     if picture is not None:
         from finetti.report.checks import checks
 
-        picture.parent.mkdir(parents=True, exist_ok=True)
-        checks(found).savefig(picture)
+        outputs.draw(checks(found), picture)
     if as_json:
         told = {
             "passed": found.passed,

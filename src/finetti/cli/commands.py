@@ -10,15 +10,18 @@ import typer
 from rich.console import Console
 
 from finetti import data as tables
+from finetti.cli import outputs
 from finetti.cli.binding import bind
+from finetti.cli.fitted import note
 from finetti.cli.source import Source
 from finetti.cli.vision import vision
+from finetti.cli.words import spoken
 from finetti.fit.fit import fit
 from finetti.fit.methods import NUTS, Chains, Metropolis
-from finetti.model import Model
-from finetti.posterior.posterior import NETCDF, Posterior, open_run
+from finetti.posterior.posterior import Posterior, open_run
 from finetti.report.tables import SHOWN, plan_table, sites, summary_table
 
+SEEDS = 2**63 - 1  # the largest that a key is made of
 MANY = 100  # dimensions: for fewer than a handful the methods choose otherwise
 METHODS: dict[str, type[Chains]] = {"nuts": NUTS, "metropolis": Metropolis}
 
@@ -71,7 +74,7 @@ OutPath = Annotated[
         show_default=False,
     ),
 ]
-Seed = Annotated[int, typer.Option(help="The same seed gives the same draws.")]
+Seed = Annotated[int, typer.Option(min=0, max=SEEDS, help="The same seed gives the same draws.")]
 
 
 app.command()(vision)
@@ -151,26 +154,32 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
     chosen = _method(method, {name: value for name, value in settings.items() if value is not None})
     console, source = _console(), Source.parse(model)
     with source.answerable():
-        bound = bind(console, source.load(), data)
-        path = _destination(out, bound)
+        content = source.content()
+        bound = bind(console, source.load(content), data)
+        path = outputs.run_path(out or Path("runs", f"{bound.name}.zarr"))
+        page = outputs.page_path(path.with_suffix(".html")) if report else None
         console.print(plan_table(bound.plan()), "")
         try:
             posterior = fit(bound, chosen, seed=seed)
         except KeyboardInterrupt:
             console.print("Stopped before every chain had a draw to keep: nothing is saved.")
             raise typer.Exit(130) from None
-    posterior.tree.attrs["model_file"] = str(source)
-    if data is not None:
-        posterior.tree.attrs["data_file"] = str(data.resolve())
-    posterior.save(path)
+    note(posterior, source, content, data)
+    saved, why = outputs.keep(posterior, path)
+    if why:
+        _console(stderr=True).print(
+            f"error: {why}. The draws are not lost: they are saved as {saved}", markup=False
+        )
     kept = posterior.tree["posterior"].sizes["draw"]
     if kept < chosen.draws:
         console.print(f"Stopped early: {kept:,} of {chosen.draws:,} draws a chain are kept.")
     console.print()
-    _read_out(console, path, posterior)
-    console.print(f"\nSaved as {path}; in Python, ft.open({str(path)!r}) reads it.", markup=False)
-    if report:
-        console.print(f"Wrote {posterior.report(path.with_suffix('.html'))}", markup=False)
+    _read_out(console, saved, posterior)
+    console.print(f"\nSaved as {saved}; in Python, ft.open({str(saved)!r}) reads it.", markup=False)
+    if page is not None:
+        console.print(f"Wrote {posterior.report(page)}", markup=False)
+    if why:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -220,7 +229,7 @@ def demo(
     """
     from finetti.demo import main as tell
 
-    tell(out, seed)
+    tell(outputs.folder_path("--out", out), seed)
 
 
 def _method(name: str, settings: dict[str, Any]) -> Chains:
@@ -232,18 +241,6 @@ def _method(name: str, settings: dict[str, Any]) -> Chains:
         raise typer.BadParameter(str(error)) from error
 
 
-def _destination(out: Path | None, model: Model) -> Path:
-    """Return where to save, before the work is done rather than after."""
-    path = out or Path("runs", f"{model.name}.zarr")
-    if path.suffix not in (".zarr", *NETCDF):
-        raise typer.BadParameter(f"--out is a name that ends in .zarr or .nc, not {path}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise typer.BadParameter(f"--out {path} cannot be written: {error}") from error
-    return path
-
-
 def _read_out(
     console: Console, run: Path, posterior: Posterior, names: list[str] | None = None
 ) -> None:
@@ -253,8 +250,8 @@ def _read_out(
     long = [site for site, rows in sites(table).items() if len(rows) > SHOWN]
     if long and not names:
         console.print(f"\nEvery row of a site: finetti summary {run} {long[-1]}", markup=False)
-    console.print(f"\n{posterior.advice()}", markup=False)
+    console.print(f"\n{spoken(str(posterior.advice()))}", markup=False)
 
 
-def _console() -> Console:
-    return Console(highlight=False)
+def _console(stderr: bool = False) -> Console:
+    return Console(highlight=False, stderr=stderr, soft_wrap=stderr)

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from finetti.cli.binding import reopen
 from finetti.cli.commands import Seed, app
-from finetti.cli.saved import Json
+from finetti.cli.saved import Json, RunData
 from finetti.criticism.compare import compare as compare_scores
 from finetti.criticism.kfold import kfold
 from finetti.criticism.loo import loo
@@ -40,12 +40,23 @@ def compare(  # noqa: PLR0913 - the options of a command are its parameters
     ] = None,
     folds: Annotated[
         int | None,
-        typer.Option(help="Leave out so many parts in turn instead.", show_default=False),
+        typer.Option(min=2, help="Leave out so many parts in turn instead.", show_default=False),
     ] = None,
     refits: Annotated[
-        int, typer.Option(help="Fit at most so many times where importance sampling fails.")
+        int, typer.Option(min=0, help="Fit at most so many times where importance sampling fails.")
     ] = 20,
     seed: Seed = 0,
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            help="The runs' models, file.py or file.py:name, in the order of the runs: once for "
+            "each. Default: those that the runs note, if you fitted them here and their texts "
+            "are the same.",
+            show_default=False,
+        ),
+    ] = None,
+    data: RunData = None,
     as_json: Json = False,
 ) -> None:
     """Compare saved runs: which model predicts best what it has not seen?
@@ -59,11 +70,13 @@ def compare(  # noqa: PLR0913 - the options of a command are its parameters
     """
     if len(runs) < 2:
         raise typer.BadParameter("give at least two RUNS")
+    if models and len(models) != len(runs):
+        raise typer.BadParameter(f"give --model once for each of the {len(runs)} RUNS, in order")
     often = Counter(run.stem for run in runs)
     names = [run.stem if often[run.stem] == 1 else str(run) for run in runs]
     scores = {}
-    for name, run in zip(names, runs, strict=True):
-        posterior = reopen(run)
+    for name, run, model in zip(names, runs, models or [None] * len(runs), strict=True):
+        posterior = reopen(run, model, data)
         if by is None and folds is None:
             scores[name] = loo(posterior, of, refits=refits, seed=seed)
         else:

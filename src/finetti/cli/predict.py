@@ -12,13 +12,16 @@ import typer
 from rich.console import Console
 
 from finetti import data as tables
+from finetti.cli import outputs
 from finetti.cli.binding import reopen
 from finetti.cli.commands import Seed, app
+from finetti.cli.fitted import TABLE
 from finetti.cli.saved import Draws, Json, RunData, RunModel, SavedRun
 from finetti.criticism.predict import At, NewGroups
 from finetti.criticism.predict import predict as draw
 from finetti.language.dims import Groups
-from finetti.posterior.posterior import NETCDF, Posterior
+from finetti.posterior.posterior import Posterior
+from finetti.posterior.whole import whole
 from finetti.report.predictions import prediction_frame, prediction_table
 
 if TYPE_CHECKING:
@@ -72,9 +75,12 @@ def predict(  # noqa: PLR0913 - the options of a command are its parameters
     """
     _one_of("--new-groups", new_groups, get_args(NewGroups))
     _one_of("--at", at, get_args(At))
-    if out is not None and out.suffix not in (".csv", ".zarr", *NETCDF):
-        raise typer.BadParameter(f"--out is a name that ends in .csv, .zarr or .nc, not {out}")
+    if out is not None:
+        _refuse_destination(out, run, newdata, data)
     posterior = reopen(run, model, data)
+    noted = posterior.attributes.get(TABLE)
+    if out is not None and isinstance(noted, str):
+        outputs.not_among("--out", out, Path(noted))
     rows = None if newdata is None else _columns(posterior, newdata)
     tree = draw(posterior, rows, new_groups=new_groups, at=at, draws=draws, seed=seed)  # pyright: ignore[reportArgumentType]
     predicted = tree["posterior_predictive" if newdata is None else "predictions"].dataset
@@ -112,10 +118,20 @@ def _one_of(option: str, value: str, known: tuple[str, ...]) -> None:
         raise typer.BadParameter(f"{option} is {', '.join(known)}, not {value!r}")
 
 
+def _refuse_destination(out: Path, *inputs: Path | None) -> None:
+    """Refuse a place that predictions cannot be saved in, before they are made."""
+    if out.suffix.lower() not in (".csv", *outputs.RUNS):
+        raise typer.BadParameter(f"--out is a name that ends in .csv, .zarr or .nc, not {out}")
+    if out.suffix.lower() == ".csv":
+        outputs.file_path("--out", out, (".csv",), *inputs)
+    else:
+        outputs.not_among("--out", outputs.run_path(out), *inputs)
+
+
 def _save(tree: xr.DataTree, predicted: xr.Dataset, out: Path) -> None:
-    if out.suffix == ".csv":
-        out.parent.mkdir(parents=True, exist_ok=True)
-        prediction_frame(predicted).to_csv(out, index=False)
+    if out.suffix.lower() == ".csv":
+        with whole(out, "the predictions") as beside:
+            prediction_frame(predicted).to_csv(beside, index=False)
     else:
         Posterior(tree).save(out)
 

@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from finetti.cli.binding import reopen
+from finetti.cli import outputs
+from finetti.cli.binding import bring
 from finetti.cli.commands import app
 from finetti.cli.saved import RunData, RunModel, SavedRun
+from finetti.cli.words import spoken
 from finetti.errors import DataError, ModelError
 from finetti.posterior.posterior import open_run
 
@@ -35,12 +37,16 @@ def report(
       finetti report runs/radon.zarr --model examples/radon.py --data examples/radon.csv
     """
     console = Console(highlight=False)
+    page = outputs.page_path(out or run.with_suffix(".html"), run, data)
     posterior = open_run(run)
+    posterior.draws  # noqa: B018 - refuses predictions
     try:
-        posterior = reopen(run, model, data)
+        posterior = bring(posterior, run, model, data)
     except (DataError, ModelError) as error:
         if model is not None or data is not None:
             raise
-        console.print(f"Without the model, so that some sections are short: {error}", markup=False)
-    page = posterior.report(out or run.with_suffix(".html"), title)
-    console.print(f"Wrote {page}", markup=False)
+        console.print(
+            f"Without the model, so that some sections are short: {spoken(str(error))}",
+            markup=False,
+        )
+    console.print(f"Wrote {posterior.report(page, title)}", markup=False)

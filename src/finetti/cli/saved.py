@@ -14,7 +14,8 @@ RunModel = Annotated[
     str | None,
     typer.Option(
         "--model",
-        help="The run's model, file.py or file.py:name. Default: the one that the run notes.",
+        help="The run's model, file.py or file.py:name. Default: the one that the run notes, if "
+        "you fitted it here and its text is the same.",
         show_default=False,
     ),
 ]
@@ -25,6 +26,6 @@ RunData = Annotated[
     ),
 ]
 Draws = Annotated[
-    int | None, typer.Option(help="Take about so many of the draws. Default: all of them.")
+    int | None, typer.Option(min=1, help="Take about so many of the draws. Default: all of them.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]

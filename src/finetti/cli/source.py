@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import decode_source
 from pathlib import Path
 
 from finetti.errors import FinettiError, ModelError
@@ -35,23 +36,51 @@ class Source:
         """Write the reference that `parse` reads."""
         return f"{self.file}:{self.model}" if self.model else str(self.file)
 
-    def load(self) -> Model:
-        """Import the file and return the model.
+    def content(self) -> bytes:
+        """Read the file; raises `ModelError` where it is no Python file that can be read."""
+        if self.file.suffix != ".py":
+            raise ModelError(f"{self.file} is no Python file with an @ft.model function")
+        try:
+            if not self.file.is_file():
+                raise ModelError(f"there is no file {self.file}")
+            content = self.file.read_bytes()
+        except OSError as error:
+            raise ModelError(f"{self.file!s:.200} cannot be read: {error.strerror}") from error
+        try:
+            decode_source(content)
+        except (SyntaxError, UnicodeDecodeError, LookupError):
+            readable = False
+        else:
+            readable = b"\0" not in content
+        if not readable:
+            raise ModelError(f"{self.file} is no text in UTF-8, as Python reads it: save it so")
+        return content
+
+    def load(self, content: bytes | None = None) -> Model:
+        """Run the file, or its content as it was read before, and return the model.
 
         The file's folder joins `sys.path`, so that it can import its neighbours. Raises
         `ModelError` when there is no such file or model, or several to choose from.
         """
-        if self.file.suffix != ".py":
-            raise ModelError(f"{self.file} is no Python file with an @ft.model function")
-        if not self.file.is_file():
-            raise ModelError(f"there is no file {self.file}")
+        content = self.content() if content is None else content
         module_name = f"finetti model {self.file.stem}"  # never that of a module in use
         spec = importlib.util.spec_from_file_location(module_name, self.file)
         assert spec is not None
-        assert spec.loader is not None
         sys.path.insert(0, str(self.file.parent))
         module = sys.modules[module_name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        try:
+            program = compile(content, str(self.file), "exec")
+        except (RecursionError, MemoryError) as error:
+            raise ModelError(
+                f"{self.file.name} is nested deeper than Python reads: write shorter statements"
+            ) from error
+        try:
+            exec(program, vars(module))
+        except SystemExit as error:
+            raise ModelError(
+                f"{self.file.name} ends Python (by sys.exit, exit or quit) before finetti can read "
+                f"its model: take that out, or put it under if __name__ == '__main__'"
+            ) from error
         found = {key: value for key, value in vars(module).items() if isinstance(value, Model)}
         written = [key for key, m in found.items() if m.function.__module__ == module_name]
         if self.model in found:
@@ -81,12 +110,19 @@ class Source:
             if isinstance(error, FinettiError) and frames:
                 place = f"({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
                 raise type(error)(f"{error} {place}") from error
+            if isinstance(error, RecursionError):
+                where = f" (line {frames[-1].lineno})" if frames else ""
+                raise ModelError(
+                    f"{self.file.name} calls itself without end, or deeper than Python "
+                    f"goes{where}: give the recursion an end"
+                ) from None
             if isinstance(error, SyntaxError):
                 said = traceback.format_exception_only(error)
             elif frames:  # without the notes that JAX adds
                 said = [f"{type(error).__name__}: {error}"]
             else:
                 raise
+            said = [f"{line.rstrip()[:200]}\n" for line in "".join(said).splitlines()]
             trimmed = "".join([*traceback.format_list(frames), *said]).rstrip()
             raise ModelError(f"{self.file.name} raised\n{trimmed}") from error
 

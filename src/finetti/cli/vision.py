@@ -10,7 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from finetti.cli import outputs
 from finetti.errors import DataError, MissingExtra
+from finetti.posterior.whole import reason
 from finetti.types import AnyArray
 
 Examples = Annotated[
@@ -43,6 +45,8 @@ def vision(examples: Examples, images: Images, out: Out = None) -> None:
     """
     from finetti.vision import RCN, Sight
 
+    if out is not None:
+        outputs.folder_path("--out", out)
     learned, asked = _arrays(examples, "images", "labels"), _arrays(images, "images")
     network = RCN().fit(learned["images"], learned["labels"])
     table = Table(box=None, pad_edge=False)
@@ -74,8 +78,7 @@ def _draw(explanation: object, path: Path) -> None:
         raise MissingExtra.needed("matplotlib", "vision", "a picture") from error
     figure = Figure(figsize=(5, 5), layout="constrained")
     explanation.picture(figure.subplots())  # type: ignore[attr-defined]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    outputs.draw(figure, path)
 
 
 def _arrays(path: Path, *names: str) -> dict[str, AnyArray]:
@@ -83,8 +86,8 @@ def _arrays(path: Path, *names: str) -> dict[str, AnyArray]:
     try:
         with np.load(path, allow_pickle=False) as held:
             found = {name: held[name] for name in held.files}
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as .npz: {error}") from error
+    except Exception as error:  # damaged archives raise anything
+        raise DataError(f"{path} cannot be read as .npz: {reason(error)}") from error
     if missing := [name for name in names if name not in found]:
         raise DataError(
             f"{path} has no {' and no '.join(f'`{m}`' for m in missing)}; "

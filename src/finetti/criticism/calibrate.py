@@ -19,9 +19,9 @@ from finetti.criticism.simulate import AGAIN, Quantity
 from finetti.errors import ModelError, UnknownSite
 from finetti.fit.many import Fits, fit_many
 from finetti.fit.methods import NUTS, Chains, Method
-from finetti.model import Model
+from finetti.model import Model, require_model
 from finetti.posterior.labels import dataset
-from finetti.posterior.posterior import Posterior
+from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.structure.plan import Plan
 
 if TYPE_CHECKING:
@@ -67,6 +67,11 @@ def calibrate(  # noqa: PLR0913 - the one verb with all its choices
     >>> found.passed, found.ranks["p"].shape
     (True, (50,))
     """
+    require_model(model, "ft.calibrate")
+    if posterior is not None:
+        require_posterior(posterior, "ft.calibrate with posterior=")
+    if simulator is not None:
+        require_model(simulator, "ft.calibrate with simulator=")
     method = method or USUAL
     if not isinstance(method, Chains):
         raise TypeError(f"no way is known to calibrate {method!r}: give a method such as ft.NUTS()")

@@ -21,7 +21,7 @@ from finetti.language.dims import groups as as_groups
 from finetti.posterior.diagnose import ess, quiet
 from finetti.posterior.labels import dotted
 from finetti.posterior.mode import is_mode
-from finetti.posterior.posterior import Posterior
+from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.structure.variables import Variable
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def check(
     """
     import xarray as xr
 
+    require_posterior(posterior, "ft.check")
     model = posterior.known_model("checking")
     if is_mode(posterior.tree):
         raise ModelError(

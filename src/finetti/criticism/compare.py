@@ -12,7 +12,7 @@ import numpy as np
 from finetti.criticism.elpd import Elpd
 from finetti.criticism.loo import loo
 from finetti.errors import ModelError
-from finetti.posterior.posterior import Posterior
+from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.types import Float
 
 if TYPE_CHECKING:
@@ -214,8 +214,12 @@ def _named(
         if isinstance(one, Mapping):
             parts = dict(one)
         else:
+            if not isinstance(one, Elpd):
+                require_posterior(one, "ft.compare")
             parts = {one.model if isinstance(one, Elpd) else one.known_model("comparing").name: one}
         for name, fit in parts.items():
+            if not isinstance(fit, Elpd):
+                require_posterior(fit, "ft.compare")
             number, free = 1, name
             while free in found:
                 number += 1

@@ -12,7 +12,7 @@ import jax
 from finetti.distributions import unchecked
 from finetti.language import handlers
 from finetti.language.effects import Site, alone, around
-from finetti.model import Model
+from finetti.model import Model, require_model
 from finetti.posterior.posterior import Posterior
 from finetti.structure.variables import placeholder
 
@@ -50,6 +50,8 @@ def intervene(
     if isinstance(target, Posterior):
         model = target.known_model("intervening")
         return replace(target, model=intervene(model, values, **more))
+    if not isinstance(target, Model | Mapping):
+        require_model(target, "ft.intervene")
     if not isinstance(target, Model):
         return handlers.intervene({**target, **(values or {}), **more})
     changed = target.intervene(**{**(values or {}), **more})

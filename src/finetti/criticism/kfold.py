@@ -31,7 +31,7 @@ from finetti.language.effects import Site
 from finetti.model import Model
 from finetti.posterior.evaluate import evaluator, latent_draws
 from finetti.posterior.labels import dotted
-from finetti.posterior.posterior import Posterior
+from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.types import Array
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def kfold(
     >>> ft.kfold(posterior, by="tree").scores["elpd"].dims
     ('tree',)
     """
+    require_posterior(posterior, "ft.kfold")
     model = known_model(posterior, "cross-validation")
     points = _points(posterior, model, by, of)
     many, rng = points.count, np.random.default_rng(seed)

@@ -25,7 +25,7 @@ from finetti.criticism.held_out import (
 from finetti.language.effects import Site
 from finetti.posterior.diagnose import quiet
 from finetti.posterior.evaluate import evaluator, latent_draws
-from finetti.posterior.posterior import Posterior
+from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.types import Array, Float
 
 # The variance of an observation's log density above which it tells much of an effect that nothing
@@ -68,6 +68,7 @@ def loo(
     """
     import xarray as xr
 
+    require_posterior(posterior, "ft.loo")
     model = known_model(posterior, "leave-one-out")
     v = observed_site(model, of)
     likelihood = posterior.log_likelihood()

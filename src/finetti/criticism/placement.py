@@ -91,8 +91,8 @@ class Placement:
         raise DataError(
             f"the fit has not seen {members}, where {sites} "
             f"{'stands' if len(self.known) == 1 else 'stand'}: "
-            f'new_groups="sample" draws new members from the population, "population" puts them '
-            f"at its mean"
+            f'new_groups="sample" draws new members from the population, '
+            f'new_groups="population" puts them at its mean'
         )
 
 

@@ -20,7 +20,7 @@ from finetti.language.effects import Site
 from finetti.model import Model
 from finetti.posterior.evaluate import at_draws
 from finetti.posterior.labels import constants
-from finetti.posterior.posterior import Posterior
+from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.structure.variables import Variable
 from finetti.types import Array
 
@@ -70,6 +70,7 @@ def predict(
     """
     import xarray as xr
 
+    require_posterior(posterior, "ft.predict")
     fitted = posterior.known_model("predicting")
     model, kept = (fitted, frozenset()) if newdata is None else on_rows(fitted, newdata)
     these = states(posterior, fitted, at == "mean", draws)

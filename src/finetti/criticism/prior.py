@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from finetti.criticism.predictive import observations, tree_of, within_memory
 from finetti.language.effects import Site
-from finetti.model import Model
+from finetti.model import Model, require_model
 from finetti.posterior.evaluate import at_draws
 from finetti.types import Array
 
@@ -27,6 +27,7 @@ def prior(model: Model, draws: int = 1000, seed: int = 0) -> xr.DataTree:
     >>> sorted(tree.children), tree["prior_predictive"]["heads"].shape
     (['constant_data', 'observed_data', 'prior', 'prior_predictive'], (1, 100))
     """
+    require_model(model, "ft.prior")
     free = model.redraw()
     seen = observations(model)
     chosen = [v for v in free.variables if v.kind != "factor"]

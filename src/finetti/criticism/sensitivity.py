@@ -18,7 +18,7 @@ from finetti.errors import ModelError, UnknownSite
 from finetti.model import Model
 from finetti.posterior.diagnose import quiet
 from finetti.posterior.labels import dotted
-from finetti.posterior.posterior import Posterior
+from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.structure.words import listed
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ def sensitivity(
     from arviz_base import dataset_to_dataframe
     from arviz_stats.psense import psense
 
+    require_posterior(posterior, "ft.sensitivity")
     model = known_model(posterior, "sensitivity")
     latent = [v.name for v in model.variables if v.kind == "latent"]
     scaled = _priors(model) if priors is None else tuple(priors)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from finetti.density.layout import Layout
 from finetti.errors import SamplingError, SeedError, UnknownSite
-from finetti.model import Model
+from finetti.model import Model, require_model
 from finetti.structure.form import Form, Given
 from finetti.structure.plan import AS_WRITTEN, Plan
 from finetti.structure.program import Outcome, invert
@@ -216,6 +216,7 @@ def density(
     Raises `ModelError` when the model cannot be understood, `SamplingError` when it has no
     latent variable.
     """
+    require_model(model, "ft.density")
     if plan is None:
         built = Density(model, natural=natural)
     else:

@@ -29,7 +29,7 @@ from finetti.fit.stopping import stoppable
 from finetti.fit.sweep import Course
 from finetti.fit.weigh import judged, log_ratios
 from finetti.kernels.kernel import Tuning
-from finetti.model import Model
+from finetti.model import Model, require_model
 from finetti.posterior.posterior import Posterior
 from finetti.structure.plan import Plan
 from finetti.types import Values
@@ -67,6 +67,7 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     >>> posterior["p"].shape
     (4, 500)
     """
+    require_model(model, "ft.fit")
     began = perf_counter()
     method = method or NUTS()
     chosen = method.plan(model, plan)

@@ -46,14 +46,16 @@ class Evidence:
 
     @property
     def stats(self) -> xr.Dataset:
-        """Return the sampler's statistics."""
-        return self.tree["sample_stats"].dataset
+        """Return the sampler's statistics, empty where the run has none."""
+        return self._group("sample_stats")
 
     def data(self, group: str) -> xr.Dataset:
         """Return the "observed" or the "constant" data, empty where the run has none."""
+        return self._group(f"{group}_data")
+
+    def _group(self, name: str) -> xr.Dataset:
         import xarray as xr
 
-        name = f"{group}_data"
         return self.tree[name].dataset if name in self.tree.children else xr.Dataset()
 
     @cached_property

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from finetti.errors import DataError, MissingExtra, ModelError, UnknownSite
-from finetti.model import Model
-from finetti.posterior import advise, diagnose, evaluate, mode
+from finetti.errors import DataError, ModelError, UnknownSite
+from finetti.model import Model, require_model
+from finetti.posterior import advise, diagnose, evaluate, mode, saved
 from finetti.posterior.labels import constants, dotted
+from finetti.posterior.saved import as_path
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
 MOMENTS = "moments"  # the group of means and standard deviations
-NETCDF = (".nc", ".netcdf", ".h5")
 PROBABILITIES = "state_probabilities"  # the group of the sites that were summed out
 
 
@@ -49,12 +50,20 @@ class Posterior:
         `model` has its data. Raises `ModelError` where its sites, its data or the arguments it was
         called with are not those of the run.
         """
+        require_model(model, "posterior.of")
+        self.draws  # noqa: B018 - refuses predictions
         evaluate.latent_draws(model, self.tree)
         observed = {dotted(v.name): v.data for v in model.variables if v.data is not None}
-        _agree(observed, self.tree["observed_data"].dataset, "site", "observed", model)
+        _agree(observed, self.held("observed_data"), "site", "observed", model)
         given = {str(name): array.to_numpy() for name, array in constants(model).items()}
-        _agree(given, self.tree["constant_data"].dataset, "argument", "given", model)
+        _agree(given, self.held("constant_data"), "argument", "given", model)
         return replace(self, model=model)
+
+    def held(self, group: str) -> xr.Dataset:
+        """Return a group of the tree, empty where the run has none."""
+        import xarray as xr
+
+        return self.tree[group].dataset if group in self.tree.children else xr.Dataset()
 
     def known_model(self, purpose: str) -> Model:
         """Return the model, or refuse with what it is needed for, such as "predicting"."""
@@ -83,7 +92,7 @@ class Posterior:
 
     def __getitem__(self, name: str) -> xr.DataArray:
         """Return the draws of one site."""
-        draws = self.tree["posterior"].dataset
+        draws = self.draws
         if dotted(name) not in draws:
             if MOMENTS in self.tree and dotted(name) in self.tree[MOMENTS].dataset:
                 raise UnknownSite(
@@ -117,9 +126,19 @@ class Posterior:
         return self.tree[MOMENTS].dataset if MOMENTS in self.tree else xr.Dataset()
 
     @property
+    def draws(self) -> xr.Dataset:
+        """Return the draws of all sites; raises `DataError` for predictions, which have none."""
+        if "posterior" not in self.tree.children:
+            held = ", ".join(sorted(self.tree.children)) or "nothing"
+            raise DataError(
+                f"there are no draws of a posterior here, only {held}: give a fit's run"
+            )
+        return self.tree["posterior"].dataset
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Return the names of the sites drawn."""
-        return tuple(map(str, self.tree["posterior"].dataset.data_vars))
+        return tuple(map(str, self.draws.data_vars))
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -145,6 +164,7 @@ class Posterior:
     @cached_property
     def _table(self) -> pd.DataFrame:
         """Return the whole summary; of many thousand rows it takes a while, and many ask for it."""
+        self.draws  # noqa: B018 - refuses predictions
         if mode.is_mode(self.tree):
             return mode.table(self.tree, None)
         return diagnose.summary(self.tree)
@@ -166,18 +186,14 @@ class Posterior:
     def save(self, path: str | Path) -> Path:
         """Save the run: NetCDF if the name ends in .nc, else a Zarr folder; return the path.
 
-        `ft.open` and `xarray.open_datatree` (ArviZ's `from_netcdf` and `from_zarr`) read it.
-        Raises `MissingExtra` without the `io` extra.
+        A run that is there is replaced, but only when the new one is whole: whatever happens in
+        between, one of the two stands. `ft.open` and `xarray.open_datatree` (ArviZ's `from_netcdf`
+        and `from_zarr`) read it. Raises `DataError` where something else than a run is there, or
+        it cannot be written, `MissingExtra` without the `io` extra.
         """
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix in NETCDF:
-            _require_netcdf("saving NetCDF")
-            self.tree.to_netcdf(path, engine="h5netcdf")
-        else:
-            _require("zarr", "saving Zarr")
-            self.tree.to_zarr(path, mode="w", zarr_format=2)
-        return path
+        place = as_path(path, "saving a run")
+        saved.save(self.tree, place)
+        return place
 
     def report(self, path: str | Path, title: str | None = None) -> Path:
         """Write the whole run as one HTML page that needs no network; return its path.
@@ -192,8 +208,10 @@ class Posterior:
         return write(self, path, title)
 
     def __repr__(self) -> str:
-        sizes = self.tree["posterior"].sizes
         name = self.tree.attrs.get("model", "model")
+        if "posterior" not in self.tree.children:
+            return f"<{', '.join(sorted(self.tree.children))} of {name}>"
+        sizes = self.tree["posterior"].sizes
         return f"<posterior of {name}: {sizes['chain']} chains x {sizes['draw']} draws>"
 
 
@@ -201,25 +219,27 @@ def open_run(path: str | Path, model: Model | None = None) -> Posterior:
     """Open a run that `Posterior.save` or ArviZ wrote, NetCDF or Zarr.
 
     `model`, with its data, is needed for what runs it again, such as predictions. Raises
-    `DataError` when there is no such run, or it is none, `ModelError` where the model is not that
-    of the run.
+    `DataError` when there is no such run, it is none, or is not as it was saved, `ModelError`
+    where the model is not that of the run. A run of another program, or of finetti before it saved
+    digests, opens with a warning that damage to it cannot be seen.
     """
-    import xarray as xr
-
-    path = Path(path)
-    if not path.exists():
-        raise DataError(f"there is no run at {path}")
-    engine = "h5netcdf" if path.suffix in NETCDF else "zarr"
-    if engine == "h5netcdf":
-        _require_netcdf("opening a run")
-    else:
-        _require("zarr", "opening a run")
-    try:
-        with xr.open_datatree(path, engine=engine) as tree:
-            found = Posterior(tree.load())
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} is no run that can be opened: {error}") from error
+    found = Posterior(saved.load(as_path(path, "opening a run")))
     return found if model is None else found.of(model)
+
+
+def require_posterior(value: object, verb: str) -> Posterior:
+    """Return a posterior, or refuse what is none in a sentence that says how to come by one."""
+    if isinstance(value, Posterior):
+        return value
+    if isinstance(value, str | PathLike):
+        given, remedy = f"the path {str(value)!r:.80}", "open the run first, by ft.open"
+    elif isinstance(value, Model):
+        given, remedy = f"the model `{value.name}`", "fit it first, by ft.fit"
+    elif type(value).__name__ in ("DataTree", "InferenceData"):
+        given, remedy = f"a {type(value).__name__}", "make it one by ft.Posterior(tree)"
+    else:
+        given, remedy = f"{value!r:.80}", "give what ft.fit or ft.open returned"
+    raise ModelError(f"{verb} takes a posterior, not {given}: {remedy}")
 
 
 def _agree(
@@ -232,15 +252,3 @@ def _agree(
                 f"{kind} `{name}` is {verb} otherwise in model `{model.name}` than in the run: "
                 f"give the data of the fit"
             )
-
-
-def _require_netcdf(purpose: str) -> None:
-    for package in ("h5netcdf", "h5py"):
-        _require(package, purpose)
-
-
-def _require(package: str, purpose: str) -> None:
-    try:
-        __import__(package)
-    except ImportError as error:
-        raise MissingExtra.needed(package, "io", purpose) from error

@@ -39,7 +39,7 @@ def funnel(posterior: Posterior, effect: str, scale: str) -> Figure:
     ((_, sizes),) = find_numbers(posterior, [scale], most=1).items()
     if not (sizes > 0).all():
         raise DataError(f"`{scale}` is not positive in every draw: it is no scale")
-    y, stats = np.log(sizes), posterior.tree["sample_stats"].dataset
+    y, stats = np.log(sizes), posterior.held("sample_stats")
     diverged = (
         stats["diverging"].to_numpy().astype(bool)
         if "diverging" in stats

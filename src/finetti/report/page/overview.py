@@ -92,8 +92,9 @@ def _data_rows(posterior: Posterior) -> Iterator[list[Cell]]:
     for group, role in (("observed_data", "observed"), ("constant_data", "given")):
         if group not in posterior.tree.children:
             continue
+        seen = posterior.held("observed_data")
         for name, array in posterior.tree[group].dataset.data_vars.items():
-            if role == "given" and name in posterior.tree["observed_data"].dataset:
+            if role == "given" and name in seen:
                 continue
             values = array.to_numpy()
             size = " x ".join(f"{n:,}" for n in values.shape) or "1"

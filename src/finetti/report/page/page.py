@@ -7,8 +7,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetti.errors import FinettiError, MissingExtra
+from finetti.errors import DataError, FinettiError, MissingExtra
 from finetti.posterior.posterior import Posterior
+from finetti.posterior.saved import as_path
+from finetti.posterior.whole import refuse_unwritable, whole
 from finetti.report.page import chains, criticism, estimates, overview
 from finetti.report.page.blocks import Note, Section
 
@@ -40,10 +42,15 @@ def write(posterior: Posterior, path: str | Path, title: str | None = None) -> P
     `title` stands at its head: the model's name without it. A section that cannot be made says
     why in its place. Raises `MissingExtra` without the extra `report`.
     """
-    path = Path(path)
+    path = as_path(path, "a report")
+    if path.is_dir():
+        raise DataError(f"{path} is a folder: give the name of a page, such as {path / 'run.html'}")
+    if path.exists() and path.suffix.lower() not in (".html", ".htm"):
+        raise DataError(f"{path} is there already and no page: give a name that ends in .html")
+    refuse_unwritable(path)
     page = render(posterior, title or str(posterior.attributes.get("model", "A run")))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    with whole(path, "the page") as beside:
+        beside.write_text(page, encoding="utf-8", errors="replace")
     return path
 
 
