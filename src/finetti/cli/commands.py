@@ -18,6 +18,7 @@ from finetti.cli.vision import vision
 from finetti.cli.words import spoken
 from finetti.fit.fit import fit
 from finetti.fit.methods import NUTS, Chains, Metropolis
+from finetti.fit.stopping import stoppable
 from finetti.posterior.posterior import Posterior, open_run
 from finetti.report.tables import SHOWN, plan_table, sites, summary_table
 
@@ -139,8 +140,8 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
 ) -> None:
     """Fit a model to a table, and save the draws.
 
-    Prints the plan, the progress, a summary and advice. Ctrl-C while sampling stops early and
-    keeps the draws made so far.
+    Prints the plan, the progress, a summary and advice. Ctrl-C or SIGTERM while sampling stops
+    early and saves the draws made so far; the exit code is then 130 or 143.
 
     \b
       finetti fit examples/radon.py --data examples/radon.csv --draws 2000
@@ -159,13 +160,14 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
         path = outputs.run_path(out or Path("runs", f"{bound.name}.zarr"))
         page = outputs.page_path(path.with_suffix(".html")) if report else None
         console.print(plan_table(bound.plan()), "")
-        try:
-            posterior = fit(bound, chosen, seed=seed)
-        except KeyboardInterrupt:
-            console.print("Stopped before every chain had a draw to keep: nothing is saved.")
-            raise typer.Exit(130) from None
-    note(posterior, source, content, data)
-    saved, why = outputs.keep(posterior, path)
+        with stoppable() as stop:
+            try:
+                posterior = fit(bound, chosen, seed=seed)
+            except KeyboardInterrupt:
+                console.print("Stopped before every chain had a draw to keep: nothing is saved.")
+                raise typer.Exit(stop.exit_code) from None
+            note(posterior, source, content, data)
+            saved, why = outputs.keep(posterior, path)
     if why:
         _console(stderr=True).print(
             f"error: {why}. The draws are not lost: they are saved as {saved}", markup=False
@@ -180,6 +182,8 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
         console.print(f"Wrote {posterior.report(page)}", markup=False)
     if why:
         raise typer.Exit(1)
+    if stop:
+        raise typer.Exit(stop.exit_code)
 
 
 @app.command()
