@@ -6,7 +6,7 @@ FinettiError
 │   ├── UnknownSite       a name that no site has
 │   ├── ShapeError        a site does not fit its plates
 │   ├── SupportError      a value or an argument outside its support
-│   ├── MissingValue      NaN in observed data
+│   ├── MissingValue      NaN in observed data, an argument that lacks values
 │   ├── Contradiction     a factor graph that rules out every joint state
 │   └── TooWide           an exact sum that needs more memory than allowed
 ├── SeedError             a draw is needed and no seed is in force
@@ -26,7 +26,12 @@ class FinettiError(Exception):
 
 
 class ModelError(FinettiError, ValueError):
-    """Say that the model as written cannot be understood."""
+    """Say that the model as written cannot be understood.
+
+    `members` is what a plate was opened with, where it names one twice.
+    """
+
+    members: object = None
 
 
 class DuplicateSite(ModelError):
@@ -57,7 +62,7 @@ class SupportError(ModelError):
 
 
 class MissingValue(ModelError):
-    """Say that observed data hold NaN."""
+    """Say that observed data hold NaN, or that an argument lacks values."""
 
 
 class Contradiction(ModelError):

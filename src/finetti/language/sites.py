@@ -128,7 +128,7 @@ def fit_plates(name: str, distribution: Distribution, plates: tuple[Plate, ...])
         return distribution
     if not batch or (len(batch) == len(sizes) and _broadcasts(batch, sizes)):
         return distribution.expand(sizes)
-    raise ShapeError(_misfit(name, plates, batch))
+    raise ShapeError(_misfit(name, plates, batch, distribution.event_shape))
 
 
 def fit_value(site: Site) -> Distribution:
@@ -157,7 +157,10 @@ def _broadcasts(batch: tuple[int, ...], sizes: tuple[int, ...]) -> bool:
     return all(b in (1, n) for b, n in zip(batch, sizes, strict=True))
 
 
-def _misfit(name: str, plates: tuple[Plate, ...], shape: tuple[int, ...]) -> str:
+def _misfit(
+    name: str, plates: tuple[Plate, ...], batch: tuple[int, ...], event: tuple[int, ...] = ()
+) -> str:
+    shape = batch + event
     if len(plates) == 1 or len(shape) == len(plates):
         pairs = zip(plates, shape, strict=False)
         bad = next((p for p, n in pairs if n not in (1, p.size)), plates[0])
@@ -178,11 +181,13 @@ def check_shape(site: Site) -> None:
     shape = np.shape(site.value)
     if shape == expected:
         return
-    if site.plates:
+    sizes = tuple(p.size for p in site.plates)
+    if shape[: len(sizes)] != sizes:
         raise ShapeError(_misfit(site.name, site.plates, shape))
+    inside = f" in {' x '.join(map(str, site.plates))}" if sizes else ""
     raise ShapeError(
-        f"site `{site.name}` is given a value of shape {shape}, its distribution has "
-        f"shape {expected}"
+        f"site `{site.name}` is given a value of shape {shape}{inside}, its distribution has "
+        f"shape {expected}: make the two alike"
     )
 
 
