@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from finetti.errors import DataError, MissingExtra
+from finetti.language.columns import misspelt
 from finetti.language.dims import groups
 from finetti.model import Model
 
@@ -76,12 +77,13 @@ def arguments(model: Model, columns: Columns) -> dict[str, Any]:
     """Return the columns that the model's parameters name, as it takes them.
 
     Numbers become arrays of shape (row,), float64 or int64, truth values 0 and 1; text,
-    categories and dates become `ft.groups`, in sorted order or that of an ordered category; lists
-    of equal length become arrays of shape (row, ...). A parameter with a default may be absent.
+    categories and dates become `ft.groups`, in sorted order or that of an ordered category, and so
+    do whole numbers that the model opens a plate with; lists of equal length become arrays of
+    shape (row, ...). A parameter with a default may be absent.
 
     Raises `DataError` for a parameter that has neither column nor default, and for a column with
-    missing values or of a kind that no model takes. Columns that no parameter names are not
-    looked at.
+    missing values, with numbers but for a few cells, or of a kind that no model takes. Columns that
+    no parameter names are not looked at.
     """
     parameters = inspect.signature(model.function).parameters.values()
     wanted = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
@@ -93,7 +95,25 @@ def arguments(model: Model, columns: Columns) -> dict[str, Any]:
                 f"model `{model.name}` needs `{parameter.name}`, and the data have no such column"
                 f"{hint} (columns: {', '.join(f'`{name}`' for name in columns)})"
             )
-    return {p.name: as_argument(p.name, columns[p.name]) for p in wanted if p.name in columns}
+    found = {p.name: as_argument(p.name, columns[p.name]) for p in wanted if p.name in columns}
+    return _grouped_by_use(model, found)
+
+
+def _grouped_by_use(model: Model, found: dict[str, Any]) -> dict[str, Any]:
+    """Make groups of the columns of whole numbers that the model opens a plate with."""
+    whole = {n for n, a in found.items() if isinstance(a, np.ndarray) and a.dtype.kind in "iu"}
+    while whole and model.arguments is None:
+        try:
+            _ = model(**found).variables
+        except Exception as refusal:  # noqa: BLE001 - whoever runs the model is told
+            ids = {n for n in whole if found[n] is getattr(refusal, "members", None)}
+            if not ids:
+                return found
+            found.update({n: groups(found[n]) for n in ids})
+            whole -= ids
+        else:
+            return found
+    return found
 
 
 def as_argument(name: str, column: Any) -> Any:
@@ -112,10 +132,13 @@ def as_argument(name: str, column: Any) -> Any:
         return column.cast(nw.Float64).to_numpy()
     if kind.is_integer() or isinstance(kind, nw.Boolean):
         return column.cast(nw.Int64).to_numpy()
-    if isinstance(kind, nw.Enum):
-        return groups(column.cast(nw.String).to_list(), kind.categories)
-    if isinstance(kind, nw.String | nw.Categorical | nw.Date | nw.Datetime):
-        return groups(column.cast(nw.String).to_list())
+    if isinstance(kind, nw.Enum | nw.Categorical):
+        return groups(column)
+    if isinstance(kind, nw.String):
+        _refuse_misspelt(name, column.to_list())
+        return groups(column)
+    if isinstance(kind, nw.Date | nw.Datetime):
+        return groups(column.cast(nw.String))
     raise DataError(f"column `{name}` holds {kind}: a model takes numbers or names of groups")
 
 
@@ -123,11 +146,23 @@ def _refuse_missing(name: str, column: Any) -> None:
     absent = column.is_null()
     if column.dtype.is_float():
         absent = absent | column.is_nan().fill_null(True)
+    if str(column.dtype) == "String":
+        absent = absent | (column.str.strip_chars() == "").fill_null(True)
     rows = np.flatnonzero(absent.to_numpy())
     if len(rows):
         raise DataError(
             f"column `{name}` lacks {len(rows)} of its {len(column)} values, the first in row "
             f"{rows[0] + 1}: leave these rows out, or fill them in"
+        )
+
+
+def _refuse_misspelt(name: str, cells: list[str]) -> None:
+    bad = misspelt(cells)
+    if bad:
+        raise DataError(
+            f"column `{name}` holds numbers, but for {len(bad)} of its {len(cells)} cells, the "
+            f"first {cells[bad[0]]!r} in row {bad[0] + 1}: mend these cells or leave them empty; "
+            f"where they are names of groups, write them so that they cannot be read as numbers"
         )
 
 

@@ -7,7 +7,7 @@ FinettiError
 │   ├── ShapeError        a site does not fit its plates
 │   ├── OutsidePlate      a code of a member that its plate does not have
 │   ├── SupportError      a value or an argument outside its support
-│   ├── MissingValue      NaN in observed data
+│   ├── MissingValue      NaN in observed data, an argument that lacks values
 │   ├── Contradiction     a factor graph that rules out every joint state
 │   └── TooWide           an exact sum that needs more memory than allowed
 ├── SeedError             a draw is needed and no seed is in force
@@ -27,7 +27,12 @@ class FinettiError(Exception):
 
 
 class ModelError(FinettiError, ValueError):
-    """Say that the model as written cannot be understood."""
+    """Say that the model as written cannot be understood.
+
+    `members` is what a plate was opened with, where it names one twice.
+    """
+
+    members: object = None
 
 
 class DuplicateSite(ModelError):
@@ -62,7 +67,7 @@ class SupportError(ModelError):
 
 
 class MissingValue(ModelError):
-    """Say that observed data hold NaN."""
+    """Say that observed data hold NaN, or that an argument lacks values."""
 
 
 class Contradiction(ModelError):

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
-import numpy as np
 
 from finetti.errors import ModelError
 from finetti.language import handlers
 from finetti.language.effects import Site, running
+from finetti.language.taken import as_data, explain, judged
 from finetti.structure.graph import Graph
 from finetti.structure.plan import AS_WRITTEN, Plan
 from finetti.structure.program import write_program
@@ -52,8 +52,18 @@ class Model:
             inspect.signature(self.function).bind(*args, **kwargs)
         except TypeError as error:
             raise ModelError(f"model `{self.name}`: {error}") from None
-        data = {name: as_data(value) for name, value in kwargs.items()}
-        return replace(self, arguments=(tuple(map(as_data, args)), data))
+        data = {name: judged(name, value) for name, value in kwargs.items()}
+        given = tuple(map(judged, self._places(len(args)), args))
+        return replace(self, arguments=(given, data))
+
+    def _places(self, count: int) -> list[str]:
+        """Return the names of the first `count` arguments, those of *args by number."""
+        found: list[str] = []
+        for p in inspect.signature(self.function).parameters.values():
+            if p.kind is p.VAR_POSITIONAL:
+                found += [f"{p.name}[{i}]" for i in range(count - len(found))]
+            found.append(p.name)
+        return found[:count]
 
     def run(self) -> Any:
         """Run the model's statements under the handlers in force and return its result."""
@@ -69,6 +79,12 @@ class Model:
                     f"model `{self.name}` calls itself, or a function of it, without end or deeper "
                     f"than Python goes: give the recursion an end"
                 ) from None
+            except (TypeError, ValueError, IndexError) as error:
+                given = dict(zip(self._places(len(args)), args, strict=True)) | dict(kwargs)
+                told = explain(self.name, given, error)
+                if told is None:
+                    raise
+                raise told from error
 
     def named(self, name: str) -> Model:
         """Return the model under another name, to call it twice inside one model."""
@@ -175,21 +191,6 @@ def require_model(value: object, verb: str) -> Model:
     raise ModelError(f"{verb} takes a model, not {given}: {remedy}")
 
 
-def as_data(value: Any) -> Any:
-    """Return a column (a list of numbers, a pandas or polars series) as a numpy array.
-
-    Anything else, pytrees of arrays among them, is left as it is.
-    """
-    series = getattr(value, "to_numpy", None)
-    if isinstance(value, list) and value and not isinstance(value[0], str | dict):
-        array = np.asarray(value)
-    elif series is not None:
-        array = series()
-    else:
-        return value
-    return array if array.dtype.kind in "biuf" else value
-
-
 def model(function: Callable[..., Any]) -> Model:
     """Make a model of a function: its parameters are data, its statements say the rest.
 
@@ -209,4 +210,4 @@ def model(function: Callable[..., Any]) -> Model:
     return made
 
 
-__all__ = ["Model", "model"]
+__all__ = ["Model", "as_data", "model"]

@@ -304,3 +304,17 @@ def test_a_discrete_latent_variable_is_refused_by_name():
 def test_a_model_without_latent_variables_is_refused():
     said = refusal(sampling(lambda: ft.Normal(0, 1), 1.0), ft.SamplingError)
     assert "model `m` has no latent variable" in said
+
+
+@pytest.mark.parametrize(
+    ("shape", "observed"), [((12, 6), (12,)), ((12, 6), (12, 5)), ((12,), (12, 6))]
+)
+def test_a_value_that_fits_its_plate_but_not_its_distribution_is_shown_with_both_shapes(
+    shape, observed
+):
+    def statements():
+        with ft.plate("row", 12):
+            ft.sample("y", ft.Normal(np.zeros(shape), 1), obs=np.zeros(observed))
+
+    said = refusal(statements, ft.ShapeError)
+    assert f"a value of shape {observed} in row(12), its distribution has shape {shape}" in said

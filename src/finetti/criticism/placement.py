@@ -137,7 +137,8 @@ def _variables(free: Model, kept: Collection[str]) -> tuple[Variable, ...]:
     except OutsidePlate as error:
         raise DataError(f"newdata does not fit the members there are: {error}") from error
     except (TypeError, ValueError, IndexError) as error:
-        if isinstance(error, ModelError) and not kept:
+        blamed = type(error.__cause__) in (TypeError, ValueError, IndexError)
+        if isinstance(error, ModelError) and not kept and not blamed:
             raise
         reason = str(error).partition("\n")[0]
         still = f" ({listed(f'`{name}`' for name in sorted(kept))} as in the fit)" if kept else ""

@@ -133,7 +133,7 @@ def _as_fitted(name: str, value: Any, fitted: Any) -> Any:
         return value
     if isinstance(fitted, Groups):
         return _group(name, value, fitted)
-    column = as_data(value)
+    column = as_data(value, name)
     if hasattr(fitted, "shape") and np.ndim(column) != np.ndim(fitted):
         raise DataError(
             f"`{name}` has shape {np.shape(column)} in newdata and {np.shape(fitted)} in the fit: "

@@ -17,6 +17,15 @@ from finetti.language.dims import Groups, Plate, as_plate
 from finetti.language.effects import Site, inside, perform, plates
 from finetti.types import AnyArray, Array
 
+ENDS = (
+    "take ft.ZeroOneInflatedBeta where such values are exact, or move them inside where they are "
+    "rounded"
+)
+OPEN = {
+    **dict.fromkeys(("Beta", "BetaProportion", "Kumaraswamy", "GaussianCopulaBeta"), ENDS),
+    "Dirichlet": "add a small amount to each part and divide by the new sum, or model the counts",
+}
+
 
 def sample(name: str, distribution: Distribution | Any, obs: Any = None) -> AnyArray:
     """Draw the random variable `name`, or observe it when `obs` is given.
@@ -128,7 +137,7 @@ def fit_plates(name: str, distribution: Distribution, plates: tuple[Plate, ...])
         return distribution
     if not batch or (len(batch) == len(sizes) and _broadcasts(batch, sizes)):
         return distribution.expand(sizes)
-    raise ShapeError(_misfit(name, plates, batch))
+    raise ShapeError(_misfit(name, plates, batch, distribution.event_shape))
 
 
 def fit_value(site: Site) -> Distribution:
@@ -157,7 +166,10 @@ def _broadcasts(batch: tuple[int, ...], sizes: tuple[int, ...]) -> bool:
     return all(b in (1, n) for b, n in zip(batch, sizes, strict=True))
 
 
-def _misfit(name: str, plates: tuple[Plate, ...], shape: tuple[int, ...]) -> str:
+def _misfit(
+    name: str, plates: tuple[Plate, ...], batch: tuple[int, ...], event: tuple[int, ...] = ()
+) -> str:
+    shape = batch + event
     if len(plates) == 1 or len(shape) == len(plates):
         pairs = zip(plates, shape, strict=False)
         bad = next((p for p, n in pairs if n not in (1, p.size)), plates[0])
@@ -178,10 +190,12 @@ def check_shape(site: Site) -> None:
     shape = np.shape(site.value)
     if shape == expected:
         return
-    if site.plates:
+    sizes = tuple(p.size for p in site.plates)
+    if shape[: len(sizes)] != sizes:
         raise ShapeError(_misfit(site.name, site.plates, shape))
+    inside = f" in {' x '.join(map(str, site.plates))}" if sizes else ""
     raise ShapeError(
-        f"site `{site.name}` is given a value of shape {shape}, its distribution has "
+        f"site `{site.name}` is given a value of shape {shape}{inside}, its distribution has "
         f"shape {expected}"
     )
 
@@ -198,6 +212,7 @@ def check_observed(site: Site) -> None:
             f"({np.isnan(data).sum()} in all): drop or fill the missing rows"
         )
     check_support(site, "observed as")
+    check_ends(site)
 
 
 def check_support(site: Site, verb: str = "given") -> None:
@@ -211,6 +226,34 @@ def check_support(site: Site, verb: str = "given") -> None:
         f"support of {name_family(site.distribution)}: "
         f"{describe_support(site.distribution.support)}"
     )
+
+
+def check_ends(site: Site) -> None:
+    """Refuse an observed end of the support at which the family's density is 0 or infinite."""
+    family = name_family(site.distribution)
+    if family not in OPEN:
+        return
+    data = np.asarray(site.value)
+    ends = (data <= 0) | (data >= 1)
+    if not ends.any() or _all_finite(site.distribution, data):
+        return
+    where = _first(ends)
+    raise SupportError(
+        f"site `{site.name}` is observed as {data[where]:g}{_at(where)} ({ends.sum()} such), "
+        f"an end at which {family} has density 0 or infinity: {OPEN[family]}"
+    )
+
+
+def _all_finite(distribution: Distribution, data: np.ndarray) -> bool:
+    """Tell whether the log density is finite, where it is known before the model is fitted."""
+    while type(distribution).__name__ in ("ExpandedDistribution", "Independent"):
+        distribution = vars(distribution)["base_dist"]
+    given = {n: vars(distribution).get(n) for n in type(distribution).arg_constraints}
+    if any(x is None or isinstance(x, Tracer) for x in given.values()):
+        return False
+    with jax.ensure_compile_time_eval():
+        found = type(distribution)(**given).log_prob(jnp.asarray(data))
+    return not isinstance(found, Tracer) and bool(np.isfinite(np.asarray(found)).all())
 
 
 def check_arguments(name: str, distribution: Distribution) -> None:

@@ -1,6 +1,6 @@
-"""Borrow numpyro's distributions and bijections under their own names, and add flat priors.
+"""Borrow numpyro's distributions and bijections under their own names, and add what it lacks.
 
-No other file imports numpyro.
+No other package imports numpyro.
 """
 
 from __future__ import annotations
@@ -22,10 +22,18 @@ from numpyro.distributions import (
 )
 from numpyro.distributions.distribution import validation_enabled
 
+from finetti.distributions.families import *  # noqa: F403
+from finetti.distributions.families import __all__ as _FAMILIES
+from finetti.distributions.limited import *  # noqa: F403
+from finetti.distributions.limited import __all__ as _LIMITED
+from finetti.distributions.refused import *  # noqa: F403
+from finetti.distributions.refused import __all__ as _REFUSED
+
+OWN, MENDED = (*_FAMILIES, *_LIMITED), tuple(_REFUSED)
+
 # Some are functions that choose a class, such as Binomial by probs or logits.
-NAMES = tuple(
-    sorted(n for n in _numpyro.__all__ if n[0].isupper() and callable(getattr(_numpyro, n)))
-)
+_BORROWED = (n for n in _numpyro.__all__ if n[0].isupper() and callable(getattr(_numpyro, n)))
+NAMES = tuple(sorted({*_BORROWED, *OWN}))
 
 
 def Flat() -> Distribution:
@@ -159,7 +167,9 @@ def unchecked() -> AbstractContextManager[None]:
 
 
 __all__ = [
+    "MENDED",
     "NAMES",
+    "OWN",
     "Distribution",
     "Flat",
     "HalfFlat",

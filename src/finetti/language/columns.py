@@ -1,0 +1,95 @@
+"""Judge the columns that come in: what is missing in them, of what kind they are, in what order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+KINDS = {
+    "text": str,
+    "truth values": bool | np.bool_,
+    "numbers": Real,
+    "dates": date | np.datetime64,
+}
+
+
+def entries(column: Any) -> list[Any]:
+    """Return a column's values as Python has them, whatever holds it.
+
+    >>> entries(np.array([1.5, 2.0]))
+    [1.5, 2.0]
+    """
+    for name in ("to_list", "tolist"):
+        if hasattr(column, name):
+            found = getattr(column, name)()
+            return found if isinstance(found, list) else [found]
+    return [x.item() if isinstance(x, np.generic) else x for x in column]
+
+
+def is_missing(value: Any) -> bool:
+    """Tell whether a value stands for none: None, NaN, NaT, pandas' NA, or blank text.
+
+    >>> is_missing(None), is_missing(float("nan")), is_missing(" "), is_missing(0)
+    (True, True, True, False)
+    """
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    if isinstance(value, str):
+        return not value.strip()
+    return isinstance(value, Real | np.datetime64 | np.timedelta64) and bool(value != value)
+
+
+def kind(value: Any) -> str:
+    """Return what kind of value this is: text, truth values, numbers, dates, or its type.
+
+    >>> kind("Pine"), kind(True), kind(3), kind([])
+    ('text', 'truth values', 'numbers', 'list')
+    """
+    return next((k for k, t in KINDS.items() if isinstance(value, t)), type(value).__name__)
+
+
+def mixed(values: Sequence[Any]) -> tuple[int, str] | None:
+    """Return the first row whose kind is not the most frequent one, and that kind.
+
+    >>> mixed([1.0, 2, "."])
+    (2, 'numbers')
+    """
+    found = [kind(v) for v in values]
+    most = max(dict.fromkeys(found), key=found.count, default="")
+    return next(((row, most) for row, k in enumerate(found) if k != most), None)
+
+
+def own_order(column: Any) -> list[Any] | None:
+    """Return the categories of a column that states their order: pandas' and polars' Enum."""
+    native = column.to_native() if hasattr(column, "to_native") else column
+    stated = getattr(native, "dtype", None)
+    if type(stated).__name__ not in ("Enum", "CategoricalDtype"):
+        return None
+    return entries(getattr(stated, "categories"))  # noqa: B009
+
+
+def as_number(text: Any) -> float | None:
+    """Return the number that text spells, or None.
+
+    >>> as_number(" 1.5 "), as_number("1,5"), as_number("nan")
+    (1.5, None, None)
+    """
+    try:
+        found = float(text)
+    except (TypeError, ValueError):
+        return None
+    return found if np.isfinite(found) and "_" not in str(text) else None
+
+
+def misspelt(values: Sequence[Any]) -> list[int]:
+    """Return the rows that are no numbers in a column of text most of which are.
+
+    >>> misspelt(["1", "2.5", "."]), misspelt(["A", "B", "3"])
+    ([2], [])
+    """
+    bad = [row for row, text in enumerate(values) if as_number(text) is None]
+    return bad if 2 * len(bad) < len(values) else []

@@ -1,0 +1,134 @@
+"""Take in what a model is called with: columns as arrays, and each fault by argument and row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Any
+
+import jax
+import numpy as np
+from jax.core import Tracer
+
+from finetti.errors import MissingValue, ModelError, ShapeError
+from finetti.language.columns import entries, is_missing, kind, misspelt, mixed, own_order
+from finetti.language.groups import Groups, groups
+
+
+def as_data(value: Any, name: str = "column") -> Any:
+    """Return a column (a list of numbers, a pandas or polars series) as a numpy array.
+
+    A series of text, categories that state their order and dates become `Groups`. A list of text
+    stays what it is, as do pytrees of arrays. Raises `MissingValue` where a column of Python's
+    objects lacks a value, and `ModelError` where it mixes numbers with text, with the row, counted
+    from 0.
+    """
+    if isinstance(value, Groups) or not _is_column(value):
+        return value
+    if isinstance(value, np.ma.MaskedArray) and np.ma.getmaskarray(value).any():
+        raise _lacks(name, np.argwhere(np.ma.getmaskarray(value))[:, 0])
+    if own_order(value) is not None:
+        _refuse_missing(name, entries(value))
+        return groups(value)
+    try:
+        array = np.asarray(getattr(value, "to_numpy", lambda: value)())
+    except ValueError:  # lists of arrays of several lengths
+        return value
+    if array.dtype.kind in "biuf" and not _has_absent(value, array):
+        return array
+    if array.ndim != 1:
+        return value
+    values = entries(value)
+    kinds = {kind(v) for v in values if not is_missing(v)}
+    if not kinds <= {"text", "numbers", "truth values", "dates", "Timestamp", "Decimal"}:
+        return value
+    _refuse_missing(name, values)
+    other = mixed(values)
+    if other is not None:
+        row, most = other
+        raise ModelError(
+            f"argument `{name}` is {values[row]!r} in row {row}, among {most}: a column holds one "
+            f"kind of value; mend this row, or leave it out"
+        )
+    if kinds == {"text"} and hasattr(value, "to_numpy"):
+        if misspelt(values):
+            raise ModelError(_text(name, values))
+        return groups(value)
+    if kinds == {"dates"}:
+        return groups(value if array.dtype.kind == "M" else values)
+    return np.array(values) if kinds and kinds <= {"numbers", "truth values"} else value
+
+
+def judged(name: str, value: Any) -> Any:
+    """Return one argument as `as_data` does, and refuse NaN anywhere in it."""
+    taken = as_data(value, name)
+    for path, leaf in jax.tree_util.tree_flatten_with_path(taken)[0]:
+        if isinstance(leaf, Groups | Tracer) or not isinstance(
+            leaf, float | np.ndarray | jax.Array
+        ):
+            continue
+        array = np.asarray(leaf)
+        if array.dtype.kind == "f" and np.isnan(array).any():
+            rows = np.argwhere(np.isnan(array))
+            raise _lacks(name + jax.tree_util.keystr(path), rows[:, 0] if array.ndim else [])
+    return taken
+
+
+def explain(name: str, arguments: Mapping[str, Any], error: Exception) -> Exception | None:
+    """Return the error that says which arguments made a model's own line fail, if any did."""
+    if type(error) not in (TypeError, ValueError, IndexError, ShapeError):
+        return None
+    sizes = {n: np.shape(a)[0] for n, a in arguments.items() if _is_column(a) and np.ndim(a)}
+    said = set(map(int, re.findall(r"\d+", str(error))))
+    told = {n: size for n, size in sizes.items() if size in said}
+    for (a, m), (b, n) in pairwise(told.items()):
+        if m != n:
+            return ShapeError(
+                f"model `{name}`: argument `{a}` has {m} rows and `{b}` has {n}: give both a row "
+                f"for each observation ({error})"
+            )
+    if isinstance(error, ShapeError):
+        return None
+    for n, argument in arguments.items():
+        if _is_column(argument) and not isinstance(argument, Groups) and np.ndim(argument) == 1:
+            values = entries(argument)
+            if values and all(isinstance(v, str) for v in values):
+                return ModelError(f"model `{name}`: {_text(n, values)} ({error})")
+    return None
+
+
+def _text(name: str, values: list[str]) -> str:
+    bad = misspelt(values)
+    if bad:
+        return (
+            f"argument `{name}` is {values[bad[0]]!r} in row {bad[0]}, which is no number: mend "
+            f"these {len(bad)} rows and give numbers, not text"
+        )
+    return (
+        f"argument `{name}` holds text, such as {values[0]!r} in row 0, and the model "
+        f"computes with it: pass ft.groups({name}) to index by names, or numbers"
+    )
+
+
+def _is_column(value: Any) -> bool:
+    return isinstance(value, list | np.ndarray) or hasattr(value, "to_numpy")
+
+
+def _has_absent(value: Any, array: np.ndarray) -> bool:
+    """Tell whether a list or a column hides that a value is absent, or text, behind a number."""
+    return isinstance(value, list) and array.ndim == 1 and len({kind(v) for v in value}) > 1
+
+
+def _refuse_missing(name: str, values: Iterable[Any]) -> None:
+    rows = [row for row, value in enumerate(values) if is_missing(value)]
+    if rows:
+        raise _lacks(name, rows)
+
+
+def _lacks(name: str, rows: Any) -> MissingValue:
+    where = f" in row {int(rows[0])} ({len(set(map(int, rows)))} such rows)" if len(rows) else ""
+    return MissingValue(
+        f"argument `{name}` is missing (NaN, None or blank){where}: leave these rows out, or fill "
+        f"them in"
+    )
