@@ -6,6 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,11 +15,12 @@ import jax
 from finetti.errors import ModelError
 from finetti.language import handlers
 from finetti.language.effects import Site, running
-from finetti.language.taken import as_data, explain, judged
+from finetti.language.taken import as_data, explain, judged, kept
 from finetti.structure.graph import Graph
 from finetti.structure.plan import AS_WRITTEN, Plan
 from finetti.structure.program import write_program
 from finetti.structure.rewrites.hessian import Wish
+from finetti.structure.surroundings import stamp, surroundings
 from finetti.structure.variables import Variable, discover
 
 Handler = Callable[[], AbstractContextManager[Any]]
@@ -54,7 +56,7 @@ class Model:
             raise ModelError(f"model `{self.name}`: {error}") from None
         data = {name: judged(name, value) for name, value in kwargs.items()}
         given = tuple(map(judged, self._places(len(args)), args))
-        return replace(self, arguments=(given, data))
+        return replace(self, arguments=kept((given, data)))
 
     def _places(self, count: int) -> list[str]:
         """Return the names of the first `count` arguments, those of *args by number."""
@@ -92,7 +94,7 @@ class Model:
 
     def condition(self, **values: Any) -> Model:
         """Return the model with the named variables observed, as with `obs=`."""
-        return self._under(functools.partial(handlers.condition, values))
+        return self._under(functools.partial(handlers.condition, kept(values)))
 
     def leave_out(self, **places: Any) -> Model:
         """Return the model without some observations: those where an array of a site is True.
@@ -100,15 +102,15 @@ class Model:
         They stay where they are and their log density is 0, so that draws have the same shapes.
         An array has the shape of the site's observations, an event being one of them.
         """
-        return self._under(functools.partial(handlers.leave_out, places))
+        return self._under(functools.partial(handlers.leave_out, kept(places)))
 
     def intervene(self, **values: Any) -> Model:
         """Return the model with the named variables set by fiat, their priors cut off."""
-        return self._under(functools.partial(handlers.intervene, values))
+        return self._under(functools.partial(handlers.intervene, kept(values)))
 
     def substitute(self, **values: Any) -> Model:
         """Return the model with the named latent variables fixed, their priors kept."""
-        return self._under(functools.partial(handlers.substitute, values))
+        return self._under(functools.partial(handlers.substitute, kept(values)))
 
     def block(self, names: Iterable[str]) -> Model:
         """Return the model with the named sites hidden from handlers further out."""
@@ -137,8 +139,27 @@ class Model:
         """Return the data by name: the function's arguments, and what it takes from around it."""
         args, kwargs = self.arguments or ((), {})
         known = inspect.signature(self.function).bind_partial(*args, **kwargs).arguments
-        found = inspect.getclosurevars(inspect.unwrap(self.function))
-        return {**found.globals, **found.nonlocals, **known}
+        return {**surroundings(self.function), **known}
+
+    def as_read(self) -> Model:
+        """Return the model as it is now, which knows by `changed` what it has read around it."""
+        held = copy(self)
+        held.__dict__.setdefault("_seen", stamp(self.function))
+        return held
+
+    def changed(self) -> list[str]:
+        """Name what the function reads from around it that has changed since it was read."""
+        now = stamp(self.function)
+        seen = self.__dict__.get("_seen", now)
+        return [name for name in seen | now if seen.get(name) != now.get(name)]
+
+    def _look_around(self) -> None:
+        """Forget what was understood of the model if what its function reads has changed."""
+        now = stamp(self.function)
+        if self.__dict__.setdefault("_seen", now) != now:
+            self.__dict__.update(_seen=now)
+            for known in ("variables", "_plans"):
+                self.__dict__.pop(known, None)
 
     @functools.cached_property
     def _plans(self) -> dict[tuple[str, frozenset[str], Wish | None], Plan]:
@@ -156,6 +177,7 @@ class Model:
         `model.plan().without(...)` fills in for you, `wish` what to approximate, which
         `model.plan().approximate()` does.
         """
+        self._look_around()
         if (dtype, refused, wish) not in self._plans:
             base = self._plans.get((dtype, AS_WRITTEN, None))
             with jax.enable_x64(dtype == "float64"):

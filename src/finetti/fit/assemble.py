@@ -130,7 +130,7 @@ def gather(
     known = {"model": model.name, "plan": json.dumps(density.plan().record())}
     tree.attrs.update({**attributes, **known, **_written(model), **_versions()})
     tree["posterior"].attrs.update(tree.attrs)
-    return Posterior(tree, model)
+    return Posterior(tree, model.as_read())
 
 
 def _statistics(method: Chains, layout: Layout, info: Mapping[str, np.ndarray]) -> xr.Dataset:

@@ -60,6 +60,22 @@ def as_data(value: Any, name: str = "column") -> Any:
     return np.array(values) if kinds and kinds <= {"numbers", "truth values"} else value
 
 
+def kept(values: Any) -> Any:
+    """Return a pytree with copies of its numpy arrays, which nobody can change.
+
+    What a model is given is then what it has whenever it is read.
+    """
+
+    def keep(value: Any) -> Any:
+        if not isinstance(value, np.ndarray):
+            return value
+        held = value.copy()
+        held.setflags(write=False)
+        return held
+
+    return jax.tree.map(keep, values)
+
+
 def judged(name: str, value: Any) -> Any:
     """Return one argument as `as_data` does, and refuse NaN anywhere in it."""
     taken = as_data(value, name)
@@ -79,6 +95,11 @@ def explain(name: str, arguments: Mapping[str, Any], error: Exception) -> Except
     """Return the error that says which arguments made a model's own line fail, if any did."""
     if type(error) not in (TypeError, ValueError, IndexError, ShapeError):
         return None
+    if "read-only" in str(error):
+        return ModelError(
+            f"model `{name}` changes its data in place, which would change them again each time it "
+            f"is read: write x = x - x.mean(), not x -= x.mean() ({error})"
+        )
     sizes = {n: np.shape(a)[0] for n, a in arguments.items() if _is_column(a) and np.ndim(a)}
     said = set(map(int, re.findall(r"\d+", str(error))))
     told = {n: size for n, size in sizes.items() if size in said}

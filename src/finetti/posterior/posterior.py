@@ -72,6 +72,13 @@ class Posterior:
                 f"{purpose} needs the model, which a run opened from a file does not bring: "
                 f"give it with its data, as posterior.of(model)"
             )
+        changed = self.model.changed()
+        if changed:
+            raise ModelError(
+                f"{purpose} would ask another model: model `{self.model.name}` reads "
+                f"{', '.join(f'`{name}`' for name in changed)} from around it, changed since the "
+                f"fit; set it back, or fit again"
+            )
         return self.model
 
     def log_likelihood(self) -> xr.Dataset:
