@@ -103,10 +103,12 @@ def _grouped_by_use(model: Model, found: dict[str, Any]) -> dict[str, Any]:
     """Make groups of the columns of whole numbers that the model opens a plate with."""
     whole = {n for n, a in found.items() if isinstance(a, np.ndarray) and a.dtype.kind in "iu"}
     while whole and model.arguments is None:
+        bound = model(**found)
+        _, held = bound.arguments or ((), {})
         try:
-            _ = model(**found).variables
+            _ = bound.variables
         except Exception as refusal:  # noqa: BLE001 - whoever runs the model is told
-            ids = {n for n in whole if found[n] is getattr(refusal, "members", None)}
+            ids = {n for n in whole if held[n] is getattr(refusal, "members", None)}
             if not ids:
                 return found
             found.update({n: groups(found[n]) for n in ids})

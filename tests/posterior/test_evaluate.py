@@ -67,7 +67,7 @@ def test_a_saved_run_takes_its_model_back(posterior, tmp_path):
     with pytest.raises(ft.ModelError, match="`y` is observed otherwise"):
         alone.of(other)
     with pytest.raises(ft.ModelError, match=r"`inner/alpha` has shape \(5,\)"):
-        alone.of(homes(ft.groups(COUNTY, labels=range(5)), np.zeros(4)).condition(**DATA))
+        alone.of(homes(ft.groups(COUNTY.codes, labels=range(5)), np.zeros(4)).condition(**DATA))
     with pytest.raises(ft.ModelError, match="argument `x` is given otherwise"):
         alone.of(homes(COUNTY, np.zeros(4)).condition(**DATA))
     turned = ft.groups(["Pine", "Cook", "Pine", "Lake"], labels=["Pine", "Lake", "Cook"])

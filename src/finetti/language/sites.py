@@ -260,6 +260,11 @@ def check_arguments(name: str, distribution: Distribution) -> None:
     """Refuse a distribution's argument outside its support, where its value is known."""
     for argument, constraint in demands(distribution).items():
         value = vars(distribution)[argument]
+        if np.iscomplexobj(value) or getattr(getattr(value, "dtype", None), "kind", "") == "c":
+            raise SupportError(
+                f"site `{name}`: {type(distribution).__name__} has a complex {argument}: give real "
+                f"numbers, such as its real part or its absolute value"
+            )
         holds = _holds(constraint, value)
         if holds is not None and not holds.all():
             raise SupportError(argument_outside(name, distribution, argument, holds))

@@ -77,8 +77,12 @@ def kept(values: Any) -> Any:
 
 
 def judged(name: str, value: Any) -> Any:
-    """Return one argument as `as_data` does, and refuse NaN anywhere in it."""
+    """Return one argument as `as_data` does; refuse NaN in it, and what no arithmetic takes.
+
+    Raises `MissingValue` and `ModelError`.
+    """
     taken = as_data(value, name)
+    _refuse_strange(name, taken)
     for path, leaf in jax.tree_util.tree_flatten_with_path(taken)[0]:
         if isinstance(leaf, Groups | Tracer) or not isinstance(
             leaf, float | np.ndarray | jax.Array
@@ -89,6 +93,27 @@ def judged(name: str, value: Any) -> Any:
             rows = np.argwhere(np.isnan(array))
             raise _lacks(name + jax.tree_util.keystr(path), rows[:, 0] if array.ndim else [])
     return taken
+
+
+def _refuse_strange(name: str, taken: Any) -> None:
+    """Refuse a column of durations, or of whole numbers that no array of numbers holds."""
+    if not _is_column(taken) or isinstance(taken, Groups):
+        return
+    if isinstance(taken, list) and not all(isinstance(v, int) for v in taken):
+        return
+    array = np.asarray(taken)
+    if array.dtype.kind == "m":
+        raise ModelError(
+            f"argument `{name}` holds lengths of time: give numbers in a unit of your choice, such "
+            f"as {name} / np.timedelta64(1, 'D') for days"
+        )
+    whole = enumerate(array.ravel().tolist() if array.dtype.kind == "O" else ())
+    large = next(((i, v) for i, v in whole if isinstance(v, int) and abs(v) >> 63), None)
+    if large is not None:
+        raise ModelError(
+            f"argument `{name}` is {large[1]} in row {large[0]}, larger than whole numbers of 64 "
+            f"bits go: give it as float, or as the name of a group, ft.groups({name})"
+        )
 
 
 def explain(name: str, arguments: Mapping[str, Any], error: Exception) -> Exception | None:
