@@ -12,7 +12,7 @@ from typing import Any
 
 import jax
 
-from finetti.errors import ModelError
+from finetti.errors import ModelError, OutsidePlate
 from finetti.language import handlers
 from finetti.language.effects import Site, running
 from finetti.language.taken import as_data, explain, judged, kept
@@ -124,7 +124,16 @@ class Model:
         return replace(self, handlers=(*self.handlers, handler))
 
     def trace(self, seed: int = 0) -> dict[str, Site]:
-        """Run the model once with a seed and return its sites by name."""
+        """Run the model once with a seed and return its sites by name.
+
+        Raises `OutsidePlate` where it is indexed by codes that its plates do not have.
+        """
+        try:
+            _ = self.variables
+        except OutsidePlate:
+            raise
+        except Exception:  # noqa: BLE001 - it may run all the same: numbers are known here
+            pass
         with jax.enable_x64(True), handlers.trace() as sites, handlers.seed(seed):
             self.run()
         return sites
@@ -139,7 +148,12 @@ class Model:
         """Return the data by name: the function's arguments, and what it takes from around it."""
         args, kwargs = self.arguments or ((), {})
         known = inspect.signature(self.function).bind_partial(*args, **kwargs).arguments
-        return {**surroundings(self.function), **known}
+        inside = {
+            name + jax.tree_util.keystr(path): leaf
+            for name, value in known.items()
+            for path, leaf in jax.tree_util.tree_flatten_with_path(value)[0]
+        }
+        return {**surroundings(self.function), **inside, **known}
 
     def as_read(self) -> Model:
         """Return the model as it is now, which knows by `changed` what it has read around it."""

@@ -61,6 +61,15 @@ def put(a, g):
     return jnp.zeros(3).at[g].add(a[0])[FINE]
 
 
+def looped(a, g):
+    codes = jnp.asarray(g)
+    return jax.lax.fori_loop(0, 4, lambda i, c: c.at[i].set(a[codes[i]]), jnp.zeros(4))
+
+
+def switched(a, g):
+    return jax.lax.switch(0, [lambda: a[g], lambda: jnp.zeros(4)])
+
+
 PICKS = {
     "looked up": looked_up,
     "after arithmetic": lambda a, g: (2 * a + 1)[g],
@@ -78,6 +87,12 @@ PICKS = {
     "in a checkpoint": lambda a, g: jax.checkpoint(lambda a: a[jnp.asarray(g)])(a),
     "in a branch": branched,
     "in a scan": stepped,
+    "in a loop": looped,
+    "in a switch": switched,
+    "by map": lambda a, g: jax.lax.map(lambda i: a[i], jnp.asarray(g)),
+    "one by one": lambda a, g: jnp.stack([a[int(i)] for i in g]),
+    "in two dimensions": lambda a, g: a[g.reshape(2, 2)].reshape(4),
+    "in small numbers": lambda a, g: a[g.astype(np.int8)],
     "summed by group": summed_up,
     "put in place": put,
     "in a table of data": lambda a, g: jnp.array([1.0, 2.0, 3.0])[g] * a[0],
@@ -213,6 +228,32 @@ RIGHT = {
 @pytest.mark.parametrize("name", RIGHT)
 def test_right_codes_are_taken(name):
     assert RIGHT[name]().variables
+
+
+VERBS = {
+    "plan": lambda m: m.plan(),
+    "graph": lambda m: m.graph(),
+    "trace": lambda m: m.trace(0),
+    "prior": ft.prior,
+    "fit": lambda m: ft.fit(m, progress=False),
+    "density": lambda m: ft.density(m).dim,
+    "calibrate": ft.calibrate,
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_that_takes_a_model_refuses_the_codes(verb):
+    with pytest.raises(ft.OutsidePlate, match=r"`g` is 3 in row 2.*codes start at 0"):
+        VERBS[verb](fitted(FROM_ONE))
+
+
+@pytest.mark.parametrize("holder", [lambda g: {"k": g}, lambda g: (g, g)])
+def test_a_column_inside_another_argument_is_named(holder):
+    given = holder(FROM_ONE)
+    key = next(iter(given)) if isinstance(given, dict) else 0
+    model = indexed(lambda a, g: a[g[key]])
+    with pytest.raises(ft.OutsidePlate, match=r"`g\[.*\]` is 3 in row 2"):
+        model(given, Y).plan()
 
 
 def test_an_index_that_is_not_whole_is_refused_with_its_line():

@@ -64,7 +64,7 @@ def _outside(use: Use, wrong: np.ndarray, plate: Plate | None, columns: Columns)
         there = f"plate `{plate.name}` of {_sites(use)} has {size} members"
     else:
         there = f"what it picks from, made of {_sites(use)}, has {size} entries"
-    return f"{name} is {code}{row}{many}, and {there}, 0 to {use.most}; {_remedy(use, code, plate)}"
+    return f"{name} is {code}{row}, and {there}, 0 to {use.most}; {_remedy(use, code, plate)}"
 
 
 def _sites(use: Use) -> str:

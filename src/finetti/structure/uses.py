@@ -140,6 +140,17 @@ class _Values:
             self.known.update(zip(equation.outvars, found, strict=True))
         return self.known[atom]
 
+    def table(self, atom: Any) -> Any:
+        """Return the array that a value is picked from, at a place that is not known."""
+        while not is_literal(atom) and atom in self.makers:
+            equation = self.makers[atom]
+            if equation.primitive.name in ("dynamic_slice", "gather"):
+                return equation.invars[0]
+            if equation.primitive.name not in KEPT | PASSED:
+                break
+            atom = equation.invars[0]
+        return None
+
 
 def _evaluate(equation: Any, given: list[Any]) -> list[Any]:
     with jax.ensure_compile_time_eval():
@@ -182,6 +193,9 @@ def _use(
     atom = atom if before is None else before
     codes = values.stacked.get(atom) if not is_literal(atom) else None
     codes = values.read(atom) if codes is None else codes
+    if codes is None:  # codes that a loop goes through, one at a time
+        atom, column = values.table(atom), None
+        codes = None if atom is None else values.read(atom)
     if codes is None:
         return
     codes = np.asarray(codes)
