@@ -6,7 +6,6 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack
-from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -141,8 +140,12 @@ class Model:
     @functools.cached_property
     def variables(self) -> tuple[Variable, ...]:
         """Return the description of every site, checked; nothing is compiled."""
+        before = stamp(self.function)
         with jax.enable_x64(True):
-            return discover(self.run, self._columns)
+            found = discover(self.run, self._columns)
+        after = stamp(self.function)  # what the model changes itself tells nothing
+        self.__dict__["_seen"] = {n: key for n, key in before.items() if after.get(n) == key}
+        return found
 
     def _columns(self) -> dict[str, Any]:
         """Return the data by name: the function's arguments, and what it takes from around it."""
@@ -155,23 +158,15 @@ class Model:
         }
         return {**surroundings(self.function), **inside, **known}
 
-    def as_read(self) -> Model:
-        """Return the model as it is now, which knows by `changed` what it has read around it."""
-        held = copy(self)
-        held.__dict__.setdefault("_seen", stamp(self.function))
-        return held
-
     def changed(self) -> list[str]:
         """Name what the function reads from around it that has changed since it was read."""
-        now = stamp(self.function)
-        seen = self.__dict__.get("_seen", now)
-        return [name for name in seen | now if seen.get(name) != now.get(name)]
+        seen = self.__dict__.get("_seen", {})
+        now = stamp(self.function) if seen else {}
+        return [name for name, key in seen.items() if now.get(name) != key]
 
     def _look_around(self) -> None:
         """Forget what was understood of the model if what its function reads has changed."""
-        now = stamp(self.function)
-        if self.__dict__.setdefault("_seen", now) != now:
-            self.__dict__.update(_seen=now)
+        if self.changed():
             for known in ("variables", "_plans"):
                 self.__dict__.pop(known, None)
 

@@ -119,7 +119,8 @@ def test_a_function_written_again_is_no_other():
         return reading, helper
 
     reading, _ = made()
-    bound = reading(10.0).as_read()
+    bound = reading(10.0)
+    assert bound.variables
     cell = reading.function.__closure__[0]
     cell.cell_contents = made()[1]
     assert not bound.changed()
@@ -151,3 +152,18 @@ def test_a_model_that_changes_its_data_is_refused():
 
     with pytest.raises(ft.ModelError, match=r"model `centring` changes its data in place"):
         centring(np.array([1.0, 2.0])).plan()
+
+
+def test_what_a_model_changes_itself_tells_nothing():
+    calls = []
+
+    @ft.model
+    def counting(y):
+        calls.append(1)
+        mu = ft.sample("mu", ft.Normal(0, 1))
+        ft.sample("y", ft.Normal(mu, 1), obs=y)
+
+    bound = counting(1.0)
+    assert bound.plan().program is bound.plan().program
+    assert len(calls) == 2
+    assert not bound.changed()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Mapping
+from copy import copy
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from math import prod
@@ -130,7 +131,7 @@ def gather(
     known = {"model": model.name, "plan": json.dumps(density.plan().record())}
     tree.attrs.update({**attributes, **known, **_written(model), **_versions()})
     tree["posterior"].attrs.update(tree.attrs)
-    return Posterior(tree, model.as_read())
+    return Posterior(tree, copy(model))  # which knows what it has read around it
 
 
 def _statistics(method: Chains, layout: Layout, info: Mapping[str, np.ndarray]) -> xr.Dataset:
