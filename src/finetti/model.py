@@ -127,14 +127,14 @@ class Model:
 
         Raises `OutsidePlate` where it is indexed by codes that its plates do not have.
         """
+        with jax.enable_x64(True), handlers.trace() as sites, handlers.seed(seed):
+            self.run()
         try:
             _ = self.variables
         except OutsidePlate:
             raise
-        except Exception:  # noqa: BLE001 - it may run all the same: numbers are known here
+        except Exception:  # noqa: BLE001, S110 - it ran all the same: here numbers are known
             pass
-        with jax.enable_x64(True), handlers.trace() as sites, handlers.seed(seed):
-            self.run()
         return sites
 
     @functools.cached_property
