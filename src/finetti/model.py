@@ -133,7 +133,7 @@ class Model:
             _ = self.variables
         except OutsidePlate:
             raise
-        except Exception:  # noqa: BLE001, S110 - it ran all the same: here numbers are known
+        except Exception:  # noqa: BLE001 - it ran all the same: here numbers are known
             pass
         return sites
 
