@@ -163,7 +163,7 @@ def _refuse_misspelt(name: str, cells: list[str]) -> None:
     if bad:
         raise DataError(
             f"column `{name}` holds numbers, but for {len(bad)} of its {len(cells)} cells, the "
-            f"first {cells[bad[0]]!r} in row {bad[0] + 1}: mend these cells or leave these rows out; "
+            f"first {cells[bad[0]]!r} in row {bad[0] + 1}: mend these cells, or leave the rows out; "
             f"where they are names of groups, write them so that they cannot be read as numbers"
         )
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from cases import command
 
 import finetti as ft
 from finetti.fit import run
@@ -180,6 +181,16 @@ def test_a_command_that_is_stopped_saves_its_draws_and_says_so(tmp_path, number,
     assert 0 < made < 2_000_000
     assert abs(found["p"].mean().item() - 8 / 12) < 0.02
     assert found.attributes["interrupted"] == number.name
+
+
+def test_ctrl_c_ends_any_command_with_its_own_exit_code(tmp_path, monkeypatch, capsys):
+    def interrupted(reference):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("finetti.cli.commands.Source.parse", interrupted)
+    code, _, said = command(capsys, "plan", "coin.py")
+    assert code == 130
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize("moves", [True, False])

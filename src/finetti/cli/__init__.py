@@ -33,6 +33,10 @@ def main(arguments: list[str] | None = None) -> None:
         with warnings.catch_warnings():
             warnings.showwarning = _note
             app(arguments)
+    except SystemExit as error:
+        if _interrupted(error):
+            raise SystemExit(130) from error
+        raise
     except FinettiError as error:
         said = str(error)
         _refuse(said if "\n" in said or isinstance(error, MissingExtra) else spoken(said), error)
@@ -47,6 +51,13 @@ def main(arguments: list[str] | None = None) -> None:
         _refuse("something calls itself without end, or is nested deeper than Python goes", error)
     except UnicodeError as error:
         _refuse(f"a text is not in UTF-8, or a name cannot be written in it: {error}", error)
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Tell whether a command ended by Ctrl-C, for which click exits with 1."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _refuse(said: str, error: BaseException) -> NoReturn:
