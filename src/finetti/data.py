@@ -163,8 +163,8 @@ def _refuse_misspelt(name: str, cells: list[str]) -> None:
     if bad:
         raise DataError(
             f"column `{name}` holds numbers, but for {len(bad)} of its {len(cells)} cells, the "
-            f"first {cells[bad[0]]!r} in row {bad[0] + 1}: mend these cells, or leave the rows out; "
-            f"where they are names of groups, write them so that they cannot be read as numbers"
+            f"first {cells[bad[0]]!r} in row {bad[0] + 1}: mend them or leave the rows out; where "
+            f"they are names of groups, write them so that they cannot be read as numbers"
         )
 
 
