@@ -226,7 +226,10 @@ def test_arma_has_good_chains_beside_exploding_ones(monkeypatch):
     thrown(monkeypatch, [1, 2, 3], [0.0, 1.9, 0.0, 0.0])
     posterior = ft.fit(arma(series()), QUICK, progress=False)
     assert float(posterior.tree["sample_stats"]["step_size"][0, 0]) > 0.05
-    assert 0.1 < float(posterior["phi"][0].mean()) < 0.95
-    assert float(posterior["phi"][0].std()) > 0.02
-    (said,) = [f for f in posterior.advice() if f.problem == "stuck chains"]
-    assert "1, 2, 3" in said.sentence
+    heights = np.median(posterior.tree["sample_stats"]["lp"].values, 1)
+    off = lost(heights, heights[0], 4)
+    phi = posterior["phi"].values[~off]  # those that warm-up brought back are as good as the first
+    assert ((phi.mean(1) > 0.1) & (phi.mean(1) < 0.95) & (phi.std(1) > 0.02)).all()
+    said = [f.sentence for f in posterior.advice() if f.problem == "stuck chains"]
+    assert len(said) == off.any()
+    assert all(str(chain) in said[0] for chain in np.flatnonzero(off))
