@@ -20,7 +20,7 @@ from finetti.posterior import products
 from finetti.posterior.evaluate import latent_draws, run_at
 from finetti.posterior.labels import dotted
 from finetti.structure.plan import Plan
-from finetti.structure.program import invert
+from finetti.structure.program import Program, invert
 from finetti.structure.variables import Variable
 from finetti.types import Array, Key
 
@@ -77,14 +77,19 @@ class Witness:
         return tuple(v.name for v in self.latent.values() if v.family in IMPROPER)
 
     @cached_property
+    def program(self) -> Program:
+        """Return the model's traced program."""
+        return self.model.plan().program
+
+    @cached_property
     def predictors(self) -> list[np.ndarray]:
         """Return the arrays of data that the model multiplies with coefficients."""
-        return products.predictors(self.model.plan().program)
+        return products.predictors(self.program)
 
     def multiplies(self, scale: str, effect: str) -> bool:
         """Tell whether the model multiplies a site with another, by the tree's names."""
         names = (self.latent[name].name for name in (scale, effect))
-        return products.multiplies(self.model.plan().program, *names)
+        return products.multiplies(self.program, *names)
 
     @cached_property
     def values(self) -> dict[str, np.ndarray]:
@@ -156,7 +161,7 @@ class Witness:
             middle = np.median(u, 0)
             points[name] = np.concatenate([u, middle + WIDER * (u - middle)])
         with jax.enable_x64(True):
-            program = self.model.plan().program
+            program = self.program
 
             def one(free: dict[str, Array]) -> dict[str, Array]:
                 terms = program(program.constants, free).log_terms
