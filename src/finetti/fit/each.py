@@ -15,7 +15,7 @@ from finetti.compiling import ONCE, compiled
 from finetti.density.density import Density, Target
 from finetti.fit import learn
 from finetti.fit.guess import guess
-from finetti.fit.start import RADIUS, ROUNDS, TRIES, points_at, random_positions
+from finetti.fit.start import RADIUS, ROUNDS, TRIES, chosen, points_at, random_positions
 from finetti.fit.sweep import to_numpy
 from finetti.fit.wide import Own, joined
 from finetti.kernels.kernel import Point
@@ -29,7 +29,7 @@ def start(
     built: Density, target: Target, shared: Given, own: Own, keys: Key
 ) -> tuple[Point, np.ndarray]:
     """Return a point for each chain, (fit, chain) leading, and which fits have one for all."""
-    found, missing = None, np.ones(keys.shape, bool)
+    rows: list[Point] = []
     for attempt in range(ROUNDS):
         if target.layout.natural:
             number = 1000 + attempt
@@ -38,27 +38,18 @@ def start(
             positions = positions.reshape(*keys.shape, TRIES, positions.shape[-1])
         else:
             positions = random(target, target.layout.dim, shared, own, keys, np.int32(attempt))
-        points = to_numpy(evaluated(target, shared, own, positions))
-        fine = np.isfinite(points.log_density) & np.isfinite(points.gradient).all(-1)
-        first = fine.argmax(-1)[..., None]
-        best = jax.tree.map(lambda a, f=first: _take(a, f), points)
-        if found is None:
-            found = best
-        new = missing & fine.any(-1)
-        found = jax.tree.map(lambda old, b, n=new: np.where(_wide(n, b), b, old), found, best)
-        missing &= ~new
-        if not missing.any():
+        rows.append(to_numpy(evaluated(target, shared, own, positions)))
+        tries: Point = jax.tree.map(lambda *points: np.concatenate(points, 2), *rows)
+        places, settled = chosen(tries)
+        if settled.all():
             break
-    assert found is not None
-    return found, np.asarray(~missing.any(-1))
+    found = jax.tree.map(lambda a: _take(a, places[..., None]), tries)
+    fine = np.isfinite(found.log_density) & np.isfinite(found.gradient).all(-1)
+    return found, np.asarray(fine.all(-1))
 
 
 def _take(a: np.ndarray, places: np.ndarray) -> np.ndarray:
     return np.take_along_axis(a, places.reshape(*places.shape, *[1] * (a.ndim - 3)), 2)[:, :, 0]
-
-
-def _wide(mask: np.ndarray, like: np.ndarray) -> np.ndarray:
-    return mask.reshape(*mask.shape, *[1] * (like.ndim - 2))
 
 
 @compiled(ONCE, "target", "dim")

@@ -120,11 +120,18 @@ def relearn(
 
     Returns the constants, and `points` in the coordinates that they make.
     """
-    later = draws[:, draws.shape[1] // 2 :].reshape(-1, draws.shape[2])
-    chosen = later[np.linspace(0, len(later) - 1, POINTS).astype(int)]
+    chosen = telling(draws)
     here = np.moveaxis(np.asarray(points.position), -1, 0)
     plain, seen = release(target, given, here), release(target, given, chosen)
     return _adopt(target, given, plain, seen, keys, points)
+
+
+def telling(draws: np.ndarray) -> np.ndarray:
+    """Return `POINTS` of a window's later draws, of the chains that did not stand still if any."""
+    later = draws[:, draws.shape[1] // 2 :]
+    moving = (later != later[:, :1]).any((1, 2))
+    rows = later[moving | ~moving.any()].reshape(-1, draws.shape[2])
+    return rows[np.linspace(0, len(rows) - 1, POINTS).astype(int)]
 
 
 def _adopt(

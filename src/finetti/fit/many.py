@@ -214,8 +214,7 @@ class Runner:
     def _relearn(self, draws: np.ndarray, moved: np.ndarray) -> None:
         """Learn the moved sites' coordinates from a window's draws, and go on in them."""
         here = jax.tree.map(self._apart, self.carry.states.draw)
-        later = draws[:, :, draws.shape[2] // 2 :].reshape(self.fits, -1, draws.shape[3])
-        chosen = later[:, np.linspace(0, later.shape[1] - 1, learn.POINTS).astype(int)]
+        chosen = np.stack([learn.telling(one) for one in draws])
         release = partial(each.release, self.target, self.shared, self.own)
         both = (release(here.position), release(chosen))
         self.own, points = each.arrived(self.target, self.shared, self.own, both, self.keys, here)
@@ -227,7 +226,9 @@ class Runner:
         either = (moved if scale.ndim == 2 else moved[:, None] | moved)[..., None]
         scale = np.where(either, np.asarray(fresh.tuning.scale), scale)
         adaptation = fresh.adaptation._replace(
-            drawn=old.adaptation.drawn, window=old.adaptation.window
+            drawn=old.adaptation.drawn,
+            window=old.adaptation.window,
+            idle=old.adaptation.idle,
         )
         self.carry = fresh._replace(
             tuning=fresh.tuning._replace(scale=scale), adaptation=adaptation

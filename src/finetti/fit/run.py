@@ -92,7 +92,9 @@ class Runner:
         either = moved if scale.ndim == 1 else moved[:, None] | moved
         scale = np.where(either, np.asarray(fresh.tuning.scale), scale)
         adaptation = fresh.adaptation._replace(
-            drawn=old.adaptation.drawn, window=old.adaptation.window
+            drawn=old.adaptation.drawn,
+            window=old.adaptation.window,
+            idle=old.adaptation.idle,
         )
         self.constants = constants
         self.carry = fresh._replace(

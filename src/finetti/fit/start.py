@@ -15,6 +15,7 @@ from finetti.distributions import describe_support
 from finetti.errors import SamplingError, SupportError
 from finetti.fit.guess import guess
 from finetti.kernels.kernel import Point, evaluate
+from finetti.posterior.lost import lost
 from finetti.types import Array, Constants, Key
 
 TRIES = 8
@@ -60,25 +61,42 @@ def random_points(density: Density, dtype: str, keys: Key) -> Point:
     """Return a `Point` a chain, chains last, with finite log density and gradient.
 
     They are uniform within 2 of 0 on the model's own unconstrained scale, and drawn from the prior
-    where sites are discrete. Raises `SupportError` or
-    `SamplingError`, naming the site at fault.
+    where sites are discrete. A chain takes the first of its tries that is not lost beside the best
+    of all chains' tries (`lost`), so that starts stay as spread as they fall. Raises `SupportError`
+    or `SamplingError`, naming the site at fault.
     """
     target, constants = density.target(dtype)
-    found: list[Any] = [None] * len(keys)
+    rows: list[Point] = []
     for attempt in range(ROUNDS):
         if density.layout.natural:
             positions = _guesses(density, dtype, keys, attempt)
         else:
             shape = (TRIES, density.dim)
             positions = random_positions(target, shape, dtype, constants, keys, np.int32(attempt))
-        for tried in np.moveaxis(np.asarray(positions), 1, 0):
-            points = jax.tree.map(np.asarray, points_at(target, constants, tried))
-            for chain, fine in enumerate(_finite(points)):
-                if found[chain] is None and fine:
-                    found[chain] = jax.tree.map(lambda a, c=chain: a[c], points)
-            if all(f is not None for f in found):
-                return jax.tree.map(lambda *rows: np.stack(rows, -1), *found)
-    raise explain(density, dtype, np.asarray(positions)[0])
+        rows += [
+            jax.tree.map(np.asarray, points_at(target, constants, tried))
+            for tried in np.moveaxis(np.asarray(positions), 1, 0)
+        ]
+        tries: Point = jax.tree.map(lambda *points: np.stack(points, 1), *rows)
+        places, settled = chosen(tries)
+        if settled.all():
+            break
+    if not _finite(tries).any(1).all():
+        raise explain(density, dtype, np.asarray(positions)[0])
+    taken = (np.arange(len(places)), places)
+    return jax.tree.map(lambda a: np.moveaxis(a[taken], 0, -1), tries)
+
+
+def chosen(tries: Point) -> tuple[np.ndarray, np.ndarray]:
+    """Return which of its tries each chain takes, and whether it is a start to be content with.
+
+    `tries` have leading axes (..., chain, try). A chain all of whose tries are lost takes its best.
+    """
+    fine, dim = _finite(tries), tries.position.shape[-1]
+    heights = np.where(fine, tries.log_density, -np.inf)
+    fair = fine & ~lost(heights, heights.max((-2, -1), keepdims=True), dim)
+    places = np.where(fair.any(-1), fair.argmax(-1), heights.argmax(-1))
+    return places, fair.any(-1)
 
 
 def _guesses(density: Density, dtype: str, keys: Key, attempt: int) -> Array:

@@ -98,7 +98,7 @@ def launch(kernel: Kernel, points: Point, step_size: Any) -> Carry:
     """Put chains at their starting points, chains last, with nothing learned yet."""
     dim, chains = points.position.shape
     states = jax.vmap(kernel.init, -1, -1)(points)
-    tuning, adaptation = warmup.begin(kernel, dim, step_size, points.position.dtype)
+    tuning, adaptation = warmup.begin(kernel, (dim, chains), step_size, points.position.dtype)
     none = jnp.zeros((), jnp.int32)
     return Carry(states, tuning, adaptation, jnp.zeros(chains, jnp.int32), none)
 

@@ -75,7 +75,7 @@ def launch_wide(kernel: Kernel, fits: int, points: Point, step_size: Any) -> Car
     sizes = jnp.broadcast_to(sizes, (*sizes.shape[:-1], fits))
 
     def begin(size: Array) -> tuple[Tuning, warmup.Adaptation]:
-        return warmup.begin(kernel, dim, size, points.position.dtype)
+        return warmup.begin(kernel, (dim, chains // fits), size, points.position.dtype)
 
     tuning, adaptation = jax.vmap(begin, -1, -1)(sizes)
     none = jnp.zeros((), jnp.int32)

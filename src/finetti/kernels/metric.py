@@ -136,5 +136,6 @@ class Dense(Metric):
         weight = moments.count / (moments.count + 5)
         ridge = (1 - weight) * jnp.diag(jnp.minimum(jnp.diag(covariance), SMALL))
         factor = jnp.linalg.cholesky(weight * covariance + ridge)
-        plain = jnp.diag(jnp.sqrt(jnp.diag(weight * covariance + ridge)))
+        known = jnp.nan_to_num(jnp.diag(weight * covariance + ridge), posinf=1e20)
+        plain = jnp.diag(jnp.sqrt(jnp.clip(known, 1e-20, 1e20)))
         return jnp.where(jnp.isfinite(factor).all(), factor, plain)

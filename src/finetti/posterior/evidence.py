@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -81,10 +81,55 @@ class Evidence:
         return {str(column): rows.to_dict() for column, rows in self.table.items()}
 
     @cached_property
+    def plan(self) -> Mapping[str, Any]:
+        """Return the record of the run's plan, empty where there is none."""
+        return json.loads(self.tree.attrs.get("plan", "{}"))
+
+    @cached_property
+    def rows(self) -> Mapping[str, tuple[str, str, str]]:
+        """Return what the plan saw, did and why, by the tree's names; empty without its record."""
+        return {
+            dotted(name): (seen, done, why) for name, seen, done, why in self.plan.get("sites", ())
+        }
+
+    def kept(self, site: str) -> bool | None:
+        """Tell whether the user kept the plan from easing a site; None where it is not known."""
+        if "refused" not in self.plan:
+            return None
+        refused = set(self.plan["refused"])
+        return any(
+            verb in refused or f"{verb} {site}" in refused for verb in (Centre.verb, Integrate.verb)
+        )
+
+    @property
+    def scaled(self) -> frozenset[str]:
+        """Return the latent sites of several members with a location and a scale, by the model."""
+        known = self.latent or {}
+        return frozenset(n for n, v in known.items() if v.located and v.shape)
+
+    def family(self, site: str) -> str:
+        """Name the family of a site's distribution; empty where it is not known."""
+        if self.latent is not None and site in self.latent:
+            return self.latent[site].family
+        seen = self.rows.get(site, ("",))[0]
+        return seen.removeprefix("~ ").partition("(")[0] if seen.startswith("~ ") else ""
+
+    def tied(self, name: str) -> bool:
+        """Tell whether a site's members are tied by construction, as those of a simplex are."""
+        if self.latent is not None and name in self.latent:
+            return not self.latent[name].one_by_one
+        values = self.draws[name].values
+        for axis in range(2, values.ndim):
+            sums = values.sum(axis)
+            if values.shape[axis] > 1 and np.ptp(sums) < 1e-6 * max(values.std(), 1e-300):
+                return True
+        return False
+
+    @cached_property
     def eased(self) -> frozenset[str]:
         """Return the sites, by the tree's names, that the run's plan centred or integrated out."""
         found: list[str] = []
-        for name, _ in json.loads(self.tree.attrs.get("plan", "{}")).get("rewrites", ()):
+        for name, _ in self.plan.get("rewrites", ()):
             for verb in (Centre.verb, Integrate.verb):
                 if name.startswith(f"{verb} "):
                     found += name.removeprefix(f"{verb} ").split(", ")
@@ -111,6 +156,8 @@ class Evidence:
         found = {}
         for name, values in self.draws.data_vars.items():
             if self.latent is not None and name not in self.latent:
+                continue
+            if self.rows.get(str(name), ("",))[0].startswith("="):  # computed from others
                 continue
             if values.dtype.kind == "f" and values.size and np.isfinite(values.values).all():
                 first = values.values.reshape(-1, *values.shape[2:])[:, *(0,) * (values.ndim - 2)]

@@ -12,13 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.compiling import ONCE, compiled
+from finetti.distributions import biject_to
 from finetti.errors import FinettiError
 from finetti.language.effects import Site
 from finetti.model import Model
+from finetti.posterior import products
 from finetti.posterior.evaluate import latent_draws, run_at
 from finetti.posterior.labels import dotted
 from finetti.structure.plan import Plan
-from finetti.structure.program import invert
+from finetti.structure.program import Program, invert
 from finetti.structure.variables import Variable
 from finetti.types import Array, Key
 
@@ -35,10 +37,13 @@ WIDER = 2.0  # times the posterior's spread, where the density is tried
 class Prior:
     """Hold a variable's prior: draws from it, their log density, and that of posterior draws.
 
-    Each has a draw axis first, then the variable's; the log density lacks its event's.
+    Each has a draw axis first, then the variable's; the log density lacks its event's. `free` and
+    `free_at_posterior` have the free coordinates, of which a simplex has one less than members.
     """
 
     values: np.ndarray
+    free: np.ndarray
+    free_at_posterior: np.ndarray
     log_density: np.ndarray
     at_posterior: np.ndarray
 
@@ -72,6 +77,21 @@ class Witness:
         return tuple(v.name for v in self.latent.values() if v.family in IMPROPER)
 
     @cached_property
+    def program(self) -> Program:
+        """Return the model's traced program."""
+        return self.model.plan().program
+
+    @cached_property
+    def predictors(self) -> list[np.ndarray]:
+        """Return the arrays of data that the model multiplies with coefficients."""
+        return products.predictors(self.program)
+
+    def multiplies(self, scale: str, effect: str) -> bool:
+        """Tell whether the model multiplies a site with another, by the tree's names."""
+        names = (self.latent[name].name for name in (scale, effect))
+        return products.multiplies(self.program, *names)
+
+    @cached_property
     def values(self) -> dict[str, np.ndarray]:
         """Return some draws of the latent variables by site, shape (draw, *site shape).
 
@@ -100,10 +120,8 @@ class Witness:
         if not names or not self.values:
             return {}
 
-        def read(sites: dict[str, Site]) -> dict[str, tuple[Array, Array]]:
-            chosen = {name: sites[name] for name in names}
-            return {n: (jnp.asarray(s.value), s.distribution.log_prob(s.value))
-                    for n, s in chosen.items()}  # fmt: skip
+        def read(sites: dict[str, Site]) -> dict[str, tuple[Array, Array, Array]]:
+            return {n: _seen(sites[n]) for n in names}
 
         # what cannot be drawn from its prior is held at one of its draws, to draw all else
         held = {n: np.repeat(self.values[n][:1], PRIOR_DRAWS, 0) for n in self.improper}
@@ -112,7 +130,12 @@ class Witness:
             there = _vmapped(self.model, held, read, PRIOR_DRAWS)
         except FinettiError:  # a variable that cannot be drawn
             return {}
-        return {dotted(n): Prior(*map(np.asarray, (*there[n], here[n][1]))) for n in names}
+        found = {}
+        for name in names:
+            (values, density, free), (_, now, free_now) = there[name], here[name]
+            rows = (values, free, free_now, density, now)
+            found[dotted(name)] = Prior(*map(np.asarray, rows))
+        return found
 
     @cached_property
     def free(self) -> dict[str, np.ndarray]:
@@ -138,7 +161,7 @@ class Witness:
             middle = np.median(u, 0)
             points[name] = np.concatenate([u, middle + WIDER * (u - middle)])
         with jax.enable_x64(True):
-            program = self.model.plan().program
+            program = self.program
 
             def one(free: dict[str, Array]) -> dict[str, Array]:
                 terms = program(program.constants, free).log_terms
@@ -173,15 +196,22 @@ class Witness:
             return np.asarray(compiled(ONCE)(each)(chosen, jnp.asarray(steps, float)))
 
 
+def _seen(site: Site) -> tuple[Array, Array, Array]:
+    """Return a site's value, its log density and its free coordinates."""
+    value = jnp.asarray(site.value)
+    free = biject_to(site.distribution.support).inv(value)
+    return value, site.distribution.log_prob(value), free
+
+
 def _vmapped(
     model: Model,
     values: Mapping[str, np.ndarray],
-    read: Callable[[dict[str, Site]], dict[str, tuple[Array, Array]]],
+    read: Callable[[dict[str, Site]], dict[str, tuple[Array, Array, Array]]],
     total: int,
-) -> dict[str, tuple[Array, Array]]:
+) -> dict[str, tuple[Array, Array, Array]]:
     """Run a model many times, some variables given, and return what is read of its sites."""
 
-    def one(key: Key, given: dict[str, Array]) -> dict[str, tuple[Array, Array]]:
+    def one(key: Key, given: dict[str, Array]) -> dict[str, tuple[Array, Array, Array]]:
         return read(run_at(model, given, key))
 
     with jax.enable_x64(True):

@@ -60,6 +60,12 @@ class Variable:
     data: np.ndarray | None = None
     counting: np.ndarray | None = None
 
+    @property
+    def one_by_one(self) -> bool:
+        """Tell whether each member has an unconstrained value of its own, unlike a simplex's."""
+        one = ("real", "positive", "above", "below", "between")
+        return self.free_shape == self.shape and self.support.split(" ")[0] in one
+
 
 def discover(
     run: Callable[[], Any], columns: Callable[[], Mapping[str, Any]] = dict

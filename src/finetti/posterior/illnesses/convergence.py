@@ -7,29 +7,62 @@ import numpy as np
 from finetti.posterior import diagnose
 from finetti.posterior.evidence import RHAT_LIMIT, Evidence
 from finetti.posterior.finding import Finding, listed
+from finetti.posterior.lost import lost
 
 TAIL = 25  # effective draws beyond a quantile: its tail probability is then known within a fifth
 
 
 def stuck(run: Evidence) -> Finding | None:
-    """Find chains in which a site stands still that moves or differs in others, or all do."""
+    """Find chains that stand still where others move or differ, or are lost far below the others.
+
+    Sites of whole numbers, which may well have one value, count only where there are no others.
+    """
     if run.draws.sizes["draw"] < 2:
         return None
     flat = {str(n): v.values.reshape(*v.shape[:2], -1) for n, v in run.draws.data_vars.items()}
+    moving = {name: x for name, x in flat.items() if not (x == x[:1, :1]).all()}
+    smooth = {name: x for name, x in moving.items() if not (x == np.round(x)).all()}
+    flat = smooth or moving or flat  # the last where nothing moved at all
     still = {name: (x == x[:, :1]).all((1, 2)) for name, x in flat.items()}
-    constants = {name for name, x in flat.items() if (x == x[:1, :1]).all()}
-    if constants == set(flat):  # nothing moved at all
-        constants = set()
-    stuck = {name: rows for name, rows in still.items() if rows.any() and name not in constants}
-    if not stuck:
+    below = _below(run)
+    bad = {
+        chain: sites
+        for chain, far in enumerate(below)
+        if (sites := tuple(name for name, rows in still.items() if rows[chain])) or far
+    }
+    if not bad:
         return None
-    chains = np.flatnonzero(np.any(list(stuck.values()), axis=0)).tolist()
+    said = []
+    for sites in dict.fromkeys(bad.values()):
+        chains = [chain for chain, found in bad.items() if found == sites]
+        if sites:
+            said.append(
+                f"Chain {listed(chains)} never moved in {listed(sites)}: its draws are one point."
+            )
+    far = [chain for chain in bad if below[chain]]
+    if far:
+        said.append(
+            f"Chain {listed(far)} is lost where the log density is lower than another chain's by up"
+            f" to {max(below):.2g}, and counts for nothing beside it."
+        )
+    sites = tuple(dict.fromkeys(name for found in bad.values() for name in found or tuple(flat)))
     return Finding(
         "stuck chains",
-        tuple(stuck),
-        f"Chain {listed(chains)} never moved in {listed(stuck)}: its draws are one point. "
-        f"Fit again with another seed, or give init= values inside the bulk of the posterior.",
+        sites,
+        f"{' '.join(said)} Fit again with another seed, or give init= values inside the bulk of "
+        f"the posterior.",
     )
+
+
+def _below(run: Evidence) -> list[float]:
+    """Return by how much each chain's log density lies below the best chain's, 0 if not far."""
+    chains = run.draws.sizes["chain"]
+    if "lp" not in run.stats or chains < 2:
+        return [0.0] * chains
+    middle = np.median(run.stats["lp"].values, 1)
+    dim = sum(v.size for v in run.draws.data_vars.values()) // run.stats["lp"].size
+    far = lost(middle, middle.max(), dim)
+    return np.where(far, middle.max() - middle, 0.0).tolist()
 
 
 def disagreeing(run: Evidence) -> Finding | None:

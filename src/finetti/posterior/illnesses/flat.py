@@ -12,6 +12,7 @@ from finetti.posterior.reexamine import Witness
 FAR = np.array([4.0, 8.0])  # standard deviations of the draws
 FEWEST_GROUPS = 3  # for a flat prior on a scale (Gelman 2006, section 3.2)
 RIDGE = 0.99  # correlation of two scalars that the data cannot tell apart
+EXACT = 1 - 1e-9  # correlation of two quantities of which one is computed from the other
 UNTOLD = 0.5  # of the prior's variance is left in a direction the data say little about
 TOLD = 0.01  # of that is left across it: a ridge a tenth as wide as long
 WANDERS = 1.05  # R-hat
@@ -104,6 +105,22 @@ def ridge(run: Evidence) -> Finding | None:
     where the sampler had trouble. Scalars that wander off without a mean are named as well.
     """
     sites = _told_by_prior(run, run.witness) if run.witness else _correlated(run)
+    if sites and run.witness is None:
+        return Finding(
+            "flat direction",
+            sites,
+            f"{listed(sites)} are nearly functions of each other (correlation beyond {RIDGE}), and "
+            f"the sampler had trouble: they are known together far better than one by one. Leave "
+            f"one of them out, fix it, or give them priors that say which is which.",
+        )
+    if len(sites) == 1:
+        return Finding(
+            "flat direction",
+            sites,
+            f"The data cannot tell some members of {sites[0]} apart: it is known far better in "
+            f"some directions than in others, where the prior alone decides. Merge members, or "
+            f"give {sites[0]} a prior that says which is which.",
+        )
     if sites:
         return Finding(
             "flat direction",
@@ -130,23 +147,31 @@ def ridge(run: Evidence) -> Finding | None:
 
 
 def _told_by_prior(run: Evidence, witness: Witness) -> tuple[str, ...]:
-    """Name top-level scalars along a direction that the prior alone decides."""
+    """Name top-level scalars, or sites of tied members, along a direction the prior alone decides.
+
+    A site whose members are tied by construction, such as a simplex, is judged on its free
+    coordinates and named as a whole.
+    """
     names, scaled = [], []
     for name, known in witness.priors.items():
-        values, prior, positive = run.draws[name], known.values, run.positive(name)
-        if values.shape[2:] != prior.shape[1:] or name not in run.continuous:
+        values, single = run.draws[name], witness.latent[name].one_by_one
+        if values.shape[2:] != known.values.shape[1:] or name not in run.continuous:
             continue
-        for index in list(np.ndindex(prior.shape[1:]))[:30]:
-            x, p = values.values[:, :, *index].ravel(), prior[:, *index]
-            if positive:
+        if single:
+            draws, prior = values.values.reshape(-1, *values.shape[2:]), known.values
+            if run.positive(name):
                 with np.errstate(divide="ignore"):
-                    x, p = np.log(x), np.log(p)
+                    draws, prior = np.log(draws), np.log(prior)
+        else:
+            draws, prior = known.free_at_posterior, known.free
+        for index in list(np.ndindex(prior.shape[1:]))[:30]:
+            x, p = draws[:, *index], prior[:, *index]
             if not (np.isfinite(x).all() and np.isfinite(p).all()):
                 continue
             low, high = np.quantile(p, [0.16, 0.84])
             if high > low:
-                names.append(label(values, name, index))
-                scaled.append(2 * (x - x.mean()) / (high - low))
+                names.append(label(values, name, index) if single else name)
+                scaled.append(_thinned(2 * (x - x.mean()) / (high - low), witness))
     if len(names) < 2:
         return ()
     spread = np.cov(np.stack(scaled))
@@ -158,16 +183,27 @@ def _told_by_prior(run: Evidence, witness: Witness) -> tuple[str, ...]:
         if len(taking) > 1:
             across = np.linalg.eigvalsh(spread[np.ix_(taking, taking)])[0]
             if across < TOLD * size:
-                return tuple(names[i] for i in taking)
+                return tuple(dict.fromkeys(names[i] for i in taking))
     return ()
+
+
+def _thinned(draws: np.ndarray, witness: Witness) -> np.ndarray:
+    """Return the draws that the witness looks at, of all or of those already."""
+    total = len(next(iter(witness.values.values())))
+    if len(draws) == total:
+        return draws
+    return draws[np.unique(np.linspace(0, len(draws) - 1, total).astype(int))]
 
 
 def _correlated(run: Evidence) -> tuple[str, ...]:
     """Name two scalars that are nearly a function of each other, where the sampler had trouble."""
     if not run.unwell or len(run.scalars) < 2:
         return ()
-    names = list(run.scalars)[:100]
+    names = [n for n in run.scalars if not run.tied(n.partition("[")[0])][:100]
+    if len(names) < 2:
+        return ()
     spread = np.corrcoef(np.stack([run.scalars[n].ravel() for n in names]))
     spread = np.abs(np.nan_to_num(spread)) - np.eye(len(names))
+    spread[spread > EXACT] = 0  # computed one from the other
     i, j = np.unravel_index(spread.argmax(), spread.shape)
     return (names[i], names[j]) if spread[i, j] > RIDGE else ()

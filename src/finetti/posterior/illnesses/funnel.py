@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,6 +16,7 @@ RARE = (
     0.005  # of the draws diverge in healthy fits whose scale gets near zero, as the fits' laws say
 )
 MEMBERS = 50  # of a scale in a plate, that are looked at
+LONGER = "ft.NUTS(warmup=2000, draws=2000)"
 AT_NECK = 0.15  # how far the mean rank of diverging draws lies from the middle, as for divergences
 
 
@@ -22,17 +24,18 @@ def funnel(run: Evidence) -> Finding | None:
     """Find the scale and the effects whose funnel the sampler does not get into.
 
     The effects' spread around their mean follows the scale by rank, and the sampler shows it: it
-    diverges where the scale is small, its energy changes slowly, or the scale itself mixes badly.
+    diverges in the neck, its energy changes slowly, or the scale itself mixes badly. What is said
+    of the form is read off the model, or off the plan that the run keeps.
     """
     if not run.unwell:
         return None
     worst = 0.0, None
     for scale, place, effect in _pairs(run):
-        signs = _signs(run, scale, place)
-        if not signs:
-            continue
         follows = _rank_correlation(_draws(run, scale, place), _spread(run, scale, place, effect))
-        if abs(follows) > max(FOLLOWS, abs(worst[0])):
+        if abs(follows) <= max(FOLLOWS, abs(worst[0])):
+            continue
+        signs = _signs(run, scale, place, follows)
+        if signs:
             worst = follows, (scale, effect, signs)
     follows, found = worst
     if found is None:
@@ -40,30 +43,80 @@ def funnel(run: Evidence) -> Finding | None:
     scale, effect, signs = found
     plates = [str(d) for d in run.draws[effect].dims[2:] if d in run.draws.coords]
     over = f" over plate {' and '.join(f'`{p}`' for p in plates)}" if plates else ""
-    if follows < 0:
+    centred, neck = _centred(run, scale, effect), "small" if follows > 0 else "large"
+    if follows < 0 and not centred:
         return Finding(
             "inverse funnel",
             (scale, effect),
             f"{effect}{over} narrows where {scale} is large, which the sampler does not follow "
-            f"({'; '.join(signs)}): it is written non-centred, and the data say much about each "
-            f"group. Write it centred, or let the plan choose: ft.fit(model) without plan=.",
-        )
-    remedy = (
-        f"Let the plan centre or integrate out {effect}: ft.fit(model) without plan=; or write it "
-        f"non-centred (theta = mu + tau * eta with eta ~ Normal(0, 1))"
-    )
-    if effect in run.eased:
-        remedy = (
-            f"The plan has eased {effect} already: warm up and draw longer, ft.NUTS(warmup=2000, "
-            f"draws=2000); or, if {scale} is hardly ever so small, say so by its prior"
+            f"({'; '.join(signs)}){_turned(run, scale, effect, centred)}.",
         )
     return Finding(
         "funnel",
         (scale, effect),
-        f"{effect}{over} is a funnel with its neck where {scale} is small: the smaller {scale}, "
-        f"the closer {effect} must be together, and the sampler's steps do not fit in "
-        f"({'; '.join(signs)}). {remedy}.",
+        f"{effect}{over} is a funnel with its neck where {scale} is {neck}: the "
+        f"{neck}{'r' if neck == 'large' else 'er'} {scale}, the closer {effect} lies together, and "
+        f"the sampler's steps do not fit in ({'; '.join(signs)}). "
+        f"{_remedy(run, scale, effect, neck, centred)}.",
     )
+
+
+def _centred(run: Evidence, scale: str, effect: str) -> bool | None:
+    """Tell whether the effect's own prior depends on the scale; None where that is not known."""
+    if run.witness is not None:
+        return scale in run.witness.ancestors[effect]
+    seen = run.rows.get(effect, ("",))[0].partition(" in ")[0]
+    return True if re.search(rf"[(, ]{re.escape(scale)}\b", seen) else None
+
+
+def _turned(run: Evidence, scale: str, effect: str, centred: bool | None) -> str:
+    """Say what to do about effects that narrow where their scale is large."""
+    if effect in run.eased:
+        return f". The plan has eased {effect} already: warm up and draw longer, {LONGER}"
+    if centred is None:
+        return (
+            f". If {scale} multiplies {effect} (mu + {scale} * {effect}), the data say much about "
+            f"each member and the product is better sampled itself; if {scale} is a precision or a "
+            f"concentration, say by its prior that it is hardly ever so large"
+        )
+    choice = ", or let the plan choose: ft.fit(model) without plan=" if run.kept(effect) else ""
+    return (
+        f": it is written non-centred, and the data say much about each group. Write it "
+        f"centred{choice}"
+    )
+
+
+def _remedy(run: Evidence, scale: str, effect: str, neck: str, centred: bool | None) -> str:
+    """Say what to do about a funnel, by how it is written and what the plan did and could do."""
+    rarely = f"if {scale} is hardly ever so {neck}, say so by its prior"
+    if effect in run.eased:
+        longer = f"The plan has eased {effect} already: warm up and draw longer, {LONGER}"
+        return f"{longer}; or, {rarely}"
+    if centred is None and run.kept(effect) is None and neck == "small" and not run.tied(effect):
+        return (
+            f"Let the plan centre or integrate out {effect}, if its prior depends on {scale} and "
+            f"plan= keeps it from that; or write it non-centred (theta = mu + tau * eta with "
+            f"eta ~ Normal(0, 1)); or, {rarely}"
+        )
+    if centred and _located(run, effect):
+        form = (
+            "rite it non-centred, as its location plus its scale times a standard one "
+            "(theta = mu + tau * eta with eta ~ Normal(0, 1))"
+        )
+        if run.kept(effect):
+            plan = f"Let the plan centre or integrate out {effect}: ft.fit(model) without plan="
+            return f"{plan}; or w{form}"
+        return f"W{form}; or, {rarely}"
+    family = run.family(effect)
+    what = f", and no rewrite eases a {family}" if centred and family else ""
+    return f"Warm up and draw longer, {LONGER}{what}; or, {rarely}"
+
+
+def _located(run: Evidence, effect: str) -> bool:
+    """Tell whether the effect is known to have a location and a scale, as a normal one has."""
+    if run.latent is not None:
+        return bool(run.latent[effect].located)
+    return run.family(effect) in ("Normal", "StudentT", "Cauchy", "Laplace", "LogNormal")
 
 
 def _pairs(run: Evidence) -> Iterator[tuple[str, tuple[int, ...], str]]:
@@ -82,9 +135,13 @@ def _may_scale(run: Evidence, scale: str, effect: str) -> bool:
     if run.witness is None:
         return run.positive(scale) or run.draws[scale].ndim == 2
     above = run.witness.ancestors
-    # tau is above theta, or meets eta in what both are above
-    meets = run.positive(scale) and any(scale in a and effect in a for a in above.values())
-    return scale in above[effect] or meets
+    # tau is above theta, or multiplies eta in what both are above
+    return scale in above[effect] or (
+        run.positive(scale)
+        and any(scale in a and effect in a for a in above.values())
+        and effect not in above[scale]
+        and run.witness.multiplies(scale, effect)
+    )
 
 
 def _spread(run: Evidence, scale: str, place: tuple[int, ...], effect: str) -> np.ndarray:
@@ -98,15 +155,17 @@ def _spread(run: Evidence, scale: str, place: tuple[int, ...], effect: str) -> n
     return flat.std(2)
 
 
-def _signs(run: Evidence, scale: str, place: tuple[int, ...]) -> list[str]:
+def _signs(run: Evidence, scale: str, place: tuple[int, ...], follows: float) -> list[str]:
     """Say in what the sampler shows that it does not get into the neck."""
     name = label(run.draws[scale], scale, place)
     draws, diverging = _draws(run, scale, place), run.diverging
     found = []
     if diverging.mean() > RARE:
         ranks = draws.ravel().argsort().argsort() / draws.size
-        if 0.5 - ranks[diverging.ravel()].mean() > AT_NECK or where(run, diverging)[0] == scale:
-            found.append(f"{int(diverging.sum())} draws diverged, most where {name} is small")
+        low = 0.5 - ranks[diverging.ravel()].mean()
+        if low * np.sign(follows) > AT_NECK or where(run, diverging)[0] == scale:
+            side = "small" if low > 0 else "large"
+            found.append(f"{int(diverging.sum())} draws diverged, most where {name} is {side}")
     if run.rhat(name) > 1.01:
         found.append(f"R-hat of {name} is {run.rhat(name):.2f}")
     if run.ess(name) < run.least_ess:

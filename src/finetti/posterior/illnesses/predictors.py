@@ -8,6 +8,7 @@ import numpy as np
 
 from finetti.posterior.evidence import Evidence
 from finetti.posterior.finding import Finding, listed
+from finetti.posterior.products import slices
 
 CONDITION = 30.0  # Belsley, Kuh & Welsch 1980, section 3.2
 PROPORTION = 0.5  # of a coefficient's variance in one direction, the same
@@ -19,7 +20,8 @@ CONSTANT = "the constant"
 def columns(run: Evidence, rows: int) -> dict[str, np.ndarray]:
     """Return the numeric columns the model was called with, as long as the observed data.
 
-    Columns of labels, and those that are the same everywhere, are left out.
+    Columns of labels, those that are the same everywhere, and outcomes are left out. With the model
+    they are those that it multiplies with coefficients, standardised where it does so.
     """
     data, found = run.data("constant"), {}
     labels = [set(np.asarray(c).tolist()) for c in run.tree["posterior"].dataset.coords.values()]
@@ -30,9 +32,41 @@ def columns(run: Evidence, rows: int) -> dict[str, np.ndarray]:
         if a.dtype.kind in "iu" and a.ndim == 1 and set(a.tolist()) in labels:
             continue
         for i, column in enumerate(np.atleast_2d(a.T).astype(float)):
-            if np.isfinite(column).all() and column.std() > 0:
+            if np.isfinite(column).all() and column.std() > 0 and not _outcome(run, column):
                 found[f"{name}[{i}]" if a.ndim == 2 else str(name)] = column
-    return found
+    if run.witness is None:
+        return found
+    used = [c for a in run.witness.predictors for c in slices(a, rows)]
+    seen = {n: next((u for u in used if _same(u, c)), None) for n, c in found.items()}
+    return {name: column for name, column in seen.items() if column is not None}
+
+
+def _outcome(run: Evidence, column: np.ndarray) -> bool:
+    """Tell whether a column is an observed variable, or tells each of its values by another.
+
+    With the model it is enough to tell a linear function of one.
+    """
+    for v in run.data("observed").data_vars.values():
+        for seen in slices(v.values, len(column)) if v.dtype.kind in "biuf" else ():
+            if not np.isfinite(seen).all() or seen.std() == 0:
+                continue
+            if _same(seen, column) or (run.witness is None and _tells(seen, column)):
+                return True
+    return False
+
+
+def _tells(one: np.ndarray, other: np.ndarray) -> bool:
+    """Tell whether a column of three values or more is another, its logarithm or the like."""
+    first, second = (np.unique(x, return_inverse=True)[1].ravel() for x in (one, other))
+    same = (first == second).all() or (first == second.max() - second).all()
+    return bool(same and first.max() > 1)
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    """Tell whether a column is a linear function of another."""
+    one, other = one - one.mean(), other - other.mean()
+    sizes = np.linalg.norm(one) * np.linalg.norm(other)
+    return bool(sizes > 0 and abs(one @ other) > (1 - 1e-10) * sizes)
 
 
 def predictors(run: Evidence) -> Finding | None:
@@ -59,9 +93,9 @@ def _collinear(run: Evidence, found: dict[str, np.ndarray]) -> Finding | None:
         "collinear predictors",
         pair,
         f"{listed(names)} are collinear (condition index {index:.0f}, above {CONDITION:.0f}): one "
-        f"is nearly a linear function of the others, so {pair[0]} and {pair[1]} are known together "
-        f"and not one by one. Leave one out, combine them, or give their coefficients priors that "
-        f"pull together; the predictions need no change.",
+        f"is nearly a linear function of the others, and {pair[0]} and {pair[1]} are known "
+        f"together far better than one by one. Leave one out, combine them, or give their "
+        f"coefficients priors that pull together; predictions within the data need no change.",
     )
 
 
@@ -75,13 +109,17 @@ def _scaled(run: Evidence, found: dict[str, np.ndarray]) -> Finding | None:
     wrong = list(dict.fromkeys([*far, *sized]))
     if not wrong:
         return None
-    how = "lie far from zero beside their spread" if far else "are far from one in size"
+    said = [f"{listed(far)} far from zero beside their spread"] if far else []
+    others = [n for n in sized if n not in far]
+    said += [f"{listed(others)} far from one in size"] if others else []
+    unless = "" if run.witness else ", unless the model does"
     return Finding(
         "badly scaled predictors",
         tuple(wrong),
-        f"The predictors {listed(wrong)} {how}: the steps that suit one coefficient are far too "
-        f"large or too small for another, and chains start and move badly. Standardise them, "
-        f"(x - x.mean()) / x.std(), and read the coefficients per standard deviation.",
+        f"Predictors lie where steps do not match ({'; '.join(said)}): the step that suits one "
+        f"coefficient may be far too large or too small for another, and chains start and move "
+        f"badly. Standardise them, (x - x.mean()) / x.std(){unless}, and read the coefficients per "
+        f"standard deviation.",
     )
 
 
@@ -100,7 +138,7 @@ def _dependence(found: dict[str, np.ndarray]) -> tuple[float, list[str]]:
 
 def _tied(run: Evidence) -> tuple[str, str] | None:
     """Return the two scalars whose draws are correlated most, beyond the limit."""
-    names = list(run.scalars)[:100]
+    names = [n for n in run.scalars if not run.tied(n.partition("[")[0])][:100]
     best, pair = TOLD_APART, None
     if len(names) < 2:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from finetti.posterior.evidence import BFMI_LIMIT, DEPTH_SHARE, Evidence
-from finetti.posterior.finding import Finding
+from finetti.posterior.finding import Finding, listed
 
 ERRORS = 3.0  # standard errors by which divergent draws lie off the rest, to have a place
 PARETO_LIMIT = 0.7  # Vehtari, Simpson, Gelman, Yao & Gabry 2024
@@ -50,25 +50,40 @@ def divergences(run: Evidence) -> Finding | None:
     count, total = int(diverging.sum()), diverging.size
     site, side = where(run, diverging)
     place = f", mostly where {site} is {side}" if site else ""
-    if site and side == "small" and run.eased:
-        remedy = (
-            f"the plan has made groups' effects easy to sample already: if {site} is hardly ever "
-            f"so small, say so by its prior"
-        )
-    elif site and side == "small":
-        remedy = (
-            "the usual funnel of a scale near zero: write the group effects non-centred "
-            "(theta = mu + tau * eta with eta ~ Normal(0, 1))"
-        )
-    else:
-        remedy = "the posterior bends sharply there: rescale or reparametrise what depends on it"
+    remedy = _remedy(run, site, side)
     return Finding(
         "divergences",
         (site,) if site else (),
         f"{count} of {total} draws diverged{place}: the sampler could not follow the posterior "
-        f"there, so estimates may be biased. {remedy[0].upper()}{remedy[1:]}; or raise "
-        f"target_acceptance to 0.95 or 0.99 and see whether they vanish.",
+        f"there, so estimates may be biased. {remedy}; or raise target_acceptance (to 0.95 or "
+        f"0.99) and see whether they vanish.",
     )
+
+
+def _remedy(run: Evidence, site: str, side: str) -> str:
+    """Say what to do about divergences, by what is known of the scalar near which they lie."""
+    if side != "small" or not run.positive(site):
+        return "Rescale or reparametrise what bends sharply there"
+    if run.witness is None:
+        if run.eased:
+            return f"If {site} is hardly ever so small, say so by its prior"
+        return (
+            f"If {site} is the scale of groups' effects whose prior depends on it, that is a "
+            f"funnel: write them as their location plus {site} times a standard normal"
+        )
+    below = [n for n, above in run.witness.ancestors.items() if site in above and n in run.scaled]
+    if below and run.eased.issuperset(below):
+        return (
+            f"The plan has made {listed(below)} easy to sample already: if {site} is hardly ever "
+            f"so small, say so by its prior"
+        )
+    written = [n for n in below if n not in run.eased]
+    if written:
+        return (
+            f"If {site} is the scale of {listed(written)}, that is the usual funnel: write it "
+            f"non-centred (theta = mu + tau * eta with eta ~ Normal(0, 1))"
+        )
+    return f"If {site} is hardly ever so small, say so by its prior"
 
 
 def where(run: Evidence, diverging: np.ndarray) -> tuple[str, str]:

@@ -48,4 +48,4 @@ def _obstacle(program: Program, v: Variable, latent: list[Variable], gone: Colle
     read = program.degrees({v.name, *rivals})
     if any(read(term) > 2 for term in outputs.log_terms.values()):
         return f"Gaussian given the rest, but not jointly with {listed(rivals)}"
-    return "its joint precision is improper or too wide to factorise"
+    return "its joint precision is improper, singular but for rounding, or too wide to factorise"

@@ -157,8 +157,9 @@ def _look(program: Program, rewrite: Integrate, condensed: Shortcuts) -> _Found:
     def look(given, free, origin, probe):
         terms = form.terms(rewrite, given, free)
         slope, precision = rewrite.read(terms, origin, {})
-        _, moved = rewrite.differentiate(terms)(origin.plus(probe))
-        product = jax.tree.map(jnp.subtract, slope, moved)
+        # by a derivative elsewhere: the difference of two slopes would lose digits to large data
+        _, push = jax.linearize(lambda g: rewrite.differentiate(terms)(g)[1], origin.plus(probe))
+        product = jax.tree.map(jnp.negative, push(probe))
         factor = factorise(precision)
         return _Found(precision, factor.pivot(precision), factor.solve(slope), probe, product)
 

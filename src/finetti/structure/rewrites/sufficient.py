@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -157,16 +158,20 @@ class _Reach:
         self.places = [places.get(v) for v in sources]
         self.shapes = [v.aval.shape for v in sources]
 
-        @compiled(ONCE)
-        def evaluate(data, *values):
+        def means(data, values):
             reader = Reader(program, data, {}, {})
             reader.known |= dict(zip(sources, values, strict=True))
             return jax.numpy.broadcast_to(reader.read(mean), shape)
 
+        @compiled(ONCE)
+        def gains(data, values):
+            """Return the constant, and what is linear: no difference loses digits to the former."""
+            return jax.jvp(partial(means, data), (zeros,), (values,))
+
         zeros = [np.zeros(s) for s in self.shapes]
-        self.evaluate = lambda values: np.asarray(evaluate(program.constants, *values))
         self.zeros = zeros
-        self.constant = self.evaluate(zeros)
+        self.gain = lambda values: np.asarray(gains(program.constants, values)[1])
+        self.constant = np.asarray(gains(program.constants, zeros)[0])
 
     def columns(self) -> list[Column] | None:
         """Return a column for each source, or for each of its columns; None where it has many."""
@@ -209,4 +214,4 @@ class _Reach:
         else:
             full[..., column] = values.reshape(full.shape[:-1])
         given = [full if k == i else z for k, z in enumerate(self.zeros)]
-        return (self.evaluate(given) - self.constant).ravel()
+        return self.gain(given).ravel()
