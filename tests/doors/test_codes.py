@@ -197,7 +197,9 @@ def test_codes_inside_are_taken(name):
 
 RIGHT = {
     "groups": lambda: of_labels(["a", "b"], ft.groups(list("abab"))),
-    "groups of more labels": lambda: of_labels(["a", "b", "c"], ft.groups(list("abab"), list("abc"))),
+    "groups of more labels": lambda: of_labels(
+        ["a", "b", "c"], ft.groups(list("abab"), list("abc"))
+    ),
     "crossed": lambda: of_two_plates("subject"),
     "crossed, the same codes": lambda: of_two_plates("item", "xyxy"),
     "the last": lambda: at(-1),
