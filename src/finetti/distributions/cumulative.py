@@ -44,6 +44,8 @@ def log_cdf(given: Any, value: Any) -> Any:
     if issubclass(family, dist.Beta):
         return _log(incomplete(base.concentration1, base.concentration0, value))
     if issubclass(family, dist.GammaPoisson):
+        if not isinstance(value, Tracer) and not np.any(value):
+            return -base.concentration * jnp.log1p(1 / base.rate)
         odds = base.rate / (1 + base.rate)
         return _log(incomplete(base.concentration, value + 1.0, odds))
     if issubclass(family, BINOMIAL):
@@ -78,6 +80,8 @@ def log_survival(given: Any, value: Any) -> Any:
     if issubclass(family, dist.Poisson):
         return _log(gammainc(value + 1.0, base.rate))
     if issubclass(family, dist.GammaPoisson):
+        if not isinstance(value, Tracer) and not np.any(value):
+            return _log(-jnp.expm1(log_cdf(base, value)))
         return _log(incomplete(value + 1.0, base.concentration, 1 / (1 + base.rate)))
     if issubclass(family, BINOMIAL):
         return _log(incomplete(value + 1.0, base.total_count - value, base.probs))
@@ -92,18 +96,26 @@ def log_between(base: Any, low: Any, high: Any) -> Any:
     Minus infinity where nothing lies between. Gradients are finite wherever it is.
     """
     first, last = ends(base)
+    xp = array_of(low, high, first, last)
+    if xp is np:  # a scalar that JAX holds would be traced as it is compared
+        low, high, first, last = map(np.asarray, (low, high, first, last))
     least = low >= first if discrete(base) else low > first
-    most = jnp.isfinite(high) & (high < last)
+    most = xp.isfinite(high) & (high < last)
     empty = (high <= low) | ((high < first) if discrete(base) else (high <= first)) | (low >= last)
-    least, most = least & jnp.isfinite(low) & ~empty, most & ~empty
-    low, high = jnp.where(least, low, within(base)), jnp.where(most, high, within(base))
-    below, above = log_cdf(base, low), log_survival(base, low)
-    up_to, beyond = log_cdf(base, high), log_survival(base, high)
-    both = least & most
-    upper = below > -jnp.log(2.0)
-    whole, part = jnp.where(upper, above, up_to), jnp.where(upper, beyond, below)
-    found = jnp.where(both, less(whole, jnp.where(both, part, whole - 1.0)), 0.0)
-    found = jnp.where(least & ~most, above, jnp.where(most & ~least, up_to, found))
+    least, most = least & xp.isfinite(low) & ~empty, most & ~empty
+    low, high = xp.where(least, low, within(base)), xp.where(most, high, within(base))
+    if xp is np and not np.any(most):
+        found = jnp.where(least, log_survival(base, low), 0.0)
+    elif xp is np and not np.any(least):
+        found = jnp.where(most, log_cdf(base, high), 0.0)
+    else:
+        below, above = log_cdf(base, low), log_survival(base, low)
+        up_to, beyond = log_cdf(base, high), log_survival(base, high)
+        upper = below > -jnp.log(2.0)
+        whole, part = jnp.where(upper, above, up_to), jnp.where(upper, beyond, below)
+        both = least & most
+        found = jnp.where(both, less(whole, jnp.where(both, part, whole - 1.0)), 0.0)
+        found = jnp.where(least & ~most, above, jnp.where(most & ~least, up_to, found))
     return jnp.where(empty, -jnp.inf, found)
 
 
@@ -156,9 +168,13 @@ def within(base: Any) -> Any:
     low, high = ends(base)
     if discrete(base):
         return low
-    bounded = jnp.isfinite(low) & jnp.isfinite(high)
-    one_sided = jnp.where(jnp.isfinite(low), low + 1.0, 0.0)
-    return jnp.where(bounded, (low + high) / 2, one_sided)
+    xp = array_of(low, high)
+    if xp is np:
+        low, high = np.asarray(low), np.asarray(high)
+    bounded = xp.isfinite(low) & xp.isfinite(high)
+    one_sided = xp.where(xp.isfinite(low), low + 1.0, 0.0)
+    between = (xp.where(bounded, low, 0.0) + xp.where(bounded, high, 0.0)) / 2
+    return xp.where(bounded, between, one_sided)
 
 
 def discrete(base: Any) -> bool:

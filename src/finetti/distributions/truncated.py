@@ -75,7 +75,7 @@ class Truncated(Distribution):
     def _below(self) -> Any:
         """Return the greatest value below the lower limit."""
         start = self._limits()[0]
-        return jnp.ceil(start) - 1 if discrete(self.base_dist) else start
+        return array_of(start).ceil(start) - 1 if discrete(self.base_dist) else start
 
     def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> Any:
         """Draw by inverting the cdf or the survival, shape (*sample_shape, *batch_shape)."""
