@@ -98,22 +98,27 @@ class Truncated(Distribution):
 
         anchor = jnp.where(jnp.isfinite(below), below, jnp.where(jnp.isfinite(end), end, 0.0))
 
-        def widen(_: Any, wide: Any) -> Any:
-            left, right = wide
-            left = jnp.where(short(anchor - left), left, 2 * left)
-            return left, jnp.where(short(anchor + right), 2 * right, right)
+        def widen(state: Any) -> Any:
+            left, right, *_, step = state
+            down, up = ~short(anchor - left), short(anchor + right)
+            left, right = jnp.where(down, 2 * left, left), jnp.where(up, 2 * right, right)
+            return left, right, jnp.any(down | up), step + 1
 
-        def halve(_: Any, bracket: Any) -> Any:
-            floor, top = bracket
+        def halve(state: Any) -> Any:
+            floor, top, *_, step = state
             middle = (floor + top) / 2
             middle = jnp.floor(middle) if discrete(base) else middle
             less_than = short(middle)
-            return jnp.where(less_than, middle, floor), jnp.where(less_than, top, middle)
+            floor, top = jnp.where(less_than, middle, floor), jnp.where(less_than, top, middle)
+            return floor, top, jnp.any(top - floor > (1 if discrete(base) else 0)), step + 1
+
+        def more(state: Any) -> Any:
+            return state[2] & (state[3] < STEPS)
 
         ones = jnp.ones_like(u)
-        left, right = jax.lax.fori_loop(0, STEPS, widen, (ones, ones))
-        bracket = jnp.maximum(below, anchor - left), jnp.minimum(end, anchor + right)
-        top = jax.lax.fori_loop(0, STEPS, halve, bracket)[1]
+        left, right, *_ = jax.lax.while_loop(more, widen, (ones, ones, True, 0))
+        floor, top = jnp.maximum(below, anchor - left), jnp.minimum(end, anchor + right)
+        top = jax.lax.while_loop(more, halve, (floor, top, True, 0))[1]
         return top.astype(int) if discrete(base) else jnp.clip(top, start, end)
 
     def log_prob(self, value: Any) -> Any:
