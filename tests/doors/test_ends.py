@@ -65,7 +65,7 @@ CASES = [
         "an interval's draws",
         lambda: ft.IntervalCensoredDistribution(REAL, True, False).sample(KEY),
         ft.ModelError,
-        ("IntervalCensoredDistribution cannot be drawn from", "ft.Censored"),
+        ("IntervalCensoredDistribution cannot be drawn from", "ft.IntervalCensored"),
     ),
     Refused(
         "no cdf", lambda: ft.Censored(ft.SkewNormal(), low=0), ft.ModelError, ("SkewNormal", "cum")
@@ -75,6 +75,74 @@ CASES = [
         lambda: ft.Truncated(ft.Dirichlet(np.ones(2)), low=0),
         ft.ModelError,
         ("univariate",),
+    ),
+    *(
+        Refused(
+            f"{cls.__name__} of {limit}",
+            lambda cls=cls, limit=limit: cls(REAL, high=limit),
+            ft.ModelError,
+            (f"ft.{cls.__name__} has high = NaN", where),
+        )
+        for cls in (ft.Censored, ft.Truncated)
+        for limit, where in ((np.nan, "infinite"), (np.array([1.0, np.nan]), "in row 1"))
+    ),
+    *(
+        Refused(
+            f"cuts {cuts}",
+            lambda cuts=cuts: ft.IntervalCensored(REAL, cuts),
+            ft.ModelError,
+            ("ft.IntervalCensored has ", words),
+        )
+        for cuts, words in (
+            ([], "shape (0,)"),
+            (3.0, "np.stack([lower, upper], axis=-1)"),
+            ([1.0, 1.0], "they must ascend"),
+            ([[1.0, 2.0], [3.0, 2.0]], "[3.0, 2.0] in row 1"),
+            ([np.nan, 1.0], "may not be NaN"),
+            (["a", "b"], "type <U1"),
+        )
+    ),
+    Refused(
+        "an interval beyond the cuts",
+        observed(lambda a: ft.IntervalCensored(ft.Normal(a, 1.0), [0.0, 1.0]), [0, 3]),
+        ft.SupportError,
+        ("site `y`", "3 at index (1,)", "IntervalCensored", "at most 2"),
+    ),
+    Refused(
+        "a zero where there are none",
+        observed(lambda a: ft.Truncated(ft.Poisson(a), low=1), [2, 0]),
+        ft.SupportError,
+        ("site `y`", "0 at index (1,)", "Truncated", "at least 1"),
+    ),
+    Refused(
+        "a time beyond its limit",
+        observed(lambda a: ft.Censored(ft.Weibull(a * np.ones(2), 1.0), high=2.0), [1.0, 2.5]),
+        ft.SupportError,
+        ("site `y`", "2.5 at index (1,)", "Censored", "2"),
+    ),
+    Refused(
+        "a value below its limit",
+        observed(lambda a: ft.Truncated(ft.Normal(a * np.ones(2), 1.0), low=0.0), [1.0, -0.5]),
+        ft.SupportError,
+        ("site `y`", "-0.5 at index (1,)", "Truncated", "above 0"),
+    ),
+    Refused(
+        "limits the wrong way round",
+        observed(lambda a: ft.Truncated(ft.Gamma(a, 1.0), low=3.0, high=2.0), [2.5]),
+        ft.SupportError,
+        ("site `y`", "wrong way round"),
+    ),
+    Refused(
+        "a copula's draws",
+        lambda: ft.GaussianCopulaBeta(np.ones(2), np.ones(2), np.eye(2)).sample(KEY),
+        ft.ModelError,
+        ("GaussianCopulaBeta of Beta cannot be drawn from", "inverse"),
+    ),
+    Refused(
+        "counts without cdf",
+        lambda: ft.Truncated(ft.BetaBinomial(1.0, 1.0, 5), low=1),
+        ft.ModelError,
+        ("BetaBinomial", "cumulative"),
     ),
     Refused("a number", lambda: ft.Censored(3.0), ft.ModelError, ("univariate", "3.0")),
 ]

@@ -22,14 +22,16 @@ from numpyro.distributions import (
 )
 from numpyro.distributions.distribution import validation_enabled
 
+from finetti.distributions.censored import *  # noqa: F403
+from finetti.distributions.censored import __all__ as _CENSORED
 from finetti.distributions.families import *  # noqa: F403
 from finetti.distributions.families import __all__ as _FAMILIES
-from finetti.distributions.limited import *  # noqa: F403
-from finetti.distributions.limited import __all__ as _LIMITED
 from finetti.distributions.refused import *  # noqa: F403
 from finetti.distributions.refused import __all__ as _REFUSED
+from finetti.distributions.truncated import *  # noqa: F403
+from finetti.distributions.truncated import __all__ as _TRUNCATED
 
-OWN, MENDED = (*_FAMILIES, *_LIMITED), tuple(_REFUSED)
+OWN, MENDED = (*_CENSORED, *_FAMILIES, *_TRUNCATED), tuple(_REFUSED)
 
 # Some are functions that choose a class, such as Binomial by probs or logits.
 _BORROWED = (n for n in _numpyro.__all__ if n[0].isupper() and callable(getattr(_numpyro, n)))

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 from numpyro import distributions as dist
 from numpyro.distributions import Distribution
 
+from finetti.distributions.truncated import Truncated
 from finetti.errors import ModelError
 
 SYMMETRIC = "Normal, StudentT, Cauchy, Laplace, Logistic and SoftLaplace"
@@ -17,7 +18,7 @@ class LeftCensoredDistribution(dist.LeftCensoredDistribution):
 
     def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> NoReturn:
         """Refuse: the limits are not known, and uncensored draws would be of another law."""
-        _refuse_draws("LeftCensoredDistribution", "low=limit")
+        _refuse_draws("LeftCensoredDistribution", "Censored(base, low=limit)", "a limit")
 
 
 class RightCensoredDistribution(dist.RightCensoredDistribution):
@@ -25,7 +26,7 @@ class RightCensoredDistribution(dist.RightCensoredDistribution):
 
     def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> NoReturn:
         """Refuse: the limits are not known, and uncensored draws would be of another law."""
-        _refuse_draws("RightCensoredDistribution", "high=limit")
+        _refuse_draws("RightCensoredDistribution", "Censored(base, high=limit)", "a limit")
 
 
 class IntervalCensoredDistribution(dist.IntervalCensoredDistribution):
@@ -33,7 +34,23 @@ class IntervalCensoredDistribution(dist.IntervalCensoredDistribution):
 
     def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> NoReturn:
         """Refuse: the intervals are not known, and uncensored draws would be of another law."""
-        _refuse_draws("IntervalCensoredDistribution", "low=limit, high=limit")
+        _refuse_draws("IntervalCensoredDistribution", "IntervalCensored(base, cuts)", "cuts")
+
+
+class GaussianCopula(dist.GaussianCopula):
+    """Borrow numpyro's, and say which marginals cannot be drawn."""
+
+    def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> Any:
+        """Draw, and refuse marginals without an inverse cdf in a sentence."""
+        return _drawn(super().sample, key, sample_shape, "GaussianCopula", self.marginal_dist)
+
+
+class GaussianCopulaBeta(dist.GaussianCopulaBeta):
+    """Borrow numpyro's density; draws need the Beta's inverse cdf."""
+
+    def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> Any:
+        """Draw, and refuse in a sentence where there is no inverse cdf."""
+        return _drawn(super().sample, key, sample_shape, "GaussianCopulaBeta", self.marginal_dist)
 
 
 class LeftTruncatedDistribution(dist.LeftTruncatedDistribution):
@@ -43,6 +60,17 @@ class LeftTruncatedDistribution(dist.LeftTruncatedDistribution):
         _refuse_base("LeftTruncatedDistribution", base_dist)
         super().__init__(base_dist, low, validate_args=validate_args)
 
+    def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> Any:
+        """Draw as `Truncated` does, to far in the tails."""
+        return self._law().sample(key, sample_shape)
+
+    def log_prob(self, value: Any) -> Any:
+        """Return the log density, to far in the tails where numpyro's is infinite."""
+        return self._law().log_prob(value)
+
+    def _law(self) -> Distribution:
+        return Truncated(self.base_dist, low=self.low)
+
 
 class RightTruncatedDistribution(dist.RightTruncatedDistribution):
     """Borrow numpyro's, and refuse another base in a sentence."""
@@ -50,6 +78,17 @@ class RightTruncatedDistribution(dist.RightTruncatedDistribution):
     def __init__(self, base_dist: Any, high: Any = 0.0, *, validate_args: bool | None = None):
         _refuse_base("RightTruncatedDistribution", base_dist)
         super().__init__(base_dist, high, validate_args=validate_args)
+
+    def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> Any:
+        """Draw as `Truncated` does, to far in the tails."""
+        return self._law().sample(key, sample_shape)
+
+    def log_prob(self, value: Any) -> Any:
+        """Return the log density, to far in the tails where numpyro's is infinite."""
+        return self._law().log_prob(value)
+
+    def _law(self) -> Distribution:
+        return Truncated(self.base_dist, high=self.high)
 
 
 class TwoSidedTruncatedDistribution(dist.TwoSidedTruncatedDistribution):
@@ -61,17 +100,60 @@ class TwoSidedTruncatedDistribution(dist.TwoSidedTruncatedDistribution):
         _refuse_base("TwoSidedTruncatedDistribution", base_dist)
         super().__init__(base_dist, low, high, validate_args=validate_args)
 
+    def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> Any:
+        """Draw as `Truncated` does, to far in the tails."""
+        return self._law().sample(key, sample_shape)
+
+    def log_prob(self, value: Any) -> Any:
+        """Return the log density, to far in the tails where numpyro's is infinite."""
+        return self._law().log_prob(value)
+
+    def _law(self) -> Distribution:
+        return Truncated(self.base_dist, self.low, self.high)
+
 
 def TruncatedDistribution(
     base_dist: Any, low: Any = None, high: Any = None, *, validate_args: bool | None = None
 ) -> Distribution:
-    """Return numpyro's truncated distribution, and refuse another base in a sentence.
+    """Return a symmetric distribution between limits, and refuse another base in a sentence.
 
     >>> float(TruncatedDistribution(dist.Normal(0.0, 1.0), low=0.0).log_prob(0.0)).__round__(4)
     -0.2258
     """
     _refuse_base("TruncatedDistribution", base_dist)
-    return dist.TruncatedDistribution(base_dist, low, high, validate_args=validate_args)
+    return Truncated(base_dist, low, high)
+
+
+def TruncatedNormal(
+    loc: Any = 0.0,
+    scale: Any = 1.0,
+    *,
+    low: Any = None,
+    high: Any = None,
+    validate_args: bool | None = None,
+) -> Distribution:
+    """Return a normal distribution between limits, to far in its tails.
+
+    >>> float(TruncatedNormal(0.0, 1.0, low=40.0).log_prob(40.0)).__round__(2)
+    3.69
+    """
+    return Truncated(dist.Normal(loc, scale, validate_args=validate_args), low, high)
+
+
+def TruncatedCauchy(
+    loc: Any = 0.0,
+    scale: Any = 1.0,
+    *,
+    low: Any = None,
+    high: Any = None,
+    validate_args: bool | None = None,
+) -> Distribution:
+    """Return a Cauchy distribution between limits.
+
+    >>> float(TruncatedCauchy(0.0, 1.0, low=0.0).log_prob(0.0)).__round__(4)
+    -0.4516
+    """
+    return Truncated(dist.Cauchy(loc, scale, validate_args=validate_args), low, high)
 
 
 def _refuse_base(name: str, base: Any) -> None:
@@ -86,24 +168,41 @@ def _refuse_base(name: str, base: Any) -> None:
     )
 
 
+def _drawn(sample: Any, key: Any, sample_shape: tuple[int, ...], name: str, base: Any) -> Any:
+    try:
+        return sample(key, sample_shape)
+    except (NotImplementedError, ImportError):
+        while isinstance(base, dist.ExpandedDistribution):
+            base = base.base_dist
+        raise ModelError(
+            f"{name} of {type(base).__name__} cannot be drawn from: that takes the inverse of its "
+            f"cumulative distribution function, which numpyro lacks. Its density can be fitted; "
+            f"for draws take marginals that have one, such as Normal, Exponential or Logistic"
+        ) from None
+
+
 def _counts(base: Distribution) -> bool:
     return bool(getattr(base.support, "is_discrete", False))
 
 
-def _refuse_draws(name: str, limits: str) -> NoReturn:
+def _refuse_draws(name: str, instead: str, known: str) -> NoReturn:
     raise ModelError(
         f"{name} cannot be drawn from: it is told which rows are censored, not at what limits, so "
-        f"draws would be uncensored where the data are not. Write ft.Censored(base, {limits}) with "
-        f"a limit for each row, whose draws are censored alike"
+        f"draws would be uncensored where the data are not. Write ft.{instead} with {known} for "
+        f"each row, whose draws are censored alike"
     )
 
 
 __all__ = [
+    "GaussianCopula",
+    "GaussianCopulaBeta",
     "IntervalCensoredDistribution",
     "LeftCensoredDistribution",
     "LeftTruncatedDistribution",
     "RightCensoredDistribution",
     "RightTruncatedDistribution",
+    "TruncatedCauchy",
     "TruncatedDistribution",
+    "TruncatedNormal",
     "TwoSidedTruncatedDistribution",
 ]

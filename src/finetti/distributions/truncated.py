@@ -1,0 +1,137 @@
+"""Truncate a distribution, with draws of its own law."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from numpyro.distributions import Distribution, constraints
+
+from finetti.distributions.cumulative import (
+    array_of,
+    discrete,
+    ends,
+    limits,
+    log_between,
+    log_cdf,
+    log_survival,
+    refuse_unlimited,
+    within,
+)
+
+STEPS = 64  # doublings, and then halvings, to invert a cumulative distribution function
+
+
+class Truncated(Distribution):
+    """Take a distribution given that it lies between limits, which are included.
+
+    `base` is any univariate distribution with a cdf, counts too: `Truncated(Poisson(rate), low=1)`
+    is the zero-truncated Poisson, and so with Binomial, Geometric and the negative binomials.
+    `low` and `high` broadcast to its batch shape; None is no limit. The density is the base's over
+    the probability between the limits, to far in the tails. Raises `ModelError` for a base without
+    cdf. (Johnson, Kemp & Kotz 2005, sec. 1.2.)
+
+    >>> from numpyro.distributions import Poisson
+    >>> float(Truncated(Poisson(1.0), low=1).log_prob(1)).__round__(4)
+    -0.5413
+    """
+
+    pytree_data_fields = ("base_dist", "low", "high")
+    base_dist: Any
+    low: Any
+    high: Any
+
+    def __init__(self, base: Distribution, low: Any = None, high: Any = None):
+        refuse_unlimited("Truncated", base)
+        low, high = limits("Truncated", base, low, high)
+        self.low, self.high = low, high
+        self.base_dist = base.expand(jnp.shape(low))
+        super().__init__(jnp.shape(low), validate_args=False)
+
+    @property
+    def support(self) -> Any:
+        """Return the interval between the limits, of whole numbers where the base has those."""
+        start, end = self._limits()
+        endless, startless = _infinite(end), _infinite(start)
+        if discrete(self.base_dist):
+            start = array_of(start).ceil(start).astype(int)
+            if endless:
+                return constraints.integer_greater_than(start)
+            return constraints.integer_interval(start, array_of(end).floor(end).astype(int))
+        if endless and startless:
+            return constraints.real
+        if startless:
+            return constraints.less_than_eq(end)
+        return constraints.greater_than_eq(start) if endless else constraints.interval(start, end)
+
+    def _limits(self) -> tuple[Any, Any]:
+        first, last = ends(self.base_dist)
+        start = array_of(self.low, first).maximum(self.low, first)
+        return start, array_of(self.high, last).minimum(self.high, last)
+
+    def _below(self) -> Any:
+        """Return the greatest value below the lower limit."""
+        start = self._limits()[0]
+        return array_of(start).ceil(start) - 1 if discrete(self.base_dist) else start
+
+    def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> Any:
+        """Draw by inverting the cdf or the survival, shape (*sample_shape, *batch_shape)."""
+        base, (start, end) = self.base_dist, self._limits()
+        u = jax.random.uniform(key, sample_shape + self.batch_shape)
+        below, zeros = self._below() + jnp.zeros_like(u), jnp.zeros_like(u)
+        none, endless = -jnp.inf + zeros, jnp.inf + zeros
+        before, up_to = log_between(base, none, below), log_between(base, none, end + zeros)
+        after, beyond = log_between(base, below, endless), log_between(base, end + zeros, endless)
+        upper = before > -jnp.log(2.0)
+        down = after + jnp.log1p(u * jnp.expm1(jnp.where(upper, beyond - after, -1.0)))
+        up = up_to + jnp.log1p((1 - u) * jnp.expm1(jnp.where(upper, -1.0, before - up_to)))
+        inner = within(base) + zeros
+
+        def short(x: Any) -> Any:
+            inside = (x > below) & (x < end)
+            safe = jnp.where(inside, x, inner)
+            found = jnp.where(upper, log_survival(base, safe) > down, log_cdf(base, safe) < up)
+            return jnp.where(inside, found, x <= below)
+
+        anchor = jnp.where(jnp.isfinite(below), below, jnp.where(jnp.isfinite(end), end, 0.0))
+
+        def widen(state: Any) -> Any:
+            left, right, *_, step = state
+            down, up = ~short(anchor - left), short(anchor + right)
+            left, right = jnp.where(down, 2 * left, left), jnp.where(up, 2 * right, right)
+            return left, right, jnp.any(down | up), step + 1
+
+        def halve(state: Any) -> Any:
+            floor, top, *_, step = state
+            middle = (floor + top) / 2
+            middle = jnp.floor(middle) if discrete(base) else middle
+            less_than = short(middle)
+            floor, top = jnp.where(less_than, middle, floor), jnp.where(less_than, top, middle)
+            return floor, top, jnp.any(top - floor > (1 if discrete(base) else 0)), step + 1
+
+        def more(state: Any) -> Any:
+            return state[2] & (state[3] < STEPS)
+
+        ones = jnp.ones_like(u)
+        left, right, *_ = jax.lax.while_loop(more, widen, (ones, ones, True, 0))
+        floor, top = jnp.maximum(below, anchor - left), jnp.minimum(end, anchor + right)
+        top = jax.lax.while_loop(more, halve, (floor, top, True, 0))[1]
+        return top.astype(int) if discrete(base) else jnp.clip(top, start, end)
+
+    def log_prob(self, value: Any) -> Any:
+        """Return the base's log density less the log probability between the limits."""
+        start, end = self._limits()
+        outside = (value < start) | (value > end)
+        inside = jnp.where(outside, within(self.base_dist), value)
+        mass = log_between(self.base_dist, self._below(), end)
+        return jnp.where(outside, -jnp.inf, self.base_dist.log_prob(inside) - mass)
+
+
+def _infinite(limit: Any) -> bool:
+    return not isinstance(limit, Tracer) and bool(np.isinf(np.asarray(limit)).all())
+
+
+__all__ = ["Truncated"]
