@@ -122,6 +122,9 @@ ATOMS = {  # a law with atoms: where they are
     "ZeroOneInflatedBeta": (lambda: ft.ZeroOneInflatedBeta(0.4, 0.3, 2.0, 3.0), (0.0, 1.0)),
 }
 SLOW = {  # others like them run by default
+    "zero-truncated negative binomial", "LeftTruncatedDistribution", "HurdlePoisson",
+    "MixtureSameFamily", "AsymmetricLaplace", "HalfCauchy", "interval-censored counts",
+    "CategoricalLogits", "BernoulliProbs", "ZeroInflatedDistribution", "Categorical",
     "AsymmetricLaplaceQuantile", "BernoulliLogits", "BetaBinomial", "BetaNegativeBinomial",
     "BetaProportion", "Binomial", "BinomialLogits", "Chi2", "Dagum", "ExpandedDistribution",
     "FoldedDistribution", "GammaPoisson", "GeometricLogits", "HurdleNegativeBinomial2",

@@ -97,8 +97,8 @@ LAWS = {
     ),
 }  # fmt: skip
 FAST = {
-    "Dirichlet", "HurdleLogNormal", "Independent", "MultivariateNormal", "LKJCholesky",
-    "Multinomial", "DirichletMultinomial", "ZeroSumNormal", "von Mises mixture",
+    "Dirichlet", "HurdleLogNormal", "Independent", "MultivariateNormal",
+    "Multinomial", "ZeroSumNormal", "von Mises mixture",
 }  # fmt: skip
 
 

@@ -36,6 +36,8 @@ COUNTS = {
     "Poisson": lambda: ft.Poisson(2.0),
 }
 SLOW = {
+    "Beta",
+    "Gumbel",
     "Cauchy",
     "Exponential",
     "HalfNormal",
