@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.kernels.kernel import Info, Kernel, Point, Tuning, select
+from finetti.kernels.kernel import Info, Kernel, Point, Tuning
 from finetti.kernels.metric import Moments
 from finetti.posterior.lost import lost
 from finetti.types import Array, Bool, DType, Float, Int
@@ -143,7 +143,7 @@ def update(
     fine = told & jnp.isfinite(info.acceptance)
     acceptance = jnp.where(fine, info.acceptance, 0.0).sum(-1) / jnp.maximum(count, 1)
     step = average(adaptation.step, acceptance, jnp.asarray(kernel.target_acceptance))
-    step = select(count > 0, step, adaptation.step)
+    step = jax.tree.map(lambda new, old: jnp.where(count > 0, new, old), step, adaptation.step)
     moments = kernel.metric.absorb(adaptation.moments, draws.position, draws.gradient, done & shown)
     drawn = adaptation.drawn + (done & shown).sum(dtype=jnp.int32)
     bounds = jnp.array([*ends, jnp.iinfo(jnp.int32).max], jnp.int32)

@@ -69,7 +69,7 @@ def _remedy(run: Evidence, site: str, side: str) -> str:
             return f"If {site} is hardly ever so small, say so by its prior"
         return (
             f"If {site} is the scale of groups' effects whose prior depends on it, that is a "
-            f"funnel: write them as their location plus {site} times a standard normal"
+            f"funnel: write them non-centred, as their location plus {site} times a standard normal"
         )
     below = [n for n, above in run.witness.ancestors.items() if site in above and n in run.scaled]
     if below and run.eased.issuperset(below):
