@@ -9,6 +9,7 @@ import xarray as xr
 
 import finetti as ft
 import zoo
+from criticism import exact
 from criticism.left_out import EXACT
 
 
@@ -129,3 +130,17 @@ def test_scores_of_radon_are_those_of_fits_without_each_home():
         exact = np.log(density.mean()) - 0.5 * np.log(2 * np.pi)
         theirs = float(density.std() / density.mean() / np.sqrt(density.size / 4))
         assert abs(terms[i] - float(exact)) < 4 * np.hypot(error[i], theirs), i
+
+
+def test_an_observation_whose_probability_is_known_is_scored_by_it():
+    """Its importance weights are all the same: there is no tail to smooth."""
+
+    @ft.model
+    def known(y):
+        ft.sample("mu", ft.Normal(0, 1))
+        with ft.plate("row", 2):
+            ft.sample("y", ft.Normal(0.0, 1.0), obs=y)
+
+    mu = np.random.default_rng(5).normal(size=(4, 500))
+    found = ft.loo(exact.posterior(known(np.array([1.0, -1.0])), mu=mu))
+    np.testing.assert_allclose(found.elpd, -np.log(2 * np.pi) - 1, rtol=1e-9)

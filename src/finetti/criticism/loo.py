@@ -7,8 +7,6 @@ the observation.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from finetti.criticism.belonging import sole
@@ -23,7 +21,7 @@ from finetti.criticism.held_out import (
     shapes_of,
 )
 from finetti.language.effects import Site
-from finetti.posterior.diagnose import quiet
+from finetti.posterior.diagnose import quiet, smoothed_weights
 from finetti.posterior.evaluate import evaluator, latent_draws
 from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.types import Array, Float
@@ -125,11 +123,8 @@ def _smoothed(
 
     The error is that of a ratio of means, by the delta method.
     """
-    from arviz_stats.base.array import array_stats
-
     flat = terms.ravel()
-    smoothed: Any = array_stats.psislw(flat, r_eff=relative)  # pyright: ignore[reportArgumentType]
-    log_weights, k = smoothed
+    log_weights, k = smoothed_weights(flat, relative)
     elpd = np.logaddexp.reduce(log_weights + flat)
     gain = np.logaddexp.reduce(flat) - np.log(flat.size) - elpd
     off = np.exp(log_weights) * (np.exp(flat - elpd) - 1)

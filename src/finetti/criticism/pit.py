@@ -81,10 +81,24 @@ def loo_pit(
         relative = min(ess / count, 1.0) if np.isfinite(ess) else 1.0
         found, pareto_k = replicated.azstats.loo_pit(
             y_obs=observed,
-            log_ratios=-log_likelihood,
+            log_ratios=_untied(-log_likelihood),
             r_eff=relative,
             sample_dims=dims,
         )
     values = np.asarray(found).ravel()
     unreliable = int((np.asarray(pareto_k) > PARETO_LIMIT).sum())
     return LooPit(site, values, float(kstest(values, "uniform").pvalue), unreliable)
+
+
+def _untied(log_ratios: xr.DataArray) -> xr.DataArray:
+    """Part by less than matters the largest ratios of an observation that are all the same.
+
+    They are where its probability is known, and arviz-stats refuses a tail without a slope.
+    """
+    most = log_ratios.max(["chain", "draw"])
+    tied = (log_ratios >= most - 1e-12).mean(["chain", "draw"]) > 0.005
+    ramp = np.arange(log_ratios.sizes["chain"] * log_ratios.sizes["draw"], dtype=float)
+    ramp = ramp.reshape(log_ratios.sizes["chain"], -1) * (1e-9 / ramp.size)
+    one = log_ratios.isel({d: 0 for d in log_ratios.dims if d not in ("chain", "draw")}, drop=True)
+    parted = log_ratios + tied * one.transpose("chain", "draw").copy(data=ramp)
+    return parted.transpose(*log_ratios.dims)

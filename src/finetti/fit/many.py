@@ -170,7 +170,7 @@ class Runner:
     def _flat(self, points: Point) -> Point:
         """Return points with all chains on the last axis."""
         return jax.tree.map(
-            lambda a: np.moveaxis(np.reshape(a, (-1, *np.shape(a)[2:])), 0, -1), points
+            lambda a: np.moveaxis(np.reshape(a, (self.keys.size, *np.shape(a)[2:])), 0, -1), points
         )
 
     def _apart(self, a: Any) -> np.ndarray:

@@ -130,7 +130,7 @@ def _learn(wide: Wide, wanted: Any, carry: Carry, info: Info) -> Carry:
     course = wide.course
 
     def apart(a: Array) -> Array:
-        return a.reshape(*a.shape[:-1], -1, wide.chains)
+        return a.reshape(*a.shape[:-1], a.shape[-1] // wide.chains, wide.chains)
 
     def one(adaptation: Any, tuning: Tuning, counts: Array, draws: Point, info: Info) -> Any:
         old = (adaptation, tuning)

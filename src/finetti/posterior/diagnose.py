@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -90,8 +90,6 @@ def pareto_k(log_ratios: np.ndarray) -> float:
 
     NaN where there are too few draws for a tail (Vehtari, Simpson, Gelman, Yao & Gabry 2024).
     """
-    from arviz_stats.base.array import array_stats
-
     if log_ratios.size < FEWEST or not np.isfinite(log_ratios).all():
         return float("nan")
     if np.ptp(log_ratios) < 1e-8:  # rounding alone: the approximation is exact
@@ -100,8 +98,25 @@ def pareto_k(log_ratios: np.ndarray) -> float:
         relative = ess(log_ratios) / log_ratios.size if log_ratios.shape[1] > 3 else 1.0
         relative = min(relative, 1.0) if np.isfinite(relative) else 1.0
         # It takes log likelihoods, whose weights in leaving out are their reciprocals.
-        k = array_stats.psislw(-log_ratios.ravel(), r_eff=relative)[1]  # pyright: ignore[reportArgumentType]
+        _, k = smoothed_weights(-log_ratios.ravel(), relative)
     return float(k) if np.isfinite(k) else float("nan")
+
+
+def smoothed_weights(log_likelihoods: np.ndarray, relative: float) -> tuple[np.ndarray, float]:
+    """Return the smoothed log weights of leaving a point out, shape (draw,), and their k-hat.
+
+    Where the largest weights are all the same, as of an outcome whose probability is known, there
+    is no tail to smooth: k-hat is 0.
+    """
+    from arviz_stats.base.array import array_stats
+
+    draws = len(log_likelihoods)
+    tail = int(np.ceil(min(0.2 * draws, 3 * np.sqrt(draws / relative))))
+    if np.ptp(np.sort(log_likelihoods)[:tail]) < 1e-12:
+        weights = log_likelihoods.min() - log_likelihoods
+        return weights - np.logaddexp.reduce(weights), 0.0
+    found: Any = array_stats.psislw(log_likelihoods, r_eff=relative)  # pyright: ignore[reportArgumentType]
+    return found
 
 
 @contextmanager
