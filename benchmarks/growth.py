@@ -106,7 +106,7 @@ def _apart(case: Case, seed: int) -> Sample:
 def run(connection: Connection, case: Case, seed: int) -> None:
     """Be a case's process: fit the model and send a sample."""
     import finetti as ft
-    from finetti.fit.progress import Display
+    from finetti.inference.progress import Display
 
     class Watch(Display):
         """Note when each phase begins and ends."""

@@ -1,6 +1,7 @@
 """Check that importing and using finetti changes nothing that is not its own."""
 
 import json
+import pkgutil
 import subprocess
 import sys
 
@@ -94,3 +95,9 @@ def test_float64_is_scoped_even_when_the_fit_fails():
     with pytest.raises(ft.SupportError):
         ft.fit(broken(), progress=False)
     assert not jax.config.jax_enable_x64
+
+
+def test_no_public_name_hides_a_room_of_the_house():
+    """A function named like a package takes its place: `import finetti.fit.run as run` failed."""
+    rooms = {module.name for module in pkgutil.iter_modules(ft.__path__)}
+    assert rooms.isdisjoint(ft.__all__)

@@ -18,7 +18,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 import finetti as ft
-from finetti.report.drawing import BLUE, VERMILION, canvas, tidy
+from finetti.reporting.drawing import BLUE, VERMILION, canvas, tidy
 
 LETTER, NUMBER, EITHER = np.array([1.0, 0.0]), np.array([0.0, 1.0]), np.array([0.5, 0.5])
 LINES = {"A ? C": (LETTER, EITHER, LETTER), "12 ? 14": (NUMBER, EITHER, NUMBER)}

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from finetti import factors as fg
-from finetti.report.drawing import BLUE, PALE, SKY, canvas, tidy
+from finetti.reporting.drawing import BLUE, PALE, SKY, canvas, tidy
 
 OBJECTS, PARTS, FEATURES = ("face", "house"), ("eye", "window", "door"), ("arc", "line", "corner")
 PRIOR = np.array([0.6, 0.4])

@@ -21,7 +21,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 import finetti as ft
-from finetti.report.drawing import BLUE, GREY, INK, SMALL, VERMILION, canvas, tidy
+from finetti.reporting.drawing import BLUE, GREY, INK, SMALL, VERMILION, canvas, tidy
 
 LETTERS = {"i": "", "n": "^", "u": "_", "m": "^^"}  # how each letter joins its own minims
 JOINS = "^_ "  # above, below, not at all

@@ -19,7 +19,7 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 
 import finetti as ft
-from finetti.report.drawing import BLUE, INK, PALE, SMALL, VERMILION, canvas, tidy
+from finetti.reporting.drawing import BLUE, INK, PALE, SMALL, VERMILION, canvas, tidy
 
 DRAWN = """
     ............. ............. ............. ............. .............

@@ -20,7 +20,7 @@ import numpy as np
 from matplotlib.figure import SubFigure
 
 import finetti as ft
-from finetti.report.drawing import BLUE, GREY, PALE, SMALL, VERMILION, canvas, tidy
+from finetti.reporting.drawing import BLUE, GREY, PALE, SMALL, VERMILION, canvas, tidy
 
 DRAWN = """
     ####### ..###.. ...#... ...#...

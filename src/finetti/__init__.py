@@ -11,7 +11,6 @@ from finetti.criticism.loo import loo
 from finetti.criticism.predict import predict
 from finetti.criticism.prior import prior
 from finetti.criticism.sensitivity import Sensitivity, sensitivity
-from finetti.density.density import Density, density
 from finetti.distributions import *  # noqa: F403
 from finetti.distributions import NAMES as _DISTRIBUTIONS
 from finetti.distributions import Flat, HalfFlat, constraints
@@ -31,10 +30,10 @@ from finetti.errors import (
     TooWide,
     UnknownSite,
 )
-from finetti.fit.blocks import BinaryMetropolis, Block, Compound, DiscreteMetropolis
-from finetti.fit.fit import fit
-from finetti.fit.methods import MAP, NUTS, EmbeddedLaplace, Metropolis, NormalApproximation
-from finetti.fit.walks import HMC, AdaptiveMetropolis
+from finetti.inference.blocks import BinaryMetropolis, Block, Compound, DiscreteMetropolis
+from finetti.inference.fit import fit
+from finetti.inference.methods import MAP, NUTS, EmbeddedLaplace, Metropolis, NormalApproximation
+from finetti.inference.walks import HMC, AdaptiveMetropolis
 from finetti.kernels.metric import Dense, Diagonal
 from finetti.language.chain import MarkovChain
 from finetti.language.dims import Groups, groups
@@ -48,9 +47,10 @@ from finetti.language.handlers import (
     trace,
 )
 from finetti.language.sites import deterministic, factor, plate, sample
-from finetti.model import Model, model
+from finetti.models import Model, model
 from finetti.posterior.posterior import Posterior
 from finetti.posterior.posterior import open_run as open
+from finetti.targets.density import Density, density
 
 __all__ = [
     "HMC",

@@ -15,7 +15,7 @@ import numpy as np
 from finetti.errors import DataError, MissingExtra
 from finetti.language.columns import misspelt
 from finetti.language.dims import groups
-from finetti.model import Model
+from finetti.models import Model
 
 ENDINGS = (".csv", ".tsv", ".parquet", ".arrow", ".feather", ".json", ".jsonl", ".ndjson")
 MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null")  # how text files write a missing value

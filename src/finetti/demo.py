@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finetti.distributions import Distribution, Flat, HalfCauchy, HalfFlat, Normal
-from finetti.fit.fit import fit
-from finetti.fit.methods import NUTS
+from finetti.inference.fit import fit
+from finetti.inference.methods import NUTS
 from finetti.language.sites import deterministic, plate, sample
-from finetti.model import Model, model
+from finetti.models import Model, model
 from finetti.posterior.posterior import Posterior
 
 if TYPE_CHECKING:
@@ -295,7 +295,7 @@ def tell_spread(console: Console, flat: Posterior, weak: Posterior) -> None:
 
 def tell_trust(console: Console, flat: Posterior, weak: Posterior) -> None:
     """Print the diagnostics and the advice."""
-    from finetti.report.tables import summary_table
+    from finetti.reporting.tables import summary_table
 
     table = flat.summary(["mu", "tau", "theta"])
     errors = table["mcse_mean"].astype(float)
@@ -314,7 +314,7 @@ def tell_trust(console: Console, flat: Posterior, weak: Posterior) -> None:
 
 def write(out: Path, observed: Model, flat: Posterior, weak: Posterior) -> dict[str, str]:
     """Write the pictures and the runs; return what each file shows."""
-    from finetti.report import plots
+    from finetti.reporting import plots
 
     shown = ["mu", "tau", "theta[A]", "theta[C]"]
     pictures = {

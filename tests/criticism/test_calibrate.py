@@ -9,8 +9,8 @@ import pytest
 import xarray as xr
 
 import finetti as ft
-from finetti.fit.many import fit_many
-from finetti.fit.methods import Chains
+from finetti.inference.many import fit_many
+from finetti.inference.methods import Chains
 from finetti.kernels.hmc import Hamiltonian
 from finetti.kernels.kernel import Info, Kernel, Point
 from finetti.kernels.metric import Diagonal

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 import finetti as ft
 import finetti.cli.calibrate
 from finetti.cli.commands import app
-from finetti.report import plots
-from finetti.report.calibrated import calibration_table
+from finetti.reporting import plots
+from finetti.reporting.calibrated import calibration_table
 
 COIN = """
 import finetti as ft

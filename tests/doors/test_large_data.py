@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import finetti as ft
-from finetti.density.density import density
+from finetti.targets.density import density
 
 RANDOM = np.random.default_rng(8)
 # on a grid that the sum with a power of two keeps, so that shifting loses nothing

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 import finetti as ft
-from finetti.density.density import Density, density
-from finetti.fit import each, start, warmup
-from finetti.fit.many import fit_many
+from finetti.inference import each, start, warmup
+from finetti.inference.many import fit_many
 from finetti.kernels.kernel import Info, Point
 from finetti.kernels.nuts import NoUTurn
 from finetti.posterior.lost import lost
+from finetti.targets.density import Density, density
 
 QUICK = ft.NUTS(warmup=300, draws=300)
 

@@ -12,10 +12,10 @@ import pytest
 from cases import command
 
 import finetti as ft
-from finetti.fit import run
-from finetti.fit.progress import Display
-from finetti.fit.run import Chunk, Shelf
-from finetti.fit.stopping import stoppable
+from finetti.inference import run
+from finetti.inference.progress import Display
+from finetti.inference.run import Chunk, Shelf
+from finetti.inference.stopping import stoppable
 from finetti.kernels.kernel import Info, Tuning
 
 METHOD = ft.NUTS(draws=400, warmup=60, chains=2)
@@ -115,7 +115,7 @@ def test_an_interrupted_refit_is_not_taken_for_a_whole_one(monkeypatch):
     posterior = fit()
     part = replace(posterior, tree=posterior.tree.copy())
     part.tree.attrs["interrupted"] = "SIGINT"
-    monkeypatch.setattr(sys.modules["finetti.fit.fit"], "fit", lambda *args, **given: part)
+    monkeypatch.setattr(sys.modules["finetti.inference.fit"], "fit", lambda *args, **given: part)
     with pytest.raises(KeyboardInterrupt):
         posterior.refit(line(), 1)
 

@@ -17,7 +17,7 @@ def compile_nothing(monkeypatch):
     def refuse(*args, **kwargs):
         pytest.fail("the model went on to the sampler before it was refused")
 
-    fitting = import_module("finetti.fit.fit")
+    fitting = import_module("finetti.inference.fit")
     for name in ("random_points", "given_points", "Runner"):
         monkeypatch.setattr(fitting, name, refuse)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import finetti as ft
-from finetti.fit.many import fit_many
+from finetti.inference.many import fit_many
 from finetti.structure.rewrites import alternate
 
 RANDOM = np.random.default_rng(7)

@@ -14,7 +14,7 @@ from jax.experimental.ode import odeint
 
 import finetti as ft
 from finetti.dialects import pymc2
-from finetti.fit.start import points_at
+from finetti.inference.start import points_at
 from finetti.structure.identity import fingerprint
 from finetti.structure.program import write_program
 from zoo import MODELS

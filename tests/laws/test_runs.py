@@ -10,8 +10,8 @@ import pytest
 
 import finetti as ft
 import zoo
-from finetti.fit import run
-from finetti.fit.progress import Display, Live, Silent
+from finetti.inference import run
+from finetti.inference.progress import Display, Live, Silent
 from finetti.kernels.kernel import Tuning
 
 METHODS = {

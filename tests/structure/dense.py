@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 
-from finetti.density.layout import Layout
 from finetti.structure.plan import Plan
+from finetti.targets.layout import Layout
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.density.layout import Layout
 from finetti.structure.plan import Plan
+from finetti.targets.layout import Layout
 
 
 @dataclass(frozen=True)

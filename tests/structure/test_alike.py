@@ -11,10 +11,10 @@ import pytest
 
 import finetti as ft
 import zoo
-from finetti.density.layout import Layout
 from finetti.structure.plan import Plan
 from finetti.structure.rewrites import kinds
 from finetti.structure.rewrites.alike import Tally
+from finetti.targets.layout import Layout
 
 GROUPS = 300
 QUICK = ("intercepts", "as_written_apart", "sampled_coefficient", "slopes")

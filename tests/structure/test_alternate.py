@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import finetti as ft
-from finetti.density.density import density
+from finetti.targets.density import density
 
 GROUPS = 600
 GROUP = np.repeat(np.arange(GROUPS), np.where(np.arange(GROUPS) % 2, 2, 5))

@@ -13,9 +13,9 @@ from scipy import stats
 
 import finetti as ft
 import zoo
-from finetti.density.density import Density, density
-from finetti.density.layout import Layout
 from finetti.structure.rewrites.approximate import Approximate
+from finetti.targets.density import Density, density
+from finetti.targets.layout import Layout
 
 GROUPS = 6
 TRIALS = np.array([5, 8, 3, 12, 6, 9])

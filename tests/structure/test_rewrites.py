@@ -11,11 +11,11 @@ import pytest
 from dense import Dense, Marginal
 
 import zoo
-from finetti.density.layout import Layout
 from finetti.structure.plan import Plan
 from finetti.structure.program import Reader
 from finetti.structure.rewrites.integrate import Integrate
 from finetti.structure.rewrites.rewrite import Shortcut
+from finetti.targets.layout import Layout
 
 POINTS = 3
 DRAWS = 2000

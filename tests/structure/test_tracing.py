@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import finetti as ft
-from finetti.density.density import Target
+from finetti.targets.density import Target
 
 SIGMA = np.arange(5.0, 13.0)
 Y = np.arange(8.0)

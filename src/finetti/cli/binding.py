@@ -14,7 +14,7 @@ from finetti.cli.fitted import TABLE, noted
 from finetti.cli.source import Source
 from finetti.errors import DataError
 from finetti.language.dims import Groups
-from finetti.model import Model
+from finetti.models import Model
 from finetti.posterior.posterior import Posterior, open_run
 
 

@@ -16,7 +16,7 @@ from finetti.cli.commands import DataFile, ModelFile, Seed, app
 from finetti.cli.source import Source
 from finetti.criticism.calibrate import FEWEST, USUAL, calibrate
 from finetti.criticism.calibration import Calibration
-from finetti.report.calibrated import calibration, calibration_table
+from finetti.reporting.calibrated import calibration, calibration_table
 
 
 @app.command("calibrate")

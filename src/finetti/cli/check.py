@@ -46,7 +46,7 @@ def check(  # noqa: PLR0913 - the options of a command are its parameters
         outputs.picture_path("--picture", picture)
     found = compare_replicates(reopen(run, model, data), groups=groups, draws=draws, seed=seed)
     if picture is not None:
-        from finetti.report.checks import checks
+        from finetti.reporting.checks import checks
 
         outputs.draw(checks(found), picture)
     if as_json:

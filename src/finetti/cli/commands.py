@@ -16,11 +16,11 @@ from finetti.cli.fitted import note
 from finetti.cli.source import Source
 from finetti.cli.vision import vision
 from finetti.cli.words import spoken
-from finetti.fit.fit import fit
-from finetti.fit.methods import NUTS, Chains, Metropolis
-from finetti.fit.stopping import stoppable
+from finetti.inference.fit import fit
+from finetti.inference.methods import NUTS, Chains, Metropolis
+from finetti.inference.stopping import stoppable
 from finetti.posterior.posterior import Posterior, open_run
-from finetti.report.tables import SHOWN, plan_table, sites, summary_table
+from finetti.reporting.tables import SHOWN, plan_table, sites, summary_table
 
 SEEDS = 2**63 - 1  # the largest that a key is made of
 MANY = 100  # dimensions: for fewer than a handful the methods choose otherwise

@@ -22,7 +22,7 @@ from finetti.criticism.predict import predict as draw
 from finetti.language.dims import Groups
 from finetti.posterior.posterior import Posterior
 from finetti.posterior.whole import whole
-from finetti.report.predictions import prediction_frame, prediction_table
+from finetti.reporting.predictions import prediction_frame, prediction_table
 
 if TYPE_CHECKING:
     import xarray as xr

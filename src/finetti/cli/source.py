@@ -12,7 +12,7 @@ from importlib.util import decode_source
 from pathlib import Path
 
 from finetti.errors import FinettiError, ModelError
-from finetti.model import Model
+from finetti.models import Model
 
 OURS = Path(__file__).parents[1]
 

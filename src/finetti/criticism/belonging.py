@@ -10,7 +10,7 @@ import numpy as np
 
 from finetti.errors import ModelError, UnknownSite
 from finetti.language.dims import Plate
-from finetti.model import Model
+from finetti.models import Model
 from finetti.structure.plan import AS_WRITTEN
 from finetti.structure.rewrites.discrete import follow
 from finetti.structure.scopes import NOBODY

@@ -17,9 +17,9 @@ from finetti.criticism import simulate
 from finetti.criticism.calibration import Calibration
 from finetti.criticism.simulate import AGAIN, Quantity
 from finetti.errors import ModelError, UnknownSite
-from finetti.fit.many import Fits, fit_many
-from finetti.fit.methods import NUTS, Chains, Method
-from finetti.model import Model, require_model
+from finetti.inference.many import Fits, fit_many
+from finetti.inference.methods import NUTS, Chains, Method
+from finetti.models import Model, require_model
 from finetti.posterior.labels import dataset
 from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.structure.plan import Plan

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from finetti.errors import ModelError, UnknownSite
-from finetti.fit.fit import fit
-from finetti.fit.methods import NUTS
-from finetti.model import Model
+from finetti.inference.fit import fit
+from finetti.inference.methods import NUTS
+from finetti.models import Model
 from finetti.posterior import diagnose
 from finetti.posterior.labels import dotted
 from finetti.posterior.mode import is_mode

@@ -12,7 +12,7 @@ import jax
 from finetti.distributions import unchecked
 from finetti.language import handlers
 from finetti.language.effects import Site, alone, around
-from finetti.model import Model, require_model
+from finetti.models import Model, require_model
 from finetti.posterior.posterior import Posterior
 from finetti.structure.variables import placeholder
 

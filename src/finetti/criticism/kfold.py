@@ -28,7 +28,7 @@ from finetti.criticism.held_out import (
 from finetti.errors import ModelError
 from finetti.language.dims import groups
 from finetti.language.effects import Site
-from finetti.model import Model
+from finetti.models import Model
 from finetti.posterior.evaluate import evaluator, latent_draws
 from finetti.posterior.labels import dotted
 from finetti.posterior.posterior import Posterior, require_posterior

@@ -15,7 +15,7 @@ from finetti.distributions import LOCATED, name_family
 from finetti.errors import DataError, ModelError
 from finetti.language.dims import Plate
 from finetti.language.effects import Site, around
-from finetti.model import Model
+from finetti.models import Model
 from finetti.structure.variables import Variable
 from finetti.structure.words import listed
 from finetti.types import Array

@@ -10,7 +10,7 @@ import numpy as np
 from finetti.criticism.intervene import below, interventions
 from finetti.criticism.members import Members, find_members, place
 from finetti.errors import DataError, ModelError, OutsidePlate
-from finetti.model import Model
+from finetti.models import Model
 from finetti.posterior.evaluate import latent_draws
 from finetti.posterior.mode import is_mode
 from finetti.posterior.posterior import Posterior

@@ -17,7 +17,7 @@ from finetti.criticism.predictive import data_of, label, observations, within_me
 from finetti.criticism.rows import on_rows
 from finetti.errors import ModelError
 from finetti.language.effects import Site
-from finetti.model import Model
+from finetti.models import Model
 from finetti.posterior.evaluate import at_draws
 from finetti.posterior.labels import constants
 from finetti.posterior.posterior import Posterior, require_posterior

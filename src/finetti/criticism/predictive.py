@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finetti.errors import SamplingError
-from finetti.model import Model
+from finetti.models import Model
 from finetti.posterior.labels import constants, dataset
 from finetti.structure.variables import Variable
 

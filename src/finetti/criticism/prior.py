@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from finetti.criticism.predictive import observations, tree_of, within_memory
 from finetti.language.effects import Site
-from finetti.model import Model, require_model
+from finetti.models import Model, require_model
 from finetti.posterior.evaluate import at_draws
 from finetti.types import Array
 

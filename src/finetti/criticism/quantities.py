@@ -12,7 +12,7 @@ import numpy as np
 from finetti.criticism.rows import arguments
 from finetti.errors import DataError
 from finetti.language.dims import Groups, groups
-from finetti.model import Model
+from finetti.models import Model
 from finetti.structure.variables import Variable
 
 CATEGORIES = 10  # more have no share each

@@ -16,7 +16,7 @@ from finetti.errors import DataError, ModelError
 from finetti.language.dims import Groups, groups
 from finetti.language.effects import Site, alone, around
 from finetti.language.handlers import trace
-from finetti.model import Model, as_data
+from finetti.models import Model, as_data
 from finetti.structure.equations import is_literal
 from finetti.structure.variables import placeholder, read_arguments
 

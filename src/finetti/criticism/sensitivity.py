@@ -15,7 +15,7 @@ import numpy as np
 
 from finetti.criticism.held_out import known_model
 from finetti.errors import ModelError, UnknownSite
-from finetti.model import Model
+from finetti.models import Model
 from finetti.posterior.diagnose import quiet
 from finetti.posterior.labels import dotted
 from finetti.posterior.posterior import Posterior, require_posterior

@@ -11,7 +11,7 @@ import numpy as np
 from finetti.compiling import ONCE, compiled
 from finetti.errors import ModelError, UnknownSite
 from finetti.language.effects import Site
-from finetti.model import Model
+from finetti.models import Model
 from finetti.posterior.evaluate import latent_draws, run_at
 from finetti.posterior.posterior import Posterior
 from finetti.structure.variables import Variable

@@ -14,7 +14,7 @@ from finetti.distributions import unchecked
 from finetti.errors import ModelError, SeedError, UnknownSite
 from finetti.language import handlers
 from finetti.language.effects import Site, alone, around
-from finetti.model import Model
+from finetti.models import Model
 from finetti.posterior.batches import in_batches
 from finetti.posterior.evaluate import latent_draws, run_at
 from finetti.posterior.posterior import Posterior

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from finetti.model import Model
+from finetti.models import Model
 from finetti.posterior import mode
 from finetti.posterior.evidence import RHAT_LIMIT, Evidence
 from finetti.posterior.finding import Advice, Finding

@@ -19,7 +19,7 @@ from finetti.distributions import unchecked
 from finetti.errors import ModelError, UnknownSite
 from finetti.language import handlers
 from finetti.language.effects import Site, alone
-from finetti.model import Model
+from finetti.models import Model
 from finetti.posterior.batches import in_batches
 from finetti.posterior.labels import dataset, dotted
 from finetti.types import Array, Key

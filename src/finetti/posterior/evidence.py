@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from finetti.model import Model
+from finetti.models import Model
 from finetti.posterior import diagnose
 from finetti.posterior.labels import dotted
 from finetti.posterior.reexamine import Witness

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from finetti.language.dims import Groups, Plate
-from finetti.model import Model
+from finetti.models import Model
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finetti.errors import DataError, ModelError, UnknownSite
-from finetti.model import Model, require_model
+from finetti.models import Model, require_model
 from finetti.posterior import advise, diagnose, evaluate, mode, saved
 from finetti.posterior.labels import constants, dotted
 from finetti.posterior.saved import as_path
@@ -210,7 +210,7 @@ class Posterior:
         it. A run opened from a file says more with its model: `posterior.of(model).report(path)`.
         Raises `MissingExtra` without the extra `report`.
         """
-        from finetti.report.page.page import write
+        from finetti.reporting.page.page import write
 
         return write(self, path, title)
 

@@ -15,7 +15,7 @@ from finetti.compiling import ONCE, compiled
 from finetti.distributions import biject_to
 from finetti.errors import FinettiError
 from finetti.language.effects import Site
-from finetti.model import Model
+from finetti.models import Model
 from finetti.posterior import products
 from finetti.posterior.evaluate import latent_draws, run_at
 from finetti.posterior.labels import dotted

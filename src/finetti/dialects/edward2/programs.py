@@ -12,7 +12,7 @@ import numpy as np
 from finetti.dialects import tf
 from finetti.dialects.edward2.interceptors import interception
 from finetti.language import sites
-from finetti.model import Model, model
+from finetti.models import Model, model
 
 
 def make_log_joint_fn(program: Callable[..., Any]) -> Callable[..., Any]:

@@ -19,7 +19,7 @@ from finetti.dialects.pymc2.nodes import (
     resolve,
 )
 from finetti.language import sites
-from finetti.model import Model, model
+from finetti.models import Model, model
 
 MISSING = "{} missing"
 

@@ -16,9 +16,9 @@ from finetti.dialects.pymc2.nodes import Stochastic
 from finetti.dialects.pymc2.steps import StepMethod, assign, tuned
 from finetti.dialects.pymc2.traced import ZeroProbability
 from finetti.dialects.pymc2.traces import Database, Trace, describe
-from finetti.fit.assemble import constrain
-from finetti.fit.run import Runner, gather
-from finetti.fit.sweep import Course
+from finetti.inference.assemble import constrain
+from finetti.inference.run import Runner, gather
+from finetti.inference.sweep import Course
 from finetti.kernels.compound import Block, Compound
 from finetti.kernels.kernel import Point, Tuning
 

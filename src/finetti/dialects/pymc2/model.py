@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.density.density import Density, density
 from finetti.dialects.pymc2.build import build, latent, set_unknown, site_of, unknown
 from finetti.dialects.pymc2.nodes import (
     Container,
@@ -24,7 +23,8 @@ from finetti.dialects.pymc2.nodes import (
     nodes_in,
 )
 from finetti.dialects.pymc2.traced import ZeroProbability
-from finetti.model import Model as FinettiModel
+from finetti.models import Model as FinettiModel
+from finetti.targets.density import Density, density
 
 MATRIX = 2  # event dimensions of the values that are moved on the unconstrained scale
 

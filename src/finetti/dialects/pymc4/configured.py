@@ -10,7 +10,7 @@ import numpy as np
 from finetti.dialects import edward2 as ed
 from finetti.dialects import tf
 from finetti.dialects.tfp import mcmc
-from finetti.model import Model as FinettiModel
+from finetti.models import Model as FinettiModel
 
 
 class Config(dict):

@@ -14,8 +14,8 @@ import numpy as np
 from finetti import distributions as ft
 from finetti.dialects import tf
 from finetti.language import sites
-from finetti.model import Model as FinettiModel
-from finetti.model import model as finetti_model
+from finetti.models import Model as FinettiModel
+from finetti.models import model as finetti_model
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,13 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.density.density import Density, density
 from finetti.dialects import tf
 from finetti.dialects.pymc4.coroutines import Model
 from finetti.errors import UnknownSite
 from finetti.language import handlers
 from finetti.language.effects import Site
-from finetti.model import Model as FinettiModel
+from finetti.models import Model as FinettiModel
+from finetti.targets.density import Density, density
 
 LOG, ODDS, INTERVAL = "log", "logodds", "interval"
 

@@ -25,8 +25,8 @@ from finetti.dialects.tfp.kernels import (
     random_walk_normal_fn,
 )
 from finetti.dialects.tfp.statistics import effective_sample_size, potential_scale_reduction
-from finetti.fit.run import Runner, gather
-from finetti.fit.sweep import Course
+from finetti.inference.run import Runner, gather
+from finetti.inference.sweep import Course
 from finetti.kernels.hmc import Hamiltonian
 from finetti.kernels.kernel import Point, Tuning, evaluate
 from finetti.kernels.metropolis import RandomWalk

@@ -1,0 +1,137 @@
+"""Show how a run is going: draws, divergences, worst ESS and R-hat so far, time left."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from finetti.inference.run import Chunk
+from finetti.posterior import diagnose
+
+WATCHED = 30  # coordinates whose R-hat and ESS are computed as draws come in
+
+
+class Display(ABC):
+    """Receive a run's chunks, phase by phase."""
+
+    @abstractmethod
+    def phase(self, name: str, wanted: int, chains: int) -> Callable[[Chunk], None]:
+        """Begin a phase of `wanted` draws a chain; return what to call with each chunk."""
+
+
+class Silent(Display):
+    """Show nothing."""
+
+    def phase(self, name: str, wanted: int, chains: int) -> Callable[[Chunk], None]:
+        """Return a report that does nothing."""
+        return lambda chunk: None
+
+
+class Lines(Display):
+    """Print one line as each phase ends, for logs and pipes."""
+
+    def phase(self, name: str, wanted: int, chains: int) -> Callable[[Chunk], None]:
+        """Return the report that prints the line once every chain has its draws."""
+        watch, began = Watch(chains), perf_counter()
+
+        def report(chunk: Chunk) -> None:
+            watch.add(chunk)
+            if (watch.drawn >= wanted).all():
+                note = watch.note(converging=name == "sampling")
+                seconds = perf_counter() - began
+                print(f"{name:8} {wanted * chains:,} draws, {note}, {seconds:.1f} s", flush=True)
+
+        return report
+
+
+class Live(Display):
+    """Show one moving line a phase in the terminal."""
+
+    def __init__(self, bars: Any) -> None:
+        """Draw on the `rich.progress.Progress` given."""
+        self.bars = bars
+
+    def phase(self, name: str, wanted: int, chains: int) -> Callable[[Chunk], None]:
+        """Add a line and return the report that moves it."""
+        task = self.bars.add_task(name, total=wanted * chains, note="compiling")
+        watch = Watch(chains)
+
+        def report(chunk: Chunk) -> None:
+            watch.add(chunk)
+            drawn = int(np.minimum(watch.drawn, wanted).sum())
+            note = watch.note(converging=name == "sampling")
+            self.bars.update(task, completed=drawn, note=note)
+
+        return report
+
+
+class Watch:
+    """Keep enough of the draws to tell how the run is going."""
+
+    def __init__(self, chains: int) -> None:
+        self.drawn = np.zeros(chains, int)
+        self.divergences = 0
+        self.kept: list[list[np.ndarray]] = [[] for _ in range(chains)]
+
+    def add(self, chunk: Chunk) -> None:
+        """Take in one chunk."""
+        info = chunk.record.info
+        done = chunk.done
+        self.drawn += done.sum(0)
+        self.divergences += int((np.asarray(info.diverging)[: chunk.steps] & done).sum())
+        position = np.asarray(chunk.record.position)[: chunk.steps, :WATCHED]
+        for chain, kept in enumerate(self.kept):
+            kept.append(position[done[:, chain], :, chain])
+
+    def note(self, converging: bool) -> str:
+        """Return the line's text: divergences and, while sampling, worst ESS and R-hat."""
+        text = f"{self.divergences} divergences"
+        least = int(self.drawn.min())
+        if not converging or least < 20:
+            return text
+        draws = np.stack([np.concatenate(kept)[:least] for kept in self.kept])
+        moving = [draws[..., i] for i in range(draws.shape[-1]) if np.ptp(draws[..., i]) > 0]
+        if not moving:
+            return text
+        ess, rhat = min(map(diagnose.ess, moving)), max(map(diagnose.rhat, moving))
+        return f"{text}, ESS {ess:.0f}, R-hat {rhat:.3f}"
+
+
+@contextmanager
+def show(progress: bool | Display) -> Iterator[Display]:
+    """Yield the display asked for: silent for False, or the user's own, or what suits stdout."""
+    if isinstance(progress, Display):
+        yield progress
+        return
+    if not progress:
+        yield Silent()
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.table import Column
+
+    console = Console()
+    if not console.is_terminal:
+        yield Lines()
+        return
+    # The bar gives way first where the terminal is narrow.
+    columns = (
+        TextColumn("{task.description:8}"),
+        BarColumn(bar_width=None, table_column=Column(max_width=20)),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    with Progress(*columns, console=console, refresh_per_second=5) as bars:
+        yield Live(bars)

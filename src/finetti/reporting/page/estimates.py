@@ -1,0 +1,139 @@
+"""Show the estimates: the table of parameters, the groups one under the other, the shrinkage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from finetti.criticism.separate import separate
+from finetti.errors import ModelError
+from finetti.posterior import mode
+from finetti.posterior.advise import RHAT_LIMIT
+from finetti.posterior.posterior import Posterior
+from finetti.reporting.effects import shrinkage
+from finetti.reporting.forest import forest
+from finetti.reporting.page.blocks import Block, Cell, Grid, Picture, Section, Words
+from finetti.reporting.page.vector import inline
+from finetti.reporting.tables import cells, sites
+
+WHOLE = 250  # rows of one site that are all shown
+EXTREMES = 10  # rows at either end of a larger site
+FORESTS = 4
+MEMBERS = 60  # in one picture
+FEWEST = 2
+
+
+def table(posterior: Posterior) -> Section:
+    """Show every parameter; of sites with many members the extremes, and what they range over."""
+    summary = posterior.summary()
+    found, left = _chosen(summary)
+    shown = summary.loc[found]
+    texts = cells(shown)
+    columns = [
+        [
+            Cell(text, float(value), bool(alarming))
+            for text, value, alarming in zip(*column, strict=True)
+        ]
+        for column in texts.values()
+    ]
+    rows = [[Cell(name), *row] for name, row in zip(found, zip(*columns, strict=True), strict=True)]
+    grid = Grid(("parameter", *texts), rows, "The posterior of each parameter", sortable=True)
+    words = [Words(sentence) for sentence in left]
+    if not mode.is_mode(posterior.tree):
+        words.insert(0, Words(
+            "Numbers stop at the first digit that twice the Monte Carlo standard error reaches. "
+            "ESS is the number of independent draws that the draws are worth, for the middle and "
+            "for the tails; R-hat is 1 where the chains agree."
+        ))  # fmt: skip
+    return Section("parameters", "The parameters", (*words, grid))
+
+
+def _chosen(summary: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Return the rows to show, small sites first, and what to say of those left out."""
+    found, left = [], []
+    middle = "mean" if "mean" in summary else "mode"
+    for site, rows in sorted(sites(summary).items(), key=lambda item: len(item[1])):
+        if len(rows) <= WHOLE:
+            found += rows
+            continue
+        part = summary.loc[rows]
+        ranked = part[middle].sort_values(kind="stable").index
+        keep = [*ranked[:EXTREMES], *ranked[-EXTREMES:]]
+        if "r_hat" in part:
+            keep += list(part["r_hat"].sort_values(kind="stable").index[-EXTREMES:])
+        found += list(dict.fromkeys(keep))
+        said = f"Of the {len(rows):,} members of {site} the table has the {EXTREMES} lowest"
+        said += f", the {EXTREMES} highest" + (
+            f" and the {EXTREMES} of largest R-hat; of all, R-hat is at most "
+            f"{part['r_hat'].max():.3f} and ESS at least {part['ess_bulk'].min():,}"
+            if "r_hat" in part
+            else ""
+        )
+        left.append(f"{said}.")
+    return found, left
+
+
+def groups(posterior: Posterior) -> Section | None:
+    """Draw the members of each plate's sites."""
+    names = list(_grouped(posterior))
+    blocks: list[Block] = []
+    for name in names[:FORESTS]:
+        count = posterior[name].shape[2]
+        words = f"Posterior means and intervals of the {count:,} members of {name}, highest first."
+        blocks.append(Picture(inline(forest(posterior, name, MEMBERS), words), words))
+        blocks += _shrinkage(posterior, name)
+    if len(names) > FORESTS:
+        rest = ", ".join(names[FORESTS:])
+        blocks.append(Words(f"Not drawn: {rest}; plots.forest(posterior, name) draws one."))
+    return Section("groups", "The groups", tuple(blocks)) if blocks else None
+
+
+def _shrinkage(posterior: Posterior, name: str) -> Iterator[Block]:
+    """Draw how far the hierarchy moved each member's own estimate, where there is one."""
+    try:
+        apart = separate(posterior, name)
+    except ModelError:
+        return
+    if np.isnan(apart).all():
+        return
+    words = (
+        f"How far the hierarchy moved each member of {name}: from its own estimate, which its "
+        f"observations alone favour with all else at its posterior mean, to the partially pooled."
+    )
+    figure = shrinkage(posterior, name, apart, quantity=name, most=MEMBERS)
+    yield Picture(inline(figure, words), words)
+
+
+def _grouped(posterior: Posterior) -> Iterator[str]:
+    """Name the sites of one dimension, those of a plate first, not the ones as long as the data."""
+    rows = _row_dimensions(posterior)
+    draws = posterior.tree["posterior"].dataset
+    for name in posterior.names:
+        dims = draws[name].dims[2:]
+        if len(dims) == 1 and dims[0] not in rows and draws[name].shape[2] >= FEWEST:
+            yield name
+
+
+def _row_dimensions(posterior: Posterior) -> set[str]:
+    """Name the dimensions that only observations and what is computed for each of them have."""
+    model = posterior.model
+    if model is None:
+        return set()
+    latent = {d for v in model.variables if v.kind == "latent" for d in v.dims}
+    observed = {d for v in model.variables if v.kind == "observed" for d in v.dims}
+    return observed - latent
+
+
+def worst(posterior: Posterior, most: int) -> list[str]:
+    """Name rows of the summary to look at: single numbers first, then those that mixed worst."""
+    summary = posterior.summary()
+    by_site = sites(summary)
+    single = [rows[0] for rows in by_site.values() if len(rows) == 1]
+    moving = [row for row in single if summary.loc[row, "sd"] > 0]
+    others = summary.drop(index=single)
+    others = others[others["sd"] > 0]
+    rhat = np.asarray(others["r_hat"], float)
+    ranked = list(others.index[np.argsort(-np.nan_to_num(rhat, nan=RHAT_LIMIT), kind="stable")])
+    return [*moving, *ranked][:most]
