@@ -48,6 +48,7 @@ from finetti.language.handlers import (
 )
 from finetti.language.sites import deterministic, factor, plate, sample
 from finetti.models import Model, model
+from finetti.posterior.learned import Learned
 from finetti.posterior.posterior import Posterior
 from finetti.posterior.posterior import open_run as open
 from finetti.targets.density import Density, density
@@ -75,6 +76,7 @@ __all__ = [
     "Flat",
     "Groups",
     "HalfFlat",
+    "Learned",
     "MarkovChain",
     "Metropolis",
     "MissingExtra",

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 import finetti as ft
-from finetti.inference import each, start, warmup
+from finetti.inference import many
+from finetti.inference.engine import start, warmup
+from finetti.inference.engine.batch import Own
 from finetti.inference.many import fit_many
 from finetti.kernels.kernel import Info, Point
 from finetti.kernels.nuts import NoUTurn
@@ -59,22 +61,26 @@ def cliff(far=1e60):
 MODELS = {"arma": lambda: arma(series()), "cliff": cliff}
 
 
+def starts(built: Density, keys) -> tuple[Point, np.ndarray]:
+    """Return the points of one fit's chains, and all tries of theirs."""
+    target, constants = built.target("float64")
+    tries = start.random_tries(target, built, constants, Own(), keys[None])
+    points, _ = start.taken(tries)
+    return jax.tree.map(lambda a: a[0], points), jax.tree.map(lambda a: a[0], tries)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_no_chain_starts_where_the_density_is_astronomically_low(name):
     """Of 400 chains' first tries hundreds are lost; the tries that they take are not."""
     built = density(MODELS[name]())
     with jax.enable_x64(True):
         keys = start.chain_keys(np.int64(3), 400)
-        points = start.random_points(built, "float64", keys)
-        target, constants = built.target("float64")
-        first = start.random_positions(
-            target, (start.TRIES, built.dim), "float64", constants, keys, np.int32(0)
-        )[:, 0]
-        heights = np.asarray(start.points_at(target, constants, first).log_density)
+        points, tries = starts(built, keys)
+        heights = tries.log_density[:, 0]
     best = points.log_density.max()
     assert lost(heights, best, built.dim).sum() > 50
     assert not lost(points.log_density, best, built.dim).any()
-    assert (points.position.std(1) > 0.3).all()  # they are as spread as starts are
+    assert (points.position.std(0) > 0.3).all()  # they are as spread as starts are
 
 
 def test_starts_that_nothing_is_wrong_with_are_the_first_tried():
@@ -86,12 +92,8 @@ def test_starts_that_nothing_is_wrong_with_are_the_first_tried():
     built = density(model, model.plan().as_written())
     with jax.enable_x64(True):
         keys = start.chain_keys(np.int64(1), 6)
-        target, constants = built.target("float64")
-        points = start.random_points(built, "float64", keys)
-        tried = start.random_positions(
-            target, (start.TRIES, 3), "float64", constants, keys, np.int32(0)
-        )
-    np.testing.assert_array_equal(points.position, np.asarray(tried)[:, 0].T)
+        points, tries = starts(built, keys)
+    np.testing.assert_array_equal(points.position, tries.position[:, 0])
 
 
 def test_many_fits_start_where_one_does(monkeypatch):
@@ -103,8 +105,8 @@ def test_many_fits_start_where_one_does(monkeypatch):
         ft.sample("y", ft.Normal(jnp.exp(jnp.exp(3 * x)), 1.0), obs=y)
 
     seen = []
-    made = each.start
-    monkeypatch.setattr(each, "start", lambda *a: seen.append(made(*a)) or seen[-1])
+    made = many.taken
+    monkeypatch.setattr(many, "taken", lambda *a: seen.append(made(*a)) or seen[-1])
     data = np.zeros((2, 5))
     model = steep(data[0])
     method = ft.NUTS(warmup=0, draws=1, chains=6, step_size=1e-9)
@@ -114,10 +116,10 @@ def test_many_fits_start_where_one_does(monkeypatch):
     built = density(model)
     with jax.enable_x64(True):
         keys = start.chain_keys(np.int64(5), 12)[:6]
-        one = start.random_points(built, "float64", keys)
+        one, _ = starts(built, keys)
     best = found.log_density.max(1, keepdims=True)
     assert not lost(found.log_density, best, 1).any()
-    np.testing.assert_allclose(found.position[0, :, 0], one.position[0], rtol=1e-12)
+    np.testing.assert_allclose(found.position[0, :, 0], one.position[:, 0], rtol=1e-12)
 
 
 # Warm-up
@@ -184,17 +186,16 @@ def test_a_step_size_is_a_number_whatever_the_chains_do():
 def thrown(monkeypatch, chains: list[int], position: list[float]) -> None:
     """Have some chains start at a position, whatever the rest of the starts are."""
     module = sys.modules[ft.fit.__module__]
-    made = start.random_points
+    made = start.random_tries
 
-    def points(built: Density, dtype: str, keys):
-        found = made(built, dtype, keys)
-        target, constants = built.target(dtype)
-        place = np.array(found.position)
-        place[:, chains] = np.array(position)[:, None]
-        moved = start.points_at(target, constants, place.T)
-        return jax.tree.map(lambda a: np.moveaxis(np.asarray(a), 0, -1), moved)
+    def tries(target, built: Density, shared, own: Own, keys) -> Point:
+        found = made(target, built, shared, own, keys)
+        place = np.array(start.taken(found)[0].position)
+        place[:, chains] = np.array(position)
+        moved = start.points_at(target, shared, own, place)
+        return jax.tree.map(lambda a: np.asarray(a)[:, :, None], moved)  # there is no other
 
-    monkeypatch.setattr(module, "random_points", points)
+    monkeypatch.setattr(module, "random_tries", tries)
 
 
 @pytest.mark.parametrize("bad", [[2], [1, 2, 3]])

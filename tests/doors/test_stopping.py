@@ -12,11 +12,12 @@ import pytest
 from cases import command
 
 import finetti as ft
-from finetti.inference import run
+from finetti.inference.engine import run
+from finetti.inference.engine.draws import Shelf
+from finetti.inference.engine.run import Chunk
 from finetti.inference.progress import Display
-from finetti.inference.run import Chunk, Shelf
 from finetti.inference.stopping import stoppable
-from finetti.kernels.kernel import Info, Tuning
+from finetti.kernels.kernel import Info
 
 METHOD = ft.NUTS(draws=400, warmup=60, chains=2)
 LONG = """
@@ -123,20 +124,20 @@ def test_an_interrupted_refit_is_not_taken_for_a_whole_one(monkeypatch):
 def test_an_interrupt_while_draws_are_put_away_leaves_those_before():
     """Draws count when all of a chunk is in place: nothing half copied is ever handed on."""
 
-    def chunk(value):
+    def chunk(value, before):
         info = Info(*(np.full((3, 2), value) for _ in Info._fields))._replace(
             done=np.ones((3, 2), bool)
         )
-        rows = np.full((3, 1, 2), value), np.full((3, 2), value), np.full(3, value)
-        return Chunk(run.Record(*rows, info), 3)
+        rows = np.full((3, 1, 2), value), np.full((3, 2), value), np.full((3, 1), value)
+        return Chunk(run.Record(*rows, info), 3, np.full(2, before))
 
     class Cut(np.ndarray):
         def __getitem__(self, key):
             raise KeyboardInterrupt
 
     shelf = Shelf(2, 100)
-    shelf.add(chunk(1.0))
-    cut = chunk(2.0)
+    shelf.add(chunk(1.0, 0))
+    cut = chunk(2.0, 3)
     cut = cut._replace(record=cut.record._replace(log_density=cut.record.log_density.view(Cut)))
     with pytest.raises(KeyboardInterrupt):
         shelf.add(cut)
@@ -193,19 +194,38 @@ def test_ctrl_c_ends_any_command_with_its_own_exit_code(tmp_path, monkeypatch, c
     assert "Traceback" not in said
 
 
+@ft.model
+def groups(y):
+    tau = ft.sample("tau", ft.HalfNormal(1))
+    with ft.plate("g", len(y)):
+        theta = ft.sample("theta", ft.Normal(0, tau))
+        ft.sample("y", ft.Poisson(np.e**theta), obs=y)
+
+
 @pytest.mark.parametrize("moves", [True, False])
-def test_a_tuning_is_taken_only_where_it_is_all_that_a_plan_learns(moves):
-    tuning = Tuning(np.float64(0.5), np.ones(2))
-
-    @ft.model
-    def groups():
-        tau = ft.sample("tau", ft.HalfNormal(1))
-        with ft.plate("g", 3):
-            theta = ft.sample("theta", ft.Normal(0, tau))
-            ft.sample("y", ft.Poisson(np.e**theta), obs=np.array([1, 2, 3]))
-
-    model = groups()
+def test_a_tuning_of_other_coordinates_is_refused(moves):
+    tuning = ft.Learned(np.float64(0.5), np.ones(4 if moves else 2))
+    model = groups(np.array([1, 2, 3]))
     plan = model.plan() if moves else model.plan().as_written()
-    words = "would learn coordinates too .*without" if moves else r"shape \(2,\).*4 dimensions"
+    words = "coordinates of `centre theta`" if moves else r"shape \(2,\).*4 dimensions"
     with pytest.raises(ft.ModelError, match=words):
         ft.fit(model, tuning=tuning, plan=plan, progress=False)
+
+
+def test_what_warm_up_learned_takes_its_place_in_another_fit(tmp_path):
+    """Step size, metric and coordinates, also from a file: the posterior is the same."""
+    model, method = groups(np.array([1, 2, 3])), ft.NUTS(draws=1000, warmup=500)
+    first = ft.fit(model, method, seed=1, progress=False)
+    first.save(tmp_path / "run.zarr")
+    learned = ft.open(tmp_path / "run.zarr").learned
+    assert {name.split()[0] for name in learned.coordinates} == {"centre", "straighten"}
+    again = ft.fit(model, method, seed=2, tuning=learned, progress=False)
+    assert "warmup_sample_stats" not in again.tree.children
+    for name, found in again.learned.coordinates.items():
+        for constant, array in found.items():
+            np.testing.assert_array_equal(array, learned.coordinates[name][constant])
+    sizes = again.tree["sample_stats"]["step_size"].values
+    assert (sizes == learned.step_size).all()
+    one, two = (p.summary().loc["tau"] for p in (first, again))
+    error = np.hypot(one["mcse_mean"], two["mcse_mean"])
+    assert abs(one["mean"] - two["mean"]) < 4 * error

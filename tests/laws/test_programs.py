@@ -14,7 +14,8 @@ from jax.experimental.ode import odeint
 
 import finetti as ft
 from finetti.dialects import pymc2
-from finetti.inference.start import points_at
+from finetti.inference.engine.batch import Own
+from finetti.inference.engine.start import points_at
 from finetti.structure.identity import fingerprint
 from finetti.structure.program import write_program
 from zoo import MODELS
@@ -213,7 +214,7 @@ def values(model):
     """Return the log density and its gradient at a point, by the compiled code that fits share."""
     with jax.enable_x64(True):
         target, constants = ft.density(model, model.plan().as_written()).target("float64")
-        point = points_at(target, constants, np.array([[0.3]]))
+        point = points_at(target, constants, Own(), np.array([[[0.3]]]))
         fresh = jax.jit(jax.value_and_grad(lambda x: target.log_density(constants, x)))
         value, slope = fresh(np.array([0.3]))
     return np.append(np.asarray(point.log_density), point.gradient), np.append(value, slope)

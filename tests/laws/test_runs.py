@@ -10,9 +10,8 @@ import pytest
 
 import finetti as ft
 import zoo
-from finetti.inference import run
+from finetti.inference.engine import run
 from finetti.inference.progress import Display, Live, Silent
-from finetti.kernels.kernel import Tuning
 
 METHODS = {
     "NUTS": ft.NUTS(draws=80, warmup=100, thin=1),
@@ -148,8 +147,8 @@ def test_the_live_display_tells_draws_and_divergences():
     assert "R-hat" in note
 
 
-def tuning() -> Tuning:
-    return Tuning(np.float64(0.6), np.linspace(0.5, 1.0, 5))
+def tuning() -> ft.Learned:
+    return ft.Learned(np.float64(0.6), np.linspace(0.5, 1.0, 5))
 
 
 @pytest.mark.parametrize("name", ["NUTS", "Metropolis"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
@@ -11,30 +11,38 @@ from time import perf_counter
 import jax
 import numpy as np
 
-from finetti.errors import ModelError
-from finetti.inference import learn
-from finetti.inference import warmup as warming
-from finetti.inference.assemble import assemble, constrain
-from finetti.inference.keep import kept_names
-from finetti.inference.learn import warm_up
-from finetti.inference.methods import NUTS, Chains, Method, Search
-from finetti.inference.moments import add_moments
+from finetti.inference.engine.batch import Own, alone, joined, spread
+from finetti.inference.engine.draws import Shelf
+from finetti.inference.engine.prepare import prepare
+from finetti.inference.engine.run import Run, Sampler, travel
+from finetti.inference.engine.start import (
+    DTYPE,
+    TRIES,
+    chain_keys,
+    explain,
+    given_points,
+    random_tries,
+    taken,
+)
+from finetti.inference.methods import NUTS, Chains, Method, Search, natural
 from finetti.inference.progress import Display, show
-from finetti.inference.run import SAMPLING, WARMUP, Runner, collect, thinned
+from finetti.inference.readers.assemble import Statistics, collected, gather
+from finetti.inference.readers.keep import kept_names
+from finetti.inference.readers.moments import Moments
+from finetti.inference.readers.ratios import Ratios
+from finetti.inference.readers.reader import Reader
+from finetti.inference.readers.states import States
+from finetti.inference.readers.values import Values
 from finetti.inference.search import search
-from finetti.inference.start import chain_keys, given_points, random_points
-from finetti.inference.states import add_probabilities
-from finetti.inference.stopping import stoppable
-from finetti.inference.sweep import Course
-from finetti.inference.weigh import judged, log_ratios
-from finetti.kernels.kernel import Tuning
+from finetti.inference.stopping import asked_to_stop, stoppable
+from finetti.inference.tuned import adopted, told
 from finetti.models import Model, require_model
+from finetti.posterior.learned import LEARNED, Learned
 from finetti.posterior.posterior import Posterior
+from finetti.structure.form import Given
 from finetti.structure.plan import Plan
-from finetti.targets.density import Target, density
-from finetti.types import Values
-
-DTYPE = "float64"
+from finetti.targets.density import Density, density
+from finetti.types import Values as Named
 
 
 def fit(  # noqa: PLR0913 - the one verb with all its choices
@@ -43,8 +51,8 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     *,
     seed: int = 0,
     plan: Plan | None = None,
-    init: Values | None = None,
-    tuning: Tuning | None = None,
+    init: Named | None = None,
+    tuning: Learned | None = None,
     keep: Iterable[str] | None = None,
     progress: bool | Display = True,
 ) -> Posterior:
@@ -53,9 +61,10 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     `method` holds the settings: `NUTS()` unless you choose another. `plan` says which rewrites to
     make: that of the method, which is `model.plan()` for NUTS, unless you change it by
     `model.plan().without(...)`. `init` maps latent variables to constrained starting values for
-    every chain; without it the starts are random. `tuning` reuses a step size and metric instead
-    of learning them. `keep` names the sites whose draws are kept, all without it; of the others
-    means and standard deviations come back, as `posterior.moments`. `progress=False` keeps silent.
+    every chain; without it the starts are random. `tuning` takes warm-up's place: the `learned`
+    of a posterior of this model, whose step size, metric and coordinates are used again. `keep`
+    names the sites whose draws are kept, all without it; of the others means and standard
+    deviations come back, as `posterior.moments`. `progress=False` keeps silent.
     Draws depend on the model, its data, the method, `seed`, `init` and `tuning` alone. Ctrl-C
     and SIGTERM stop a run and return the draws made so far, marked `interrupted` in the posterior's
     attributes; during warm-up they raise `KeyboardInterrupt`.
@@ -66,6 +75,9 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     >>> posterior = fit(coin(10).condition(heads=7), NUTS(draws=500), seed=1, progress=False)
     >>> posterior["p"].shape
     (4, 500)
+    >>> again = fit(coin(10).condition(heads=7), tuning=posterior.learned, progress=False)
+    >>> again["p"].shape
+    (4, 1000)
     """
     require_model(model, "ft.fit")
     began = perf_counter()
@@ -76,54 +88,122 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
         return replace(search(density(model, chosen), method, seed, init), refit=again)
     if not isinstance(method, Chains):
         raise TypeError(f"no way is known to fit by {method!r}")
-    understood = density(model, chosen, _natural(model, method))
-    method = method.suited(understood.dim)
-    thin = method.thin or 1
-    names = kept_names(understood, keep, method)
-    with jax.enable_x64(True), stoppable() as stop:
-        target, given = understood.target(DTYPE)
-        if tuning is not None:
-            _check_tuning(tuning, target)
-        keys = chain_keys(np.int64(seed), method.chains)
-        if init is None:
-            points = random_points(understood, DTYPE, keys)
-        else:
-            points = given_points(understood, DTYPE, init, method.chains)
-        if target.form.centred and tuning is None:
-            given, points = learn.begin(target, given, points, keys, settle=init is None)
-        ends = warming.schedule(method.warmup, method.chains)
-        course = Course(method.kernel(understood.layout), target, ends, capacity=0)
-        runner = Runner(course, given, keys, points, method.first_step)
-        with show(progress) as display:
-            warm = None
-            if tuning is not None:
-                runner.adopt(tuning)
-            elif method.warmup:
-                report = display.phase("warm-up", method.warmup, method.chains)
-                if method.learns:
-                    warm = warm_up(runner, method.warmup, report)
-                    runner.adopt(runner.learned())
-                else:
-                    warm = collect(runner, WARMUP, method.warmup, False, report).info
-            report = display.phase("sampling", method.draws * thin, method.chains)
-            made = collect(runner, SAMPLING, method.draws * thin, False, report)
-            kept = thinned(made, thin)
-        attributes = {
-            "method": repr(method),
-            "seed": seed,
-            "seconds": perf_counter() - began,
-            "created_by": "finetti",
-        }
-        if made.positions.shape[1] < method.draws * thin:
-            by = signal.Signals(stop.signal or signal.SIGINT).name
-            attributes |= {"interrupted": by, "draws_wanted": method.draws}
-        given, drawn = runner.constants, kept.positions
-        values = constrain(target, given, names, keys, drawn)
-        posterior = assemble(understood, method, values, kept.info, warm, attributes)
-        posterior = add_probabilities(posterior, understood, target, given, drawn)
-        posterior = add_moments(posterior, understood, given, keys, drawn)
-        posterior = judged(posterior, log_ratios(target, given, keys, drawn))
-        return replace(posterior, refit=again)
+    built = density(model, chosen, natural(model, method))
+    method = method.suited(built.dim)
+    names = kept_names(built, keep, method)
+    with jax.enable_x64(True), stoppable() as stop, show(progress) as display:
+        sampler, run = _start(built, method, seed, init, tuning)
+        warm = Statistics(method, built.layout, "warmup_sample_stats")
+        run = _warm_up(sampler, run, warm, display)
+        readers = _readers(built, method, sampler, run, names)
+        drawn = _sample(sampler, run, readers, method.thin or 1, display)
+        groups = {**collected([*readers, warm]), LEARNED: told(run).dataset()}
+    attributes = {
+        "method": repr(method),
+        "seed": seed,
+        "seconds": perf_counter() - began,
+        "created_by": "finetti",
+    }
+    if drawn < method.draws:
+        by = signal.Signals(stop.signal or signal.SIGINT).name
+        attributes |= {"interrupted": by, "draws_wanted": method.draws}
+    return replace(gather(built, groups, attributes), refit=again)
+
+
+def _start(
+    built: Density,
+    method: Chains,
+    seed: int,
+    init: Named | None,
+    tuning: Learned | None,
+) -> tuple[Sampler, Run]:
+    """Return the sampler, and the run with every chain at its start."""
+    target, given = built.target(DTYPE)
+    constants = {m.name: given.rewrites[m.name] for m in target.form.moves}
+    fixed = None
+    if tuning is not None:
+        fixed, constants = adopted(tuning, target, constants)
+    own = Own(rewrites=spread(constants, 1))
+    keys = chain_keys(np.int64(seed), method.chains)[None]
+    if init is None:
+        tries = random_tries(target, built, given, own, keys)
+        points, fine = taken(tries)
+        if not fine.all():
+            raise explain(built, np.asarray(tries.position)[0, 0, -TRIES:])
+    else:
+        points = given_points(built, given, own, init, method.chains)
+    return prepare(target, method, given, own, keys, points, settle=init is None, tuning=fixed)
+
+
+def _warm_up(sampler: Sampler, run: Run, warm: Statistics, display: Display) -> Run:
+    """Return the run with its warm-up behind it, of whose draws the statistics are told.
+
+    Raises `KeyboardInterrupt` where it is asked to stop.
+    """
+    stages = sampler.warm_up
+    if not stages:
+        return run
+    report = display.phase("warm-up", sum(s.draws for s in stages), len(run.keys))
+    shelves = [Shelf(len(run.keys), s.draws, positions=False) for s in stages]
+    for here, chunk in travel(sampler, run, len(stages)):
+        shelves[int(here.stage)].add(chunk)
+        report(chunk)
+        run = here
+        if asked_to_stop():
+            raise KeyboardInterrupt
+    for shelf in shelves:
+        warm.add(shelf.draws())
+    return sampler.cross(run)
+
+
+def _readers(
+    built: Density, method: Chains, sampler: Sampler, run: Run, names: Sequence[str]
+) -> list[Reader]:
+    """Return what reads the draws, with the constants that warm-up has settled."""
+    target, total = sampler.course.target, method.draws
+    assert run.own is not None
+    given: Given = joined(sampler.shared, alone(run.own))
+    kept = [v for v in built.kept if v.name in names]
+    left = [v for v in built.kept if v.name not in names]
+    return [
+        Values(target, given, run.keys, kept, total),
+        Statistics(method, built.layout),
+        Ratios(target, given, run.keys, total),
+        States(target, given, built.model.variables, total),
+        Moments(target, given, run.keys, left, total),
+    ]
+
+
+def _sample(
+    sampler: Sampler, run: Run, readers: Sequence[Reader], thin: int, display: Display
+) -> int:
+    """Make the draws and have them read; return how many every chain has.
+
+    It may be asked to stop, and raises `KeyboardInterrupt` where that is before there are any.
+    """
+    wanted, chains = sampler.stages[-1].draws, len(run.keys)
+    report = display.phase("sampling", wanted, chains)
+    shelf = Shelf(chains, wanted // thin, thin)
+    try:
+        for here, chunk in travel(sampler, run):
+            shelf.add(chunk)
+            report(chunk)
+            _read(readers, shelf)
+            if asked_to_stop() and not sampler.complete(here):
+                raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        if not shelf.level:
+            raise
+    _read(readers, shelf)
+    return shelf.level
+
+
+def _read(readers: Sequence[Reader], shelf: Shelf) -> None:
+    """Hand the readers the draws that are new."""
+    draws = shelf.take()
+    if draws.positions.shape[1]:
+        for reader in readers:
+            reader.add(draws)
 
 
 def _refit(method: Method, plan: Plan | None, model: Model, seed: int) -> Posterior:
@@ -136,25 +216,3 @@ def _refit(method: Method, plan: Plan | None, model: Model, seed: int) -> Poster
     if "interrupted" in found.attributes:
         raise KeyboardInterrupt
     return found
-
-
-def _check_tuning(tuning: Tuning, target: Target) -> None:
-    """Refuse a tuning that lacks what a plan learns, or is of another number of dimensions."""
-    if target.form.moves:
-        raise ModelError(
-            f"tuning= holds a step size and a metric, and the plan would learn coordinates too "
-            f"({target.form.moves[0].name}): fit with plan=model.plan().without("
-            f"{', '.join(sorted({repr(m.verb) for m in target.form.moves}))})"
-        )
-    scale = np.shape(tuning.scale)
-    if set(scale) != {target.layout.dim}:
-        raise ModelError(
-            f"tuning= has a metric of shape {scale}, and the plan leaves {target.layout.dim} "
-            f"dimensions to sample"
-        )
-
-
-def _natural(model: Model, method: Chains) -> frozenset[str]:
-    """Name the sites that the method moves as they are."""
-    moved = method.moves_discrete
-    return frozenset(v.name for v in model.variables if moved and v.kind == "latent" and v.discrete)

@@ -10,24 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from finetti.compiling import ONCE, compiled
 from finetti.errors import SamplingError
-from finetti.inference import each, learn, warmup
-from finetti.inference.assemble import RECOVER, width
-from finetti.inference.each import DTYPE
-from finetti.inference.methods import Chains
-from finetti.inference.run import SAMPLING, WARMUP
-from finetti.inference.start import chain_keys
-from finetti.inference.sweep import Carry, Course, Orders, to_numpy
-from finetti.inference.wide import Own, Wide, joined, launch_wide, sweep_wide
-from finetti.kernels.alternating import Alternating
-from finetti.kernels.kernel import Point
+from finetti.inference.engine.batch import Own, joined, spread
+from finetti.inference.engine.draws import Shelf
+from finetti.inference.engine.prepare import prepare
+from finetti.inference.engine.run import travel
+from finetti.inference.engine.start import DTYPE, chain_keys, random_tries, taken
+from finetti.inference.methods import Chains, natural
+from finetti.inference.readers.reader import recovery_key
+from finetti.inference.readers.values import width
 from finetti.models import Model
 from finetti.posterior.batches import in_batches
 from finetti.structure.form import Given
@@ -42,7 +38,6 @@ from finetti.targets.layout import Layout
 from finetti.types import Array, Key
 
 AHEAD = frozenset({Pool.verb, Tally.verb})  # what is counted ahead in the data
-CHUNK_BYTES, CHUNK_STEPS = 32_000_000, 256
 
 
 @dataclass(frozen=True)
@@ -74,7 +69,7 @@ class Fits:
 
         def some(places: np.ndarray) -> dict[str, Array]:
             own = jax.tree.map(lambda a: a[places], self.own)
-            return function(own, self.keys[places, 0], thinned[places])
+            return function(own, self.keys[places], thinned[places])
 
         with jax.enable_x64(True):
             return in_batches(some, fits, numbers)
@@ -84,12 +79,12 @@ class Fits:
 def _values(
     target: Target, names: tuple[str, ...], shared: Given, own: Own, keys: Key, positions: Array
 ) -> dict[str, Array]:
-    def one(own: Own, key: Key, positions: Array) -> dict[str, Array]:
-        given, numbers = joined(shared, own), RECOVER + jnp.arange(len(positions))
-        each = jax.vmap(partial(jax.random.fold_in, key))(numbers)
-        return jax.vmap(lambda k, x: target.values(k, given, x, names))(each, positions)
+    def of_fit(own: Own, keys: Key, positions: Array) -> dict[str, Array]:
+        given, numbers = joined(shared, own), np.arange(len(positions))
+        one = partial(recovery_key, keys, 0)
+        return jax.vmap(lambda n, x: target.values(one(n), given, x, names))(numbers, positions)
 
-    return jax.vmap(one)(own, keys, positions)
+    return jax.vmap(of_fit)(own, keys, positions)
 
 
 def fit_many(
@@ -109,15 +104,8 @@ def fit_many(
         target, shared = Target(plan.form, layout), plan.given
         count, method = len(next(iter(data.values()))), method.suited(layout.dim)
         keys = chain_keys(np.int64(seed), count * method.chains).reshape(count, method.chains)
-        moved = {m.name: shared.rewrites[m.name] for m in target.form.moves}
-        spread = partial(jax.tree.map, lambda a: np.repeat(np.asarray(a)[None], count, 0))
-        condensed = {
-            r.name: sufficient.again(plan.program, r, data[r.sites[0]])
-            for r in target.form.rewrites
-            if isinstance(r, Condense) and r.sites[0] in data
-        }
-        own = Own(tuple(data[name] for name in sorted(data)), {**condensed, **spread(moved)})
-        points, fine = each.start(built, target, shared, own, keys)
+        own = _apart(plan, data, count)
+        points, fine = taken(random_tries(target, built, shared, own, keys))
         found = np.flatnonzero(fine)
         if not len(found):
             raise SamplingError(
@@ -125,134 +113,32 @@ def fit_many(
                 f"model `{model.name}`: look for values that overflow, or take narrower priors"
             )
         own, points, keys = jax.tree.map(lambda a: a[found], (own, points, keys))
-        if target.form.centred:
-            plain = each.settled(target, shared, own, points.position, keys)
-            own, points = each.arrived(target, shared, own, (plain, plain), keys, points)
-        runner = Runner(target, shared, own, points, keys, method)
-        runner.warm_up()
-        thin = method.thin or 1
-        positions, diverging = runner.collect(SAMPLING, method.draws * thin, False)
-        divergences = diverging.sum(-1)
-        return Fits(
-            target, shared, runner.own, keys, positions[:, :, thin - 1 :: thin], divergences, found
+        sampler, run = prepare(target, method, shared, own, keys, points)
+        shelf = Shelf(keys.size, method.draws, method.thin or 1, names=("diverging",))
+        for here, chunk in travel(sampler, run):
+            if int(here.stage) == len(sampler.warm_up):
+                shelf.add(chunk)
+            run = here
+        drawn = shelf.draws()
+        positions, diverging = (
+            a.reshape(*keys.shape, *a.shape[1:]) for a in (drawn.positions, drawn.info["diverging"])
         )
+        assert run.own is not None
+        return Fits(target, shared, run.own, keys, positions, diverging.sum(-1), found)
+
+
+def _apart(plan: Plan, data: Mapping[str, np.ndarray], count: int) -> Own:
+    """Return what each fit has for itself before anything is learned."""
+    condensed = {
+        r.name: sufficient.again(plan.program, r, data[r.sites[0]])
+        for r in plan.form.rewrites
+        if isinstance(r, Condense) and r.sites[0] in data
+    }
+    moved = {m.name: spread(plan.given.rewrites[m.name], count) for m in plan.form.moves}
+    return Own(tuple(data[name] for name in sorted(data)), {**condensed, **moved})
 
 
 def replan(model: Model, first: Mapping[str, np.ndarray], plan: Plan) -> Plan:
     """Return the plan for data that are not fixed, of the shapes and types of `first`."""
     program, graph = write_program(model.run, model.variables, DTYPE, first)
     return Plan(program, graph, plan.refused | AHEAD, plan.wish)
-
-
-def natural(model: Model, method: Chains) -> frozenset[str]:
-    """Name the sites that the method moves as they are."""
-    moved = method.moves_discrete
-    return frozenset(v.name for v in model.variables if moved and v.kind == "latent" and v.discrete)
-
-
-class Runner:
-    """Drive the chains of many fits through warm-up and sampling."""
-
-    def __init__(
-        self, target: Target, shared: Given, own: Own, points: Point, keys: Key, method: Chains
-    ) -> None:
-        """Start the chains at `points`, of leading axes (fit, chain)."""
-        self.target, self.shared, self.own, self.keys = target, shared, own, keys
-        self.method, (self.fits, self.chains) = method, keys.shape
-        kernel = method.kernel(target.layout)
-        ends = warmup.schedule(method.warmup, method.chains)
-        room = CHUNK_BYTES // (8 * keys.size * (2 * target.layout.dim + 12))
-        course = Course(kernel, target, ends, int(np.clip(room, 1, CHUNK_STEPS)))
-        self.wide = Wide(course, method.chains)
-        step = np.full(self.fits, method.first_step)
-        self.carry: Carry = launch_wide(kernel, self.fits, self._flat(points), step)
-
-    def _flat(self, points: Point) -> Point:
-        """Return points with all chains on the last axis."""
-        return jax.tree.map(
-            lambda a: np.moveaxis(np.reshape(a, (self.keys.size, *np.shape(a)[2:])), 0, -1), points
-        )
-
-    def _apart(self, a: Any) -> np.ndarray:
-        """Return an array with leading axes (fit, chain) for its last, of all chains."""
-        a = np.moveaxis(np.asarray(a), -1, 0)
-        return a.reshape(self.fits, self.chains, *a.shape[1:])
-
-    def warm_up(self) -> None:
-        """Learn each fit's step size, metric and coordinates, as `fit` does."""
-        method, kernel = self.method, self.wide.course.kernel
-        if not method.warmup:
-            return
-        if not method.learns:
-            self.collect(WARMUP, method.warmup, False)
-            return
-        sites = {site for move in self.target.form.moves for site in move.sites}
-        ends, moved = self.wide.course.ends, self.target.layout.mask(sites)
-        lengths = learn.stages(ends, method.warmup, self.chains) if sites else [method.warmup]
-        draws = np.empty(0)
-        self._measure(np.ones_like(moved))
-        for number, length in enumerate(lengths):
-            if number:
-                self._relearn(draws, moved)
-            draws, _ = self.collect(WARMUP + number, length, True)
-        tuning = warmup.finish(self.carry.adaptation, self.carry.tuning)
-        restart = jax.vmap(kernel.restart, (-1, None), -1)
-        states = restart(self.carry.states, np.bool_(True))
-        self.carry = self.carry._replace(tuning=to_numpy(tuning), states=states)
-
-    def _measure(self, places: np.ndarray) -> None:
-        """Where members move by themselves, measure the rest's scale at some places, as `fit`."""
-        if not isinstance(self.wide.course.kernel, Alternating):
-            return
-        positions = jax.tree.map(self._apart, self.carry.states.draw).position
-        bent = each.curvature(self.target, self.shared, self.own, positions)
-        scale = np.array(self.carry.tuning.scale)
-        rest = np.flatnonzero(~self.target.layout.mask(self.target.layout.apart))
-        scale[rest] = learn.measured(scale[rest], np.median(bent, 1).T, places[rest, None])
-        self.carry = self.carry._replace(tuning=self.carry.tuning._replace(scale=scale))
-
-    def _relearn(self, draws: np.ndarray, moved: np.ndarray) -> None:
-        """Learn the moved sites' coordinates from a window's draws, and go on in them."""
-        here = jax.tree.map(self._apart, self.carry.states.draw)
-        chosen = np.stack([learn.telling(one) for one in draws])
-        release = partial(each.release, self.target, self.shared, self.own)
-        both = (release(here.position), release(chosen))
-        self.own, points = each.arrived(self.target, self.shared, self.own, both, self.keys, here)
-        old, kernel = self.carry, self.wide.course.kernel
-        fresh: Carry = launch_wide(
-            kernel, self.fits, self._flat(points), np.asarray(old.tuning.step_size)
-        )
-        scale = np.asarray(old.tuning.scale)  # (dim, fit), or (dim, dim, fit)
-        either = (moved if scale.ndim == 2 else moved[:, None] | moved)[..., None]
-        scale = np.where(either, np.asarray(fresh.tuning.scale), scale)
-        adaptation = fresh.adaptation._replace(
-            drawn=old.adaptation.drawn,
-            window=old.adaptation.window,
-            idle=old.adaptation.idle,
-        )
-        self.carry = fresh._replace(
-            tuning=fresh.tuning._replace(scale=scale), adaptation=adaptation
-        )
-        self._measure(moved)
-
-    def collect(self, phase: int, wanted: int, learning: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Run one phase; return positions (fit, chain, draw, dim) and divergences (..., draw)."""
-        total, dim = self.keys.size, self.target.layout.dim
-        none = np.zeros(total, np.int32)
-        self.carry = self.carry._replace(counts=none, steps=np.int32(0))
-        positions, diverging = np.empty((total, wanted, dim)), np.zeros((total, wanted), bool)
-        capacity, counts = self.wide.course.capacity, np.zeros(total, int)
-        flags = (np.int32(phase), np.bool_(learning), np.int32(wanted), np.int32(capacity))
-        orders = Orders((self.shared, self.own), self.keys.reshape(-1), *flags)
-        while (counts < wanted).any():
-            self.carry, emitted, made = sweep_wide(self.wide, orders, self.carry)
-            done = np.asarray(emitted.done)[: int(made)]
-            chains, steps = np.nonzero(done.T)
-            places = counts[chains] + (np.cumsum(done, 0) - 1)[steps, chains]
-            kept = places < wanted
-            chains, steps, places = chains[kept], steps[kept], places[kept]
-            positions[chains, places] = np.asarray(emitted.position)[steps, :, chains]
-            diverging[chains, places] = np.asarray(emitted.diverging)[steps, chains]
-            counts += done.sum(0)
-        shape = (self.fits, self.chains, wanted)
-        return positions.reshape(*shape, dim), diverging.reshape(shape)

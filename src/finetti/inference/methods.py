@@ -255,6 +255,12 @@ def unmoved(plan: Plan) -> Plan:
     return replace(plan, refused=plan.refused | {Centre.verb, Straighten.verb})
 
 
+def natural(model: Model, method: Chains) -> frozenset[str]:
+    """Name the sites that the method moves as they are."""
+    moved = method.moves_discrete
+    return frozenset(v.name for v in model.variables if moved and v.kind == "latent" and v.discrete)
+
+
 def _check_counts(method: Method, **least: int) -> None:
     for name, smallest in least.items():
         value = getattr(method, name)

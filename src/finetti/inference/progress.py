@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from finetti.inference.run import Chunk
+from finetti.inference.engine.run import Chunk
 from finetti.posterior import diagnose
 
 WATCHED = 30  # coordinates whose R-hat and ESS are computed as draws come in

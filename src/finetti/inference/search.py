@@ -14,20 +14,30 @@ import numpy as np
 from finetti.compiling import ONCE, compiled
 from finetti.errors import SamplingError
 from finetti.inference.ascend import Failure, Summit, ascend
-from finetti.inference.assemble import constrain, gather
+from finetti.inference.engine.batch import Own
+from finetti.inference.engine.draws import Draws
+from finetti.inference.engine.start import (
+    DTYPE,
+    TRIES,
+    chain_keys,
+    explain,
+    given_points,
+    random_tries,
+    taken,
+)
 from finetti.inference.methods import MAP, NormalApproximation, Search
-from finetti.inference.start import chain_keys, given_points, random_points
-from finetti.inference.weigh import judged, log_ratios
+from finetti.inference.readers.assemble import gather
+from finetti.inference.readers.ratios import Ratios
+from finetti.inference.readers.values import Values, drawn
 from finetti.posterior.labels import dataset
 from finetti.posterior.posterior import Posterior
 from finetti.structure.form import Given
 from finetti.targets.density import Density, Target
-from finetti.types import Array, Key, Values
+from finetti.types import Array, Key
+from finetti.types import Values as Named
 
 if TYPE_CHECKING:
     import xarray as xr
-
-DTYPE = "float64"
 
 
 @compiled(ONCE, "target", "jacobian")
@@ -50,7 +60,7 @@ def _height(target: Target, jacobian: bool, given: Given, position: Array) -> Ar
     return whole - sum(reader.log_jacobian(name) for name in free)
 
 
-def search(density: Density, method: Search, seed: int, init: Values | None) -> Posterior:
+def search(density: Density, method: Search, seed: int, init: Named | None) -> Posterior:
     """Climb from every start, choose the highest summit, and make a posterior of it."""
     began = perf_counter()
     if not density.dim:
@@ -60,11 +70,14 @@ def search(density: Density, method: Search, seed: int, init: Values | None) -> 
         )
     with jax.enable_x64(True):
         keys = chain_keys(np.int64(seed), method.starts if init is None else 1)
-        if init is None:
-            points = random_points(density, DTYPE, keys)
-        else:
-            points = given_points(density, DTYPE, init, 1)
         target, given = density.target(DTYPE)
+        if init is None:
+            tries = random_tries(target, density, given, Own(), keys[None])
+            points, fine = taken(tries)
+            if not fine.all():
+                raise explain(density, np.asarray(tries.position)[0, 0, -TRIES:])
+        else:
+            points = given_points(density, given, Own(), init, 1)
         jacobian = not isinstance(method, MAP)
 
         def look(position: np.ndarray) -> tuple[float, np.ndarray]:
@@ -74,7 +87,7 @@ def search(density: Density, method: Search, seed: int, init: Values | None) -> 
         def bend(position: np.ndarray) -> np.ndarray:
             return np.asarray(_curvature(target, jacobian, given, position))
 
-        starts = np.asarray(points.position).T
+        starts = np.asarray(points.position)[0]
         summit = ascend(look, bend, starts, _bounded(density))
         if isinstance(summit, Failure):
             raise _explain(density, summit, len(starts))
@@ -171,10 +184,11 @@ def _pointed(density: Density, summit: Summit, attributes: dict[str, Any]) -> Po
         "bic": k * log(max(count, 1)) - 2 * log_likelihood,
     }
     groups = {
+        "posterior": drawn(density.kept, values),
         "sample_stats": dataset({"lp": (("chain", "draw"), np.full((1, 1), summit.value))}, {}),
         "standard_error": _standard_errors(density, summit),
     }
-    return gather(density, values, groups, attributes)
+    return gather(density, groups, attributes)
 
 
 def _standard_errors(density: Density, summit: Summit) -> xr.Dataset:
@@ -201,15 +215,20 @@ def _drawn(
     target, given = density.target(DTYPE)
     white = np.asarray(jax.random.normal(keys[0], (1, method.draws, density.dim), DTYPE))
     factor = np.linalg.cholesky(summit.curvature)
-    draws = summit.position + white @ np.linalg.inv(factor)
-    values = constrain(target, given, tuple(v.name for v in density.kept), keys, draws)
-    density_there = np.asarray(_heights(target, given, draws[0]))[None]
+    positions = summit.position + white @ np.linalg.inv(factor)
+    lp = np.asarray(_heights(target, given, positions[0]))[None]
+    draws = Draws(positions, {})
+    values = Values(target, given, keys, density.kept, method.draws)
+    taken_out = Ratios(target, given, keys, method.draws)
+    for reader in (values, taken_out):
+        reader.add(draws)
     log_normal = -0.5 * np.sum(white**2, -1) + np.log(np.diag(factor)).sum()
     log_normal -= 0.5 * density.dim * log(2 * np.pi)
-    taken_out = log_ratios(target, given, keys, draws)
-    ratios = density_there - log_normal + (0 if taken_out is None else taken_out)
-    groups = {"sample_stats": dataset({"lp": (("chain", "draw"), density_there)}, {})}
-    return judged(gather(density, values, groups, attributes), ratios)
+    more = taken_out.found()
+    ratios = lp - log_normal + (0 if more is None else more)
+    told = {"lp": (("chain", "draw"), lp), "log_ratio": (("chain", "draw"), ratios)}
+    groups = {**values.finish(), "sample_stats": dataset(told, {})}
+    return gather(density, groups, attributes)
 
 
 @compiled(ONCE, "target")

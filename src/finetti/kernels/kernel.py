@@ -97,14 +97,14 @@ def anywhere(condition: Bool[Array, ""]) -> Bool[Array, ""]:
     """Tell whether a condition holds, or under vmap, whether it holds for any of the chains.
 
     `lax.cond(anywhere(...), ...)` stays one branch for all chains where vmap alone would make
-    it compute both.
+    it compute both. Under vmap of vmap it asks all of them.
     """
     return condition
 
 
 @anywhere.def_vmap
 def _any_chain(axis_size: int, in_batched: list[bool], condition: Array) -> tuple[Array, bool]:
-    return condition.any(), False
+    return anywhere(condition.any()), False
 
 
 def select(condition: Bool[Array, ""], yes: Any, no: Any) -> Any:

@@ -12,6 +12,11 @@ BATCH = 1000  # draws at a time, fewer if they are many numbers
 BATCH_BYTES = 64_000_000
 
 
+def batch_size(total: int, numbers: int) -> int:
+    """Return how many of so many draws to work on at a time, about `numbers` numbers in each."""
+    return int(np.clip(BATCH_BYTES // (8 * max(numbers, 1)), 1, min(BATCH, total)))
+
+
 def in_batches(
     function: Callable[[np.ndarray], Mapping[str, Array]], total: int, numbers: int
 ) -> dict[str, np.ndarray]:
@@ -20,7 +25,7 @@ def in_batches(
     It takes the places of some draws, always as many, and returns an array with a row for each,
     by name. About `numbers` numbers are at work in one draw.
     """
-    size = int(np.clip(BATCH_BYTES // (8 * max(numbers, 1)), 1, min(BATCH, total)))
+    size = batch_size(total, numbers)
     found: dict[str, np.ndarray] = {}
     for start in range(0, total, size):
         places = np.minimum(np.arange(start, start + size), total - 1)

@@ -15,6 +15,7 @@ from finetti.errors import DataError, ModelError, UnknownSite
 from finetti.models import Model, require_model
 from finetti.posterior import advise, diagnose, evaluate, mode, saved
 from finetti.posterior.labels import constants, dotted
+from finetti.posterior.learned import LEARNED, Learned
 from finetti.posterior.saved import as_path
 
 if TYPE_CHECKING:
@@ -131,6 +132,12 @@ class Posterior:
         import xarray as xr
 
         return self.tree[MOMENTS].dataset if MOMENTS in self.tree else xr.Dataset()
+
+    @property
+    def learned(self) -> Learned | None:
+        """Return what warm-up learned, for `fit(..., tuning=posterior.learned)`; None of a mode."""
+        held = self.held(LEARNED)
+        return Learned.of(held) if held else None
 
     @property
     def draws(self) -> xr.Dataset:

@@ -16,9 +16,10 @@ from finetti.dialects.pymc2.nodes import Stochastic
 from finetti.dialects.pymc2.steps import StepMethod, assign, tuned
 from finetti.dialects.pymc2.traced import ZeroProbability
 from finetti.dialects.pymc2.traces import Database, Trace, describe
-from finetti.inference.assemble import constrain
-from finetti.inference.run import Runner, gather
-from finetti.inference.sweep import Course
+from finetti.inference.engine.draws import draw
+from finetti.inference.engine.run import Sampler, Stage, one
+from finetti.inference.engine.sweep import Course
+from finetti.inference.readers.values import constrain
 from finetti.kernels.compound import Block, Compound
 from finetti.kernels.kernel import Point, Tuning
 
@@ -147,13 +148,14 @@ class _Run:
         self.blocks, self.owners, scale = _arrange(model, density.dim)
         self.target, self.given = density.target(DTYPE)
         self.keys = model.key()[None]
-        self.course = Course(Compound(self.blocks), self.target, (), capacity=0)
+        course = Course(Compound(self.blocks), self.target)
         start = jnp.asarray(model.position())[:, None]
         log_density = jax.jit(self.target.log_density)(self.given, start[:, 0])
         if not np.isfinite(log_density):
             raise ZeroProbability("the model has zero probability at the values to start from")
         points = Point(start, log_density[None], jnp.zeros_like(start))
-        self.runner = Runner(self.course, self.given, self.keys, points, 1.0)
+        self.sampler = Sampler.of(course, self.given, points)
+        self.run = self.sampler.begin(None, self.keys, points, 1.0)
         self.scale, self.windows = jnp.asarray(scale), 0
         self.rates = np.zeros(len(self.owners))
         self.last: Any = start[:, 0]
@@ -161,13 +163,13 @@ class _Run:
 
     def _adopt(self) -> None:
         factors = [self.methods[i].adaptive_scale_factor for i in self.owners]
-        self.runner.adopt(Tuning(jnp.asarray(factors), self.scale))
+        tuning = one(Tuning(jnp.asarray(factors), self.scale))
+        self.run = self.sampler.adopt(self.run, tuning)
 
     def advance(self, begun: int, window: int) -> np.ndarray:
         """Make `window` iterations; return the values after each, shape (window, dim)."""
         self.windows += 1
-        chunks = list(self.runner.chunks(self.windows, window, False))
-        found = gather(chunks, window)
+        self.run, found = draw(self.sampler, self.run, Stage(self.windows, window))
         self.last = found.positions[0, -1]
         self.rates = found.info["acceptance"][0].mean(0)
         return found.positions[0]

@@ -25,8 +25,9 @@ from finetti.dialects.tfp.kernels import (
     random_walk_normal_fn,
 )
 from finetti.dialects.tfp.statistics import effective_sample_size, potential_scale_reduction
-from finetti.inference.run import Runner, gather
-from finetti.inference.sweep import Course
+from finetti.inference.engine.draws import draw
+from finetti.inference.engine.run import Sampler, Stage, learned, one
+from finetti.inference.engine.sweep import Course
 from finetti.kernels.hmc import Hamiltonian
 from finetti.kernels.kernel import Point, Tuning, evaluate
 from finetti.kernels.metropolis import RandomWalk
@@ -155,22 +156,24 @@ class _Run:
         keys = jax.random.split(tf.RANDOMNESS.key(seed), chains)
         spread = self.shapes.spread(moves.step_size)
         self.size, self.scale = float(np.exp(np.log(spread).mean())), spread
-        course = Course(moves.kernel, target, (), capacity=0)
         points = Point(*(jnp.moveaxis(a, 0, -1) for a in points))
-        self.runner = Runner(course, None, keys, points, self.size)
-        self.runner.adopt(Tuning(jnp.asarray(self.size), jnp.asarray(spread / self.size)))
+        self.sampler = Sampler.of(Course(moves.kernel, target), None, points)
+        run = self.sampler.begin(None, keys, points, self.size)
+        tuning = Tuning(jnp.asarray(self.size), jnp.asarray(spread / self.size))
+        self.run = self.sampler.adopt(run, one(tuning))
 
     def walk(self, wanted: int, rows: np.ndarray) -> tuple[list[Any], KernelResults]:
         """Make steps; return the states and results of some of them."""
         phases = []
         adapt = min(self.moves.adapt, wanted)
         if adapt:
-            phases.append(gather(list(self.runner.chunks(1, adapt, True)), adapt))
-            learned = self.runner.learned()
-            self.runner.adopt(Tuning(learned.step_size, jnp.asarray(self.scale / self.size)))
+            self.run, made = draw(self.sampler, self.run, Stage(1, adapt, learning=True))
+            phases.append(made)
+            scale = jnp.asarray(self.scale / self.size)[..., None]
+            self.run = self.sampler.adopt(self.run, Tuning(learned(self.run).step_size, scale))
         if wanted > adapt:
-            left = wanted - adapt
-            phases.append(gather(list(self.runner.chunks(2, left, False)), left))
+            self.run, made = draw(self.sampler, self.run, Stage(2, wanted - adapt))
+            phases.append(made)
         positions = np.concatenate([p.positions for p in phases], 1)
         before = np.concatenate([self.start[:, None], positions[:, :-1]], 1)
         info = {k: np.concatenate([p.info[k] for p in phases], 1)[:, rows] for k in phases[0].info}

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.kernels.kernel import Info, Kernel, Point, Tuning
+from finetti.kernels.kernel import Info, Kernel, Point, Tuning, anywhere, select
 from finetti.kernels.metric import Moments
 from finetti.posterior.lost import lost
 from finetti.types import Array, Bool, DType, Float, Int
@@ -150,16 +150,17 @@ def update(
     bound = bounds[jnp.minimum(adaptation.window, len(ends))]
     closing = drawn >= bound * (shown.sum() / chains)
 
-    def close(_):
+    def stay():
+        return step, moments, Tuning(jnp.exp(_log_size(step)), tuning.scale), adaptation.window
+
+    def close():
         scale = kernel.metric.estimate(moments, kernel.uses_gradient)
         empty = kernel.metric.empty(draws.position.shape[0], draws.position.dtype)
         size = jnp.exp(step.log_average)
-        return restart_step(size), empty, Tuning(size, scale), adaptation.window + 1
+        new = restart_step(size), empty, Tuning(size, scale), adaptation.window + 1
+        return select(closing, new, stay())  # many fits' windows close at different draws
 
-    def stay(_):
-        return step, moments, Tuning(jnp.exp(_log_size(step)), tuning.scale), adaptation.window
-
-    step, moments, tuning, window = jax.lax.cond(closing, close, stay, None)
+    step, moments, tuning, window = jax.lax.cond(anywhere(closing), close, stay)
     return Adaptation(step, moments, drawn, window, idle), tuning, closing
 
 

@@ -26,9 +26,7 @@ def kept_names(density: Density, keep: Iterable[str] | None, method: Chains) -> 
     names = tuple(name for name in shapes if name in chosen)
     draws = method.chains * method.draws
     sizes = {name: 8 * draws * prod(shapes[name]) for name in names}
-    moved = (
-        8 * draws * (method.thin or 1) * density.dim
-    )  # what the sampler moves is held until it is named
+    moved = 8 * draws * density.dim  # what the sampler moves is held until it is named
     if sum(sizes.values()) + moved <= LIMIT:
         return names
     many = f"{method.chains} chains of {method.draws:,} draws"

@@ -1,0 +1,53 @@
+"""Prepare a run: its sampler, the stages it goes through, and the state that it starts in."""
+
+from __future__ import annotations
+
+from finetti.inference.engine import learn, warmup
+from finetti.inference.engine.batch import Own
+from finetti.inference.engine.learn import Places, beside
+from finetti.inference.engine.run import SAMPLING, WARMUP, Run, Sampler, Stage, one
+from finetti.inference.engine.sweep import Course
+from finetti.inference.methods import Chains
+from finetti.kernels.kernel import Point, Tuning
+from finetti.structure.form import Given
+from finetti.targets.density import Target
+from finetti.types import Key
+
+
+def prepare(  # noqa: PLR0913 - all that a run starts from
+    target: Target,
+    method: Chains,
+    shared: Given,
+    own: Own,
+    keys: Key,
+    points: Point,
+    *,
+    settle: bool = True,
+    tuning: Tuning | None = None,
+) -> tuple[Sampler, Run]:
+    """Return the sampler of a method, and the run of its chains from `points`.
+
+    `keys` and `points` have leading axes (fit, chain), and `own` that of fits. `settle` lets the
+    centred sites begin at their mode given all else. A `tuning`, for one fit, takes warm-up's
+    place; then the constants stay as they are.
+    """
+    fits, chains = keys.shape
+    places = Places(target, chains)
+    if tuning is None:
+        own, points = places.start(shared, own, keys, points, settle)
+    ends = warmup.schedule(method.warmup, method.chains)
+    course = Course(method.kernel(target.layout), target, ends, fits=fits)
+    stages = _stages(method, ends, places.learned) if tuning is None else ()
+    stages = (*stages, Stage(SAMPLING, method.draws * (method.thin or 1)))
+    abreast = beside(points)
+    sampler = Sampler.of(course, shared, abreast, stages, places)
+    run = sampler.begin(own, keys.ravel(), abreast, method.first_step)
+    return sampler, run if tuning is None else sampler.adopt(run, one(tuning))
+
+
+def _stages(method: Chains, ends: tuple[int, ...], relearns: bool) -> tuple[Stage, ...]:
+    """Return warm-up's stages: one, or those between which coordinates are learned again."""
+    lengths = [method.warmup] if method.warmup else []
+    if lengths and method.learns and relearns:
+        lengths = learn.lengths(ends, method.warmup, method.chains)
+    return tuple(Stage(WARMUP + i, n, method.learns) for i, n in enumerate(lengths))

@@ -1,0 +1,137 @@
+"""Put what was read of a run together as a posterior, and name its statistics as ArviZ does."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from copy import copy
+from importlib.metadata import PackageNotFoundError, version
+from textwrap import dedent
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from finetti.inference.engine.draws import Draws
+from finetti.inference.methods import NUTS, Chains, EmbeddedLaplace
+from finetti.inference.readers.reader import Reader
+from finetti.kernels.alternating import Alternating
+from finetti.kernels.compound import Compound
+from finetti.language.dims import Plate
+from finetti.models import Model
+from finetti.posterior import diagnose
+from finetti.posterior.labels import constants, dataset
+from finetti.posterior.posterior import Posterior
+from finetti.structure.variables import Variable
+from finetti.targets.density import Density
+from finetti.targets.layout import Layout
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+class Statistics(Reader):
+    """Read what the kernel told of each draw."""
+
+    def __init__(self, method: Chains, layout: Layout, group: str = "sample_stats") -> None:
+        self.method, self.layout, self.group = method, layout, group
+        self.blocks: list[Mapping[str, np.ndarray]] = []
+
+    def add(self, draws: Draws) -> None:
+        """Read the next draws."""
+        self.blocks.append(draws.info)
+
+    def finish(self) -> dict[str, xr.Dataset]:
+        """Return the group of statistics."""
+        if not self.blocks:
+            return {}
+        info = {n: np.concatenate([b[n] for b in self.blocks], 1) for n in self.blocks[0]}
+        return {self.group: statistics(self.method, self.layout, info)}
+
+
+def collected(readers: list[Reader]) -> dict[str, xr.Dataset]:
+    """Return the groups that the readers have, joining those of one name."""
+    groups: dict[str, xr.Dataset] = {}
+    for reader in readers:
+        for name, found in reader.finish().items():
+            groups[name] = groups[name].assign(found.data_vars) if name in groups else found
+    return groups
+
+
+def gather(
+    density: Density, groups: Mapping[str, xr.Dataset], attributes: Mapping[str, Any]
+) -> Posterior:
+    """Put the groups of what was read into a tree, with the data and what is known of the run.
+
+    Log importance ratios among the statistics are judged by their Pareto k-hat (Vehtari, Simpson,
+    Gelman, Yao & Gabry 2024): above 0.7 the draws are not to be trusted, and weights do not mend
+    them.
+    """
+    import xarray as xr
+
+    model = density.model
+    plates = {p.name: p for v in model.variables for p in v.plates}
+    data = {
+        "observed_data": _observed(model.variables, plates),
+        "constant_data": constants(model),
+    }
+    tree = xr.DataTree.from_dict({**groups, **data})
+    known = {"model": model.name, "plan": json.dumps(density.plan().record())}
+    if "log_ratio" in groups["sample_stats"]:
+        ratios = groups["sample_stats"]["log_ratio"].values
+        known = {**known, "pareto_k": diagnose.pareto_k(ratios)}
+    tree.attrs.update({**attributes, **known, **_written(model), **_versions()})
+    tree["posterior"].attrs.update(tree.attrs)
+    return Posterior(tree, copy(model))  # which knows what it has read around it
+
+
+def statistics(method: Chains, layout: Layout, info: Mapping[str, np.ndarray]) -> xr.Dataset:
+    """Name the kernel's infos as ArviZ's schema does; some kernels have several blocks."""
+    kernel = method.kernel(layout)
+    stats = {
+        "lp": info["log_density"],
+        "acceptance_rate": info["acceptance"],
+        "step_size": info["step_size"],
+        "n_steps": info["gradients"],
+    }
+    if kernel.uses_gradient:
+        stats |= {
+            "diverging": info["diverging"],
+            "energy": info["energy"],
+            "tree_depth": info["depth"],
+        }
+    if isinstance(method, NUTS | EmbeddedLaplace):
+        stats["reached_max_treedepth"] = info["depth"] >= method.max_depth
+    dims, sizes = ("chain", "draw", "block"), stats["step_size"]
+    found = dataset({k: (dims[: v.ndim], v) for k, v in stats.items()}, {})
+    if isinstance(kernel, Alternating):
+        return found.assign_coords(block=["the rest", f"members of {', '.join(layout.apart)}"])
+    if not isinstance(kernel, Compound):
+        return found
+    kept = np.array([np.nan if size is None else size for size in kernel.kept])
+    places = [place for block in kernel.blocks for place in block.places]
+    found["step_size"] = (dims, np.where(np.isnan(kept), sizes, kept))
+    return found.assign_coords(block=[layout.name(place) for place in places])
+
+
+def _observed(variables: tuple[Variable, ...], plates: dict[str, Plate]) -> xr.Dataset:
+    found = {v.name: (v.dims, v.data) for v in variables if v.data is not None}
+    return dataset(found, plates)
+
+
+def _written(model: Model) -> dict[str, str]:
+    """Return the text of the model's function, where Python can find it."""
+    try:
+        return {"model_source": dedent(inspect.getsource(model.function)).rstrip()}
+    except (OSError, TypeError):  # written at a prompt, or no plain function
+        return {}
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in ("finetti", "jax", "numpyro"):
+        try:
+            found[f"{package}_version"] = version(package)
+        except PackageNotFoundError:
+            found[f"{package}_version"] = "unknown"
+    return found
