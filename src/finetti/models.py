@@ -15,10 +15,10 @@ from finetti.errors import ModelError, OutsidePlate
 from finetti.language import handlers
 from finetti.language.effects import Site, running
 from finetti.language.taken import as_data, explain, judged, kept
+from finetti.structure.choices import AS_WRITTEN, FREE, Choices
 from finetti.structure.graph import Graph
-from finetti.structure.plan import AS_WRITTEN, Plan
+from finetti.structure.plan import Plan
 from finetti.structure.program import write_program
-from finetti.structure.rewrites.hessian import Wish
 from finetti.structure.surroundings import stamp, surroundings
 from finetti.structure.variables import Variable, discover
 
@@ -171,33 +171,27 @@ class Model:
                 self.__dict__.pop(known, None)
 
     @functools.cached_property
-    def _plans(self) -> dict[tuple[str, frozenset[str], Wish | None], Plan]:
+    def _plans(self) -> dict[tuple[str, Choices], Plan]:
         return {}
 
-    def plan(
-        self,
-        dtype: str = "float64",
-        refused: frozenset[str] = frozenset(),
-        wish: Wish | None = None,
-    ) -> Plan:
+    def plan(self, dtype: str = "float64", choices: Choices = FREE) -> Plan:
         """Return what finetti saw in the model and what it will do, and why.
 
-        `dtype` is the float type to compute in. `refused` names rewrites not to make, which
-        `model.plan().without(...)` fills in for you, `wish` what to approximate, which
-        `model.plan().approximate()` does.
+        `dtype` is the float type to compute in. `choices` are rewrites refused and asked for, which
+        `model.plan().without(...)` and `model.plan().approximate()` fill in for you.
         """
         self._look_around()
-        if (dtype, refused, wish) not in self._plans:
-            base = self._plans.get((dtype, AS_WRITTEN, None))
+        if (dtype, choices) not in self._plans:
+            base = self._plans.get((dtype, AS_WRITTEN))
             with jax.enable_x64(dtype == "float64"):
                 base = base or Plan(*write_program(self.run, self.variables, dtype), AS_WRITTEN)
-                self._plans[dtype, AS_WRITTEN, None] = base
-                self._plans[dtype, refused, wish] = Plan(base.program, base.graph, refused, wish)
-        return self._plans[dtype, refused, wish]
+                self._plans[dtype, AS_WRITTEN] = base
+                self._plans[dtype, choices] = Plan(base.program, base.graph, choices)
+        return self._plans[dtype, choices]
 
     def graph(self) -> Graph:
         """Return the dependency graph of the model's sites and plates."""
-        return self.plan(refused=AS_WRITTEN).graph
+        return self.plan(choices=AS_WRITTEN).graph
 
     def __repr__(self) -> str:
         return f"<model {self.name}{'' if self.arguments is not None else ', no data yet'}>"

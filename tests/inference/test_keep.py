@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import finetti as ft
-from finetti.structure.rewrites.alike import Tally
+from finetti.structure.rewrites.tally.tally import Tally
 
 GROUPS, ROWS = 20_000, 200_000
 TAU, SIGMA = 0.5, 1.5

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import finetti as ft
-from finetti.structure.plan import AS_WRITTEN
-from finetti.structure.rewrites.condense import Condense
-from finetti.structure.rewrites.pool import Pool
+from finetti.structure.choices import AS_WRITTEN, Choices
+from finetti.structure.rewrites.condense.condense import Condense
+from finetti.structure.rewrites.pool.pool import Pool
 
 ROWS, GROUPS = 150, 12
 RNG = np.random.default_rng(1837)
@@ -55,13 +55,13 @@ def test_the_density_loses_the_terms_left_out(name):
             whole.run()
         terms = np.asarray(sites["y"].distribution.log_prob(sites["y"].value))
         expected = float(ft.density(whole).log_density(position)) - terms[LEFT].sum()
-        keep = AS_WRITTEN - {Condense.verb, Pool.verb}
-        for refused in (AS_WRITTEN, keep):
-            target, given = ft.density(part, part.plan(refused=refused)).target()
+        keep = Choices(AS_WRITTEN.refused - {Condense.verb, Pool.verb})
+        for choices in (AS_WRITTEN, keep):
+            target, given = ft.density(part, part.plan(choices=choices)).target()
             found = jax.jit(target.log_density)(given, position)
             assert float(found) == pytest.approx(expected, rel=1e-10)
     if name not in ("heavy-tailed", "pairs"):
-        assert part.plan(refused=keep).rewrites  # the sums are of what is left
+        assert part.plan(choices=keep).rewrites  # the sums are of what is left
 
 
 def test_plans_say_what_is_left_out_and_share_their_code():

@@ -12,8 +12,8 @@ import pytest
 import finetti as ft
 import zoo
 from finetti.structure.plan import Plan
-from finetti.structure.rewrites import kinds
-from finetti.structure.rewrites.alike import Tally
+from finetti.structure.rewrites.tally import find as counting
+from finetti.structure.rewrites.tally.tally import Tally
 from finetti.targets.layout import Layout
 
 GROUPS = 300
@@ -155,12 +155,12 @@ UNLIKE = {m.name: m for m in (own_location, own_scale, neighbours)}
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
     """Count few groups together as well."""
-    monkeypatch.setattr(kinds, "LEAST", 2)
+    monkeypatch.setattr(counting, "LEAST", 2)
 
 
 @cache
 def plan(name: str) -> Plan:
-    kinds.LEAST = 2
+    counting.LEAST = 2
     found = bound({**ALIKE, **UNLIKE}[name]).plan()
     _ = found.rewrites
     return found

@@ -70,7 +70,7 @@ def test_moving_a_member_changes_its_own_part_alone(name):
                 "information": random.gamma(2.0, size=(GROUPS, 1, 1)) * np.eye(m.width),
                 "pull": random.normal(size=(GROUPS, m.width)),
             }
-            for m in target.form.centred
+            for m in target.form.settling
         }
     )
     whole = jax.jit(target.log_density)

@@ -225,7 +225,7 @@ def test_of_a_block_one_site_may_be_left_alone():
 
 def test_to_refuse_twice_is_to_refuse_once():
     left = plan("schools").without("integrate out", "integrate out")
-    assert left.without("integrate out").refused == left.refused
+    assert left.without("integrate out").choices == left.choices
 
 
 def test_a_refused_site_is_said_to_be():

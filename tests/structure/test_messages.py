@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import finetti as ft
-from finetti.structure.rewrites import discrete
+from finetti.structure.rewrites.sum_out import find as sum_out
 
 EDGE = 4
 
@@ -35,7 +35,7 @@ def value_and_slope(density):
 def both(model, monkeypatch):
     """Return the density summed exactly, and by messages, as if no exact sum fitted."""
     exact = ft.density(model, model.plan())
-    monkeypatch.setattr(discrete, "schedule", lambda *given: None)
+    monkeypatch.setattr(sum_out, "schedule", lambda *given: None)
     return exact, ft.density(model, model.plan().propagate())
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import finetti as ft
 import zoo
-from finetti.structure.rewrites.centre import Centre
+from finetti.structure.rewrites.centre.centre import Centre
 from finetti.structure.rewrites.rewrite import Move
 
 # Models whose plan centres, and some whose effects it would integrate out instead.

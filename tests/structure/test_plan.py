@@ -9,7 +9,7 @@ import pytest
 
 import finetti as ft
 import zoo
-from finetti.structure.plan import choices
+from finetti.structure.choices import Choices
 
 
 @ft.model
@@ -199,6 +199,6 @@ def test_a_record_of_a_plan_makes_the_same_plan_again():
     model = counts(np.array([1, 4, 2]))
     for plan in (model.plan(), model.plan().as_written(), model.plan().approximate("theta")):
         record = json.loads(json.dumps(plan.record()))
-        again = model.plan(**choices(record))
+        again = model.plan(choices=Choices.of(record))
         assert str(again) == str(plan)
         assert json.loads(json.dumps(again.record())) == record

@@ -13,7 +13,7 @@ from dense import Dense, Marginal
 import zoo
 from finetti.structure.plan import Plan
 from finetti.structure.program import Reader
-from finetti.structure.rewrites.integrate import Integrate
+from finetti.structure.rewrites.integrate.integrate import Integrate
 from finetti.structure.rewrites.rewrite import Shortcut
 from finetti.targets.layout import Layout
 
@@ -179,7 +179,7 @@ def test_a_shortcut_is_the_sum_of_the_programs_own_terms(name):
     @jax.jit
     def both(given, free):
         reader = Reader(program, given.data, free, {})
-        ours = {r.name: r.log_term(reader, given.rewrites[r.name]) for r in shortcuts}
+        ours = {r.name: r.total(reader, given.rewrites[r.name]) for r in shortcuts}
         terms = program.outputs.log_terms
         return ours, {r.name: reader.read(terms[r.sites[0]]).sum() for r in shortcuts}
 

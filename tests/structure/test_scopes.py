@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import finetti as ft
-from finetti.structure.rewrites.discrete import follow
+from finetti.structure.rewrites.sum_out.find import follow
 
 MEMBERS, STATES = 5, 3
 TABLE = jnp.asarray(np.random.default_rng(3).normal(size=(STATES, STATES)))

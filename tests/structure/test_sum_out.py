@@ -14,7 +14,7 @@ from exhaustive import Exhaustive, Summed
 import finetti as ft
 import zoo
 from finetti.structure.plan import Plan
-from finetti.structure.rewrites.sum_out import SumOut
+from finetti.structure.rewrites.sum_out.sum_out import SumOut
 
 POINTS = 3
 DRAWS = 4000

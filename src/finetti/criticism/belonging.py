@@ -11,8 +11,8 @@ import numpy as np
 from finetti.errors import ModelError, UnknownSite
 from finetti.language.dims import Plate
 from finetti.models import Model
-from finetti.structure.plan import AS_WRITTEN
-from finetti.structure.rewrites.discrete import follow
+from finetti.structure.choices import AS_WRITTEN
+from finetti.structure.rewrites.sum_out.find import follow
 from finetti.structure.scopes import NOBODY
 from finetti.structure.variables import Variable
 from finetti.structure.words import listed
@@ -107,7 +107,7 @@ class _Trace:
             for v, end in zip(latent, ends, strict=True)
         }
         with jax.enable_x64(True):
-            scopes, outputs = follow(model.plan(refused=AS_WRITTEN).program, numbers)
+            scopes, outputs = follow(model.plan(choices=AS_WRITTEN).program, numbers)
         return cls(model, numbers, {n: scopes.read(t) for n, t in outputs.log_terms.items()})
 
 

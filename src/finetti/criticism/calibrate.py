@@ -87,7 +87,7 @@ def calibrate(  # noqa: PLR0913 - the one verb with all its choices
     sound = np.flatnonzero(drawn.sound)
     _demand(model, len(sound), simulations, "data that are finite and in their supports")
     drawn = drawn.only(sound)
-    like = plan and fitted.plan(refused=plan.refused, wish=plan.wish)
+    like = plan and fitted.plan(choices=plan.choices)
     prefix = f"{AGAIN}/" if posterior is not None else ""
     data = {f"{prefix}{name}": a for name, a in drawn.observed.items()}
     fits = fit_many(fitted, data, method, method.plan(fitted, like), seed + 1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from finetti.errors import SamplingError, UnknownSite
-from finetti.inference.methods import NUTS, Chains, EmbeddedLaplace, check_rate, unmoved
+from finetti.inference.methods import NUTS, Chains, EmbeddedLaplace, check_rate
 from finetti.kernels import compound
 from finetti.kernels.discrete import BinaryFlip, DiscreteWalk
 from finetti.kernels.kernel import Kernel
@@ -135,7 +135,7 @@ class Compound(Chains):
 
 
 def _written(model: Model, given: Plan | None) -> Plan:
-    return unmoved(given) if given else model.plan().as_written()
+    return given.unmoved() if given else model.plan().as_written()
 
 
 def _demand_whole(layout: Layout, method: str) -> None:

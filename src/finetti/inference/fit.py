@@ -211,7 +211,7 @@ def _refit(method: Method, plan: Plan | None, model: Model, seed: int) -> Poster
 
     Raises `KeyboardInterrupt` where that is interrupted: whoever asked needs it whole.
     """
-    like = plan and model.plan(refused=plan.refused, wish=plan.wish)
+    like = plan and model.plan(choices=plan.choices)
     found = fit(model, method, seed=seed, plan=like, progress=False)
     if "interrupted" in found.attributes:
         raise KeyboardInterrupt

@@ -29,15 +29,9 @@ from finetti.posterior.batches import in_batches
 from finetti.structure.form import Given
 from finetti.structure.plan import Plan
 from finetti.structure.program import write_program
-from finetti.structure.rewrites import sufficient
-from finetti.structure.rewrites.alike import Tally
-from finetti.structure.rewrites.condense import Condense
-from finetti.structure.rewrites.pool import Pool
 from finetti.targets.density import Density, Target
 from finetti.targets.layout import Layout
 from finetti.types import Array, Key
-
-AHEAD = frozenset({Pool.verb, Tally.verb})  # what is counted ahead in the data
 
 
 @dataclass(frozen=True)
@@ -100,7 +94,7 @@ def fit_many(
         plan = replan(model, first, plan)
         kept = natural(model, method)
         layout = Layout.of(plan.left, kept, plan.form.alternating)
-        built = Density(model.condition(**first), plan.refused, plan.wish, kept)
+        built = Density(model.condition(**first), plan.choices, kept)
         target, shared = Target(plan.form, layout), plan.given
         count, method = len(next(iter(data.values()))), method.suited(layout.dim)
         keys = chain_keys(np.int64(seed), count * method.chains).reshape(count, method.chains)
@@ -129,16 +123,10 @@ def fit_many(
 
 def _apart(plan: Plan, data: Mapping[str, np.ndarray], count: int) -> Own:
     """Return what each fit has for itself before anything is learned."""
-    condensed = {
-        r.name: sufficient.again(plan.program, r, data[r.sites[0]])
-        for r in plan.form.rewrites
-        if isinstance(r, Condense) and r.sites[0] in data
-    }
     moved = {m.name: spread(plan.given.rewrites[m.name], count) for m in plan.form.moves}
-    return Own(tuple(data[name] for name in sorted(data)), {**condensed, **moved})
+    return Own(tuple(data[name] for name in sorted(data)), {**plan.again(data), **moved})
 
 
 def replan(model: Model, first: Mapping[str, np.ndarray], plan: Plan) -> Plan:
     """Return the plan for data that are not fixed, of the shapes and types of `first`."""
-    program, graph = write_program(model.run, model.variables, DTYPE, first)
-    return Plan(program, graph, plan.refused | AHEAD, plan.wish)
+    return plan.for_any_data(*write_program(model.run, model.variables, DTYPE, first))

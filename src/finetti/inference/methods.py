@@ -13,9 +13,7 @@ from finetti.kernels.metropolis import RandomWalk
 from finetti.kernels.nuts import NoUTurn
 from finetti.models import Model
 from finetti.structure.plan import Plan
-from finetti.structure.rewrites.centre import Centre
-from finetti.structure.rewrites.hessian import Wish
-from finetti.structure.rewrites.straighten import Straighten
+from finetti.structure.rewrites.approximate.approximate import Approximate
 from finetti.targets.layout import Layout
 
 
@@ -150,9 +148,8 @@ class EmbeddedLaplace(Chains):
     def plan(self, model: Model, given: Plan | None) -> Plan:
         """Return the plan with the sites approximated, unless it already says which."""
         plan = given or model.plan()
-        if plan.wish is not None and plan.wish.laplace:
-            return plan
-        return replace(plan, wish=Wish(frozenset(self.sites), messages=plan.wish is not None))
+        asked = plan.choices.asks(Approximate.verb)
+        return plan if asked else plan.approximate(*self.sites)
 
     def kernel(self, layout: Layout) -> Kernel:
         """Return the no-U-turn kernel with these settings."""
@@ -220,7 +217,7 @@ class MAP(Search):
 
     def plan(self, model: Model, given: Plan | None) -> Plan:
         """Return the plan given without its changes of coordinates, or the model as written."""
-        return unmoved(given) if given else model.plan().as_written()
+        return given.unmoved() if given else model.plan().as_written()
 
 
 @dataclass(frozen=True)
@@ -247,12 +244,7 @@ class NormalApproximation(Search):
 
     def plan(self, model: Model, given: Plan | None) -> Plan:
         """Return the plan given, or the model's own, without its changes of coordinates."""
-        return unmoved(given or model.plan())
-
-
-def unmoved(plan: Plan) -> Plan:
-    """Return the plan that gives no variable other coordinates."""
-    return replace(plan, refused=plan.refused | {Centre.verb, Straighten.verb})
+        return (given or model.plan()).unmoved()
 
 
 def natural(model: Model, method: Chains) -> frozenset[str]:

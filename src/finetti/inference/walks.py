@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from finetti.inference.methods import Chains, check_rate, unmoved
+from finetti.inference.methods import Chains, check_rate
 from finetti.kernels.adaptive import AdaptiveWalk
 from finetti.kernels.hmc import Hamiltonian
 from finetti.kernels.kernel import Kernel
@@ -44,7 +44,7 @@ class HMC(Chains):
 
     def plan(self, model: Model, given: Plan | None) -> Plan:
         """Return the plan given, or the model's own, without moves if the step size is kept."""
-        return given or (model.plan() if self.learns else unmoved(model.plan()))
+        return given or (model.plan() if self.learns else model.plan().unmoved())
 
     def kernel(self, layout: Layout) -> Kernel:
         """Return the Hamiltonian kernel with these settings."""
@@ -76,7 +76,7 @@ class AdaptiveMetropolis(Chains):
 
     def plan(self, model: Model, given: Plan | None) -> Plan:
         """Return the plan given, or the model's own, without its changes of coordinates."""
-        return unmoved(given or model.plan())
+        return (given or model.plan()).unmoved()
 
     def kernel(self, layout: Layout) -> Kernel:
         """Return the adaptive kernel with these settings."""

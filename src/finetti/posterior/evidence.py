@@ -14,8 +14,7 @@ from finetti.models import Model
 from finetti.posterior import diagnose
 from finetti.posterior.labels import dotted
 from finetti.posterior.reexamine import Witness
-from finetti.structure.rewrites.centre import Centre
-from finetti.structure.rewrites.integrate import Integrate
+from finetti.structure.choices import Choices, easing
 from finetti.structure.variables import Variable
 
 if TYPE_CHECKING:
@@ -94,12 +93,7 @@ class Evidence:
 
     def kept(self, site: str) -> bool | None:
         """Tell whether the user kept the plan from easing a site; None where it is not known."""
-        if "refused" not in self.plan:
-            return None
-        refused = set(self.plan["refused"])
-        return any(
-            verb in refused or f"{verb} {site}" in refused for verb in (Centre.verb, Integrate.verb)
-        )
+        return Choices.of(self.plan).keep(site) if "refused" in self.plan else None
 
     @property
     def scaled(self) -> frozenset[str]:
@@ -130,7 +124,7 @@ class Evidence:
         """Return the sites, by the tree's names, that the run's plan centred or integrated out."""
         found: list[str] = []
         for name, _ in self.plan.get("rewrites", ()):
-            for verb in (Centre.verb, Integrate.verb):
+            for verb in easing():
                 if name.startswith(f"{verb} "):
                     found += name.removeprefix(f"{verb} ").split(", ")
         return frozenset(map(dotted, found))

@@ -13,7 +13,7 @@ from finetti.reporting.layers import Layers, Path
 from finetti.reporting.layout import HEIGHT, Layout
 from finetti.structure.graph import Graph
 from finetti.structure.plan import Plan
-from finetti.structure.rewrites.rewrite import Marginal, Rewrite
+from finetti.structure.rewrites.rewrite import Rewrite
 from finetti.structure.variables import Variable
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ class Marks:
     @staticmethod
     def of(plan: Plan) -> Marks:
         """Return a plan's marks."""
-        gone = [r for r in plan.rewrites if isinstance(r, Marginal)]
-        centred = plan.form.centred
+        gone = [r for r in plan.rewrites if r.takes_out]
+        centred = plan.form.settling
         lines = {"dashed": gone, "double": centred}
         said = [_said(line, rewrites) for line, rewrites in lines.items() if rewrites]
         return Marks(_sites(gone), _sites(centred), tuple(said))

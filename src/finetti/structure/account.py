@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from textwrap import wrap
+from typing import Any
 
 from finetti.structure.notation import Notation
 from finetti.structure.rewrites.rewrite import Rewrite
 from finetti.structure.variables import Variable
-from finetti.structure.words import counted
+from finetti.structure.words import counted, listed
 
 GAP = 2  # blanks between columns
 WIDTH = 110  # characters of a line
@@ -32,18 +33,52 @@ class Row:
 class Account:
     """Describe what a plan does with each variable.
 
-    `left` says of sites that the sampler moves as they are why no rewrite takes them, `kept` of
-    discrete ones why they cannot be summed out.
+    `left` says of sites that the sampler moves as they are why no rewrite takes them.
     """
 
     notation: Notation
+    variables: tuple[Variable, ...]
     rewrites: tuple[Rewrite, ...]
     left: Mapping[str, str]
-    kept: Mapping[str, str]
 
-    def row(self, v: Variable) -> Row:
-        """Describe one variable."""
-        return Row(v.name, self._seen(v), *self._done(v))
+    def rows(self) -> list[Row]:
+        """Return a row for each variable."""
+        return [Row(v.name, self._seen(v), *self._done(v)) for v in self.variables]
+
+    def costs(self) -> list[tuple[str, str]]:
+        """Return the name of each rewrite, and what it takes at each evaluation of the density."""
+        return [(r.name, r.cost()) for r in self.rewrites]
+
+    def record(self) -> dict[str, Any]:
+        """Return the account as plain lists and text."""
+        return {
+            "sites": [[row.site, row.seen, row.done, row.why] for row in self.rows()],
+            "rewrites": self.costs(),
+            "dimensions": self.dimensions(),
+        }
+
+    def dimensions(self) -> str:
+        """Say how many dimensions are left to sample, and of how many."""
+        latent = [v for v in self.variables if v.kind == "latent"]
+        gone = {site for r in self.rewrites if r.takes_out for site in r.sites}
+        size = sum(prod(v.free_shape) if not v.discrete else prod(v.shape) for v in latent)
+        left = size - sum(prod(v.shape) for v in latent if v.name in gone)
+        stuck = [f"`{v.name}`" for v in latent if v.discrete and v.name not in gone]
+        if stuck:
+            return f"not to be sampled as it stands: see {listed(stuck)}"
+        many = counted(size, "dimension")
+        said = f"{left:,} of {many} to sample" if gone else f"{many} to sample"
+        if not all(r.exact for r in self.rewrites):
+            said += "; NOT exact: what is approximated is so by your choice"
+        return said
+
+    def __str__(self) -> str:
+        """Print a table of the sites, then one of the rewrites' costs."""
+        rows = [(r.site, r.seen, r.done, r.why) for r in self.rows()]
+        lines = columns([HEADS, *rows], (20, 46, 18))
+        if self.rewrites:
+            lines += ["", *columns([COSTS, *self.costs()], (40,))]
+        return "\n".join([*lines, "", self.dimensions()])
 
     def _seen(self, v: Variable) -> str:
         """Return a statement as it stands in a book: `~ Normal(mu, tau) in school(8)`."""
@@ -70,7 +105,7 @@ class Account:
             case "factor":
                 return "add", "a term of the log joint density"
         if v.discrete:
-            return "refuse", f"discrete: {self.kept[v.name]}"
+            return "refuse", f"discrete: {self.left[v.name]}"
         done, why = _transform(v)
         left = self.left.get(v.name, "")
         return done, left if left and v.support == "real" else "; ".join(filter(None, [why, left]))

@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 
 from finetti.structure.program import Evaluate, Outcome, Program, Provide, Reader, Supply
-from finetti.structure.rewrites.alike import Tally
-from finetti.structure.rewrites.alternate import Alternate
-from finetti.structure.rewrites.approximate import Approximate
-from finetti.structure.rewrites.centre import Centre
-from finetti.structure.rewrites.integrate import Integrate
-from finetti.structure.rewrites.pool import Pool
-from finetti.structure.rewrites.rewrite import Marginal, Move, Rewrite, Shortcut
-from finetti.structure.rewrites.sum_out import SumOut
+from finetti.structure.rewrites.rewrite import Around, Marginal, Move, Rewrite
 from finetti.types import Array, Constants, Key
 
 Fixed = Mapping[Any, Array]  # variables of the program that are given, whatever they are made of
@@ -45,26 +38,26 @@ class Form:
     @property
     def moves(self) -> tuple[Move, ...]:
         """Return the rewrites that give sites other coordinates."""
-        return tuple(r for r in self.rewrites if isinstance(r, Move))
+        return tuple(cast(Move, r) for r in self.rewrites if r.moves)
 
     @property
-    def centred(self) -> tuple[Centre, ...]:
-        """Return those of the moves that centre sites."""
-        return tuple(r for r in self.rewrites if isinstance(r, Centre))
+    def settling(self) -> tuple[Move, ...]:
+        """Return the moves whose sites may begin at the mode that they look for."""
+        return tuple(m for m in self.moves if m.settles)
 
     @property
     def marginals(self) -> tuple[Marginal, ...]:
         """Return the rewrites that take sites out of the sampler."""
-        return tuple(r for r in self.rewrites if isinstance(r, Marginal))
+        return tuple(cast(Marginal, r) for r in self.rewrites if r.takes_out)
 
     @property
-    def alternating(self) -> Alternate | None:
+    def alternating(self) -> Any:
         """Return the rewrite that moves a block's members by themselves, if there is one."""
-        return next((r for r in self.rewrites if isinstance(r, Alternate)), None)
+        return next((r for r in self.rewrites if r.members_apart), None)
 
     def unmoved(self) -> Form:
         """Return the form whose free values are the program's own."""
-        return replace(self, rewrites=tuple(r for r in self.rewrites if not isinstance(r, Move)))
+        return replace(self, rewrites=tuple(r for r in self.rewrites if not r.moves))
 
     def log_density(
         self,
@@ -79,7 +72,7 @@ class Form:
         `without` are left out.
         """
         reader = self.reader(given, free, fixed)
-        absorbed = {term for m in self.marginals for term in m.terms}.union(without)
+        absorbed = {term for r in self.rewrites for term in r.absorbed}.union(without)
         names = [name for name in self.program.outputs.log_terms if name not in absorbed]
         parts = [self._log_term(name, reader, given, free) for name in names]
         parts += [reader.log_jacobian(name) for name in free if name not in without]
@@ -92,7 +85,6 @@ class Form:
         That is up to what does not depend on the member.
         """
         alternate = self.alternating
-        assert alternate is not None
         reader = self.reader(given, free)
         elements = {t: self._elements(t, reader, given, free)[0] for t in alternate.terms}
         return alternate.collect(elements, given.rewrites[alternate.name])
@@ -105,23 +97,22 @@ class Form:
         fixed: Fixed | None = None,
     ) -> Array:
         """Return the log of one marginal's integral or sum, all else being given."""
-        tally = self._tally(marginal)
-        if tally is not None:
-            read = self._read_few(tally, given, free, fixed)
-            return tally.log_marginal(read, given.rewrites[tally.name])
+        stand = self._stand_in(marginal)
+        if stand is not None:
+            read = self._read_few(stand, given, free, fixed)
+            return stand.log_marginal(read, given.rewrites[stand.name])
         terms = self.terms(marginal, given, free, fixed)
         return marginal.log_marginal(terms, given.rewrites[marginal.name])
 
-    def _tally(self, marginal: Marginal) -> Tally | None:
-        """Return the rewrite that evaluates a marginal at representatives, if there is one."""
-        tallies = (r for r in self.rewrites if isinstance(r, Tally))
-        return next((r for r in tallies if r.whole == marginal), None)
+    def _stand_in(self, marginal: Marginal) -> Any:
+        """Return the rewrite that evaluates a marginal in its place, if there is one."""
+        return next((r for r in self.rewrites if r.whole == marginal), None)
 
     def _read_few(
-        self, tally: Tally, given: Given, free: Mapping[str, Array], fixed: Fixed | None = None
+        self, stand: Any, given: Given, free: Mapping[str, Array], fixed: Fixed | None = None
     ) -> Callable[[Mapping[str, Array]], Reader]:
-        """Return the function from representatives' values to a reader of the program."""
-        return lambda values: self.reader(given, free, fixed, values, tally.evaluate)
+        """Return the function from values of a few representatives to a reader of the program."""
+        return lambda values: self.reader(given, free, fixed, values, stand.evaluate)
 
     def reader(
         self,
@@ -180,7 +171,7 @@ class Form:
         """Return the log density over its approximation where `recover` draws with the same key."""
         ratio = jnp.zeros(())
         for i, m in enumerate(self.marginals):
-            if isinstance(m, Approximate):
+            if m.weighs:
                 terms = self.terms(m, given, free, fixed)
                 ratio += m.log_ratio(jax.random.fold_in(key, i), terms, given.rewrites[m.name])
         return ratio
@@ -210,10 +201,10 @@ class Form:
         fixed: Fixed | None,
     ) -> dict[str, Array]:
         """Draw a marginal's sites, those of the border alone if no other is asked for."""
-        tally = self._tally(marginal)
-        if tally is not None and not self.reached(tally.sites, names):
-            read = self._read_few(tally, given, free, fixed)
-            return tally.draw_border(key, read, given.rewrites[tally.name])
+        stand = self._stand_in(marginal)
+        if stand is not None and not self.reached(stand.sites, names):
+            read = self._read_few(stand, given, free, fixed)
+            return stand.draw_border(key, read, given.rewrites[stand.name])
         terms = self.terms(marginal, given, free, fixed)
         return marginal.draw(key, terms, given.rewrites[marginal.name])
 
@@ -236,7 +227,7 @@ class Form:
         """
         found: dict[str, tuple[Array, Array]] = {}
         for m in self.marginals:
-            if isinstance(m, Integrate) and not set(names).isdisjoint(m.sites):
+            if not set(names).isdisjoint(m.sites):
                 found |= m.moments(self.terms(m, given, free, fixed), given.rewrites[m.name])
         others = [name for name in names if name not in found]
         values = self.values(key, given, free, others, fixed)
@@ -249,9 +240,15 @@ class Form:
         """Return the state probabilities of each site summed out, given the free values."""
         found: dict[str, Array] = {}
         for m in self.marginals:
-            if isinstance(m, SumOut):
-                found |= m.probabilities(self.terms(m, given, free, fixed), given.rewrites[m.name])
+            found |= m.probabilities(self.terms(m, given, free, fixed), given.rewrites[m.name])
         return found
+
+    def look(self, given: Given, plain: Mapping[str, Array], key: Key) -> dict[str, dict[str, Any]]:
+        """Return the constants that moves learn at a point given by unmoved free values."""
+        still = self.unmoved()
+        around = Around(still.reader(given, plain), partial(still.log_density, given, plain))
+        found = {m.name: m.look(around, key) for m in self.moves}
+        return {name: constants for name, constants in found.items() if constants}
 
     def release(self, given: Given, free: Mapping[str, Array]) -> dict[str, Array]:
         """Return the free values that stand for the same point when no site has been moved."""
@@ -315,8 +312,9 @@ class Form:
     ) -> Array:
         """Return the sum of a site's log densities, by the rewrite that has a better way to it."""
         for r in self.rewrites:
-            if isinstance(r, Shortcut) and not isinstance(r, Pool) and r.sites == (name,):
-                return r.log_term(reader, given.rewrites[r.name])
+            found = r.log_term(name, reader, given.rewrites[r.name])
+            if found is not None:
+                return found
         each, constant = self._elements(name, reader, given, free)
         return jnp.sum(each) + constant
 
@@ -325,12 +323,9 @@ class Form:
     ) -> tuple[Array, Array | float]:
         """Return a site's log densities, or their sums, and what their sum lacks."""
         for r in self.rewrites:
-            if isinstance(r, Pool) and r.sites == (name,):
-                constants = given.rewrites[r.name]
-                return r.parts(reader, constants), constants["base"]
-            if isinstance(r, Centre) and r.stands_apart(name):
-                each, log_scale = r.standard(name, reader, free, given.rewrites[r.name])
-                return each, -log_scale
+            found = r.elements(name, reader, free, given.rewrites[r.name])
+            if found is not None:
+                return found
         return reader.read(self.program.outputs.log_terms[name]), 0.0
 
 

@@ -1,77 +1,44 @@
 """Decide what to do with each variable of a model, and say why.
 
-Rewrites are tried in order: discrete sites are summed out, what is Gaussian given the rest is
-integrated out, the groups' effects that are left are centred, and positive numbers straightened.
-The user may refuse any of them by name. All these are exact; what is not, Laplace's method and
-belief propagation, is made only when asked for.
+The rewrites are tried in order (`rewrites/order`), each after a look at what those before it made.
+The user may refuse any of them by name. All are exact but those that are made only when asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import prod
 from typing import Any
 
 import jax
+import numpy as np
 
 from finetti.errors import ModelError
-from finetti.structure.account import COSTS, HEADS, Account, Row, columns
+from finetti.structure.account import Account, Row
+from finetti.structure.choices import FREE, Choices, sites
 from finetti.structure.form import Form, Given
 from finetti.structure.graph import Graph
 from finetti.structure.notation import Notation
 from finetti.structure.program import Program
-from finetti.structure.rewrites import (
-    alternate,
-    discrete,
-    hessian,
-    kinds,
-    located,
-    pooled,
-    quadratic,
-    sufficient,
-)
-from finetti.structure.rewrites.alike import Tally
-from finetti.structure.rewrites.alternate import Alternate
-from finetti.structure.rewrites.approximate import Approximate
-from finetti.structure.rewrites.centre import Centre
-from finetti.structure.rewrites.condense import Condense
-from finetti.structure.rewrites.hessian import Wish
-from finetti.structure.rewrites.integrate import Integrate
-from finetti.structure.rewrites.obstacles import obstacles
-from finetti.structure.rewrites.pool import Pool
-from finetti.structure.rewrites.rewrite import Marginal, Move, Rewrite
-from finetti.structure.rewrites.straighten import Straighten
-from finetti.structure.rewrites.sum_out import SumOut
+from finetti.structure.rewrites import order
+from finetti.structure.rewrites.approximate.approximate import Approximate
+from finetti.structure.rewrites.rewrite import Found, Kind, Made, Rewrite, Sight
+from finetti.structure.rewrites.sum_out.find import TOLD_NOT_TO
+from finetti.structure.rewrites.sum_out.sum_out import Propagate
 from finetti.structure.variables import Variable
-from finetti.structure.words import counted, listed
-
-VERBS = (
-    SumOut.verb,
-    Integrate.verb,
-    Approximate.verb,
-    Condense.verb,
-    Pool.verb,
-    Tally.verb,
-    Centre.verb,
-    Straighten.verb,
-    Alternate.verb,
-)
-AS_WRITTEN = frozenset(VERBS)  # refuses every rewrite
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
     """Hold what finetti saw in a model and what it will do; print it to read it.
 
-    `refused` names the rewrites that the user does not want, `wish` what is to be approximated.
+    `choices` are the user's, whose methods return other plans of the same model.
     """
 
     program: Program
     graph: Graph
-    refused: frozenset[str] = frozenset()
-    wish: Wish | None = None
+    choices: Choices = FREE
 
     def without(self, *names: str) -> Plan:
         """Return the plan that does not make the rewrites named, such as `integrate out theta`.
@@ -83,23 +50,36 @@ class Plan:
         """
         plan = self
         for name in names:
-            plan = plan._without(name)
+            plan = replace(plan, choices=plan._refusing(name))
         return plan
 
-    def _without(self, name: str) -> Plan:
-        if name in self.refused:
-            return self
-        if name in AS_WRITTEN:
-            return replace(self, refused=self.refused | {name})
+    def _refusing(self, name: str) -> Choices:
+        """Return the choices with a rewrite refused, whatever sites the plan takes with it."""
+        choices, known = self.choices, {kind.verb for kind in order.ORDER}
+        if name in known | choices.refused:
+            return choices.refuse({name})
         if not any(name in r.names for r in self.rewrites):
-            listed = ", ".join(f"`{r.name}`" for r in self.rewrites) or "none"
-            raise ModelError(f"the plan has no rewrite `{name}` (rewrites: {listed})")
+            made = ", ".join(f"`{r.name}`" for r in self.rewrites) or "none"
+            raise ModelError(f"the plan has no rewrite `{name}` (rewrites: {made})")
         sites = {f"{r.verb} {s}" for r in self.rewrites if r.name == name for s in r.sites}
-        return replace(self, refused=self.refused | {name} | sites)
+        return choices.refuse({name, *sites})
 
     def as_written(self) -> Plan:
         """Return the plan that makes no rewrite: it samples every latent variable as it stands."""
-        return Plan(self.program, self.graph, AS_WRITTEN)
+        return replace(self, choices=FREE.refuse_kinds(order.ORDER))
+
+    def unmoved(self) -> Plan:
+        """Return the plan that gives no variable other coordinates."""
+        moves = (kind for kind in order.ORDER if kind.rewrite.moves)
+        return replace(self, choices=self.choices.refuse_kinds(moves))
+
+    def for_any_data(self, program: Program, graph: Graph) -> Plan:
+        """Return the same choices for a program whose data differ from one fit to the next.
+
+        What is counted ahead in the data differs in its shape, so it is not.
+        """
+        ahead = (kind for kind in order.ORDER if kind.rewrite.ahead)
+        return Plan(program, graph, self.choices.refuse_kinds(ahead))
 
     def approximate(self, *sites: str) -> Plan:
         """Return the plan that also integrates out, by Laplace's method, what is not Gaussian.
@@ -112,8 +92,7 @@ class Plan:
         Raises `UnknownSite` for a name that no latent variable has, and `ModelError` where
         nothing fits.
         """
-        wish = Wish(frozenset(sites), messages=self.wish is not None and self.wish.messages)
-        made = replace(self, wish=wish, refused=self.refused - {Approximate.verb})
+        made = replace(self, choices=self.choices.ask(Approximate.verb, sites))
         _ = made.rewrites  # refuses what does not fit
         return made
 
@@ -124,96 +103,49 @@ class Plan:
         then Bethe's approximation, exact where no members meet in a cycle, and members are drawn
         back each by itself: their probabilities are approximate, and no correlations are drawn.
         """
-        wish = replace(self.wish or Wish(laplace=False), messages=True)
-        return replace(self, wish=wish, refused=self.refused - {SumOut.verb})
+        return replace(self, choices=self.choices.ask(Propagate.verb))
 
     @cached_property
-    def _found(self) -> tuple[tuple[Rewrite, dict], ...]:
-        moves: list[Move] = [*self._centred[0], *self._straightened]
-        moved = ((move, move.start(self.program.dtype)) for move in moves)
-        return (*self._taken, *moved, *self._alternating)
+    def _found(self) -> tuple[tuple[Kind, Found], ...]:
+        """Return what each kind of rewrite found, in order."""
+        found: list[tuple[Kind, Found]] = []
+        made: tuple[Made, ...] = ()
+        for kind in order.ORDER:
+            if not self.choices.allow(kind):
+                continue
+            with jax.enable_x64(self.program.dtype == "float64"):
+                here = kind.find(self._sight(kind, made))
+            made += here.made
+            found.append((kind, here))
+        return tuple(found)
 
-    @cached_property
-    def _alternating(self) -> list[tuple[Rewrite, dict]]:
-        if Alternate.verb in self.refused:
-            return []
-        free = sum(prod(v.free_shape) for v in self.left)
-        with jax.enable_x64(self.program.dtype == "float64"):
-            found = alternate.find(self.program, self._centred[0], self._taken, free)
-        refused = self._refused_sites(Alternate.verb)
-        return [found] if found is not None and refused.isdisjoint(found[0].sites) else []
+    def _sight(self, kind: Kind, made: tuple[Made, ...]) -> Sight:
+        """Return what a finder sees when some rewrites are made."""
+        chosen = self.choices
+        refused, asked = (sites(names, kind.verb) for names in (chosen.refused, chosen.asked))
+        return Sight(self.program, self.variables, made, refused, asked)
 
-    @cached_property
-    def _taken(self) -> tuple[tuple[Rewrite, dict], ...]:
-        """Return the rewrites that leave the sampler's coordinates alone, with their constants."""
-        sums, _ = self._summed
-        found: list[tuple[Rewrite, dict] | None] = list(sums)
-        summed = {term for rewrite, _ in sums for term in rewrite.terms}
-        with jax.enable_x64(self.program.dtype == "float64"):
-            condensed, integrated = [], None
-            if Condense.verb not in self.refused:
-                refused = {*self._refused_sites(Condense.verb), *summed}
-                condensed = sufficient.find(self.program, self.variables, refused)
-            if Integrate.verb not in self.refused:
-                refused = self._refused_sites(Integrate.verb)
-                integrated = quadratic.find(self.program, self.variables, refused, condensed)
-            found += [integrated, *condensed]
-            if Pool.verb not in self.refused:
-                refused = {*self._refused_sites(Pool.verb), *summed}
-                found += pooled.find(self.program, self.variables, refused)
-            if integrated is not None and Tally.verb not in self.refused:
-                refused = self._refused_sites(Tally.verb)
-                if not refused.intersection(integrated[0].sites):
-                    found.append(kinds.find(self.program, self.variables, integrated, condensed))
-        made = [f for f in found if f is not None]
-        if self.wish is not None and self.wish.laplace and Approximate.verb not in self.refused:
-            made.append(self._approximated(self.wish, [r for r, _ in made]))
-        return tuple(made)
-
-    def _approximated(self, wish: Wish, made: Collection[Rewrite]) -> tuple[Rewrite, dict]:
-        exact = [r for r in made if isinstance(r, Marginal)]
-        refused = self._refused_sites(Approximate.verb)
-        with jax.enable_x64(self.program.dtype == "float64"):
-            return hessian.find(self.program, self.variables, exact, refused, wish)
-
-    @cached_property
-    def _centred(self) -> tuple[list[Centre], dict[str, str]]:
-        """Return the blocks to centre, and why other location-scale sites are left alone."""
-        if Centre.verb in self.refused:
-            return [], {}
-        refused = self._refused_sites(Centre.verb)
-        return located.find(self.program, self.variables, self._gone, refused)
-
-    @cached_property
-    def _straightened(self) -> list[Straighten]:
-        if Straighten.verb in self.refused:
-            return []
-        others = {s for move in self._centred[0] for s in move.sites}
-        barred = {*self._gone, *others, *self._refused_sites(Straighten.verb)}
-        left = (v for v in self.variables if v.kind == "latent" and v.name not in barred)
-        return [Straighten(v.name, v.shape) for v in left if v.support == "positive"]
-
-    @cached_property
-    def _summed(self) -> tuple[list[tuple[SumOut, dict]], dict[str, str]]:
-        """Return the sums over discrete sites, and why other discrete sites cannot be summed."""
-        if SumOut.verb in self.refused:
-            return [], {}
-        with jax.enable_x64(self.program.dtype == "float64"):
-            refused = self._refused_sites(SumOut.verb)
-            messages = self.wish is not None and self.wish.messages
-            return discrete.find(self.program, self.variables, refused, messages)
-
-    def _refused_sites(self, verb: str) -> set[str]:
-        return {n.removeprefix(f"{verb} ") for n in self.refused if n.startswith(f"{verb} ")}
+    @property
+    def _made(self) -> tuple[Made, ...]:
+        return tuple(made for _, found in self._found for made in found.made)
 
     @property
     def rewrites(self) -> tuple[Rewrite, ...]:
         """Return the rewrites the plan makes."""
-        return tuple(rewrite for rewrite, _ in self._found)
+        return tuple(rewrite for rewrite, _ in self._made)
+
+    def again(self, data: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
+        """Return by rewrite the constants that differ between sets of data, (set, *site shape)."""
+        return {
+            r.name: kind.again(self.program, r, data[r.sites[0]])
+            for kind, found in self._found
+            for r, _ in found.made
+            if kind.again is not None and r.sites[0] in data
+        }
 
     def dot(self) -> str:
         """Return the graph in Graphviz's language; dashed: taken out, double: centred."""
-        centred = {site for move in self.form.centred for site in move.sites}
+        centred = {site for move in self.form.settling for site in move.sites}
         return self.graph.dot(dashed=self._gone, doubled=centred)
 
     @cached_property
@@ -224,7 +156,7 @@ class Plan:
     @cached_property
     def given(self) -> Given:
         """Return the constants of the form: the data's, and each rewrite's at the start."""
-        return Given(self.program.constants, {r.name: constants for r, constants in self._found})
+        return Given(self.program.constants, {r.name: constants for r, constants in self._made})
 
     @property
     def variables(self) -> tuple[Variable, ...]:
@@ -244,93 +176,54 @@ class Plan:
             if v.discrete:
                 raise ModelError(
                     f"site `{v.name}` is discrete ({v.family}) and unobserved: no gradient moves "
-                    f"it, and it is not summed out: {self._kept(v)}; or observe it, or move it "
+                    f"it, and it is not summed out: {self._why[v.name]}; or observe it, or move it "
                     f"with ft.Compound()"
                 )
         return found
 
-    def _kept(self, v: Variable) -> str:
-        """Say why a discrete site is not summed out."""
-        if SumOut.verb in self.refused or v.name in self._refused_sites(SumOut.verb):
-            return "the plan was told not to; let it, as `model.plan()` does"
-        return self._summed[1][v.name]
+    @cached_property
+    def _gone(self) -> frozenset[str]:
+        """Return the sites taken out of the sampler."""
+        return frozenset(s for r in self.rewrites if r.takes_out for s in r.sites)
+
+    @cached_property
+    def _why(self) -> dict[str, str]:
+        """Say of sites that are sampled as they are why no rewrite takes them."""
+        reasons: dict[str, list[str]] = {v.name: [] for v in self.left}
+        for kind, found in self._found:
+            for name, why in found.why(self._sight(kind, self._made)).items():
+                if name in reasons:
+                    reasons[name].append(why)
+        for v in self.left:
+            if v.discrete:
+                reasons[v.name] = [TOLD_NOT_TO, *reasons[v.name]][-1:]
+        return {name: "; ".join(dict.fromkeys(why)) for name, why in reasons.items()}
+
+    @cached_property
+    def account(self) -> Account:
+        """Return the account of the plan in words."""
+        notation = Notation(self.program, self.variables)
+        return Account(notation, self.variables, self.rewrites, self._why)
 
     def rows(self) -> list[Row]:
         """Return the plan line by line, a site each."""
-        return [self._account.row(v) for v in self.variables]
+        return self.account.rows()
 
     def costs(self) -> list[tuple[str, str]]:
         """Return the name of each rewrite, and what it takes at each evaluation of the density."""
-        return [(r.name, r.cost()) for r in self.rewrites]
+        return self.account.costs()
+
+    def dimensions(self) -> str:
+        """Say how many dimensions are left to sample, and of how many."""
+        return self.account.dimensions()
 
     def record(self) -> dict[str, Any]:
         """Return the account of the plan as plain lists and text, to be kept with a run.
 
-        `choices` reads from it what makes the same plan of the same model again.
+        `Choices.of` reads from it what makes the same plan of the same model again.
         """
-        return {
-            "sites": [[row.site, row.seen, row.done, row.why] for row in self.rows()],
-            "rewrites": self.costs(),
-            "dimensions": self.dimensions(),
-            "refused": sorted(self.refused),
-            "wish": self.wish and {**vars(self.wish), "sites": sorted(self.wish.sites)},
-        }
-
-    def dimensions(self) -> str:
-        """Say how many dimensions are left to sample, and of how many."""
-        latent = [v for v in self.variables if v.kind == "latent"]
-        size = sum(prod(v.free_shape) if not v.discrete else prod(v.shape) for v in latent)
-        left = size - sum(prod(v.shape) for v in latent if v.name in self._gone)
-        stuck = [f"`{v.name}`" for v in latent if v.discrete and v.name not in self._gone]
-        if stuck:
-            return f"not to be sampled as it stands: see {listed(stuck)}"
-        many = counted(size, "dimension")
-        said = f"{left:,} of {many} to sample" if self._gone else f"{many} to sample"
-        summed = (m for m in self.form.marginals if isinstance(m, SumOut))
-        if any(isinstance(m, Approximate) for m in self.form.marginals) or any(
-            not m.exact for m in summed
-        ):
-            said += "; NOT exact: what is approximated is so by your choice"
-        return said
-
-    @cached_property
-    def _gone(self) -> set[str]:
-        """Return the sites taken out of the sampler."""
-        return {s for r, _ in self._taken if isinstance(r, Marginal) for s in r.sites}
-
-    @cached_property
-    def _account(self) -> Account:
-        stays = (v for v in self.variables if v.discrete and v.kind == "latent")
-        kept = {v.name: self._kept(v) for v in stays if v.name not in self._gone}
-        notation = Notation(self.program, self.variables)
-        return Account(notation, self.rewrites, self._left(), kept)
-
-    def _left(self) -> dict[str, str]:
-        """Say of the sites that are sampled as they are why no rewrite takes them."""
-        found: dict[str, list[str]] = {}
-        if Integrate.verb not in self.refused:
-            refused = self._refused_sites(Integrate.verb)
-            why = obstacles(self.program, self.variables, self._gone)
-            found = {n: ["you refused to integrate it out" if n in refused else w]
-                     for n, w in why.items()}  # fmt: skip
-        if Centre.verb not in self.refused:
-            for name, why in self._centred[1].items():
-                found.setdefault(name, []).append(why)
-        return {name: "; ".join(dict.fromkeys(why)) for name, why in found.items()}
+        return {**self.account.record(), **self.choices.record()}
 
     def __str__(self) -> str:
         """Print the plan as a table of the sites, then one of the rewrites' costs."""
-        rows = [(r.site, r.seen, r.done, r.why) for r in self.rows()]
-        lines = columns([HEADS, *rows], (20, 46, 18))
-        if self.rewrites:
-            lines += ["", *columns([COSTS, *self.costs()], (40,))]
-        return "\n".join([*lines, "", self.dimensions()])
-
-
-def choices(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the user's choices in a plan's record, for `model.plan(**choices(record))`."""
-    wish = record["wish"]
-    return {
-        "refused": frozenset(record["refused"]),
-        "wish": wish and Wish(**{**wish, "sites": frozenset(wish["sites"])}),
-    }
+        return str(self.account)

@@ -12,10 +12,10 @@ import jax.numpy as jnp
 
 from finetti.errors import SamplingError, SeedError, UnknownSite
 from finetti.models import Model, require_model
+from finetti.structure.choices import AS_WRITTEN, Choices
 from finetti.structure.form import Form, Given
-from finetti.structure.plan import AS_WRITTEN, Plan
+from finetti.structure.plan import Plan
 from finetti.structure.program import Outcome, invert
-from finetti.structure.rewrites.hessian import Wish
 from finetti.structure.variables import Variable
 from finetti.targets.layout import Layout
 from finetti.types import Array, DType, Key, Position, Scalar
@@ -118,8 +118,7 @@ class Density:
     """
 
     model: Model
-    refused: frozenset[str] = AS_WRITTEN  # the rewrites not to make
-    wish: Wish | None = None  # what to approximate
+    choices: Choices = AS_WRITTEN  # of the plan's rewrites
     natural: frozenset[str] = frozenset()
 
     @cached_property
@@ -142,7 +141,7 @@ class Density:
 
     def plan(self, dtype: DType = "float64") -> Plan:
         """Return the plan whose rewrites the density makes."""
-        return self.model.plan(jnp.dtype(dtype).name, self.refused, self.wish)
+        return self.model.plan(jnp.dtype(dtype).name, self.choices)
 
     def target(self, dtype: DType = "float64") -> tuple[Target, Given]:
         """Return the density with its data apart, for one float type."""
@@ -220,7 +219,7 @@ def density(
     if plan is None:
         built = Density(model, natural=natural)
     else:
-        built = Density(model, plan.refused, plan.wish, natural)
+        built = Density(model, plan.choices, natural)
     if not any(v.kind == "latent" for v in built.plan().variables):
         raise SamplingError(f"model `{model.name}` has no latent variable to infer")
     _ = built.layout  # refuses what cannot be sampled

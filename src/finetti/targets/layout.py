@@ -9,7 +9,7 @@ from math import prod
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.structure.rewrites.alternate import Alternate
+from finetti.structure.rewrites.rewrite import Rewrite
 from finetti.structure.variables import Variable
 from finetti.types import Array, Position
 
@@ -37,17 +37,17 @@ class Layout:
         cls,
         variables: tuple[Variable, ...],
         natural: frozenset[str] = frozenset(),
-        alternate: Alternate | None = None,
+        apart: Rewrite | None = None,
     ) -> Layout:
-        """Lay the variables out in the order given."""
+        """Lay the variables out in the order given; `apart` moves some members by themselves."""
         return cls(
             tuple(v.name for v in variables),
             tuple(v.shape if v.name in natural else v.free_shape for v in variables),
             tuple(v.discrete for v in variables),
             tuple(v.family == "Bernoulli" for v in variables),
             natural.intersection(v.name for v in variables),
-            alternate.sites if alternate else (),
-            alternate.count if alternate else 0,
+            apart.sites if apart else (),
+            apart.members_apart if apart else 0,
         )
 
     @property

@@ -18,9 +18,7 @@ from finetti.inference.engine.sweep import to_numpy
 from finetti.kernels.alternating import Alternating
 from finetti.kernels.kernel import Point
 from finetti.structure.form import Given
-from finetti.structure.rewrites.information import Constants, look, positive
-from finetti.structure.rewrites.straighten import Straighten
-from finetti.structure.rewrites.straighten import learn as learn_level
+from finetti.structure.rewrites.rewrite import Constants
 from finetti.targets.density import Target
 from finetti.types import Array, Key
 
@@ -70,7 +68,7 @@ class Places:
         Constants are what the points teach, after centred sites were taken to their mode given all
         else if `settle`. Without centred sites all stays.
         """
-        if not self.target.form.centred:
+        if not self.target.form.settling:
             return own, points
         if settle:
             plain = settled(self.target, shared, own, points.position, keys)
@@ -198,7 +196,7 @@ def adopt(target: Target, shared: Given, own: Own, plain: Array) -> Array:
 def look_around(target: Target, shared: Given, own: Own, plain: Array, keys: Key) -> Constants:
     """Return the constants that each fit's points, (fit, point, dim), teach.
 
-    Where sites are centred it is their medians over the points: no stray point moves them.
+    No stray point moves what they agree on.
     """
 
     def of_fit(own: Own, plain: Array, key: Key) -> Constants:
@@ -206,36 +204,36 @@ def look_around(target: Target, shared: Given, own: Own, plain: Array, keys: Key
 
         def one(x: Array, number: Any) -> Constants:
             here = jax.random.fold_in(key, number)
-            return look(target.form, given, target.layout.split(x), here)
+            return target.form.look(given, target.layout.split(x), here)
 
         numbers = jnp.arange(len(plain))
         found = jax.lax.map(lambda both: one(*both), (plain, numbers), batch_size=8)
-        middle = jax.tree.map(lambda a: jnp.median(a, 0), found)
-        centred = {n: {**c, "information": positive(c["information"])} for n, c in middle.items()}
-        return {**centred, **_levels(target, plain)}
+        moves = {m.name: m for m in target.form.moves}
+        agreed = {name: moves[name].agree(constants) for name, constants in found.items()}
+        return {**agreed, **_learned(target, plain)}
 
     return by_fit(of_fit)(own, plain, keys)
 
 
-def _levels(target: Target, plain: Array) -> Constants:
-    """Return the constants of what is straightened, where there are draws enough to tell."""
+def _learned(target: Target, plain: Array) -> Constants:
+    """Return the constants that moves learn from draws, where there are enough."""
     if len(plain) < FEWEST:
         return {}
     free = jax.vmap(target.layout.split)(plain)
-    moves = (m for m in target.form.moves if isinstance(m, Straighten))
-    return {m.name: learn_level(free[m.site]) for m in moves}
+    found = {m.name: m.learn(free) for m in target.form.moves}
+    return {name: constants for name, constants in found.items() if constants}
 
 
 @compiled(ONCE, "target")
 def settled(target: Target, shared: Given, own: Own, positions: Array, keys: Key) -> Array:
     """Return the starts, (fit, chain, dim), unmoved, centred sites at their mode given all else."""
     form, split, unite = target.form, target.layout.split, target.layout.join
-    moved = {site for move in form.centred for site in move.sites}
+    moved = {site for move in form.settling for site in move.sites}
 
     def of_chain(given: Given, plain: Array, key: Key) -> Array:
         def step(number: Any, plain: Array) -> Array:
             here = split(plain)
-            seen = given.learned(look(form, given, here, jax.random.fold_in(key, number)))
+            seen = given.learned(form.look(given, here, jax.random.fold_in(key, number)))
             centred = {n: jnp.zeros_like(x) if n in moved else x for n, x in here.items()}
             unit = {n: jnp.ones_like(x) if n in moved else x for n, x in here.items()}
             mode = unite(form.release(seen, centred))

@@ -14,7 +14,6 @@ from finetti.inference.readers.reader import Reader, recovery_key
 from finetti.inference.readers.values import Each, width
 from finetti.posterior.labels import dataset
 from finetti.structure.form import Given
-from finetti.structure.rewrites.approximate import Approximate
 from finetti.targets.density import Target
 from finetti.types import Array, Key
 
@@ -27,7 +26,7 @@ class Ratios(Reader):
 
     def __init__(self, target: Target, given: Given, keys: Key, total: int) -> None:
         self.each = None
-        if any(isinstance(m, Approximate) for m in target.form.marginals):
+        if any(m.weighs for m in target.form.marginals):
             sites = tuple(site for m in target.form.marginals for site in m.sites)
             function = partial(_ratios, target, given, keys)
             self.each = Each(function, len(keys), total, width(target, sites))

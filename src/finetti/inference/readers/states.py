@@ -19,7 +19,6 @@ from finetti.inference.readers.reader import Batches, Reader, rows
 from finetti.posterior.labels import dotted
 from finetti.posterior.posterior import PROBABILITIES
 from finetti.structure.form import Given
-from finetti.structure.rewrites.sum_out import SumOut
 from finetti.structure.variables import Variable
 from finetti.targets.density import Target
 from finetti.types import Array
@@ -42,17 +41,19 @@ class States(Reader):
         self, target: Target, given: Given, variables: tuple[Variable, ...], total: int
     ) -> None:
         self.target, self.given, self.variables = target, given, variables
-        self.summed = [m for m in target.form.marginals if isinstance(m, SumOut)]
-        width = sum(
-            prod(s) * n for m in self.summed for s, n in zip(m.shapes, m.states, strict=True)
-        )
+        self.lowest: dict[str, np.ndarray] = {}
+        for m in target.form.marginals:
+            self.lowest |= m.lowest(given.rewrites[m.name])
+        position = jax.ShapeDtypeStruct((target.layout.dim,), float)
+        found = jax.eval_shape(target.probabilities, given, position) if self.lowest else {}
+        width = sum(prod(p.shape) for p in found.values())
         size = int(np.clip(ENTRIES // max(width, 1), 1, min(BATCH, total)))
         self.batches, self.count = Batches(size), 0
         self.sums: dict[str, np.ndarray] = {}
 
     def add(self, draws: Draws) -> None:
         """Read the next draws."""
-        if self.summed:
+        if self.lowest:
             for (positions,) in self.batches.add(rows(draws)[2]):
                 self._add(positions, self.batches.size)
 
@@ -66,19 +67,14 @@ class States(Reader):
         """Return the group of state probabilities."""
         import xarray as xr
 
-        if not self.summed:
+        if not self.lowest:
             return {}
         for (positions,), count in self.batches.rest():
             self._add(positions, count)
-        lowest = {
-            site: np.asarray(a)
-            for m in self.summed
-            for site, a in self.given.rewrites[m.name]["lowest"].items()
-        }
         variables, coordinates = {}, {}
         for site, total in self.sums.items():
             (v,) = (v for v in self.variables if v.name == site)
-            values, placed = _placed(lowest[site], total / self.count)
+            values, placed = _placed(self.lowest[site], total / self.count)
             dim = f"{dotted(site)}_state"
             variables[dotted(site)] = ((*map(dotted, v.dims), dim), placed)
             coordinates |= {dotted(p.name): p.coordinate() for p in v.plates} | {dim: values}

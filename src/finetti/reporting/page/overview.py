@@ -18,7 +18,8 @@ from finetti.reporting.page.blocks import Block, Cell, Code, Grid, Note, Picture
 from finetti.reporting.page.vector import inline
 from finetti.reporting.tables import decimals
 from finetti.structure.account import COSTS, HEADS
-from finetti.structure.plan import Plan, choices
+from finetti.structure.choices import Choices
+from finetti.structure.plan import Plan
 
 PACKAGES = ("finetti", "jax", "numpyro", "numpy", "arviz-base", "arviz-stats", "xarray")
 MANY_SITES = 40  # beyond which a graph is a picture of nothing
@@ -56,7 +57,7 @@ def _plan_of(model: Model, known: Mapping[str, Any]) -> Plan | Model:
     """Return the plan that the run was made by, or the model where the run does not say."""
     if "plan" not in known:
         return model
-    return model.plan(**choices(json.loads(known["plan"])))
+    return model.plan(choices=Choices.of(json.loads(known["plan"])))
 
 
 def plan(posterior: Posterior) -> Section:

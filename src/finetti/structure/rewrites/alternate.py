@@ -11,9 +11,10 @@ alternation mixes about as fast as drawing from the whole would (Papaspiliopoulo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from math import prod
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -21,11 +22,10 @@ import numpy as np
 
 from finetti.errors import ModelError
 from finetti.structure.program import Program
-from finetti.structure.rewrites.arrange import terms_of
-from finetti.structure.rewrites.centre import Centre
-from finetti.structure.rewrites.discrete import follow
-from finetti.structure.rewrites.pool import Pool
-from finetti.structure.rewrites.rewrite import Marginal, Rewrite, Shortcut
+from finetti.structure.rewrites.arrow.arrange import terms_of
+from finetti.structure.rewrites.centre.centre import Centre
+from finetti.structure.rewrites.rewrite import Constants, Found, Rewrite, Sight
+from finetti.structure.rewrites.sum_out.find import follow
 from finetti.structure.scopes import NOBODY
 from finetti.structure.words import counted
 from finetti.types import Array, Float
@@ -48,6 +48,11 @@ class Alternate(Rewrite):
     terms: tuple[str, ...]
     aligned: frozenset[str]
     verb = "alternate"
+
+    @property
+    def members_apart(self) -> int:
+        """Return how many members move by themselves."""
+        return self.count
 
     def done(self, site: str) -> str:
         """Say what is done to the site."""
@@ -76,30 +81,31 @@ class Alternate(Rewrite):
         return total
 
 
-def find(
-    program: Program, centred: Collection[Centre], made: Collection[tuple[Rewrite, Any]], free: int
-) -> tuple[Alternate, dict[str, Any]] | None:
-    """Return the rewrite for the largest block of centred sites if it is worth making, or None.
+def find(sight: Sight) -> Found:
+    """Return the rewrite for the largest block of centred sites if it is worth making."""
+    program, blocks = sight.program, [cast(Centre, r) for r, _ in sight.of(Centre.verb)]
+    block = max(blocks, key=lambda move: move.count * move.width, default=None)
+    if block is None or not sight.refused.isdisjoint(block.sites):
+        return Found()
+    found = _found(program, block, sight)
+    return Found((found,) if found is not None else ())
 
-    `made` are the rewrites before it, with their constants, `free` how many numbers are sampled.
-    """
-    block = max(centred, key=lambda move: move.count * move.width, default=None)
-    if block is None or block.count < FEWEST or any(p.path.free for p in block.parts):
+
+def _found(program: Program, block: Centre, sight: Sight) -> tuple[Alternate, Constants] | None:
+    if block.count < FEWEST or any(p.path.free for p in block.parts):
         return None
-    size = block.count * block.width
+    size, free = block.count * block.width, sum(prod(v.free_shape) for v in sight.left)
     if size < SHARE * (free - size):
         return None
     terms = terms_of(program, set(block.sites))
-    pools = {r.sites[0]: r for r, _ in made if isinstance(r, Pool)}
-    others = {t for r, _ in made if isinstance(r, Marginal) for t in r.terms}
-    others |= {r.sites[0] for r, _ in made if isinstance(r, Shortcut)} - pools.keys()
-    if not others.isdisjoint(terms):
+    if not sight.absorbed.isdisjoint(terms):
         return None
     owners = _owners(program, block, terms)
     if owners is None:
         return None
-    for site in pools.keys() & owners.keys():
-        found = _of_pool(program, pools[site], owners[site], block.count)
+    for shortcut in (r for r, _ in sight.made if r.sites[0] in owners and not r.moves):
+        (site,) = shortcut.sites
+        found = shortcut.owners(program, owners[site], block.count)
         if found is None:
             return None
         owners[site] = found
@@ -125,16 +131,6 @@ def _owners(program: Program, block: Centre, terms: tuple[str, ...]) -> dict[str
             return None
         found[term] = np.where(ids == NOBODY, block.count, ids).astype(np.int32).ravel()
     return found
-
-
-def _of_pool(program: Program, pool: Pool, owners: np.ndarray, nobody: int) -> np.ndarray | None:
-    """Return the one member that each of a pool's sums depends on; None if some have more."""
-    equation = program.jaxpr.eqns[pool.gathers[0]]
-    data = dict(zip(program.data, program.constants, strict=True))
-    places = np.asarray(data[equation.invars[1]])[:, 0]
-    found = np.full(pool.members, nobody, np.int32)
-    found[places] = owners
-    return found if (found[places] == owners).all() else None
 
 
 def _in_order(ids: np.ndarray, count: int) -> bool:

@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
 
-from finetti.structure.program import Reader
+import numpy as np
+
+from finetti.structure.program import Program, Reader
+from finetti.structure.variables import Variable
 from finetti.types import Array, Key
 
 Terms = Callable[[Mapping[str, Array]], Mapping[str, Array]]
+Constants = dict[str, Any]  # what a rewrite needs at run time, arrays by name
 
 
 class Rewrite(ABC):
     """Change what the sampler moves without changing what the model says.
 
     Rewrites are frozen values, compared by value: programs with equal rewrites share compiled
-    code. Arrays they need at run time are constants, not fields.
+    code. Arrays they need at run time are constants, not fields. What a form asks of a rewrite are
+    the methods below; those that do not concern it answer with nothing.
     """
 
     verb: str
     sites: tuple[str, ...]
+    asked_for: ClassVar[bool] = False  # made only when the user asks for it
+    ahead: ClassVar[bool] = False  # its form depends on the data, not on their shapes alone
+    takes_out: ClassVar[bool] = False  # see `Marginal`
+    moves: ClassVar[bool] = False  # see `Move`
+    eases: ClassVar[bool] = False  # spares the sampler the funnel of a group's effects
 
     @property
     def name(self) -> str:
@@ -44,6 +56,43 @@ class Rewrite(ABC):
     def cost(self) -> str:
         """Say what it costs at each evaluation of the density."""
 
+    @property
+    def exact(self) -> bool:
+        """Tell whether the posterior stays what it is."""
+        return True
+
+    @property
+    def absorbed(self) -> tuple[str, ...]:
+        """Return the sites whose log densities it accounts for."""
+        return ()
+
+    @property
+    def whole(self) -> Rewrite | None:
+        """Return the rewrite in whose place it evaluates an integral, if there is one."""
+        return None
+
+    @property
+    def members_apart(self) -> int:
+        """Return how many members of its sites move by themselves; zero where none do."""
+        return 0
+
+    def log_term(self, site: str, reader: Reader, constants: Mapping[str, Any]) -> Array | None:
+        """Return the sum of a site's log densities by a better way than the program's, or None."""
+        return None
+
+    def elements(
+        self, site: str, reader: Reader, free: Mapping[str, Array], constants: Mapping[str, Any]
+    ) -> tuple[Array, Array | float] | None:
+        """Return a site's log densities, or sums of some, and what their sum lacks; or None."""
+        return None
+
+    def owners(self, program: Program, each: np.ndarray, nobody: int) -> np.ndarray | None:
+        """Return the member that each of its `elements` depends on; None if some have more.
+
+        `each` tells that of each log density of the program's, `nobody` where there is none.
+        """
+        return None
+
 
 class Move(Rewrite):
     """Give sites other coordinates: the sampler moves a bijection of their unconstrained values.
@@ -51,8 +100,11 @@ class Move(Rewrite):
     Values are given and returned by the names of the sites, in the shapes they have in the program.
     """
 
+    moves = True
+    settles: ClassVar[bool] = False  # its sites may begin at the mode that `look` tells of
+
     @abstractmethod
-    def start(self, dtype: str) -> dict[str, Any]:
+    def start(self, dtype: str) -> Constants:
         """Return the constants before anything is learned."""
 
     @abstractmethod
@@ -67,13 +119,41 @@ class Move(Rewrite):
     ) -> dict[str, Array]:
         """Return what is moved, at the sites' unconstrained values: `supply` turned round."""
 
+    def look(self, around: Around, key: Key) -> Constants:
+        """Return the constants that one point teaches."""
+        return {}
+
+    def agree(self, found: Constants) -> Constants:
+        """Return the constants of many points from what each taught, on a first axis."""
+        return {}
+
+    def learn(self, draws: Mapping[str, Array]) -> Constants:
+        """Return the constants that draws of the unmoved free values, one a row, teach."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Around:
+    """Give what a move looks at: a point of the program where no site is moved.
+
+    `reader` reads the program there. `log_density` is a function of values for some of its
+    variables, whatever they are made of, and of the sites whose priors are to be left out.
+    """
+
+    reader: Reader
+    log_density: Callable[[Mapping[Any, Array], Collection[str]], Array]
+
 
 class Shortcut(Rewrite):
     """Compute the sum of one site's log densities by another way than the program's."""
 
     @abstractmethod
-    def log_term(self, reader: Reader, constants: Mapping[str, Any]) -> Array:
+    def total(self, reader: Reader, constants: Mapping[str, Any]) -> Array:
         """Return the sum of the site's log densities."""
+
+    def log_term(self, site: str, reader: Reader, constants: Mapping[str, Any]) -> Array | None:
+        """Return the sum of the site's log densities, if it is this one."""
+        return self.total(reader, constants) if self.sites == (site,) else None
 
 
 class Marginal(Rewrite):
@@ -85,9 +165,16 @@ class Marginal(Rewrite):
     unconstrained ones if `by_free`; the function then gives the log Jacobians as well.
     """
 
+    takes_out = True
     terms: tuple[str, ...]
-    by_element = False
-    by_free = False
+    by_element: ClassVar[bool] = False
+    by_free: ClassVar[bool] = False
+    weighs: ClassVar[bool] = False  # its draws have a log importance ratio
+
+    @property
+    def absorbed(self) -> tuple[str, ...]:
+        """Return the sites whose log densities it accounts for."""
+        return self.terms
 
     @abstractmethod
     def log_marginal(self, terms: Terms, constants: Mapping[str, Any]) -> Array:
@@ -100,3 +187,97 @@ class Marginal(Rewrite):
     @abstractmethod
     def mode(self, terms: Terms, constants: Mapping[str, Any]) -> dict[str, Array]:
         """Return the sites at their most probable values given everything else."""
+
+    def moments(self, terms: Terms, constants: Mapping[str, Any]) -> dict[str, tuple[Array, Array]]:
+        """Return mean and variance of sites given everything else, where they are known."""
+        return {}
+
+    def probabilities(self, terms: Terms, constants: Mapping[str, Any]) -> dict[str, Array]:
+        """Return the probabilities of discrete sites' states, shape (*shape, states)."""
+        return {}
+
+    def lowest(self, constants: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Return the first state of each member of the sites that `probabilities` are of."""
+        return {}
+
+    def log_ratio(self, key: Key, terms: Terms, constants: Mapping[str, Any]) -> Array:
+        """Return the log density over its approximation at `draw`'s draw with the same key."""
+        raise NotImplementedError
+
+
+Made = tuple[Rewrite, Constants]
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """Hold what a rewrite's finder looks at.
+
+    `made` are the rewrites made before, with their constants. `refused` are the sites that the user
+    does not want rewritten so, `asked` those that are asked for by name.
+    """
+
+    program: Program
+    variables: tuple[Variable, ...]
+    made: tuple[Made, ...] = ()
+    refused: frozenset[str] = frozenset()
+    asked: frozenset[str] = frozenset()
+
+    @cached_property
+    def gone(self) -> frozenset[str]:
+        """Return the sites that are taken out already."""
+        return frozenset(s for r, _ in self.made if r.takes_out for s in r.sites)
+
+    @cached_property
+    def absorbed(self) -> frozenset[str]:
+        """Return the sites whose log densities are accounted for already."""
+        return frozenset(term for r, _ in self.made for term in r.absorbed)
+
+    @property
+    def latent(self) -> tuple[Variable, ...]:
+        """Return the latent variables."""
+        return tuple(v for v in self.variables if v.kind == "latent")
+
+    @property
+    def left(self) -> tuple[Variable, ...]:
+        """Return the latent variables that are not taken out."""
+        return tuple(v for v in self.latent if v.name not in self.gone)
+
+    def of(self, verb: str) -> list[Made]:
+        """Return those of the rewrites made before that have a verb."""
+        return [made for made in self.made if made[0].verb == verb]
+
+
+Why = Callable[[Sight], Mapping[str, str]]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Hold what a finder made, with constants, and by site why it left others as they are.
+
+    What is dear to say is a function, of the sight when all rewrites are made.
+    """
+
+    made: tuple[Made, ...] = ()
+    left: Mapping[str, str] | Why | None = None
+
+    def why(self, sight: Sight) -> Mapping[str, str]:
+        """Return why sites were left as they are."""
+        return (self.left(sight) if callable(self.left) else self.left) or {}
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """Name a rewrite and the function that finds where it fits.
+
+    `again` returns, for a rewrite of this kind, those of its constants that differ between many
+    sets of data of one site, (set, *site shape); they have a leading axis of sets.
+    """
+
+    rewrite: type[Rewrite]
+    find: Callable[[Sight], Found]
+    again: Callable[[Program, Any, np.ndarray], Constants] | None = None
+
+    @property
+    def verb(self) -> str:
+        """Return the verb that refuses all rewrites of this kind, or asks for them."""
+        return self.rewrite.verb

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.structure.program import Reader
-from finetti.structure.rewrites.rewrite import Move
+from finetti.structure.rewrites.rewrite import Constants, Found, Move, Sight
 from finetti.structure.words import counted
 from finetti.types import Array
 
@@ -76,6 +76,19 @@ class Straighten(Move):
     ) -> dict[str, Array]:
         """Return what is moved, at the log of the site's value."""
         return {self.site: straight(free[self.site], jnp.asarray(learned["level"]))[0]}
+
+    def learn(self, draws: Mapping[str, Array]) -> Constants:
+        """Return the level at which draws of the log of the site are nearest to normal."""
+        return learn(draws[self.site])
+
+
+def find(sight: Sight) -> Found:
+    """Return a rewrite for each positive site that nothing else moves or takes out."""
+    moved = {site for r, _ in sight.made if r.moves for site in r.sites}
+    barred = moved | sight.refused
+    left = (v for v in sight.left if v.support == "positive" and v.name not in barred)
+    made = [Straighten(v.name, v.shape) for v in left]
+    return Found(tuple((move, move.start(sight.program.dtype)) for move in made))
 
 
 def bent(x: Array, level: Array) -> tuple[Array, Array]:

@@ -14,8 +14,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from finetti.structure.program import Reader
+from finetti.structure.program import Program, Reader
 from finetti.structure.rewrites.narrow import evaluate
 from finetti.structure.rewrites.rewrite import Shortcut
 from finetti.types import Array, Float, Scalar
@@ -37,6 +38,7 @@ class Pool(Shortcut):
     count: int
     members: int
     verb = "pool"
+    ahead = True
 
     def done(self, site: str) -> str:
         """Say what is done to the site."""
@@ -50,9 +52,26 @@ class Pool(Shortcut):
         """Say what is left of the observations."""
         return f"{self.count:,} observations enter through {2 * self.members:,} sums, formed once"
 
-    def log_term(self, reader: Reader, constants: Mapping[str, Any]) -> Scalar:
+    def total(self, reader: Reader, constants: Mapping[str, Any]) -> Scalar:
         """Return the sum of the observations' log densities."""
         return jnp.sum(self.parts(reader, constants)) + constants["base"]
+
+    def elements(
+        self, site: str, reader: Reader, free: Mapping[str, Array], constants: Mapping[str, Any]
+    ) -> tuple[Array, Array] | None:
+        """Return the sums of the members' log densities, and the base that they lack."""
+        if self.sites != (site,):
+            return None
+        return self.parts(reader, constants), constants["base"]
+
+    def owners(self, program: Program, each: np.ndarray, nobody: int) -> np.ndarray | None:
+        """Return the one member that each sum depends on; None if some have more."""
+        equation = program.jaxpr.eqns[self.gathers[0]]
+        data = dict(zip(program.data, program.constants, strict=True))
+        places = np.asarray(data[equation.invars[1]])[:, 0]
+        found = np.full(self.members, nobody, np.int32)
+        found[places] = each
+        return found if (found[places] == each).all() else None
 
     def parts(self, reader: Reader, constants: Mapping[str, Any]) -> Float[Array, " member"]:
         """Return the sum over each member's observations, the base left aside."""

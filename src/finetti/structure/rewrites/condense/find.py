@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,28 +12,27 @@ from finetti.compiling import ONCE, compiled
 from finetti.structure.degrees import outputs
 from finetti.structure.equations import is_literal, variables
 from finetti.structure.program import Program, Reader
-from finetti.structure.rewrites.condense import Condense, Pair, Source
-from finetti.structure.rewrites.sums import Column, statistics
-from finetti.structure.variables import Variable
+from finetti.structure.rewrites.condense.condense import Condense, Pair, Source
+from finetti.structure.rewrites.condense.sums import Column, statistics
+from finetti.structure.rewrites.rewrite import Found, Sight
 
 FEWEST = 32  # observations: fewer are not worth condensing
 COLUMNS = 16  # quantities of few numbers are taken apart into single ones
 CLOSE = 1e-8
 
 
-def find(
-    program: Program, variables: tuple[Variable, ...], refused: Collection[str]
-) -> list[tuple[Condense, dict[str, Any]]]:
+def find(sight: Sight) -> Found:
     """Return a rewrite for each observed site that can be condensed, with its statistics."""
-    if program.dtype != "float64":  # sums of squares need the digits
-        return []
+    if sight.program.dtype != "float64":  # sums of squares need the digits
+        return Found()
+    barred = sight.refused | sight.absorbed
     found = [
-        _condensed(program, v.name, v.data, v.counting)
-        for v in variables
-        if v.family == "Normal" and v.name not in refused
+        _condensed(sight.program, v.name, v.data, v.counting)
+        for v in sight.variables
+        if v.family == "Normal" and v.name not in barred
         if v.data is not None and v.data.size >= FEWEST
     ]
-    return [f for f in found if f is not None]
+    return Found(tuple(f for f in found if f is not None))
 
 
 def again(program: Program, rewrite: Condense, data: np.ndarray) -> dict[str, Any]:

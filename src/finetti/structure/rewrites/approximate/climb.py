@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.structure.rewrites.arrow import Arrow, Vector, factorise
+from finetti.structure.rewrites.arrow.arrow import Arrow, Vector, factorise
 from finetti.types import Array, Bool, Int
 
 LONGEST = 200  # steps, refused ones among them

@@ -18,7 +18,7 @@ import numpy as np
 from finetti.compiling import ONCE, compiled
 from finetti.structure.form import Form, Given
 from finetti.structure.program import Program
-from finetti.structure.rewrites.arrange import (
+from finetti.structure.rewrites.arrow.arrange import (
     closed,
     colour,
     compare,
@@ -26,29 +26,33 @@ from finetti.structure.rewrites.arrange import (
     terms_of,
     ways,
 )
-from finetti.structure.rewrites.arrow import Arrow, Vector, factorise
-from finetti.structure.rewrites.integrate import Frame, Integrate
-from finetti.structure.rewrites.rewrite import Shortcut
+from finetti.structure.rewrites.arrow.arrow import Arrow, Vector, factorise
+from finetti.structure.rewrites.arrow.frame import Frame
+from finetti.structure.rewrites.integrate.integrate import Integrate
+from finetti.structure.rewrites.integrate.obstacles import obstacles
+from finetti.structure.rewrites.rewrite import Found, Made, Sight
 from finetti.structure.variables import Variable
 from finetti.structure.words import listed
 from finetti.types import Scalar
 
 ROUNDING = 200  # times a float's precision: less of a pivot is rounding
 
-Shortcuts = Sequence[tuple[Shortcut, dict[str, Any]]]
+Shortcuts = Sequence[Made]
 
 
-def find(
-    program: Program,
-    variables: tuple[Variable, ...],
-    refused: Collection[str],
-    condensed: Shortcuts = (),
-) -> tuple[Integrate, dict[str, Any]] | None:
+def find(sight: Sight) -> Found:
     """Return the rewrite that integrates out all it can, with its constants, if there is any.
 
-    `condensed` are the shortcuts for observed sites, through which the precision is read faster.
+    The precision is read faster through observations that are condensed.
     """
-    latent = {v.name: v for v in variables if v.kind == "latent"}
+    found = _found(sight)
+    return Found((found,) if found is not None else (), obstacles)
+
+
+def _found(sight: Sight) -> tuple[Integrate, dict[str, Any]] | None:
+    program, variables, refused = sight.program, sight.variables, sight.refused
+    condensed = [made for made in sight.made if not made[0].takes_out]
+    latent = {v.name: v for v in sight.latent}
     fitting = [v for v in latent.values() if _may_be_gaussian(v) and v.name not in refused]
     chosen = _jointly_quadratic(program, fitting)
     chosen = closed(program, chosen, latent)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from finetti.structure.rewrites.condense import Pair, Source
+from finetti.structure.rewrites.condense.condense import Pair, Source
 
 DENSE = 500  # numbers in all: up to it the normal equations are solved at once
 ROUNDS = 3  # of least squares, each on what the one before left

@@ -16,91 +16,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.structure.equations import is_literal
 from finetti.structure.program import Reader
-from finetti.structure.rewrites.arrow import UNROLLED, cholesky, lower_solve
-from finetti.structure.rewrites.paths import Path
-from finetti.structure.rewrites.rewrite import Move
+from finetti.structure.rewrites.arrow.arrow import UNROLLED, cholesky, lower_solve
+from finetti.structure.rewrites.centre.information import look, positive
+from finetti.structure.rewrites.centre.part import Part
+from finetti.structure.rewrites.rewrite import Around, Constants, Move
 from finetti.structure.words import counted
-from finetti.types import Array, Float
-
-
-@dataclass(frozen=True)
-class Part:
-    """Hold one site of a block: its prior's parameters in the program, and the way to its effect.
-
-    Each of `count` members has `width` numbers. `root` names the argument that scales them:
-    "scale", member by member, or "scale_tril", a matrix. `plain` says that the site's log density
-    reads them as location and scale of its value and in no other way.
-    """
-
-    site: str
-    shape: tuple[int, ...]
-    count: int
-    width: int
-    loc: str
-    scale: str
-    path: Path
-    plain: bool = False
-
-    @property
-    def dense(self) -> bool:
-        """Tell whether a matrix scales the member's numbers."""
-        return self.scale.endswith("scale_tril")
-
-    def flat(self, value: Any) -> Float[Array, "member k"]:
-        """Return a value of the site's shape, or one that broadcasts to it, a row a member."""
-        return jnp.broadcast_to(value, self.shape).reshape(self.count, self.width)
-
-    def prior(self, reader: Reader) -> tuple[Array, Array]:
-        """Return location (member, k) and root (member, k, k) of the site's own prior."""
-        dtype = reader.program.dtype  # arguments may be written as integers
-        location = self.flat(jnp.asarray(reader.argument(self.site, self.loc), dtype))
-        scale = jnp.asarray(reader.argument(self.site, self.scale), dtype)
-        if self.dense:
-            batch = self.shape[: len(self.shape) - 1]
-            full = jnp.broadcast_to(scale, (*batch, self.width, self.width))
-            return location, full.reshape(self.count, self.width, self.width)
-        return location, self.flat(scale)[..., None] * jnp.eye(self.width)
-
-    def log_scale(self, reader: Reader) -> Float[Array, "member k"]:
-        """Return the logs of the root's diagonal, each taken once where members share it."""
-        scale = jnp.asarray(reader.argument(self.site, self.scale), reader.program.dtype)
-        diagonal = jnp.diagonal(scale, axis1=-2, axis2=-1) if self.dense else scale
-        return self.flat(jnp.log(jnp.abs(diagonal)))
-
-    def log_standard(self, reader: Reader, e: Float[Array, "member k"]) -> Array:
-        """Return the log densities of standardised values: the prior's at location 0 and scale 1.
-
-        Its own, of location + root e, would take a difference of nearly equal numbers by the
-        scale where that is small, and be nothing but rounding where it is below 1e-16.
-        """
-        program = reader.program
-        arguments, tag = program.outputs.arguments[self.site], program.tags[self.site]
-        standard = Reader(program, [reader.known[v] for v in program.data], {})
-        known = {v: reader.read(v) for v in arguments.values() if not is_literal(v)}
-        loc: Any = arguments[self.loc]
-        scale: Any = arguments[self.scale]
-        value = e.reshape(self.shape)
-        if is_literal(loc):  # a number in the program stays as it is
-            value = value + loc.val
-        else:
-            known[loc] = jnp.zeros(loc.aval.shape, loc.aval.dtype)
-        unit = jnp.eye(self.width) if self.dense else jnp.ones(())
-        known[scale] = jnp.broadcast_to(unit, scale.aval.shape).astype(scale.aval.dtype)
-        standard.known.update({**known, tag: value.astype(tag.aval.dtype)})
-        return standard.read(program.outputs.log_terms[self.site])
-
-    def effect(self, reader: Reader) -> tuple[Array, Array]:
-        """Return offset and factor, both (member, k): the effect is offset + factor * u."""
-        offset, factor = (jnp.asarray(x, reader.program.dtype) for x in self.path.read(reader))
-        return self.flat(offset), self.flat(factor)
+from finetti.types import Array, Float, Key
 
 
 @dataclass(frozen=True)
@@ -111,6 +38,8 @@ class Centre(Move):
     members: str
     seen: tuple[str, ...]
     verb = "centre"
+    settles = True
+    eases = True
 
     @property
     def sites(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -164,20 +93,21 @@ class Centre(Move):
             for i, (part, value) in enumerate(self._columns(moved))
         }
 
-    def stands_apart(self, site: str) -> bool:
-        """Tell whether a site's log density can be had from its standardised value."""
-        return any(part.site == site and part.plain for part in self.parts)
+    def elements(
+        self, site: str, reader: Reader, free: Mapping[str, Array], constants: Mapping[str, Any]
+    ) -> tuple[Array, Array] | None:
+        """Return the log densities of a site's standardised values, and what the scales lack.
 
-    def standard(
-        self, site: str, reader: Reader, free: Mapping[str, Array], learned: Mapping[str, Any]
-    ) -> tuple[Array, Array]:
-        """Return a site's log densities but for its scale, and the sum of the scale's logs."""
-        view = self._view(reader, learned)
+        None where they cannot be had from these.
+        """
+        if not any(part.site == site and part.plain for part in self.parts):
+            return None
+        view = self._view(reader, constants)
         values = self._columns(self._standardised(view, free))
         scales = self._columns(view.log_scale)
         both = zip(values, scales, strict=True)
         part, e, scale = next((p, e, s) for (p, e), (_, s) in both if p.site == site)
-        return part.log_standard(reader, e), scale.sum()
+        return part.log_standard(reader, e), -scale.sum()
 
     def _columns(self, rows: Float[Array, "member k"]) -> list[tuple[Part, Array]]:
         """Return each part with its own of a block's columns."""
@@ -198,6 +128,15 @@ class Centre(Move):
         left = e - view.mean
         z = jnp.sum(jnp.swapaxes(view.factor, -1, -2) * left[..., None, :], -1)
         return {part.site: value.reshape(part.shape) for part, value in self._columns(z)}
+
+    def look(self, around: Around, key: Key) -> Constants:
+        """Return the information and the pull of the rest of the model at a point."""
+        return look(self.parts, self.sites, around, key)
+
+    def agree(self, found: Constants) -> Constants:
+        """Return the medians over points: no stray point moves them."""
+        middle = {name: jnp.median(array, 0) for name, array in found.items()}
+        return {**middle, "information": positive(middle["information"])}
 
     def _view(self, reader: Reader, learned: Mapping[str, Any]) -> View:
         priors = [part.prior(reader) for part in self.parts]
@@ -258,13 +197,3 @@ def _sandwich(spread: Array, information: Array) -> Array:
 def log_diagonal(matrix: Array) -> Array:
     """Return the logs of the diagonals of matrices, signs left aside."""
     return jnp.log(jnp.abs(jnp.diagonal(matrix, axis1=-2, axis2=-1)))
-
-
-def members(shape: tuple[int, ...], plates: int, dense: bool, widest: int) -> tuple[int, int]:
-    """Return how many members a site's shape has, and the numbers each has."""
-    event = shape[plates:]
-    if dense:
-        return prod(shape[:-1]), shape[-1]
-    if plates and prod(event) <= widest:
-        return prod(shape[:plates]), prod(event)
-    return prod(shape), 1

@@ -20,15 +20,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.factors.rounds import Elimination, Pool, Pools, Shape, add_up
-from finetti.structure.rewrites.propagation import Propagation
 from finetti.structure.rewrites.rewrite import Marginal, Terms
+from finetti.structure.rewrites.sum_out.propagation import Propagation
 from finetti.structure.words import listed
 from finetti.types import Array, Key, Scalar
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Point at those elements of a term whose members have the colours on `axes`, in order."""
+    """Name some elements of a term: all those that depend on members of the same colours.
+
+    `axes` are the places of these colours among the colours of the batch, in the order in which the
+    elements depend on them.
+    """
 
     term: str
     axes: tuple[int, ...]
@@ -78,12 +82,7 @@ class SumOut(Marginal):
 
     def done(self, site: str) -> str:
         """Say what is done to a site."""
-        return "sum out" if self.exact else "sum by messages"
-
-    @property
-    def exact(self) -> bool:
-        """Tell whether the sum is exact, or Bethe's approximation."""
-        return isinstance(self.elimination, Elimination)
+        return "sum out"
 
     def reason(self, site: str) -> str:
         """Say why."""
@@ -94,7 +93,7 @@ class SumOut(Marginal):
 
     def cost(self) -> str:
         """Say how many states are summed over."""
-        return self.seen if self.exact else f"{self.seen}: NOT exact, by belief propagation"
+        return self.seen
 
     def log_marginal(self, terms: Terms, constants: Mapping[str, Any]) -> Scalar:
         """Return the log of the sum over all joint states."""
@@ -132,6 +131,10 @@ class SumOut(Marginal):
             for site, slope, shape in zip(self.sites, slopes, self.shapes, strict=True)
         }
 
+    def lowest(self, constants: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Return the first state of each member."""
+        return {site: np.asarray(first) for site, first in constants["lowest"].items()}
+
     def _pools(self, terms: Terms, constants: Mapping[str, Any], masks: list[Array]) -> Pools:
         """Evaluate the terms and gather them into factors."""
         pieces = list(masks)
@@ -156,3 +159,27 @@ class SumOut(Marginal):
 
         dtype = constants["lowest"][self.sites[0]].dtype
         return jax.vmap(at)(jnp.asarray(batch.assignments(), dtype))
+
+
+@dataclass(frozen=True)
+class Propagate(SumOut):
+    """Sum discrete sites out by belief propagation: by Bethe's approximation to the sum.
+
+    It is exact where no members meet in a cycle.
+    """
+
+    verb = "propagate"
+    asked_for = True
+
+    def done(self, site: str) -> str:
+        """Say what is done to a site."""
+        return "sum by messages"
+
+    @property
+    def exact(self) -> bool:
+        """Tell that the posterior is approximated."""
+        return False
+
+    def cost(self) -> str:
+        """Say how many states are summed over, and how."""
+        return f"{self.seen}: NOT exact, by belief propagation"

@@ -10,8 +10,10 @@ from typing import Any
 from finetti.structure.degrees import degrees
 from finetti.structure.equations import is_literal
 from finetti.structure.program import Program
-from finetti.structure.rewrites.centre import Centre, Part, members
-from finetti.structure.rewrites.paths import depends, follow
+from finetti.structure.rewrites.centre.centre import Centre
+from finetti.structure.rewrites.centre.part import Part, members
+from finetti.structure.rewrites.centre.paths import depends, follow
+from finetti.structure.rewrites.rewrite import Found, Sight
 from finetti.structure.variables import Variable
 
 WIDEST = 8  # numbers of one member, and of one block
@@ -29,20 +31,15 @@ class _Seen:
     words: str
 
 
-def find(
-    program: Program,
-    variables: tuple[Variable, ...],
-    gone: Collection[str],
-    refused: Collection[str],
-) -> tuple[list[Centre], dict[str, str]]:
+def find(sight: Sight) -> Found:
     """Return a rewrite for each block of sites that can be centred.
 
-    `gone` are the sites taken out by other rewrites. The second part says of the other
-    location-scale sites why they stay as they are.
+    It says of the other location-scale sites why they stay as they are.
     """
-    sites = [v for v in variables if v.kind == "latent" and v.located and v.name not in gone]
+    program, gone, refused = sight.program, sight.gone, sight.refused
+    sites = [v for v in sight.left if v.located]
     sites = [v for v in sites if prod(v.shape) > 1 and v.free_shape == v.shape]
-    latent = {v.name for v in variables if v.kind == "latent"}
+    latent = {v.name for v in sight.latent}
     blocks: list[list[_Seen]] = []
     reasons: dict[str, str] = {}
     for i, v in enumerate(sites):
@@ -54,7 +51,8 @@ def find(
             reasons[v.name] = found
         else:
             _place(program, found, blocks)
-    return [_centre(block) for block in blocks], reasons
+    made = [_centre(block) for block in blocks]
+    return Found(tuple((move, move.start(program.dtype)) for move in made), reasons)
 
 
 def _look(

@@ -16,11 +16,13 @@ from finetti.errors import ModelError
 from finetti.factors.rounds import Pool, Scope, Shape, arrange, placed, schedule
 from finetti.structure.equations import heads, inlined, read_tag, run
 from finetti.structure.program import Outcome, Program
-from finetti.structure.rewrites.propagation import propagation
-from finetti.structure.rewrites.sum_out import Batch, Piece, SumOut
+from finetti.structure.rewrites.rewrite import Found, Sight
+from finetti.structure.rewrites.sum_out.propagation import propagation
+from finetti.structure.rewrites.sum_out.sum_out import Batch, Piece, Propagate, SumOut
 from finetti.structure.scopes import NOBODY, Scopes, tidy
 from finetti.structure.variables import Variable
 
+TOLD_NOT_TO = "the plan was told not to; let it, as `model.plan()` does"
 MOST = 10**7  # entries of the tables that one evaluation may fill
 CHOICES = {"Categorical": ("probs", "logits"), "MarkovChain": ("initial",)}
 COUNTS = ("Binomial", "BetaBinomial")
@@ -47,20 +49,22 @@ class Factors:
     which: np.ndarray
 
 
-def find(
-    program: Program,
-    variables: tuple[Variable, ...],
-    refused: Collection[str],
-    messages: bool = False,
-) -> tuple[list[tuple[SumOut, dict[str, Any]]], dict[str, str]]:
-    """Return a rewrite for each set of sites that meet in a term, with its constants.
+def find(sight: Sight) -> Found:
+    """Return a rewrite for each set of sites that meet in a term, and why others are left."""
+    return _found(sight, messages=False)
 
-    The second part says of each discrete latent site that is left why it cannot be summed out.
-    What is too wide for an exact sum is approximated if `messages`.
-    """
-    latent = [v for v in variables if v.kind == "latent" and v.discrete]
+
+def find_by_messages(sight: Sight) -> Found:
+    """Return a rewrite for each set of sites that are too wide to be summed out exactly."""
+    return _found(sight, messages=True)
+
+
+def _found(sight: Sight, messages: bool) -> Found:
+    """Sum out what is narrow enough, or by messages what is not."""
+    program, refused = sight.program, sight.refused
+    latent = [v for v in sight.left if v.discrete]
     if not latent:
-        return [], {}
+        return Found()
     ends = np.cumsum([prod(v.shape) for v in latent])
     numbers = {
         v.name: np.arange(end - prod(v.shape), end, dtype=np.int32).reshape(v.shape)
@@ -69,9 +73,9 @@ def find(
     try:
         scopes, outputs = follow(program, numbers)
     except ModelError as error:
-        return [], {v.name: str(error) for v in latent}
+        return Found(left={v.name: str(error) for v in latent})
     read = {v.name: _support(v, scopes, outputs) for v in latent}
-    read |= {name: "the plan was told not to" for name in refused if name in read}
+    read |= {name: TOLD_NOT_TO for name in refused if name in read}
     reasons = {name: found for name, found in read.items() if isinstance(found, str)}
     supports = {name: found for name, found in read.items() if isinstance(found, Support)}
     terms = _reached(scopes, outputs.log_terms, numbers, supports)
@@ -94,7 +98,7 @@ def find(
             reasons |= dict.fromkeys(sites, found)
         else:
             rewrites.append(found)
-    return rewrites, reasons
+    return Found(tuple(rewrites), reasons)
 
 
 def follow(program: Program, numbers: Mapping[str, np.ndarray]) -> tuple[Scopes, Outcome]:
@@ -196,6 +200,8 @@ def _prepare(
     batches = _batches(factors, _colour(scopes, states))
     entries = sum(prod(b.batch.states) * b.size for b in batches)
     plan = schedule(scopes, states, MOST) if entries <= MOST else None
+    if messages and plan is not None:
+        return "it can be summed out exactly, which the plan was told not to do"
     if plan is None and (entries > MOST or not messages):
         hint = ", or approximate it by model.plan().propagate()" if entries <= MOST else ""
         return (
@@ -209,7 +215,7 @@ def _prepare(
     goals += [goal for b in batches for goal in b.goals]
     pools = [_placed(goals, *held, states) for held in rows.items()]
     dtypes = {name: program.tags[name].aval.dtype for name in supports}
-    rewrite = SumOut(
+    rewrite = (SumOut if plan is not None else Propagate)(
         sites=tuple(supports),
         terms=tuple(factors),
         shapes=tuple(s.span.shape for s in supports.values()),

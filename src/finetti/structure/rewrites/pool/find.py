@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -12,28 +11,27 @@ from finetti.structure.degrees import degrees
 from finetti.structure.equations import is_literal
 from finetti.structure.program import Program, Reader
 from finetti.structure.rewrites.narrow import Unlike
-from finetti.structure.rewrites.pool import PARAMETERS, Pool
+from finetti.structure.rewrites.pool.pool import PARAMETERS, Pool
+from finetti.structure.rewrites.rewrite import Found, Sight
 from finetti.structure.variables import Variable
 
 FEWEST = 64  # observations: fewer are not worth pooling
 CLOSE = 1e-9
 
 
-def find(
-    program: Program, variables: tuple[Variable, ...], refused: Collection[str]
-) -> list[tuple[Pool, dict[str, Any]]]:
+def find(sight: Sight) -> Found:
     """Return a rewrite for each observed site whose values can be pooled, with its sums.
 
     Each is checked against the program's own terms at a generic point.
     """
-    found = []
-    for v in variables:
-        fits = v.data is not None and v.family in PARAMETERS and v.name not in refused
+    program, barred, found = sight.program, sight.refused | sight.absorbed, []
+    for v in sight.variables:
+        fits = v.data is not None and v.family in PARAMETERS and v.name not in barred
         if fits and v.data.ndim == 1 and v.data.size >= FEWEST:  # pyright: ignore[reportOptionalMemberAccess]
             pooled = _pooled(program, v)
             if pooled is not None and _holds(program, *pooled):
                 found.append(pooled)
-    return found
+    return Found(tuple(found))
 
 
 def _pooled(program: Program, v: Variable) -> tuple[Pool, dict[str, Any]] | None:
@@ -91,7 +89,7 @@ def _holds(program: Program, rewrite: Pool, constants: dict[str, Any]) -> bool:
     @compiled(ONCE)
     def both(data, constants, free):
         own = Reader(program, data, free, {}).read(program.outputs.log_terms[rewrite.sites[0]])
-        return own.sum(), rewrite.log_term(Reader(program, data, free, {}), constants)
+        return own.sum(), rewrite.total(Reader(program, data, free, {}), constants)
 
     try:
         own, ours = both(program.constants, constants, free)

@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from finetti.structure.program import Program
+from finetti.structure.rewrites.rewrite import Sight
 from finetti.structure.variables import Variable
 from finetti.structure.words import listed
 
 
-def obstacles(
-    program: Program, variables: tuple[Variable, ...], gone: Collection[str]
-) -> dict[str, str]:
-    """Return, by name, why real-valued sites that are left are not integrated out.
-
-    `gone` are the sites taken out of the sampler.
-    """
-    latent = [v for v in variables if v.kind == "latent"]
-    found = {}
-    for v in latent:
-        if not v.discrete and v.support == "real" and v.name not in gone:
-            found[v.name] = _obstacle(program, v, latent, gone)
+def obstacles(sight: Sight) -> dict[str, str]:
+    """Return, by name, why real-valued sites that are left are not integrated out."""
+    latent, found = list(sight.latent), {}
+    for v in sight.left:
+        if v.discrete or v.support != "real":
+            continue
+        if v.name in sight.refused:
+            found[v.name] = "you refused to integrate it out"
+        else:
+            found[v.name] = _obstacle(sight.program, v, latent, sight.gone)
     return found
 
 

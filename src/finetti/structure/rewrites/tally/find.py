@@ -12,10 +12,12 @@ import numpy as np
 from finetti.compiling import ONCE, compiled
 from finetti.structure.form import Form, Given
 from finetti.structure.program import Program
-from finetti.structure.rewrites.alike import Tally
-from finetti.structure.rewrites.condense import Condense, Pair
-from finetti.structure.rewrites.integrate import Frame, Integrate
+from finetti.structure.rewrites.arrow.frame import Frame
+from finetti.structure.rewrites.condense.condense import Condense, Pair
+from finetti.structure.rewrites.integrate.integrate import Integrate
 from finetti.structure.rewrites.narrow import Unlike
+from finetti.structure.rewrites.rewrite import Found, Sight
+from finetti.structure.rewrites.tally.tally import Tally
 from finetti.structure.variables import Variable
 
 LEAST = 500  # groups: fewer are not worth counting together
@@ -35,16 +37,27 @@ class _Standing:
     statistics: np.ndarray
 
 
-def find(
-    program: Program,
-    variables: tuple[Variable, ...],
-    marginal: tuple[Integrate, Constants],
-    condensed: Sequence[tuple[Condense, Constants]],
-) -> tuple[Tally, Constants] | None:
-    """Return the rewrite that counts an integral's groups together, with its constants, if any.
+def find(sight: Sight) -> Found:
+    """Return a rewrite for each integral whose groups can be counted together.
 
     It is checked against the integral over all groups at a generic point.
     """
+    condensed = sight.of(Condense.verb)
+    found = [
+        _tallied(sight.program, sight.variables, marginal, condensed)
+        for marginal in sight.of(Integrate.verb)
+        if sight.refused.isdisjoint(marginal[0].sites)
+    ]
+    return Found(tuple(f for f in found if f is not None))
+
+
+def _tallied(
+    program: Program,
+    variables: tuple[Variable, ...],
+    marginal: tuple[Any, Constants],
+    condensed: Sequence[tuple[Any, Constants]],
+) -> tuple[Tally, Constants] | None:
+    """Return the rewrite that counts an integral's groups together, with its constants, if any."""
     whole, own = marginal
     count = whole.frame.count
     plates = {v.plates for v in variables if v.name in dict(whole.frame.groups)}

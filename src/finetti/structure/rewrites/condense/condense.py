@@ -81,7 +81,7 @@ class Condense(Shortcut):
         """Say what is left of the observations."""
         return f"{self.count:,} observations enter through {self.size:,} sums, formed once"
 
-    def log_term(self, reader: Reader, constants: Mapping[str, Any]) -> Scalar:
+    def total(self, reader: Reader, constants: Mapping[str, Any]) -> Scalar:
         """Return the sum of the observations' log densities."""
         shifted = [
             source.read(reader) - centre

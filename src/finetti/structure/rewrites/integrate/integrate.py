@@ -14,100 +14,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import log, pi, prod
+from math import log, pi
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from finetti.structure.rewrites.arrow import Arrow, Factor, Vector, factorise
+from finetti.structure.rewrites.arrow.arrow import Arrow, Factor, Vector, factorise
+from finetti.structure.rewrites.arrow.frame import Frame
 from finetti.structure.rewrites.rewrite import Marginal, Terms
-from finetti.structure.words import listed
 from finetti.types import Array, Key, Scalar
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Say where each site lies in an arrow: among the groups' blocks or in the border.
-
-    `groups` has the sites with an equal number of members, `count`; the others make the border.
-    """
-
-    count: int
-    groups: tuple[tuple[str, tuple[int, ...]], ...]
-    border: tuple[tuple[str, tuple[int, ...]], ...]
-
-    @property
-    def width(self) -> int:
-        """Return the size k of a group's block."""
-        return sum(prod(shape) // self.count for _, shape in self.groups)
-
-    @property
-    def breadth(self) -> int:
-        """Return the size m of the border."""
-        return sum(prod(shape) for _, shape in self.border)
-
-    @property
-    def dim(self) -> int:
-        """Return the number of dimensions in all."""
-        return self.count * self.width + self.breadth
-
-    def describe(self, plate: str) -> str:
-        """Say in words how the precision is arranged, its blocks along a plate."""
-        if not self.count:
-            return f"one dense block of {self.breadth}"
-        names = [name for name, _ in self.border]
-        size = f" ({self.breadth} numbers)" if self.breadth > 1 else ""
-        bordered = f", bordered by {listed(names)}{size}" if names else ""
-        return f"{self.count:,} blocks of {self.width} along {plate}{bordered}"
-
-    def split(self, vector: Vector) -> dict[str, Array]:
-        """Take a vector apart into the sites' values."""
-        found, start = {}, 0
-        for name, shape in self.groups:
-            size = prod(shape) // self.count
-            found[name] = vector.groups[:, start : start + size].reshape(shape)
-            start += size
-        start = 0
-        for name, shape in self.border:
-            found[name] = vector.border[start : start + prod(shape)].reshape(shape)
-            start += prod(shape)
-        return found
-
-    def zeros(self, dtype: np.dtype) -> Vector:
-        """Return the vector of zeros."""
-        return Vector(jnp.zeros((self.count, self.width), dtype), jnp.zeros(self.breadth, dtype))
-
-    def seeds(self, colours: tuple[int, ...], dtype: np.dtype) -> Vector:
-        """Return the vectors to multiply with: one a block column, then one a colour."""
-        columns, classes = self.width, max(colours, default=-1) + 1
-        units = np.zeros((columns + classes, 1, self.width))
-        units[:columns, 0] = np.eye(columns)
-        border = np.zeros((columns + classes, self.breadth))
-        for column, colour in enumerate(colours):
-            border[columns + colour, column] = 1
-        shape = (columns + classes, self.count, self.width)
-        return Vector(
-            jnp.broadcast_to(jnp.asarray(units, dtype), shape), jnp.asarray(border, dtype)
-        )
-
-    def arrow(
-        self, colours: tuple[int, ...], products: Vector, patterns: Mapping[str, Any]
-    ) -> Arrow:
-        """Read a matrix off its products with the seeds.
-
-        `patterns` say, where columns share a colour, which entries of theirs are not zero.
-        """
-        k = self.width
-        rows = k + np.asarray(colours, int)
-        blocks = jnp.moveaxis(products.groups[:k], 0, -1)
-        couplings = jnp.moveaxis(products.groups[rows], 0, -1)
-        corner = jnp.moveaxis(products.border[rows], 0, -1)
-        if "couplings" in patterns:  # some columns share a colour
-            couplings = jnp.where(patterns["couplings"], couplings, 0.0)
-            corner = jnp.where(patterns["corner"], corner, 0.0)
-        return Arrow(blocks, couplings, corner)
 
 
 @dataclass(frozen=True)
@@ -127,6 +43,7 @@ class Integrate(Marginal):
     seen: tuple[str, ...] = ()
     priced: str = ""
     verb = "integrate out"
+    eases = True
 
     def done(self, site: str) -> str:
         """Say what is done to a site."""

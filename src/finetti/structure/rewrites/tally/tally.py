@@ -19,9 +19,9 @@ import jax
 import jax.numpy as jnp
 
 from finetti.structure.program import Reader
-from finetti.structure.rewrites.arrow import lower_solve
-from finetti.structure.rewrites.condense import Condense
-from finetti.structure.rewrites.integrate import Integrate
+from finetti.structure.rewrites.arrow.arrow import lower_solve
+from finetti.structure.rewrites.condense.condense import Condense
+from finetti.structure.rewrites.integrate.integrate import Integrate
 from finetti.structure.rewrites.narrow import evaluate
 from finetti.structure.rewrites.rewrite import Rewrite
 from finetti.types import Array, Key, Scalar
@@ -33,22 +33,28 @@ Read = Callable[[Mapping[str, Array]], Reader]
 class Tally(Rewrite):
     """Evaluate an integral over many groups at weighted representatives of them.
 
-    `whole` integrates over all groups, and draws them back; `standing` over the representatives.
+    `integral` integrates over all groups, and draws them back; `standing` over the representatives.
     `condensed` are the observed sites' sums, for the representatives. `kinds` is the number of
     different blocks. Constants: `weights`, shape (representative,), those of `standing`, and those
     of the condensed sites.
     """
 
-    whole: Integrate
+    integral: Integrate
     standing: Integrate
     condensed: tuple[Condense, ...]
     kinds: int
     verb = "tally"
+    ahead = True
+
+    @property
+    def whole(self) -> Integrate:
+        """Return the integral in whose place the representatives are evaluated."""
+        return self.integral
 
     @property
     def sites(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Return the names of the groups' sites."""
-        return tuple(name for name, _ in self.whole.frame.groups)
+        return tuple(name for name, _ in self.integral.frame.groups)
 
     def done(self, site: str) -> str:
         """Say what is done to a site."""
@@ -60,13 +66,13 @@ class Tally(Rewrite):
 
     def cost(self) -> str:
         """Say how many groups stand for how many."""
-        groups, few = self.whole.frame.count, self.standing.frame.count
+        groups, few = self.integral.frame.count, self.standing.frame.count
         kinds = f"{self.kinds:,} kind{'s' if self.kinds > 1 else ''}"
         return f"{groups:,} groups in {kinds}; {few:,} weighted ones stand for all"
 
     def evaluate(self, equation: Any, inputs: list[Any]) -> list[Any]:
         """Evaluate an equation for the representatives."""
-        return evaluate(equation, inputs, self.whole.frame.count)
+        return evaluate(equation, inputs, self.integral.frame.count)
 
     def log_marginal(self, read: Read, constants: Mapping[str, Any]) -> Scalar:
         """Return the log of the integral over all groups.
@@ -81,7 +87,7 @@ class Tally(Rewrite):
         own = own - frame.width * jnp.log(weights)
         corner = 2 * jnp.log(jnp.diagonal(factor.corner)).sum()
         log_determinant = jnp.sum(weights * own) + corner
-        return expansion.value + 0.5 * (self.whole.frame.dim * log(2 * pi) - log_determinant)
+        return expansion.value + 0.5 * (self.integral.frame.dim * log(2 * pi) - log_determinant)
 
     def draw_border(self, key: Key, read: Read, constants: Mapping[str, Any]) -> dict[str, Array]:
         """Draw the border's sites alone: with the same key, as `Integrate.draw` draws them."""
@@ -100,14 +106,14 @@ class Tally(Rewrite):
 
         def terms(values: Mapping[str, Array]) -> dict[str, Array]:
             reader = read(values)
-            return {name: self._sum(name, reader, constants) for name in self.whole.terms}
+            return {name: self._sum(name, reader, constants) for name in self.integral.terms}
 
         return terms
 
     def _sum(self, name: str, reader: Reader, constants: Mapping[str, Any]) -> Array:
         for rewrite in self.condensed:
             if rewrite.sites == (name,):
-                return rewrite.log_term(reader, constants[rewrite.name])
+                return rewrite.total(reader, constants[rewrite.name])
         variable = reader.program.outputs.log_terms[name]
         term = reader.read(variable)
         if jnp.shape(term) == variable.aval.shape:

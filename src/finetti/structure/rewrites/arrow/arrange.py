@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from finetti.structure.program import Program
-from finetti.structure.rewrites.arrow import Arrow, Vector
-from finetti.structure.rewrites.integrate import Frame
+from finetti.structure.rewrites.arrow.arrow import Arrow, Vector
+from finetti.structure.rewrites.arrow.frame import Frame
 from finetti.structure.variables import Variable
 
 WIDEST = 1000  # border rows: beyond it the dense corner costs more than sampling

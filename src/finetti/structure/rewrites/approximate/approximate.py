@@ -21,9 +21,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.structure.rewrites.arrow import Arrow, Factor, Vector, factorise
-from finetti.structure.rewrites.climb import climb
-from finetti.structure.rewrites.integrate import Frame
+from finetti.structure.rewrites.approximate.climb import climb
+from finetti.structure.rewrites.arrow.arrow import Arrow, Factor, Vector, factorise
+from finetti.structure.rewrites.arrow.frame import Frame
 from finetti.structure.rewrites.rewrite import Marginal, Terms
 from finetti.types import Array, Bool, Key, Scalar
 
@@ -51,7 +51,9 @@ class Approximate(Marginal):
     plate: str
     dtype: str
     verb = "approximate"
+    asked_for = True
     by_free = True
+    weighs = True
 
     def done(self, site: str) -> str:
         """Say what is done to a site."""
@@ -64,6 +66,11 @@ class Approximate(Marginal):
     def cost(self) -> str:
         """Say which factorisation is done and what it takes."""
         return f"{self.frame.describe(self.plate)}, at each step to the mode"
+
+    @property
+    def exact(self) -> bool:
+        """Tell that the posterior is approximated."""
+        return False
 
     def log_marginal(self, terms: Terms, constants: Mapping[str, Any]) -> Scalar:
         """Return Laplace's approximation to the log integral, minus infinity without a maximum."""

@@ -8,46 +8,37 @@ Kokiopoulou & Saad 2007).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from finetti.structure.form import Form, Given
-from finetti.structure.rewrites.centre import Centre
+from finetti.structure.rewrites.centre.part import Part
+from finetti.structure.rewrites.rewrite import Around, Constants
 from finetti.types import Array, Key
 
-Constants = dict[str, dict[str, Array]]
 
-
-def look(form: Form, given: Given, plain: Mapping[str, Array], key: Key) -> Constants:
-    """Return the constants of each centring at a point given by unmoved free values."""
-    still = form.unmoved()
-    return {m.name: _look(m, still, given, plain, key) for m in form.centred}
-
-
-def _look(
-    move: Centre, form: Form, given: Given, plain: Mapping[str, Array], key: Key
-) -> dict[str, Array]:
-    reader, program = form.reader(given, plain), form.program
-    ends = [part.path.end(program) for part in move.parts]
+def look(parts: tuple[Part, ...], sites: tuple[str, ...], around: Around, key: Key) -> Constants:
+    """Return information (member, k, k) and pull (member, k) of the rest at a point."""
+    program = around.reader.program
+    ends = [part.path.end(program) for part in parts]
     effects = jnp.concatenate(
-        [part.flat(reader.read(v)) for part, v in zip(move.parts, ends, strict=True)], -1
+        [part.flat(around.reader.read(v)) for part, v in zip(parts, ends, strict=True)], -1
     )
+    count, width = effects.shape
 
     def rest(effects: Array) -> Array:
         fixed: dict[Any, Array] = {}
         start = 0
-        for part, variable in zip(move.parts, ends, strict=True):
+        for part, variable in zip(parts, ends, strict=True):
             here = effects[:, start : start + part.width]
             fixed[variable] = here.reshape(variable.aval.shape)
             start += part.width
-        return form.log_density(given, plain, fixed, move.sites)
+        return around.log_density(fixed, sites)
 
     slope, push = jax.linearize(jax.grad(rest), effects)
-    signs = jax.random.rademacher(key, (move.count, 1), effects.dtype)
-    rows = [push(signs * jnp.eye(move.width, dtype=effects.dtype)[i]) for i in range(move.width)]
+    signs = jax.random.rademacher(key, (count, 1), effects.dtype)
+    rows = [push(signs * jnp.eye(width, dtype=effects.dtype)[i]) for i in range(width)]
     hessian = jnp.stack(rows, -1) * signs[..., None]
     information = positive(-(hessian + jnp.swapaxes(hessian, -1, -2)) / 2)
     pull = slope + jnp.sum(information * effects[..., None, :], -1)

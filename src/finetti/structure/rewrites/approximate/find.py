@@ -7,9 +7,9 @@ there is a mode is seen by climbing to one.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -19,53 +19,36 @@ from finetti.compiling import ONCE, compiled
 from finetti.errors import ModelError, UnknownSite
 from finetti.structure.form import Form, Given
 from finetti.structure.program import Program
-from finetti.structure.rewrites.approximate import Approximate
-from finetti.structure.rewrites.arrange import (
+from finetti.structure.rewrites.approximate.approximate import Approximate
+from finetti.structure.rewrites.arrow.arrange import (
     closed,
     colour,
     multiply,
     terms_of,
     ways,
 )
-from finetti.structure.rewrites.arrow import Arrow, Vector
-from finetti.structure.rewrites.integrate import Frame
-from finetti.structure.rewrites.rewrite import Marginal
+from finetti.structure.rewrites.arrow.arrow import Arrow, Vector
+from finetti.structure.rewrites.arrow.frame import Frame
+from finetti.structure.rewrites.rewrite import Found, Marginal, Sight
 from finetti.structure.variables import Variable
 
 KINKED = ("Laplace", "AsymmetricLaplace", "AsymmetricLaplaceQuantile")
 POINTS = 3  # generic points that the Hessian is looked at
 
 
-@dataclass(frozen=True)
-class Wish:
-    """Hold what the user asks to be approximated: the sites named, or all that fit if none is.
+def find(sight: Sight) -> Found:
+    """Return the rewrite that approximates the sites asked for, or all that fit if none is named.
 
-    `laplace` asks for Laplace's method on these, `messages` for belief propagation on discrete
-    sites that are too wide to be summed out exactly.
+    The exact rewrites come first. Raises `ModelError` where nothing fits, or something that is
+    asked for does not.
     """
-
-    sites: frozenset[str] = frozenset()
-    laplace: bool = True
-    messages: bool = False
-
-
-def find(
-    program: Program,
-    variables: tuple[Variable, ...],
-    made: Collection[Marginal],
-    refused: Collection[str],
-    wish: Wish,
-) -> tuple[Approximate, dict[str, Any]]:
-    """Return the rewrite that approximates what the user asks for, with its constants.
-
-    `made` are the exact rewrites, which come first. Raises `ModelError` where nothing fits, or
-    something that is asked for does not.
-    """
-    latent = {v.name: v for v in variables if v.kind == "latent"}
-    for name in wish.sites - set(latent):
+    program, variables, asked = sight.program, sight.variables, sight.asked
+    latent = {v.name: v for v in sight.latent}
+    for name in asked - set(latent):
         raise UnknownSite.among(name, latent, "approximate")
-    reasons = {v.name: _unfit(program, v, variables, made, wish) for v in latent.values()}
-    reasons |= {name: "the plan was told not to" for name in latent if name in refused}
+    made = [cast(Marginal, r) for r, _ in sight.made if r.takes_out]
+    reasons = {v.name: _unfit(program, v, variables, made, asked) for v in latent.values()}
+    reasons |= {name: "the plan was told not to" for name in latent if name in sight.refused}
     chosen = {name for name, reason in reasons.items() if not reason}
     left = closed(program, chosen, latent)
     tied = "the density of a variable that stays in the sampler depends on it"
@@ -74,14 +57,14 @@ def find(
     if found is None:
         form = "its Hessian is no arrow with a mode: too many members interact, or none is highest"
         reasons |= dict.fromkeys(left, form)
-    wanted = wish.sites or latent
-    if found is None or any(reasons[name] for name in wish.sites):
+    wanted = asked or latent
+    if found is None or any(reasons[name] for name in asked):
         listed = "; ".join(f"`{name}`: {reasons[name]}" for name in wanted if reasons[name])
         raise ModelError(
             f"Laplace's method cannot integrate out {listed}. Fit with ft.NUTS(), which needs no "
             f"approximation"
         )
-    return found
+    return Found((found,))
 
 
 def _unfit(
@@ -89,17 +72,17 @@ def _unfit(
     v: Variable,
     variables: tuple[Variable, ...],
     made: Collection[Marginal],
-    wish: Wish,
+    asked: Collection[str],
 ) -> str:
     """Say why a latent variable is no case for the method; nothing if it may be one."""
-    if wish.sites and v.name not in wish.sites:
+    if asked and v.name not in asked:
         return "it was not asked for"
     exact = next((m for m in made if v.name in m.sites), None)
     if exact is not None:
         return f"the plan takes it out exactly ({exact.verb})"
     if v.discrete:
         return "it is discrete"
-    if not wish.sites and not _is_effect(program, v, variables):
+    if not asked and not _is_effect(program, v, variables):
         return "it is a parameter of its own, not one of many in a plate (name it to insist)"
     terms = set(terms_of(program, {v.name}))
     for m in made:

@@ -1,0 +1,1 @@
+"""Approximate what is not Gaussian by Laplace's method."""

@@ -1,0 +1,1 @@
+"""Solve with the matrices that groups and what they share make."""

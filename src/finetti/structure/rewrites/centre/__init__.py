@@ -1,0 +1,1 @@
+"""Centre groups' effects as far as their data say."""

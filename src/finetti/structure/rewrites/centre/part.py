@@ -1,0 +1,96 @@
+"""Describe one site of a centred block: its prior's parameters, and the way to its effect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import jax.numpy as jnp
+
+from finetti.structure.equations import is_literal
+from finetti.structure.program import Reader
+from finetti.structure.rewrites.centre.paths import Path
+from finetti.types import Array, Float
+
+
+@dataclass(frozen=True)
+class Part:
+    """Hold one site of a block: its prior's parameters in the program, and the way to its effect.
+
+    Each of `count` members has `width` numbers. `root` names the argument that scales them:
+    "scale", member by member, or "scale_tril", a matrix. `plain` says that the site's log density
+    reads them as location and scale of its value and in no other way.
+    """
+
+    site: str
+    shape: tuple[int, ...]
+    count: int
+    width: int
+    loc: str
+    scale: str
+    path: Path
+    plain: bool = False
+
+    @property
+    def dense(self) -> bool:
+        """Tell whether a matrix scales the member's numbers."""
+        return self.scale.endswith("scale_tril")
+
+    def flat(self, value: Any) -> Float[Array, "member k"]:
+        """Return a value of the site's shape, or one that broadcasts to it, a row a member."""
+        return jnp.broadcast_to(value, self.shape).reshape(self.count, self.width)
+
+    def prior(self, reader: Reader) -> tuple[Array, Array]:
+        """Return location (member, k) and root (member, k, k) of the site's own prior."""
+        dtype = reader.program.dtype  # arguments may be written as integers
+        location = self.flat(jnp.asarray(reader.argument(self.site, self.loc), dtype))
+        scale = jnp.asarray(reader.argument(self.site, self.scale), dtype)
+        if self.dense:
+            batch = self.shape[: len(self.shape) - 1]
+            full = jnp.broadcast_to(scale, (*batch, self.width, self.width))
+            return location, full.reshape(self.count, self.width, self.width)
+        return location, self.flat(scale)[..., None] * jnp.eye(self.width)
+
+    def log_scale(self, reader: Reader) -> Float[Array, "member k"]:
+        """Return the logs of the root's diagonal, each taken once where members share it."""
+        scale = jnp.asarray(reader.argument(self.site, self.scale), reader.program.dtype)
+        diagonal = jnp.diagonal(scale, axis1=-2, axis2=-1) if self.dense else scale
+        return self.flat(jnp.log(jnp.abs(diagonal)))
+
+    def log_standard(self, reader: Reader, e: Float[Array, "member k"]) -> Array:
+        """Return the log densities of standardised values: the prior's at location 0 and scale 1.
+
+        Its own, of location + root e, would take a difference of nearly equal numbers by the
+        scale where that is small, and be nothing but rounding where it is below 1e-16.
+        """
+        program = reader.program
+        arguments, tag = program.outputs.arguments[self.site], program.tags[self.site]
+        standard = Reader(program, [reader.known[v] for v in program.data], {})
+        known = {v: reader.read(v) for v in arguments.values() if not is_literal(v)}
+        loc: Any = arguments[self.loc]
+        scale: Any = arguments[self.scale]
+        value = e.reshape(self.shape)
+        if is_literal(loc):  # a number in the program stays as it is
+            value = value + loc.val
+        else:
+            known[loc] = jnp.zeros(loc.aval.shape, loc.aval.dtype)
+        unit = jnp.eye(self.width) if self.dense else jnp.ones(())
+        known[scale] = jnp.broadcast_to(unit, scale.aval.shape).astype(scale.aval.dtype)
+        standard.known.update({**known, tag: value.astype(tag.aval.dtype)})
+        return standard.read(program.outputs.log_terms[self.site])
+
+    def effect(self, reader: Reader) -> tuple[Array, Array]:
+        """Return offset and factor, both (member, k): the effect is offset + factor * u."""
+        offset, factor = (jnp.asarray(x, reader.program.dtype) for x in self.path.read(reader))
+        return self.flat(offset), self.flat(factor)
+
+
+def members(shape: tuple[int, ...], plates: int, dense: bool, widest: int) -> tuple[int, int]:
+    """Return how many members a site's shape has, and the numbers each has."""
+    event = shape[plates:]
+    if dense:
+        return prod(shape[:-1]), shape[-1]
+    if plates and prod(event) <= widest:
+        return prod(shape[:plates]), prod(event)
+    return prod(shape), 1

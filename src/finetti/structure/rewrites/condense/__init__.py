@@ -1,0 +1,1 @@
+"""Condense normal observations to sufficient statistics."""

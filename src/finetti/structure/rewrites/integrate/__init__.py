@@ -1,0 +1,1 @@
+"""Integrate out what is Gaussian given the rest."""

@@ -1,0 +1,1 @@
+"""Pool the counts of a group."""

@@ -1,0 +1,1 @@
+"""Sum discrete sites out, exactly or by messages."""

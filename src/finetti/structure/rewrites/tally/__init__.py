@@ -1,0 +1,1 @@
+"""Count groups that are alike together."""
