@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from finetti.errors import ModelError, UnknownSite
-from finetti.inference.fit import fit
-from finetti.inference.methods import NUTS
+from finetti.inference.again import refit
 from finetti.models import Model
 from finetti.posterior import diagnose
 from finetti.posterior.labels import dotted
@@ -75,14 +74,10 @@ def fit_without(posterior: Posterior, left: Mapping[str, np.ndarray], number: in
     """Fit a posterior's model again without some observations, by the same method.
 
     `left` maps observed sites to True where an observation is left out; `number` tells the fits of
-    one seed apart. A run from a file does not bring its method: it is NUTS with as many draws.
+    one seed apart.
     """
     model = known_model(posterior, "leaving out").leave_out(**left)
-    if posterior.refit is not None:
-        return posterior.refit(model, ANOTHER + number)
-    sizes = posterior.tree["posterior"].sizes
-    method = NUTS(draws=sizes["draw"], chains=sizes["chain"])
-    return fit(model, method, seed=ANOTHER + number, progress=False)
+    return refit(posterior, model, ANOTHER + number)
 
 
 def average(log_densities: Float[np.ndarray, "chain draw"]) -> tuple[float, float]:

@@ -33,6 +33,7 @@ from finetti.inference.readers.ratios import Ratios
 from finetti.inference.readers.reader import Reader
 from finetti.inference.readers.states import States
 from finetti.inference.readers.values import Values
+from finetti.inference.recorded import written
 from finetti.inference.search import search
 from finetti.inference.stopping import asked_to_stop, stoppable
 from finetti.inference.tuned import adopted, told
@@ -99,7 +100,7 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
         drawn = _sample(sampler, run, readers, method.thin or 1, display)
         groups = {**collected([*readers, warm]), LEARNED: told(run).dataset()}
     attributes = {
-        "method": repr(method),
+        **written(method),
         "seed": seed,
         "seconds": perf_counter() - began,
         "created_by": "finetti",

@@ -29,6 +29,7 @@ from finetti.inference.methods import MAP, NormalApproximation, Search
 from finetti.inference.readers.assemble import gather
 from finetti.inference.readers.ratios import Ratios
 from finetti.inference.readers.values import Values, drawn
+from finetti.inference.recorded import written
 from finetti.posterior.labels import dataset
 from finetti.posterior.posterior import Posterior
 from finetti.structure.form import Given
@@ -92,7 +93,7 @@ def search(density: Density, method: Search, seed: int, init: Named | None) -> P
         if isinstance(summit, Failure):
             raise _explain(density, summit, len(starts))
         attributes = {
-            "method": repr(method),
+            **written(method),
             "seed": seed,
             "created_by": "finetti",
             "starts": len(keys),
