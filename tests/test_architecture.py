@@ -3,8 +3,10 @@
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,6 +29,17 @@ def test_lower_floors_never_import_higher_ones():
     linter = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
     run = subprocess.run(linter, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_no_files_import_one_another_in_a_circle():
+    """Late imports count, and those for annotations alone: a file can be read without the next."""
+    graph = grimp.build_graph("finetti")
+    imports = {m: graph.find_modules_directly_imported_by(m) for m in graph.modules}
+    layers = TopologicalSorter(imports)
+    try:
+        layers.prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
 
 
 @each_file

@@ -51,6 +51,7 @@ from finetti.models import Model, model
 from finetti.posterior.learned import Learned
 from finetti.posterior.posterior import Posterior
 from finetti.posterior.posterior import open_run as open
+from finetti.reporting.report import report
 from finetti.targets.density import Density, density
 
 __all__ = [
@@ -114,6 +115,7 @@ __all__ = [
     "predict",
     "prior",
     "replay",
+    "report",
     "sample",
     "seed",
     "sensitivity",

@@ -378,12 +378,14 @@ CASES = [
     Refused("save a long name", lambda: made(1).save("n" * 300), ft.DataError, ("too long",)),
     Refused("save odd notes", lambda: unsavable("o.nc"), ft.DataError, ("o.nc as NetCDF",)),
     Refused("and in Zarr", lambda: unsavable("o.zarr"), ft.DataError, ("o.zarr as Zarr",)),
-    Refused("page in a folder", lambda: made(1).report("."), ft.DataError, ("is a folder",)),
-    Refused("page nowhere", lambda: made(1).report("/dev/null/x"), ft.DataError, ("/dev/null",)),
-    Refused("no page", lambda: made(1).report(None), ft.DataError, ("takes a path",)),
+    Refused("page in a folder", lambda: ft.report(made(1), "."), ft.DataError, ("is a folder",)),
+    Refused(
+        "page nowhere", lambda: ft.report(made(1), "/dev/null/x"), ft.DataError, ("/dev/null",)
+    ),
+    Refused("no page", lambda: ft.report(made(1), None), ft.DataError, ("takes a path",)),
     Refused(
         "page over a program",
-        lambda: made(1).report(laid(Path(), "model.py") / "model.py"),
+        lambda: ft.report(made(1), laid(Path(), "model.py") / "model.py"),
         ft.DataError,
         ("model.py is there already", ".html"),
     ),

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from finetti import data as tables
 from finetti.cli import outputs
+from finetti.cli.app import app
 from finetti.cli.binding import bind
 from finetti.cli.fitted import note
 from finetti.cli.source import Source
@@ -20,19 +21,12 @@ from finetti.inference.fit import fit
 from finetti.inference.methods import NUTS, Chains, Metropolis
 from finetti.inference.stopping import stoppable
 from finetti.posterior.posterior import Posterior, open_run
+from finetti.reporting.report import report as write_page
 from finetti.reporting.tables import SHOWN, plan_table, sites, summary_table
 
 SEEDS = 2**63 - 1  # the largest that a key is made of
 MANY = 100  # dimensions: for fewer than a handful the methods choose otherwise
 METHODS: dict[str, type[Chains]] = {"nuts": NUTS, "metropolis": Metropolis}
-
-app = typer.Typer(
-    name="finetti",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
 
 
 def _default(setting: str) -> str:
@@ -179,7 +173,7 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
     _read_out(console, saved, posterior)
     console.print(f"\nSaved as {saved}; in Python, ft.open({str(saved)!r}) reads it.", markup=False)
     if page is not None:
-        console.print(f"Wrote {posterior.report(page)}", markup=False)
+        console.print(f"Wrote {write_page(posterior, page)}", markup=False)
     if why:
         raise typer.Exit(1)
     if stop:

@@ -9,12 +9,13 @@ import typer
 from rich.console import Console
 
 from finetti.cli import outputs
+from finetti.cli.app import app
 from finetti.cli.binding import bring
-from finetti.cli.commands import app
 from finetti.cli.saved import RunData, RunModel, SavedRun
 from finetti.cli.words import spoken
 from finetti.errors import DataError, ModelError
 from finetti.posterior.posterior import open_run
+from finetti.reporting.report import report as write_page
 
 
 @app.command()
@@ -49,4 +50,4 @@ def report(
             f"Without the model, so that some sections are short: {spoken(str(error))}",
             markup=False,
         )
-    console.print(f"Wrote {posterior.report(page, title)}", markup=False)
+    console.print(f"Wrote {write_page(posterior, page, title)}", markup=False)

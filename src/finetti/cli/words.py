@@ -7,6 +7,8 @@ from functools import cache
 
 import typer
 
+from finetti.cli.app import app
+
 CALL = re.compile(r"(?:ft\.)?(NUTS|Metropolis)\(([^()]*)\)")
 GIVEN = re.compile(r"\b([a-z_]+)=\s?(\"[^\"]*\"|'[^']*'|\.\.\.|[\w.]+)?")
 MODEL = re.compile(r",? as (in )?(posterior\.of|ft\.open)\([^()]*\)")
@@ -47,8 +49,6 @@ def _given(found: re.Match[str]) -> str:
 @cache
 def _options() -> dict[str, str]:
     """Return the options of all commands by the names that Python gives them."""
-    from finetti.cli.commands import app
-
     group = typer.main.get_command(app)
     found = {}
     for command in getattr(group, "commands", {}).values():

@@ -9,16 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
 from finetti.types import Array
-
-if TYPE_CHECKING:
-    from finetti.factors.variables import Variables
 
 WASTE = 4  # slots are gathered where they are at most so many times the messages
 
@@ -42,6 +39,35 @@ class View(NamedTuple):
         return tuple(a + s * (n - 1) + 1 for a, s, n in parts)
 
 
+class Whole(Protocol):
+    """Say what a selection needs to know of the array of variables it is made from."""
+
+    @property
+    def name(self) -> str:
+        """Return the array's name."""
+        ...
+
+    @property
+    def states(self) -> Any:
+        """Return the largest number of states."""
+        ...
+
+    @property
+    def counts(self) -> tuple[int, ...] | None:
+        """Return each variable's number of states, where they differ."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the sizes of the array's dimensions."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Return how many variables there are."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Selection:
     """Hold some variables of one array, each perhaps many times; index it to select again.
@@ -50,7 +76,7 @@ class Selection:
     the same variables in the same shape.
     """
 
-    variables: Variables
+    variables: Whole
     index: np.ndarray
 
     def __post_init__(self):

@@ -79,7 +79,9 @@ class Variables:
     @property
     def all(self) -> Selection:
         """Return the selection of every variable, in the array's shape."""
-        return Selection(self, np.arange(self.size, dtype=np.int32).reshape(self.shape))
+        places = np.arange(self.size, dtype=np.int32).reshape(self.shape)
+        whole: Any = self  # pyright takes a cached property for no property
+        return Selection(whole, places)
 
     def __getitem__(self, key: Any) -> Selection:
         try:

@@ -209,18 +209,6 @@ class Posterior:
         saved.save(self.tree, place)
         return place
 
-    def report(self, path: str | Path, title: str | None = None) -> Path:
-        """Write the whole run as one HTML page that needs no network; return its path.
-
-        Advice first, then the model and its graph, the plan, the data, every parameter, the groups,
-        the chains, and how the run was made. `title` stands at its head, the model's name without
-        it. A run opened from a file says more with its model: `posterior.of(model).report(path)`.
-        Raises `MissingExtra` without the extra `report`.
-        """
-        from finetti.reporting.page.page import write
-
-        return write(self, path, title)
-
     def __repr__(self) -> str:
         name = self.tree.attrs.get("model", "model")
         if "posterior" not in self.tree.children:

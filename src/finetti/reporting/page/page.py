@@ -37,11 +37,7 @@ SECTIONS: tuple[tuple[str, Maker], ...] = (
 
 
 def write(posterior: Posterior, path: str | Path, title: str | None = None) -> Path:
-    """Write the report of a run to an HTML file that needs no network; return its path.
-
-    `title` stands at its head: the model's name without it. A section that cannot be made says
-    why in its place. Raises `MissingExtra` without the extra `report`.
-    """
+    """Write the report of a run, as `ft.report` says; return its path."""
     path = as_path(path, "a report")
     if path.is_dir():
         raise DataError(f"{path} is a folder: give the name of a page, such as {path / 'run.html'}")

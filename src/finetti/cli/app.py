@@ -1,0 +1,11 @@
+"""Hold the command line's application, to which each command adds itself."""
+
+import typer
+
+app = typer.Typer(
+    name="finetti",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
