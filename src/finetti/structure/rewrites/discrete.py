@@ -22,8 +22,6 @@ from finetti.structure.scopes import NOBODY, Scopes, tidy
 from finetti.structure.variables import Variable
 
 MOST = 10**7  # entries of the tables that one evaluation may fill
-CHOICES = {"Categorical": ("probs", "logits"), "MarkovChain": ("initial",)}
-COUNTS = ("Binomial", "BetaBinomial")
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,18 +108,14 @@ def follow(program: Program, numbers: Mapping[str, np.ndarray]) -> tuple[Scopes,
 def _support(v: Variable, scopes: Scopes, outputs: Outcome) -> Support | str:
     """Return the values a site may take, or the sentence that says why they are not known."""
     arguments = {k.rpartition(".")[2]: a for k, a in outputs.arguments[v.name].items()}
-    low: Any = 0
-    if v.family == "Bernoulli":
-        high: Any = 1
-    elif v.family in CHOICES:
-        weights = next(arguments[name] for name in CHOICES[v.family] if name in arguments)
-        high = weights.aval.shape[-1] - 1
-    elif v.family in COUNTS:
-        high = scopes.value(arguments["total_count"])
-    elif v.family == "DiscreteUniform":
-        low, high = scopes.value(arguments["low"]), scopes.value(arguments["high"])
-    else:
+    states = v.known.states
+    if states is None:
         return _unknown(v)
+    bounds = (states.low, states.high)
+    low, high = (scopes.value(arguments[b]) if isinstance(b, str) else b for b in bounds)
+    if states.weights:
+        weights = next(arguments[name] for name in states.weights if name in arguments)
+        high = weights.aval.shape[-1] - 1
     if low is None or high is None:
         return (
             "how far its values reach depends on another latent site; give it the widest range "

@@ -31,7 +31,7 @@ def find(
     found = [
         _condensed(program, v.name, v.data, v.counting)
         for v in variables
-        if v.family == "Normal" and v.name not in refused
+        if v.known.condensed and v.name not in refused
         if v.data is not None and v.data.size >= FEWEST
     ]
     return [f for f in found if f is not None]
