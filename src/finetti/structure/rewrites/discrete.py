@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from finetti.errors import ModelError
-from finetti.factors.rounds import Pool, Scope, Shape, arrange, placed, schedule
+from finetti.factors.rounds import Addition, Scope, Shape, arrange, placed, schedule
 from finetti.structure.equations import heads, inlined, read_tag, run
 from finetti.structure.program import Outcome, Program
 from finetti.structure.rewrites.propagation import propagation
@@ -201,7 +201,7 @@ def _prepare(
     bounds = np.cumsum([0, *sizes]).tolist()
     goals = [alone[a:b] for a, b in pairwise(bounds)]
     goals += [goal for b in batches for goal in b.goals]
-    pools = [_placed(goals, *held, states) for held in rows.items()]
+    additions = [_placed(goals, *held, states) for held in rows.items()]
     dtypes = {name: program.tags[name].aval.dtype for name in supports}
     rewrite = SumOut(
         sites=tuple(supports),
@@ -209,7 +209,7 @@ def _prepare(
         shapes=tuple(s.span.shape for s in supports.values()),
         states=tuple(s.states for s in supports.values()),
         batches=tuple(b.batch for b in batches),
-        pools=tuple(pool for pool, _ in pools),
+        additions=tuple(a for a, _ in additions),
         elimination=elimination,
         seen=_describe(supports, scopes),
     )
@@ -221,7 +221,7 @@ def _prepare(
             {"columns": _by_site(b.columns, supports, bounds), "elements": b.elements}
             for b in batches
         ],
-        "pools": [where for _, where in pools],
+        "additions": [where for _, where in additions],
         "rounds": [] if plan is None else plan.constants,
     }
     return rewrite, constants
@@ -243,7 +243,7 @@ def _by_site(
 
 def _placed(
     goals: Iterable[Sequence[Scope]], shape: Shape, rows: Mapping[Scope, int], states: Sequence[int]
-) -> tuple[Pool, dict[str, Any]]:
+) -> tuple[Addition, dict[str, Any]]:
     """Say to which factors the pieces of one shape are added."""
     fitting = (goal for goal in goals if tuple(states[m] for m in goal[0]) == shape)
     return placed(shape, len(rows), [rows[scope] for goal in fitting for scope in goal])
