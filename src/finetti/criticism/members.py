@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.criticism.rows import arguments
-from finetti.distributions import LOCATED, name_family
+from finetti.distributions import bare, know, name_family
 from finetti.errors import DataError, ModelError
 from finetti.language.dims import Plate
 from finetti.language.effects import Site, around
@@ -19,8 +19,6 @@ from finetti.models import Model
 from finetti.structure.variables import Variable
 from finetti.structure.words import listed
 from finetti.types import Array
-
-SYMMETRIC = frozenset(LOCATED) - {"Gumbel"}  # about their location, whether or not they have a mean
 
 
 @dataclass(frozen=True)
@@ -135,11 +133,9 @@ def _mean(site: Site) -> Array:
         raise ModelError(
             f'site `{site.name}` is discrete and has no mean to stand at: take new_groups="sample"'
         )
-    base = distribution
-    while type(base).__name__ in ("ExpandedDistribution", "Independent"):
-        base = vars(base)["base_dist"]
-    try:
-        mean = base.loc if type(base).__name__ in SYMMETRIC else base.mean
+    base: Any = bare(distribution)
+    try:  # Cauchy's has no mean, but a middle
+        mean = base.loc if know(base).symmetric else base.mean
     except (NotImplementedError, AttributeError) as error:
         raise ModelError(
             f"the mean of {name_family(distribution)} is not known, so that site `{site.name}` "

@@ -133,11 +133,7 @@ def _name(function: Function) -> str:
 def _kind(v: Variable) -> str:
     if not v.discrete:
         return "real"
-    if v.family in ("Bernoulli", "BernoulliLogits", "BernoulliProbs"):
-        return "yes or no"
-    if v.family.startswith(("Categorical", "Ordered")):
-        return "category"
-    return "count"
+    return v.known.tells if v.known.tells in ("yes or no", "category") else "count"
 
 
 _LEVEL = "let the predictors, the intercept or the link be richer"

@@ -26,6 +26,7 @@ from finetti.distributions.censored import *  # noqa: F403
 from finetti.distributions.censored import __all__ as _CENSORED
 from finetti.distributions.families import *  # noqa: F403
 from finetti.distributions.families import __all__ as _FAMILIES
+from finetti.distributions.known import NOTHING, Known, Pooled, bare, is_borrowed, known
 from finetti.distributions.refused import *  # noqa: F403
 from finetti.distributions.refused import __all__ as _REFUSED
 from finetti.distributions.truncated import *  # noqa: F403
@@ -114,8 +115,7 @@ def demands(distribution: Distribution) -> dict[str, Any]:
 
 def name_family(distribution: Distribution) -> str:
     """Return the distribution's own name, under any expansion."""
-    while type(distribution).__name__ in ("ExpandedDistribution", "Independent"):
-        distribution = vars(distribution)["base_dist"]
+    distribution = bare(distribution)
     name = type(distribution).__name__.removesuffix("Probs").removesuffix("Logits")
     if name == "ImproperUniform":
         return {"real": "Flat", "positive": "HalfFlat"}.get(
@@ -140,10 +140,13 @@ def unmasked(distribution: Distribution) -> tuple[Distribution, np.ndarray | Non
     return distribution.base_dist, np.broadcast_to(mask, distribution.batch_shape)
 
 
-LOCATED = (
-    "Normal", "StudentT", "Laplace", "Logistic", "Cauchy", "Gumbel", "SoftLaplace",
-    "MultivariateNormal", "MultivariateStudentT",
-)  # fmt: skip
+def know(distribution: Distribution) -> Known:
+    """Return what is known of a distribution: nothing of one that a user has written.
+
+    >>> know(Normal(0, 1).expand([3])).condensed
+    True
+    """
+    return known(name_family(distribution)) if is_borrowed(distribution) else NOTHING
 
 
 def locate(distribution: Distribution) -> str:
@@ -152,11 +155,9 @@ def locate(distribution: Distribution) -> str:
     >>> locate(Normal(0, 1)), locate(LogNormal(0, 1)), locate(Gamma(1, 1))
     ('Normal', 'Normal', '')
     """
-    while type(distribution).__name__ in ("ExpandedDistribution", "Independent"):
-        distribution = vars(distribution)["base_dist"]
-    name = type(distribution).__name__
-    if name in LOCATED:
-        return name
+    distribution = bare(distribution)
+    if know(distribution).located:
+        return know(distribution).located
     if not isinstance(distribution, TransformedDistribution) or len(distribution.transforms) > 1:
         return ""
     same = type(biject_to(distribution.support)) is type(distribution.transforms[0])
@@ -171,14 +172,21 @@ def unchecked() -> AbstractContextManager[None]:
 __all__ = [
     "MENDED",
     "NAMES",
+    "NOTHING",
     "OWN",
     "Distribution",
     "Flat",
     "HalfFlat",
+    "Known",
+    "Pooled",
+    "bare",
     "biject_to",
     "constraints",
     "demands",
     "describe_support",
+    "is_borrowed",
+    "know",
+    "known",
     "locate",
     "name_family",
     "scalar_support",

@@ -21,11 +21,11 @@ from finetti.factors.factor import Piece, traced
 from finetti.factors.forest import Forest
 from finetti.factors.graph import Evidence, Graph
 from finetti.factors.rounds import (
+    Addition,
     Elimination,
-    Pool,
-    Pools,
     Scope,
     Shape,
+    Stacks,
     add_up,
     arrange,
     placed,
@@ -54,7 +54,7 @@ class Arrangement:
 
     entries: int
     elimination: Elimination
-    pools: tuple[Pool, ...]
+    additions: tuple[Addition, ...]
     turned: tuple[Turned, ...]
     columns: tuple[Variables, ...]
     constants: Mapping[str, Any]
@@ -73,7 +73,7 @@ class Arrangement:
     @property
     def program(self) -> Program:
         """Return what is static of it."""
-        return Program(self.elimination, self.pools, self.turned, self.columns)
+        return Program(self.elimination, self.additions, self.turned, self.columns)
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,13 @@ class Program:
     """Hold an elimination of graphs of one structure; row numbers are constants, given apart."""
 
     elimination: Elimination
-    pools: tuple[Pool, ...]
+    additions: tuple[Addition, ...]
     turned: tuple[Turned, ...]
     columns: tuple[Variables, ...]
 
     def tables(
         self, graph: Graph, weights: Mapping[str, Array], constants: Mapping[str, Any]
-    ) -> Pools:
+    ) -> Stacks:
         """Return the factors' tables, added up to one for each set of variables."""
         dtype = jnp.result_type(float)
         found = [
@@ -100,7 +100,7 @@ class Program:
         for turned, rows in zip(self.turned, constants["rows"], strict=True):
             axes = (0, *(1 + i for i in turned.order))
             found.append(tables[turned.piece][rows].transpose(axes))
-        return add_up(self.pools, found, constants["pools"])
+        return add_up(self.additions, found, constants["additions"])
 
     def states(self, found: Array) -> dict[str, Array]:
         """Return the states of the graph's own variables by name."""
@@ -157,18 +157,18 @@ class Exact:
         found = schedule(distinct, states, most - given)
         if found is None:
             raise TooWide(_refusal(graph, f"more than {in_words(self.memory)}", self.memory))
-        pools = [
+        additions = [
             _placed(scopes, held, shape, states)
             for shape, held in arrange(distinct, states).items()
         ]
         return Arrangement(
             entries=found.entries + given,
             elimination=found.elimination,
-            pools=tuple(pool for pool, _ in pools),
+            additions=tuple(a for a, _ in additions),
             turned=tuple(turned),
             columns=tuple(columns),
             constants={
-                "pools": [where for _, where in pools],
+                "additions": [where for _, where in additions],
                 "rounds": found.constants,
                 "rows": rows,
             },
@@ -226,8 +226,8 @@ def _beliefs(
     program: Program, constants: Mapping[str, Any], graph: Graph, evidence: Mapping[str, Any]
 ) -> Beliefs:
     def log_sum(weights: dict[str, Array]) -> Scalar:
-        pools = program.tables(graph, weights, constants)
-        return program.elimination.log_sum(pools, constants["rounds"])
+        stacks = program.tables(graph, weights, constants)
+        return program.elimination.log_sum(stacks, constants["rounds"])
 
     total, slopes = jax.value_and_grad(log_sum)(graph.log_weights(evidence))
     logs = {
@@ -256,11 +256,11 @@ def _states(
 ) -> tuple[dict[str, Array], Scalar]:
     """Return the best joint state, or with a key a draw, and its log weight."""
     weights = graph.log_weights(evidence)
-    pools, count = program.tables(graph, weights, constants), sum(v.size for v in program.columns)
+    stacks, count = program.tables(graph, weights, constants), sum(v.size for v in program.columns)
     if key is None:
-        found = program.elimination.best(pools, constants["rounds"], count)
+        found = program.elimination.best(stacks, constants["rounds"], count)
     else:
-        found = program.elimination.draw(key, pools, constants["rounds"], count)
+        found = program.elimination.draw(key, stacks, constants["rounds"], count)
     states = program.states(found)
     given = [jnp.take_along_axis(w, states[name][None], 0).sum() for name, w in weights.items()]
     factors = [
@@ -295,8 +295,8 @@ def _rows(piece: Piece, dtype: Any) -> Array:
 
 def _placed(
     scopes: Sequence[Scope], held: Mapping[Scope, int], shape: Shape, states: Sequence[int]
-) -> tuple[Pool, dict[str, Any]]:
-    """Say to which rows of a pool the tables of its shape are added."""
+) -> tuple[Addition, dict[str, Any]]:
+    """Say to which rows of a stack the tables of its shape are added."""
     targets = [held[s] for s in scopes if tuple(states[m] for m in s) == shape]
     return placed(shape, len(held), targets)
 

@@ -1,6 +1,6 @@
 """Eliminate many discrete variables exactly, all those that do not meet at once in each round.
 
-Factors are log tables over few variables. Tables of one shape share an array (a pool), with a row
+Factors are log tables over few variables. Tables of one shape share an array (a stack), with a row
 a factor. A round joins the factors around each variable it eliminates, sums the variable out and
 leaves a factor on its neighbours; variables with like surroundings go through as one array. So
 independent members take one round, and a chain of T steps about log2(T) (odd-even reduction).
@@ -22,7 +22,7 @@ from finetti.types import Array, Key, Scalar
 
 Scope = tuple[int, ...]
 Shape = tuple[int, ...]
-Pools = Mapping[Shape, Array]
+Stacks = Mapping[Shape, Array]
 
 ROOMY = 30_000  # entries: smaller joint tables may be made where that saves rounds
 FEW = 8  # groups so many times smaller than the largest of a round wait for a later one
@@ -59,15 +59,15 @@ class Group:
     slots: tuple[Slot, ...]
     rows: tuple[Rows, ...]
 
-    def join(self, pools: Pools, listed: Sequence[Array | None]) -> Array:
+    def join(self, stacks: Stacks, listed: Sequence[Array | None]) -> Array:
         """Return the joint tables, the variables' own states along axis 1."""
         read = zip(self.slots, self.rows, listed, strict=True)
-        tables = [slot.turn(rows.take(pools[slot.shape], at)) for slot, rows, at in read]
+        tables = [slot.turn(rows.take(stacks[slot.shape], at)) for slot, rows, at in read]
         return sum(tables[1:], tables[0])
 
 
 @dataclass(frozen=True)
-class Pool:
+class Addition:
     """Say how tables add up to the factors of one shape: `even` if to each of them as many."""
 
     shape: Shape
@@ -76,7 +76,7 @@ class Pool:
     even: bool
 
     def add(self, tables: Iterable[Array], where: Mapping[str, Any]) -> Array:
-        """Gather the tables of the pool's shape, and add up what goes to the same factor."""
+        """Gather the tables of that shape, and add up what goes to the same factor."""
         fitting = [t for t in tables if t.shape[1:] == self.shape]
         rows = self.rows.take(jnp.concatenate(fitting), where["rows"])
         if self.even:
@@ -86,10 +86,10 @@ class Pool:
 
 @dataclass(frozen=True)
 class Round:
-    """Hold the groups eliminated at once and the pools they leave."""
+    """Hold the groups eliminated at once and how the factors that are left add up."""
 
     groups: tuple[Group, ...]
-    pools: tuple[Pool, ...]
+    additions: tuple[Addition, ...]
 
 
 @dataclass(frozen=True)
@@ -98,39 +98,39 @@ class Elimination:
 
     rounds: tuple[Round, ...]
 
-    def log_sum(self, pools: Pools, constants: Sequence[Any]) -> Scalar:
+    def log_sum(self, stacks: Stacks, constants: Sequence[Any]) -> Scalar:
         """Return the log of the sum, over all joint states, of exp of the factors' sum."""
-        return self._run(pools, constants, log_sum_exp)[0]
+        return self._run(stacks, constants, log_sum_exp)[0]
 
-    def draw(self, key: Key, pools: Pools, constants: Sequence[Any], count: int) -> Array:
+    def draw(self, key: Key, stacks: Stacks, constants: Sequence[Any], count: int) -> Array:
         """Draw the states of all `count` variables jointly, last eliminated first."""
 
         def choose(key: Key, weights: Array) -> tuple[Key, Array]:
             key, now = jax.random.split(key)
             return key, jax.random.categorical(now, weights)
 
-        joints = self._run(pools, constants, log_sum_exp)[1]
+        joints = self._run(stacks, constants, log_sum_exp)[1]
         return _trace_back(joints, constants, count, choose, key)
 
-    def best(self, pools: Pools, constants: Sequence[Any], count: int) -> Array:
+    def best(self, stacks: Stacks, constants: Sequence[Any], count: int) -> Array:
         """Return the states of all `count` variables where the factors' sum is greatest."""
 
         def choose(none: None, weights: Array) -> tuple[None, Array]:
             return none, weights.argmax(-1)
 
-        joints = self._run(pools, constants, lambda joint: joint.max(1))[1]
+        joints = self._run(stacks, constants, lambda joint: joint.max(1))[1]
         return _trace_back(joints, constants, count, choose, None)
 
     def _run(
-        self, pools: Pools, constants: Sequence[Any], reduce: Callable[[Array], Array]
+        self, stacks: Stacks, constants: Sequence[Any], reduce: Callable[[Array], Array]
     ) -> tuple[Scalar, list[list[Array]]]:
         joints: list[list[Array]] = []
         for step, given in zip(self.rounds, constants, strict=True):
             read = zip(step.groups, given["rows"], strict=True)
-            joints.append([group.join(pools, listed) for group, listed in read])
-            tables = [*pools.values(), *map(reduce, joints[-1])]
-            pools = add_up(step.pools, tables, given["pools"])
-        return pools[()][0], joints
+            joints.append([group.join(stacks, listed) for group, listed in read])
+            tables = [*stacks.values(), *map(reduce, joints[-1])]
+            stacks = add_up(step.additions, tables, given["additions"])
+        return stacks[()][0], joints
 
 
 def _trace_back(
@@ -152,10 +152,10 @@ def _trace_back(
 
 
 def add_up(
-    pools: Sequence[Pool], tables: Sequence[Array], constants: Sequence[Any]
+    additions: Sequence[Addition], tables: Sequence[Array], constants: Sequence[Any]
 ) -> dict[Shape, Array]:
     """Add tables up to factors."""
-    return {p.shape: p.add(tables, where) for p, where in zip(pools, constants, strict=True)}
+    return {a.shape: a.add(tables, where) for a, where in zip(additions, constants, strict=True)}
 
 
 def log_sum_exp(table: Array) -> Array:
@@ -167,14 +167,14 @@ def log_sum_exp(table: Array) -> Array:
     return found[:, 0]
 
 
-def placed(shape: Shape, size: int, targets: Sequence[int]) -> tuple[Pool, dict[str, Any]]:
+def placed(shape: Shape, size: int, targets: Sequence[int]) -> tuple[Addition, dict[str, Any]]:
     """Arrange that row i of some tables be added to factor `targets[i]` (-1: dropped)."""
     wanted = np.asarray(targets)
     order = np.argsort(wanted, kind="stable")[(wanted < 0).sum() :]
     counts = np.bincount(wanted[order], minlength=size)
     even = bool((counts == counts[0]).all())
     rows, listed = listing(order)
-    return Pool(shape, size, rows, even), {
+    return Addition(shape, size, rows, even), {
         "rows": listed,
         "targets": None if even else wanted[order].astype(np.int32),
     }
@@ -212,18 +212,18 @@ def schedule(scopes: Collection[Scope], states: Sequence[int], most: int) -> Sch
 
 
 def arrange(scopes: Iterable[Scope], states: Sequence[int]) -> dict[Shape, dict[Scope, int]]:
-    """Give each scope its row in the pool of its shape, in order."""
-    pools: dict[Shape, dict[Scope, int]] = defaultdict(dict)
+    """Give each scope its row in the stack of its shape, in order."""
+    stacks: dict[Shape, dict[Scope, int]] = defaultdict(dict)
     for scope in scopes:
-        rows = pools[tuple(states[m] for m in scope)]
+        rows = stacks[tuple(states[m] for m in scope)]
         rows.setdefault(scope, len(rows))
-    return dict(pools)
+    return dict(stacks)
 
 
 def _order(
     scopes: Collection[Scope], states: Sequence[int], roomy: int, most: int
 ) -> Schedule | None:
-    pools, around = arrange(scopes, states), defaultdict(set)
+    stacks, around = arrange(scopes, states), defaultdict(set)
     for scope in scopes:
         for m in scope:
             around[m].add(scope)
@@ -239,7 +239,7 @@ def _order(
         for kinds, ms in alike.items():
             if FEW * len(ms) < most_alike:  # they wait until they are no longer few
                 continue
-            found = [listing([pools[s.shape][slots[m][s]] for m in ms]) for s in kinds]
+            found = [listing([stacks[s.shape][slots[m][s]] for m in ms]) for s in kinds]
             groups.append(Group(kinds, tuple(rows for rows, _ in found)))
             listed.append([rows for _, rows in found])
             members.append(np.array([(m, *chosen[m]) for m in ms], np.int32))
@@ -248,11 +248,11 @@ def _order(
         if entries > most:
             return None
         _eliminate(around, made)
-        kept = (s for held in pools.values() for s in held if not any(m in made for m in s))
-        before, pools = pools, arrange([*kept, *made.values()], states)
-        left = [_placed(shape, before, made.values(), held) for shape, held in pools.items()]
+        kept = (s for held in stacks.values() for s in held if not any(m in made for m in s))
+        before, stacks = stacks, arrange([*kept, *made.values()], states)
+        left = [_placed(shape, before, made.values(), held) for shape, held in stacks.items()]
         rounds.append(Round(tuple(groups), tuple(p for p, _ in left)))
-        constants.append({"members": members, "rows": listed, "pools": [w for _, w in left]})
+        constants.append({"members": members, "rows": listed, "additions": [w for _, w in left]})
     return Schedule(Elimination(tuple(rounds)), constants, entries)
 
 
@@ -296,8 +296,8 @@ def _placed(
     before: Mapping[Shape, Mapping[Scope, int]],
     made: Iterable[Scope],
     held: Mapping[Scope, int],
-) -> tuple[Pool, dict[str, Any]]:
-    """Say where a pool's old factors and the new ones of its shape go."""
+) -> tuple[Addition, dict[str, Any]]:
+    """Say where a stack's old factors and the new ones of its shape go."""
     targets = [held.get(scope, -1) for scope in before.get(shape, {})]
     targets += [held[scope] for scope in made if scope in held]
     return placed(shape, len(held), targets)

@@ -11,20 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from finetti.distributions import Distribution, demands, describe_support, name_family
+from finetti.distributions import Distribution, bare, demands, describe_support, know, name_family
 from finetti.errors import MissingValue, ModelError, SeedError, ShapeError, SupportError
 from finetti.language.dims import Groups, Plate, as_plate
 from finetti.language.effects import Site, inside, perform, plates
 from finetti.types import AnyArray, Array
-
-ENDS = (
-    "take ft.ZeroOneInflatedBeta where such values are exact, or move them inside where they are "
-    "rounded"
-)
-OPEN = {
-    **dict.fromkeys(("Beta", "BetaProportion", "Kumaraswamy", "GaussianCopulaBeta"), ENDS),
-    "Dirichlet": "add a small amount to each part and divide by the new sum, or model the counts",
-}
 
 
 def sample(name: str, distribution: Distribution | Any, obs: Any = None) -> AnyArray:
@@ -230,8 +221,8 @@ def check_support(site: Site, verb: str = "given") -> None:
 
 def check_ends(site: Site) -> None:
     """Refuse an observed end of the support at which the family's density is 0 or infinite."""
-    family = name_family(site.distribution)
-    if family not in OPEN:
+    family, remedy = name_family(site.distribution), know(site.distribution).ends
+    if not remedy:
         return
     data = np.asarray(site.value)
     ends = (data <= 0) | (data >= 1)
@@ -240,14 +231,13 @@ def check_ends(site: Site) -> None:
     where = _first(ends)
     raise SupportError(
         f"site `{site.name}` is observed as {data[where]:g}{_at(where)} ({ends.sum()} such), "
-        f"an end at which {family} has density 0 or infinity: {OPEN[family]}"
+        f"an end at which {family} has density 0 or infinity: {remedy}"
     )
 
 
 def _all_finite(distribution: Distribution, data: np.ndarray) -> bool:
     """Tell whether the log density is finite, where it is known before the model is fitted."""
-    while type(distribution).__name__ in ("ExpandedDistribution", "Independent"):
-        distribution = vars(distribution)["base_dist"]
+    distribution = bare(distribution)
     given = {n: vars(distribution).get(n) for n in type(distribution).arg_constraints}
     if any(x is None or isinstance(x, Tracer) for x in given.values()):
         return False

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 PRIOR_DRAWS = 4000
 LOOKED_AT = 400  # draws of the posterior
-IMPROPER = ("Flat", "HalfFlat", "ImproperUniform")
 WIDER = 2.0  # times the posterior's spread, where the density is tried
 
 
@@ -74,7 +73,7 @@ class Witness:
     @cached_property
     def improper(self) -> tuple[str, ...]:
         """Name the latent variables whose prior is improper."""
-        return tuple(v.name for v in self.latent.values() if v.family in IMPROPER)
+        return tuple(v.name for v in self.latent.values() if v.known.improper)
 
     @cached_property
     def program(self) -> Program:

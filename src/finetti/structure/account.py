@@ -97,7 +97,7 @@ class Account:
                 return rewrite.done(v.name), rewrite.reason(v.name)
         match v.kind:
             case "observed":
-                return "condition", f"observed: {_counting(v)}"
+                return "condition", f"observed: {_counting(v)}{_foreign(v)}"
             case "fixed":
                 return "hold fixed", "substituted: its prior density still counts"
             case "deterministic":
@@ -108,7 +108,13 @@ class Account:
             return "refuse", f"discrete: {self.left[v.name]}"
         done, why = _transform(v)
         left = self.left.get(v.name, "")
-        return done, left if left and v.support == "real" else "; ".join(filter(None, [why, left]))
+        whole = left if left and v.support == "real" else "; ".join(filter(None, [why, left]))
+        return done, whole + _foreign(v)
+
+
+def _foreign(v: Variable) -> str:
+    """Say of a family that a user has written that nothing can be made of what it is."""
+    return f"; finetti knows {v.family} by its density alone" if v.foreign else ""
 
 
 def _counting(v: Variable) -> str:

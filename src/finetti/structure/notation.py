@@ -61,7 +61,7 @@ class Notation:
 
     def _arguments(self, v: Variable) -> dict[str, Any]:
         """Return the arguments of a site's own family, without those numpyro derives of them."""
-        if v.family in ("Flat", "HalfFlat", "ImproperUniform"):
+        if v.known.improper:
             return {}
         found: dict[str, Any] = {}
         for key, atom in self.program.outputs.arguments[v.name].items():

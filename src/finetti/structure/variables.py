@@ -12,11 +12,15 @@ import numpy as np
 from jax.core import Tracer
 
 from finetti.distributions import (
+    NOTHING,
     Distribution,
+    Known,
     biject_to,
     constraints,
     demands,
     describe_support,
+    is_borrowed,
+    know,
     locate,
     name_family,
     scalar_support,
@@ -41,8 +45,9 @@ class Variable:
     constrained shape, `free_shape` that of the unconstrained value (latent sites only).
     `support` says in words which values it takes and `transform` names the bijection from the
     real numbers. `located` names the location-scale family of the unconstrained value, if it has
-    one. `constraints` hold what its distribution demands of each argument, `data` an
-    observed value, `counting` where it counts if some of it is left out.
+    one. `known` is what is known of its family, `foreign` that a user has written it. `constraints`
+    hold what its distribution demands of each argument, `data` an observed value, `counting` where
+    it counts if some of it is left out.
     """
 
     name: str
@@ -56,6 +61,8 @@ class Variable:
     transform: str = ""
     free_shape: tuple[int, ...] = ()
     located: str = ""
+    known: Known = NOTHING
+    foreign: bool = False
     constraints: Mapping[str, Any] = field(default_factory=dict)
     data: np.ndarray | None = None
     counting: np.ndarray | None = None
@@ -142,6 +149,7 @@ def _describe(site: Site, given: bool) -> Variable:
     distribution, kind = site.distribution, "observed" if site.observed else "latent"
     kind = "fixed" if given else kind
     bare, counting = unmasked(distribution)
+    counted = bare if site.observed else distribution
     discrete = is_discrete(distribution)
     free, transform = ((), "")
     if kind == "latent" and not discrete:
@@ -149,7 +157,7 @@ def _describe(site: Site, given: bool) -> Variable:
     return Variable(
         name=site.name,
         kind=kind,
-        family=name_family(bare if site.observed else distribution),
+        family=name_family(counted),
         shape=shape,
         dims=dims,
         plates=plates,
@@ -158,6 +166,8 @@ def _describe(site: Site, given: bool) -> Variable:
         transform=transform.removesuffix("Transform"),
         free_shape=free,
         located=locate(distribution) if kind == "latent" and not discrete else "",
+        known=know(counted),
+        foreign=not is_borrowed(counted),
         constraints=read_constraints(distribution),
         data=_known(site.value) if kind == "observed" else None,
         counting=counting if kind == "observed" else None,

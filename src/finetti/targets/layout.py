@@ -44,7 +44,7 @@ class Layout:
             tuple(v.name for v in variables),
             tuple(v.shape if v.name in natural else v.free_shape for v in variables),
             tuple(v.discrete for v in variables),
-            tuple(v.family == "Bernoulli" for v in variables),
+            tuple(v.known.binary for v in variables),
             natural.intersection(v.name for v in variables),
             apart.sites if apart else (),
             apart.members_apart if apart else 0,

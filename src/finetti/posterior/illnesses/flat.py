@@ -56,7 +56,7 @@ def _few_groups(witness: Witness) -> tuple[str, str, int] | None:
     graph, flat = witness.model.graph(), witness.improper
     known = {v.name: v for v in graph.variables}
     for scale in flat:
-        if known[scale].family != "HalfFlat" or known[scale].shape:
+        if known[scale].support != "positive" or known[scale].shape:
             continue
         for child in graph.children(scale):
             v = known[child]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from finetti.distributions import known
 from finetti.posterior.evidence import BFMI_LIMIT, Evidence, label
 from finetti.posterior.finding import Finding
 from finetti.posterior.illnesses.sampler import where
@@ -116,7 +117,7 @@ def _located(run: Evidence, effect: str) -> bool:
     """Tell whether the effect is known to have a location and a scale, as a normal one has."""
     if run.latent is not None:
         return bool(run.latent[effect].located)
-    return run.family(effect) in ("Normal", "StudentT", "Cauchy", "Laplace", "LogNormal")
+    return bool(known(run.family(effect)).located)
 
 
 def _pairs(run: Evidence) -> Iterator[tuple[str, tuple[int, ...], str]]:

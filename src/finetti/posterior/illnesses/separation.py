@@ -50,11 +50,11 @@ def separation(run: Evidence) -> Finding | None:
 
 
 def _yes_or_no(run: Evidence, name: str) -> bool:
-    """Tell whether a site's distribution is Bernoulli, as far as is known."""
+    """Tell whether a site tells yes from no, or counts successes, as far as is known."""
     if run.model is None:
         return True
-    known = {v.name.replace("/", "."): v.family for v in run.model.variables}
-    return known.get(name, "").startswith(("Bernoulli", "Binomial"))
+    tells = {v.name.replace("/", "."): v.known.tells for v in run.model.variables}
+    return tells.get(name) in ("yes or no", "successes")
 
 
 def _separate(y: np.ndarray, found: dict[str, np.ndarray]) -> list[str]:

@@ -32,7 +32,6 @@ from finetti.structure.rewrites.arrow.frame import Frame
 from finetti.structure.rewrites.rewrite import Found, Marginal, Sight
 from finetti.structure.variables import Variable
 
-KINKED = ("Laplace", "AsymmetricLaplace", "AsymmetricLaplaceQuantile")
 POINTS = 3  # generic points that the Hessian is looked at
 
 
@@ -91,7 +90,7 @@ def _unfit(
                 f"in `{term}` it meets {_listed(m.sites)}, which the plan takes out exactly "
                 f"(refuse that by .without({m.verb!r}) to approximate both)"
             )
-    for kinked in (w for w in variables if w.name in terms and w.family in KINKED):
+    for kinked in (w for w in variables if w.name in terms and w.known.kinked):
         return f"the {kinked.family} density of `{kinked.name}` has a kink where modes tend to lie"
     return ""
 

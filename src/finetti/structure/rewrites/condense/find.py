@@ -29,7 +29,7 @@ def find(sight: Sight) -> Found:
     found = [
         _condensed(sight.program, v.name, v.data, v.counting)
         for v in sight.variables
-        if v.family == "Normal" and v.name not in barred
+        if v.known.condensed and v.name not in barred
         if v.data is not None and v.data.size >= FEWEST
     ]
     return Found(tuple(f for f in found if f is not None))

@@ -66,7 +66,7 @@ def _found(sight: Sight) -> tuple[Integrate, dict[str, Any]] | None:
                 rewrite, constants = found
                 seen = tuple(_seen(program, site) for site in rewrite.sites)
                 return replace(rewrite, seen=seen, priced=compare(found_ways, number)), constants
-        flat = {v.name for v in sites if v.family == "Flat"}
+        flat = {v.name for v in sites if v.known.improper}
         if not flat:  # improper where it must not be, or too wide
             return None
         chosen = closed(program, chosen - flat, latent)

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from finetti.compiling import ONCE, compiled
+from finetti.distributions import Pooled
 from finetti.structure.degrees import degrees
 from finetti.structure.equations import is_literal
 from finetti.structure.program import Program, Reader
 from finetti.structure.rewrites.narrow import Unlike
-from finetti.structure.rewrites.pool.pool import PARAMETERS, Pool
+from finetti.structure.rewrites.pool.pool import Pool
 from finetti.structure.rewrites.rewrite import Found, Sight
 from finetti.structure.variables import Variable
 
@@ -26,21 +27,20 @@ def find(sight: Sight) -> Found:
     """
     program, barred, found = sight.program, sight.refused | sight.absorbed, []
     for v in sight.variables:
-        fits = v.data is not None and v.family in PARAMETERS and v.name not in barred
-        if fits and v.data.ndim == 1 and v.data.size >= FEWEST:  # pyright: ignore[reportOptionalMemberAccess]
-            pooled = _pooled(program, v)
+        if v.data is None or v.known.pooled is None or v.name in barred:
+            continue
+        if v.data.ndim == 1 and v.data.size >= FEWEST:
+            pooled = _pooled(program, v, v.known.pooled)
             if pooled is not None and _holds(program, *pooled):
                 found.append(pooled)
     return Found(tuple(found))
 
 
-def _pooled(program: Program, v: Variable) -> tuple[Pool, dict[str, Any]] | None:
+def _pooled(program: Program, v: Variable, how: Pooled) -> tuple[Pool, dict[str, Any]] | None:
     """Form the sums, if all that reaches the site is handed out by the same group numbers."""
-    from scipy.special import gammaln
-
     y = np.asarray(v.data)
     arguments = {k.rpartition(".")[2]: a for k, a in program.outputs.arguments[v.name].items()}
-    parameter = arguments.get(PARAMETERS[v.family])
+    parameter = arguments.get(how.parameter)
     if parameter is None or is_literal(parameter):
         return None
     makers = {w: i for i, e in enumerate(program.jaxpr.eqns) for w in e.outvars}
@@ -75,7 +75,7 @@ def _pooled(program: Program, v: Variable) -> tuple[Pool, dict[str, Any]] | None
     constants = {
         "numbers": np.bincount(member, counts, count).astype(program.dtype),
         "sums": np.bincount(member, counts * y, count).astype(program.dtype),
-        "base": -np.sum(counts * gammaln(y + 1.0)) if v.family == "Poisson" else np.zeros(()),
+        "base": np.sum(counts * how.base(y)),
     }
     return Pool((v.name,), v.family, tuple(sorted(gathers)), y.size, count), constants
 

@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.distributions import Pooled, known
 from finetti.structure.program import Program, Reader
 from finetti.structure.rewrites.narrow import evaluate
 from finetti.structure.rewrites.rewrite import Shortcut
 from finetti.types import Array, Float, Scalar
-
-PARAMETERS = {"Poisson": "rate", "Bernoulli": "logits"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,13 @@ class Pool(Shortcut):
     members: int
     verb = "pool"
     ahead = True
+
+    @property
+    def pooled(self) -> Pooled:
+        """Return how the family's values enter through their number and their sum."""
+        found = known(self.family).pooled
+        assert found is not None
+        return found
 
     def done(self, site: str) -> str:
         """Say what is done to the site."""
@@ -76,10 +81,7 @@ class Pool(Shortcut):
     def parts(self, reader: Reader, constants: Mapping[str, Any]) -> Float[Array, " member"]:
         """Return the sum over each member's observations, the base left aside."""
         eta = self.parameter(reader)
-        numbers, sums = constants["numbers"], constants["sums"]
-        if self.family == "Poisson":
-            return jax.scipy.special.xlogy(sums, eta) - numbers * eta
-        return sums * eta - numbers * jax.nn.softplus(eta)
+        return self.pooled.part(constants["numbers"], constants["sums"], eta)
 
     def parameter(self, reader: Reader) -> Array:
         """Return each member's parameter, shape (member,)."""
@@ -92,5 +94,5 @@ class Pool(Shortcut):
         known = {v: x for v, x in reader.known.items() if self.count not in v.aval.shape}
         few.known |= {**known, **handed}
         arguments = program.outputs.arguments[site]
-        name = next(k for k in arguments if k.rpartition(".")[2] == PARAMETERS[self.family])
+        name = next(k for k in arguments if k.rpartition(".")[2] == self.pooled.parameter)
         return jnp.broadcast_to(few.read(arguments[name]), (self.members,))

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from finetti.errors import ModelError
-from finetti.factors.rounds import Pool, Scope, Shape, arrange, placed, schedule
+from finetti.factors.rounds import Addition, Scope, Shape, arrange, placed, schedule
 from finetti.structure.equations import heads, inlined, read_tag, run
 from finetti.structure.program import Outcome, Program
 from finetti.structure.rewrites.rewrite import Found, Sight
@@ -24,8 +24,6 @@ from finetti.structure.variables import Variable
 
 TOLD_NOT_TO = "the plan was told not to; let it, as `model.plan()` does"
 MOST = 10**7  # entries of the tables that one evaluation may fill
-CHOICES = {"Categorical": ("probs", "logits"), "MarkovChain": ("initial",)}
-COUNTS = ("Binomial", "BetaBinomial")
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,18 +112,14 @@ def follow(program: Program, numbers: Mapping[str, np.ndarray]) -> tuple[Scopes,
 def _support(v: Variable, scopes: Scopes, outputs: Outcome) -> Support | str:
     """Return the values a site may take, or the sentence that says why they are not known."""
     arguments = {k.rpartition(".")[2]: a for k, a in outputs.arguments[v.name].items()}
-    low: Any = 0
-    if v.family == "Bernoulli":
-        high: Any = 1
-    elif v.family in CHOICES:
-        weights = next(arguments[name] for name in CHOICES[v.family] if name in arguments)
-        high = weights.aval.shape[-1] - 1
-    elif v.family in COUNTS:
-        high = scopes.value(arguments["total_count"])
-    elif v.family == "DiscreteUniform":
-        low, high = scopes.value(arguments["low"]), scopes.value(arguments["high"])
-    else:
+    states = v.known.states
+    if states is None:
         return _unknown(v)
+    bounds = (states.low, states.high)
+    low, high = (scopes.value(arguments[b]) if isinstance(b, str) else b for b in bounds)
+    if states.weights:
+        weights = next(arguments[name] for name in states.weights if name in arguments)
+        high = weights.aval.shape[-1] - 1
     if low is None or high is None:
         return (
             "how far its values reach depends on another latent site; give it the widest range "
@@ -213,7 +207,7 @@ def _prepare(
     bounds = np.cumsum([0, *sizes]).tolist()
     goals = [alone[a:b] for a, b in pairwise(bounds)]
     goals += [goal for b in batches for goal in b.goals]
-    pools = [_placed(goals, *held, states) for held in rows.items()]
+    additions = [_placed(goals, *held, states) for held in rows.items()]
     dtypes = {name: program.tags[name].aval.dtype for name in supports}
     rewrite = (SumOut if plan is not None else Propagate)(
         sites=tuple(supports),
@@ -221,7 +215,7 @@ def _prepare(
         shapes=tuple(s.span.shape for s in supports.values()),
         states=tuple(s.states for s in supports.values()),
         batches=tuple(b.batch for b in batches),
-        pools=tuple(pool for pool, _ in pools),
+        additions=tuple(a for a, _ in additions),
         elimination=elimination,
         seen=_describe(supports, scopes),
     )
@@ -233,7 +227,7 @@ def _prepare(
             {"columns": _by_site(b.columns, supports, bounds), "elements": b.elements}
             for b in batches
         ],
-        "pools": [where for _, where in pools],
+        "additions": [where for _, where in additions],
         "rounds": [] if plan is None else plan.constants,
     }
     return rewrite, constants
@@ -255,7 +249,7 @@ def _by_site(
 
 def _placed(
     goals: Iterable[Sequence[Scope]], shape: Shape, rows: Mapping[Scope, int], states: Sequence[int]
-) -> tuple[Pool, dict[str, Any]]:
+) -> tuple[Addition, dict[str, Any]]:
     """Say to which factors the pieces of one shape are added."""
     fitting = (goal for goal in goals if tuple(states[m] for m in goal[0]) == shape)
     return placed(shape, len(rows), [rows[scope] for goal in fitting for scope in goal])

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.factors import BeliefPropagation, Beliefs, Graph, Selection, Table, Variables
-from finetti.factors.rounds import Pools, Scope, Shape
+from finetti.factors.rounds import Scope, Shape, Stacks
 from finetti.types import Array, Key, Scalar
 
 METHOD = BeliefPropagation(damping=0.2, tolerance=1e-8, iterations=500)
@@ -23,7 +23,7 @@ METHOD = BeliefPropagation(damping=0.2, tolerance=1e-8, iterations=500)
 
 @dataclass(frozen=True)
 class Propagation:
-    """Hold the factor graph of some pools of tables: the selections that each pool speaks to.
+    """Hold the factor graph of some stacks of tables: the selections that each stack speaks to.
 
     `members` are, for each array of variables, the members it stands for.
     """
@@ -32,25 +32,25 @@ class Propagation:
     members: tuple[tuple[Variables, tuple[int, ...]], ...]
     method: BeliefPropagation = METHOD
 
-    def log_sum(self, pools: Pools, constants: Sequence[Any]) -> Scalar:
+    def log_sum(self, stacks: Stacks, constants: Sequence[Any]) -> Scalar:
         """Return Bethe's log of the sum, over all joint states, of exp of the factors' sum."""
-        return jnp.asarray(self._run(pools).log_partition)
+        return jnp.asarray(self._run(stacks).log_partition)
 
-    def draw(self, key: Key, pools: Pools, constants: Sequence[Any], count: int) -> Array:
+    def draw(self, key: Key, stacks: Stacks, constants: Sequence[Any], count: int) -> Array:
         """Draw the states of all `count` variables, each by itself."""
-        states, beliefs = jnp.zeros(count, int), self._run(pools).log_beliefs
+        states, beliefs = jnp.zeros(count, int), self._run(stacks).log_beliefs
         for i, (variables, members) in enumerate(self.members):
             found = jax.random.categorical(jax.random.fold_in(key, i), beliefs[variables.name])
             states = states.at[np.asarray(members)].set(found)
         return states
 
-    def _run(self, pools: Pools) -> Beliefs:
-        factors = [Table(*scopes, log_potentials=pools[shape]) for shape, scopes in self.scopes]
+    def _run(self, stacks: Stacks) -> Beliefs:
+        factors = [Table(*scopes, log_potentials=stacks[shape]) for shape, scopes in self.scopes]
         return self.method.run(Graph(*factors))
 
 
 def propagation(rows: Mapping[Shape, Mapping[Scope, int]], states: Sequence[int]) -> Propagation:
-    """Return the belief propagation on factors whose scopes have rows in pools of tables."""
+    """Return the belief propagation on factors whose scopes have rows in stacks of tables."""
     members = {k: [m for m, n in enumerate(states) if n == k] for k in dict.fromkeys(states)}
     named = {
         k: Variables(f"of {k} states", {"member": len(m)}, states=k) for k, m in members.items()

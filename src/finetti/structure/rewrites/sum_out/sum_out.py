@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.factors.rounds import Elimination, Pool, Pools, Shape, add_up
+from finetti.factors.rounds import Addition, Elimination, Shape, Stacks, add_up
 from finetti.structure.rewrites.rewrite import Marginal, Terms
 from finetti.structure.rewrites.sum_out.propagation import Propagation
 from finetti.structure.words import listed
@@ -65,7 +65,7 @@ class Batch:
 class SumOut(Marginal):
     """Sum out discrete sites of known, bounded support.
 
-    `shapes` and `states` are each site's shape and number of states, `pools` say
+    `shapes` and `states` are each site's shape and number of states, `additions` say
     what the factors are made of, `seen` what is summed, in words.
     """
 
@@ -74,7 +74,7 @@ class SumOut(Marginal):
     shapes: tuple[Shape, ...]
     states: tuple[int, ...]
     batches: tuple[Batch, ...]
-    pools: tuple[Pool, ...]
+    additions: tuple[Addition, ...]
     elimination: Elimination | Propagation
     seen: str
     verb = "sum out"
@@ -97,14 +97,14 @@ class SumOut(Marginal):
 
     def log_marginal(self, terms: Terms, constants: Mapping[str, Any]) -> Scalar:
         """Return the log of the sum over all joint states."""
-        pools = self._pools(terms, constants, constants["masks"])
-        return self.elimination.log_sum(pools, constants["rounds"])
+        stacks = self._stacks(terms, constants, constants["masks"])
+        return self.elimination.log_sum(stacks, constants["rounds"])
 
     def draw(self, key: Key, terms: Terms, constants: Mapping[str, Any]) -> dict[str, Array]:
         """Draw the sites jointly from their conditional distribution."""
-        pools = self._pools(terms, constants, constants["masks"])
+        stacks = self._stacks(terms, constants, constants["masks"])
         sizes = [prod(shape) for shape in self.shapes]
-        states = self.elimination.draw(key, pools, constants["rounds"], sum(sizes))
+        states = self.elimination.draw(key, stacks, constants["rounds"], sum(sizes))
         parts = jnp.split(states, np.cumsum(sizes)[:-1])
         steps = dict(zip(self.sites, parts, strict=True))
         lowest = constants["lowest"]
@@ -122,8 +122,8 @@ class SumOut(Marginal):
         """
 
         def log_sum(masks: list[Array]) -> Scalar:
-            pools = self._pools(terms, constants, masks)
-            return self.elimination.log_sum(pools, constants["rounds"])
+            stacks = self._stacks(terms, constants, masks)
+            return self.elimination.log_sum(stacks, constants["rounds"])
 
         slopes = jax.grad(log_sum)(constants["masks"])
         return {
@@ -135,13 +135,13 @@ class SumOut(Marginal):
         """Return the first state of each member."""
         return {site: np.asarray(first) for site, first in constants["lowest"].items()}
 
-    def _pools(self, terms: Terms, constants: Mapping[str, Any], masks: list[Array]) -> Pools:
+    def _stacks(self, terms: Terms, constants: Mapping[str, Any], masks: list[Array]) -> Stacks:
         """Evaluate the terms and gather them into factors."""
         pieces = list(masks)
         for batch, given in zip(self.batches, constants["batches"], strict=True):
             values = self._evaluate(batch, terms, constants, given["columns"])
             pieces += batch.tables(values, given["elements"])
-        return add_up(self.pools, pieces, constants["pools"])
+        return add_up(self.additions, pieces, constants["additions"])
 
     def _evaluate(
         self, batch: Batch, terms: Terms, constants: Mapping[str, Any], columns: Mapping[str, Array]
