@@ -48,7 +48,7 @@ def _compile_with(options: Options) -> None:
     """Let finetti compile all its programs with XLA's options given, in place of its own."""
     import jax
 
-    from finetti.inference import compiling
+    from finetti import compiling
 
     def jit(function, static_argnames, compiler_options):
         return jax.jit(function, static_argnames=static_argnames, compiler_options=options)

@@ -13,7 +13,7 @@ import pytest
 
 import finetti as ft
 from finetti import demo
-from finetti.inference.methods import NUTS
+from finetti.inference.methods.trajectories import NUTS
 
 EXACT = json.loads((Path(__file__).parent / "data" / "eight_schools_exact.json").read_text())
 SHORT = NUTS(draws=500, target_acceptance=0.95)

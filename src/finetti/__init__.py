@@ -1,15 +1,15 @@
 """Offer finetti's whole public vocabulary: `import finetti as ft`."""
 
-from finetti.criticism.calibrate import calibrate
-from finetti.criticism.calibration import Calibration
-from finetti.criticism.check import check
-from finetti.criticism.compare import Comparison, compare
-from finetti.criticism.elpd import Elpd
-from finetti.criticism.intervene import intervene
-from finetti.criticism.kfold import kfold
-from finetti.criticism.loo import loo
-from finetti.criticism.predict import predict
-from finetti.criticism.prior import prior
+from finetti.criticism.calibrating.calibrate import calibrate
+from finetti.criticism.calibrating.calibration import Calibration
+from finetti.criticism.checking.check import check
+from finetti.criticism.leaving_out.compare import Comparison, compare
+from finetti.criticism.leaving_out.elpd import Elpd
+from finetti.criticism.leaving_out.kfold import kfold
+from finetti.criticism.leaving_out.loo import loo
+from finetti.criticism.predicting.intervene import intervene
+from finetti.criticism.predicting.predict import predict
+from finetti.criticism.predicting.prior import prior
 from finetti.criticism.sensitivity import Sensitivity, sensitivity
 from finetti.distributions import *  # noqa: F403
 from finetti.distributions import NAMES as _DISTRIBUTIONS
@@ -30,10 +30,11 @@ from finetti.errors import (
     TooWide,
     UnknownSite,
 )
-from finetti.inference.blocks import BinaryMetropolis, Block, Compound, DiscreteMetropolis
 from finetti.inference.fit import fit
-from finetti.inference.methods import MAP, NUTS, EmbeddedLaplace, Metropolis, NormalApproximation
-from finetti.inference.walks import HMC, AdaptiveMetropolis
+from finetti.inference.methods.blocks import BinaryMetropolis, Block, Compound, DiscreteMetropolis
+from finetti.inference.methods.searches import MAP, NormalApproximation
+from finetti.inference.methods.trajectories import HMC, NUTS, EmbeddedLaplace
+from finetti.inference.methods.walks import AdaptiveMetropolis, Metropolis
 from finetti.kernels.metric import Dense, Diagonal
 from finetti.language.chain import MarkovChain
 from finetti.language.dims import Groups, groups

@@ -12,7 +12,7 @@ import numpy as np
 
 from finetti.distributions import Distribution, Flat, HalfCauchy, HalfFlat, Normal
 from finetti.inference.fit import fit
-from finetti.inference.methods import NUTS
+from finetti.inference.methods.trajectories import NUTS
 from finetti.language.sites import deterministic, plate, sample
 from finetti.models import Model, model
 from finetti.posterior.posterior import Posterior

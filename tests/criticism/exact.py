@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 import finetti as ft
-from finetti.criticism.predictive import data_of, label
+from finetti.criticism.predicting.labelled import data_of, label
 
 
 def posterior(model: ft.Model, **draws: np.ndarray) -> ft.Posterior:

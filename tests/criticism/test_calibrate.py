@@ -10,7 +10,7 @@ import xarray as xr
 
 import finetti as ft
 from finetti.inference.many import fit_many
-from finetti.inference.methods import Chains
+from finetti.inference.methods.method import Chains
 from finetti.kernels.hmc import Hamiltonian
 from finetti.kernels.kernel import Info, Kernel, Point
 from finetti.kernels.metric import Diagonal
@@ -258,7 +258,7 @@ def test_posterior_calibration_passes_near_the_data_and_fails_for_broken_methods
 @pytest.mark.slow
 @pytest.mark.usefixtures("float64")
 def test_both_data_are_seen_in_posterior_calibration():
-    from finetti.criticism.simulate import doubled
+    from finetti.criticism.calibrating.simulate import doubled
 
     rng = np.random.default_rng(3)
     y, again = rng.normal(size=(2, len(NOTHING)))

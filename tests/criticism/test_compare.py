@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 
 import finetti as ft
-from finetti.criticism.compare import stack
+from finetti.criticism.leaving_out.compare import stack
 
 ROWS = 40
 RNG = np.random.default_rng(1763)

@@ -17,7 +17,7 @@ from criticism.left_out import (
     grown,
     weighed,
 )
-from finetti.criticism.belonging import belonging, sole
+from finetti.criticism.leaving_out.belonging import belonging, sole
 
 
 @cache

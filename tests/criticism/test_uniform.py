@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from arviz_stats.ecdf_utils import ecdf_pit
 
-from finetti.criticism.uniform import band, p_value
+from finetti.criticism.calibrating.uniform import band, p_value
 
 
 def test_two_numbers_have_the_p_values_that_a_hand_finds():

@@ -7,8 +7,8 @@ import pytest
 
 import finetti as ft
 from finetti.inference import again
-from finetti.inference.methods import Method
-from finetti.inference.recorded import KNOWN, SETTINGS, read, written
+from finetti.inference.methods.method import Method
+from finetti.inference.methods.recorded import KNOWN, SETTINGS, read, written
 
 METHODS = [
     ft.NUTS(draws=7, warmup=3, chains=2, thin=2, target_acceptance=0.9, metric=ft.Dense()),

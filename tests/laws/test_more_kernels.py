@@ -11,7 +11,7 @@ from scipy import stats
 from test_kernels import LAWS, laws, leaves_invariant, misses, tuned, walk
 
 from finetti.kernels.adaptive import AdaptiveWalk
-from finetti.kernels.compound import Block, Compound
+from finetti.kernels.blockwise import BlockKernel, Blockwise
 from finetti.kernels.discrete import BinaryFlip, DiscreteWalk
 from finetti.kernels.hmc import Hamiltonian
 from finetti.kernels.kernel import Tuning, evaluate
@@ -86,16 +86,16 @@ def test_hamiltonian_energy_is_conserved_to_second_order():
     assert ratio == pytest.approx(4, rel=0.05)
 
 
-BLOCKS = Compound(
+BLOCKS = Blockwise(
     (
-        Block(RandomWalk(), ((0,), (2,))),
-        Block(Hamiltonian(leapfrogs=2), ((1, 2),)),
-        Block(RandomWalk(), ((1, 0),), step_size=1.3),
+        BlockKernel(RandomWalk(), ((0,), (2,))),
+        BlockKernel(Hamiltonian(leapfrogs=2), ((1, 2),)),
+        BlockKernel(RandomWalk(), ((1, 0),), step_size=1.3),
     )
 )
 
 
-def compound_tuning(kernel: Compound, dim: int, step_size: float = 1.2) -> Tuning:
+def compound_tuning(kernel: Blockwise, dim: int, step_size: float = 1.2) -> Tuning:
     sizes = jnp.full(len(kernel.target_acceptance), step_size)
     return Tuning(sizes, jnp.linspace(0.7, 1.4, dim))
 
@@ -110,7 +110,7 @@ def test_compound_steps_leave_a_correlated_target_invariant(known):
 
 
 @dataclass(frozen=True)
-class Stale(Compound):
+class Stale(Blockwise):
     """A compound whose blocks forget what the others did to the log density."""
 
     def advance(self, noise, state, target, tuning):
@@ -192,7 +192,7 @@ WHOLE = {
     "flips": (BinaryFlip(), table(2)),
     "flips in three dimensions": (BinaryFlip(), table(2, 2, 2)),
     "compound": (
-        Compound((Block(BinaryFlip(), ((1,),)), Block(DiscreteWalk(), ((0,), (2,))))),
+        Blockwise((BlockKernel(BinaryFlip(), ((1,),)), BlockKernel(DiscreteWalk(), ((0,), (2,))))),
         table(4, 2, 3),
     ),
 }

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from finetti.criticism.pit import LooPit
-from finetti.criticism.verdict import Check, Outcome
+from finetti.criticism.checking.checked import Check, Outcome
+from finetti.criticism.checking.pit import LooPit
 from finetti.reporting import plots
 from finetti.reporting.drawing import INK, VERMILION
 

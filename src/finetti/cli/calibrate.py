@@ -14,8 +14,8 @@ from finetti.cli import outputs
 from finetti.cli.binding import bind, reopen
 from finetti.cli.commands import DataFile, ModelFile, Seed, app
 from finetti.cli.source import Source
-from finetti.criticism.calibrate import FEWEST, USUAL, calibrate
-from finetti.criticism.calibration import Calibration
+from finetti.criticism.calibrating.calibrate import FEWEST, USUAL, calibrate
+from finetti.criticism.calibrating.calibration import Calibration
 from finetti.reporting.calibrated import calibration, calibration_table
 
 

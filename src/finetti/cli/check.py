@@ -13,7 +13,7 @@ from finetti.cli import outputs
 from finetti.cli.binding import reopen
 from finetti.cli.commands import Seed, app
 from finetti.cli.saved import Draws, Json, RunData, RunModel, SavedRun
-from finetti.criticism.check import check as compare_replicates
+from finetti.criticism.checking.check import check as compare_replicates
 
 
 @app.command()

@@ -18,7 +18,9 @@ from finetti.cli.source import Source
 from finetti.cli.vision import vision
 from finetti.cli.words import spoken
 from finetti.inference.fit import fit
-from finetti.inference.methods import NUTS, Chains, Metropolis
+from finetti.inference.methods.method import Chains
+from finetti.inference.methods.trajectories import NUTS
+from finetti.inference.methods.walks import Metropolis
 from finetti.inference.stopping import stoppable
 from finetti.posterior.posterior import Posterior, open_run
 from finetti.reporting.report import report as write_page

@@ -13,9 +13,9 @@ from rich.console import Console
 from finetti.cli.binding import reopen
 from finetti.cli.commands import Seed, app
 from finetti.cli.saved import Json, RunData
-from finetti.criticism.compare import compare as compare_scores
-from finetti.criticism.kfold import kfold
-from finetti.criticism.loo import loo
+from finetti.criticism.leaving_out.compare import compare as compare_scores
+from finetti.criticism.leaving_out.kfold import kfold
+from finetti.criticism.leaving_out.loo import loo
 
 
 @app.command()

@@ -17,8 +17,8 @@ from finetti.cli.binding import reopen
 from finetti.cli.commands import Seed, app
 from finetti.cli.fitted import TABLE
 from finetti.cli.saved import Draws, Json, RunData, RunModel, SavedRun
-from finetti.criticism.predict import At, NewGroups
-from finetti.criticism.predict import predict as draw
+from finetti.criticism.predicting.predict import At, NewGroups
+from finetti.criticism.predicting.predict import predict as draw
 from finetti.language.dims import Groups
 from finetti.posterior.posterior import Posterior
 from finetti.posterior.whole import whole

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finetti.criticism.held_out import known_model
+from finetti.criticism.leaving_out.held_out import known_model
 from finetti.errors import ModelError, UnknownSite
 from finetti.models import Model
 from finetti.posterior.diagnose import quiet

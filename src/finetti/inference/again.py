@@ -6,8 +6,8 @@ import json
 import warnings
 
 from finetti.inference.fit import fit
-from finetti.inference.methods import NUTS
-from finetti.inference.recorded import SETTINGS, read
+from finetti.inference.methods.recorded import SETTINGS, read
+from finetti.inference.methods.trajectories import NUTS
 from finetti.models import Model
 from finetti.posterior.posterior import Posterior
 from finetti.structure.choices import Choices

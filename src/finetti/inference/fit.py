@@ -24,7 +24,10 @@ from finetti.inference.engine.start import (
     random_tries,
     taken,
 )
-from finetti.inference.methods import NUTS, Chains, Method, Search, natural
+from finetti.inference.methods.method import Chains, Method, natural
+from finetti.inference.methods.recorded import written
+from finetti.inference.methods.searches import Search
+from finetti.inference.methods.trajectories import NUTS
 from finetti.inference.progress import Display, show
 from finetti.inference.readers.assemble import Statistics, collected, gather
 from finetti.inference.readers.keep import kept_names
@@ -33,8 +36,7 @@ from finetti.inference.readers.ratios import Ratios
 from finetti.inference.readers.reader import Reader
 from finetti.inference.readers.states import States
 from finetti.inference.readers.values import Values
-from finetti.inference.recorded import written
-from finetti.inference.search import search
+from finetti.inference.search.search import search
 from finetti.inference.stopping import asked_to_stop, stoppable
 from finetti.inference.tuned import adopted, told
 from finetti.models import Model, require_model

@@ -21,7 +21,7 @@ from finetti.inference.engine.draws import Shelf
 from finetti.inference.engine.prepare import prepare
 from finetti.inference.engine.run import travel
 from finetti.inference.engine.start import DTYPE, chain_keys, random_tries, taken
-from finetti.inference.methods import Chains, natural
+from finetti.inference.methods.method import Chains, natural
 from finetti.inference.readers.reader import recovery_key
 from finetti.inference.readers.values import width
 from finetti.models import Model

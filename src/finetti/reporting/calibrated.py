@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finetti.criticism import uniform
-from finetti.criticism.calibration import Calibration
+from finetti.criticism.calibrating import uniform
+from finetti.criticism.calibrating.calibration import Calibration
 from finetti.errors import DataError
 from finetti.reporting.drawing import BLUE, GREY, SKY, VERMILION, WASH, canvas, tidy
 from finetti.reporting.tables import plain_table

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finetti.criticism.pit import LooPit
-from finetti.criticism.verdict import Check, Outcome
+from finetti.criticism.checking.checked import Check, Outcome
+from finetti.criticism.checking.pit import LooPit
 from finetti.errors import DataError
 from finetti.reporting.drawing import BLUE, GREY, INK, SKY, SMALL, VERMILION, WASH, canvas, tidy
 

@@ -20,7 +20,7 @@ from finetti.inference.engine.draws import draw
 from finetti.inference.engine.run import Sampler, Stage, one
 from finetti.inference.engine.sweep import Course
 from finetti.inference.readers.values import constrain
-from finetti.kernels.compound import Block, Compound
+from finetti.kernels.blockwise import BlockKernel, Blockwise
 from finetti.kernels.kernel import Point, Tuning
 
 DTYPE = "float64"
@@ -148,7 +148,7 @@ class _Run:
         self.blocks, self.owners, scale = _arrange(model, density.dim)
         self.target, self.given = density.target(DTYPE)
         self.keys = model.key()[None]
-        course = Course(Compound(self.blocks), self.target)
+        course = Course(Blockwise(self.blocks), self.target)
         start = jnp.asarray(model.position())[:, None]
         log_density = jax.jit(self.target.log_density)(self.given, start[:, 0])
         if not np.isfinite(log_density):
@@ -188,7 +188,7 @@ class _Run:
         return not changed
 
 
-def _arrange(model: MCMC, dim: int) -> tuple[tuple[Block, ...], list[int], np.ndarray]:
+def _arrange(model: MCMC, dim: int) -> tuple[tuple[BlockKernel, ...], list[int], np.ndarray]:
     """Return the kernels' blocks, the step method of each place, and the scale to start with."""
     where = model.density.layout.places
     together: dict[tuple[Any, int], list[tuple[tuple[int, ...], int]]] = defaultdict(list)
@@ -200,7 +200,8 @@ def _arrange(model: MCMC, dim: int) -> tuple[tuple[Block, ...], list[int], np.nd
         for place in places:
             together[method.kernel(), len(place)].append((place, i))
     blocks = tuple(
-        Block(kernel, tuple(place for place, _ in held)) for (kernel, _), held in together.items()
+        BlockKernel(kernel, tuple(place for place, _ in held))
+        for (kernel, _), held in together.items()
     )
     owners = [i for held in together.values() for _, i in held]
     return blocks, owners, scale

@@ -14,7 +14,7 @@ from finetti.dialects.pymc4 import configured
 from finetti.dialects.pymc4.coroutines import Model
 from finetti.dialects.pymc4.evaluating import Space
 from finetti.inference.fit import fit
-from finetti.inference.methods import NUTS
+from finetti.inference.methods.trajectories import NUTS
 from finetti.language import handlers
 from finetti.posterior.labels import dotted
 from finetti.posterior.posterior import Posterior

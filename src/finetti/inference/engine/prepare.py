@@ -7,7 +7,7 @@ from finetti.inference.engine.batch import Own
 from finetti.inference.engine.learn import Places, beside
 from finetti.inference.engine.run import SAMPLING, WARMUP, Run, Sampler, Stage, one
 from finetti.inference.engine.sweep import Course
-from finetti.inference.methods import Chains
+from finetti.inference.methods.method import Chains
 from finetti.kernels.kernel import Point, Tuning
 from finetti.structure.form import Given
 from finetti.targets.density import Target

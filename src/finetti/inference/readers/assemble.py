@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finetti.inference.engine.draws import Draws
-from finetti.inference.methods import NUTS, Chains, EmbeddedLaplace
+from finetti.inference.methods.method import Chains
+from finetti.inference.methods.trajectories import NUTS, EmbeddedLaplace
 from finetti.inference.readers.reader import Reader
 from finetti.kernels.alternating import Alternating
-from finetti.kernels.compound import Compound
+from finetti.kernels.blockwise import Blockwise
 from finetti.language.dims import Plate
 from finetti.models import Model
 from finetti.posterior import diagnose
@@ -106,7 +107,7 @@ def statistics(method: Chains, layout: Layout, info: Mapping[str, np.ndarray]) -
     found = dataset({k: (dims[: v.ndim], v) for k, v in stats.items()}, {})
     if isinstance(kernel, Alternating):
         return found.assign_coords(block=["the rest", f"members of {', '.join(layout.apart)}"])
-    if not isinstance(kernel, Compound):
+    if not isinstance(kernel, Blockwise):
         return found
     kept = np.array([np.nan if size is None else size for size in kernel.kept])
     places = [place for block in kernel.blocks for place in block.places]

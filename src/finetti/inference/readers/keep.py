@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from math import prod
 
 from finetti.errors import SamplingError, UnknownSite
-from finetti.inference.methods import Chains
+from finetti.inference.methods.method import Chains
 from finetti.targets.density import Density
 
 LIMIT = 4 << 30  # bytes

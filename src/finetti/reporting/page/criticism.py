@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from finetti.criticism.check import check
-from finetti.criticism.loo import loo
-from finetti.criticism.prior import prior
+from finetti.criticism.checking.check import check
+from finetti.criticism.leaving_out.loo import loo
+from finetti.criticism.predicting.prior import prior
 from finetti.criticism.sensitivity import LIMIT, sensitivity
 from finetti.errors import SeedError
 from finetti.models import Model

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from finetti.criticism.belonging import sole
-from finetti.criticism.elpd import Elpd
-from finetti.criticism.held_out import (
+from finetti.criticism.leaving_out.belonging import sole
+from finetti.criticism.leaving_out.elpd import Elpd
+from finetti.criticism.leaving_out.held_out import (
     average,
     fit_without,
     highest_k,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from finetti.criticism.rows import arguments
+from finetti.criticism.predicting.rows import arguments
 from finetti.errors import DataError
 from finetti.language.dims import Groups, groups
 from finetti.models import Model

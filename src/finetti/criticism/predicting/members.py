@@ -10,7 +10,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.criticism.rows import arguments
+from finetti.criticism.predicting.rows import arguments
 from finetti.distributions import bare, know, name_family
 from finetti.errors import DataError, ModelError
 from finetti.language.dims import Plate

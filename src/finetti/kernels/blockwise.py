@@ -15,7 +15,7 @@ from finetti.types import Array, LogDensity
 
 
 @dataclass(frozen=True)
-class Block:
+class BlockKernel:
     """Hold a kernel and the places where it moves: tuples of coordinates, all of one length.
 
     Blocks that have a kernel in common are one block with many places, compiled once. A
@@ -40,7 +40,7 @@ class State(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Compound(Kernel):
+class Blockwise(Kernel):
     """Step through all places of all blocks, one after another: that is one step.
 
     Each kernel leaves the conditional distribution of its coordinates invariant, so their
@@ -49,7 +49,7 @@ class Compound(Kernel):
     complete a draw with each step.
     """
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[BlockKernel, ...]
     metric: Metric = field(default_factory=Diagonal)
     uses_gradient: ClassVar[bool] = False
 
@@ -107,7 +107,7 @@ class Compound(Kernel):
         return State(draw, tuple(parts)), info
 
 
-def _mover(block: Block, target: LogDensity, tuning: Tuning) -> Any:
+def _mover(block: BlockKernel, target: LogDensity, tuning: Tuning) -> Any:
     """Return the function that moves the coordinates at one place, for a scan over places."""
     kernel, kept = block.kernel, block.step_size
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from finetti.criticism.pit import TELLING, loo_pit
-from finetti.criticism.predict import predict
-from finetti.criticism.predictive import observations
-from finetti.criticism.quantities import Quantity, groupings, means, named, usual
-from finetti.criticism.verdict import EXTREME, Check, Outcome
+from finetti.criticism.checking.checked import EXTREME, Check, Outcome
+from finetti.criticism.checking.pit import TELLING, loo_pit
+from finetti.criticism.checking.quantities import Quantity, groupings, means, named, usual
+from finetti.criticism.predicting.labelled import observations
+from finetti.criticism.predicting.predict import predict
 from finetti.errors import DataError, ModelError, UnknownSite
 from finetti.language.dims import Groups
 from finetti.language.dims import groups as as_groups

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finetti.criticism import simulate
-from finetti.criticism.calibration import Calibration
-from finetti.criticism.simulate import AGAIN, Quantity
+from finetti.criticism.calibrating import simulate
+from finetti.criticism.calibrating.calibration import Calibration
+from finetti.criticism.calibrating.simulate import AGAIN, Quantity
 from finetti.errors import ModelError, UnknownSite
 from finetti.inference.many import Fits, fit_many
-from finetti.inference.methods import NUTS, Chains, Method
+from finetti.inference.methods.method import Chains, Method
+from finetti.inference.methods.trajectories import NUTS
 from finetti.models import Model, require_model
 from finetti.posterior.labels import dataset
 from finetti.posterior.posterior import Posterior, require_posterior

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 
-from finetti.criticism.predictive import observations, tree_of, within_memory
+from finetti.criticism.predicting.labelled import observations, tree_of, within_memory
 from finetti.language.effects import Site
 from finetti.models import Model, require_model
 from finetti.posterior.evaluate import at_draws

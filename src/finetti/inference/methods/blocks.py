@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from finetti.errors import SamplingError, UnknownSite
-from finetti.inference.methods import NUTS, Chains, EmbeddedLaplace, check_rate
-from finetti.kernels import compound
+from finetti.inference.methods.method import Chains, check_rate
+from finetti.inference.methods.trajectories import NUTS, EmbeddedLaplace
+from finetti.kernels import blockwise
 from finetti.kernels.discrete import BinaryFlip, DiscreteWalk
 from finetti.kernels.kernel import Kernel
 from finetti.kernels.metric import Diagonal, Metric
@@ -111,7 +112,7 @@ class Compound(Chains):
         """Return the plan given without its changes of coordinates, or the model as written."""
         return _written(model, given)
 
-    def kernel(self, layout: Layout) -> compound.Compound:
+    def kernel(self, layout: Layout) -> blockwise.Blockwise:
         """Return the kernel that steps through the blocks."""
         found, left = [], dict(layout.places)
         for block in self.blocks:
@@ -121,7 +122,7 @@ class Compound(Chains):
             method, within = block.method, layout.only(block.sites)
             place = tuple(i for name in block.sites for i in left.pop(name))
             kept = None if method.learns else method.first_step
-            found.append(compound.Block(method.kernel(within), (place,), kept))
+            found.append(blockwise.BlockKernel(method.kernel(within), (place,), kept))
         kinds = dict(zip(layout.names, zip(layout.whole, layout.binary, strict=True), strict=True))
         for kernel, kind in (
             (RandomWalk(0.44), (False, False)),
@@ -130,8 +131,8 @@ class Compound(Chains):
         ):
             places = tuple((i,) for name in left if kinds[name] == kind for i in left[name])
             if places:
-                found.append(compound.Block(kernel, places))
-        return compound.Compound(tuple(found), self.metric)
+                found.append(blockwise.BlockKernel(kernel, places))
+        return blockwise.Blockwise(tuple(found), self.metric)
 
 
 def _written(model: Model, given: Plan | None) -> Plan:

@@ -13,7 +13,6 @@ import numpy as np
 
 from finetti.compiling import ONCE, compiled
 from finetti.errors import SamplingError
-from finetti.inference.ascend import Failure, Summit, ascend
 from finetti.inference.engine.batch import Own
 from finetti.inference.engine.draws import Draws
 from finetti.inference.engine.start import (
@@ -25,11 +24,12 @@ from finetti.inference.engine.start import (
     random_tries,
     taken,
 )
-from finetti.inference.methods import MAP, NormalApproximation, Search
+from finetti.inference.methods.recorded import written
+from finetti.inference.methods.searches import MAP, NormalApproximation, Search
 from finetti.inference.readers.assemble import gather
 from finetti.inference.readers.ratios import Ratios
 from finetti.inference.readers.values import Values, drawn
-from finetti.inference.recorded import written
+from finetti.inference.search.ascend import Failure, Summit, ascend
 from finetti.posterior.labels import dataset
 from finetti.posterior.posterior import Posterior
 from finetti.structure.form import Given

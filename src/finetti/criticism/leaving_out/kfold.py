@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.criticism.belonging import belonging
-from finetti.criticism.elpd import Elpd
-from finetti.criticism.held_out import (
+from finetti.criticism.leaving_out.belonging import belonging
+from finetti.criticism.leaving_out.elpd import Elpd
+from finetti.criticism.leaving_out.held_out import (
     average,
     fit_without,
     highest_k,

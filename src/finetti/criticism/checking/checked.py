@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from finetti.criticism.pit import LooPit
+from finetti.criticism.checking.pit import LooPit
 
 if TYPE_CHECKING:
     import pandas as pd

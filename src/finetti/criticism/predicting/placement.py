@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finetti.criticism.intervene import below, interventions
-from finetti.criticism.members import Members, find_members, place
+from finetti.criticism.predicting.intervene import below, interventions
+from finetti.criticism.predicting.members import Members, find_members, place
 from finetti.errors import DataError, ModelError, OutsidePlate
 from finetti.models import Model
 from finetti.posterior.evaluate import latent_draws

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finetti.criticism import uniform
+from finetti.criticism.calibrating import uniform
 from finetti.errors import UnknownSite
 from finetti.posterior.labels import dotted
 

@@ -1,54 +1,43 @@
-"""Name the methods that keep the step size they are given: trajectories and adaptive walks."""
+"""Name the methods that walk at random and need no gradient."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from finetti.inference.methods import Chains, check_rate
+from finetti.inference.methods.method import Chains, check_rate
 from finetti.kernels.adaptive import AdaptiveWalk
-from finetti.kernels.hmc import Hamiltonian
 from finetti.kernels.kernel import Kernel
 from finetti.kernels.metric import Diagonal, Metric
+from finetti.kernels.metropolis import RandomWalk
 from finetti.models import Model
 from finetti.structure.plan import Plan
 from finetti.targets.layout import Layout
 
 
 @dataclass(frozen=True)
-class HMC(Chains):
-    """Sample by Hamiltonian Monte Carlo, every trajectory having as many leapfrogs.
+class Metropolis(Chains):
+    """Sample by random-walk Metropolis: many cheap draws, for small models and teaching.
 
-    A `step_size` given is kept as it is, with the identity for metric, in the model's own
-    coordinates unless the fit is given a plan; without it warm-up learns both.
-
-    Duane, Kennedy, Pendleton & Roweth 1987; Neal 2011.
-
-    >>> HMC(step_size=0.4, leapfrogs=3).learns, HMC().learns
-    (False, True)
+    Metropolis, Rosenbluth, Rosenbluth, Teller & Teller 1953.
     """
 
-    keeps_step: ClassVar[bool] = True
-    step_size: float | None = None
-    leapfrogs: int = 10
-    target_acceptance: float = 0.8
+    draws: int = 10_000
+    warmup: int = 5_000
+    target_acceptance: float = 0.234
     metric: Metric = field(default_factory=Diagonal)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_rate(self.target_acceptance)
-        if not isinstance(self.leapfrogs, int) or self.leapfrogs < 1:
-            raise ValueError(
-                f"leapfrogs must be a whole number of at least 1, not {self.leapfrogs!r}"
-            )
 
     def plan(self, model: Model, given: Plan | None) -> Plan:
-        """Return the plan given, or the model's own, without moves if the step size is kept."""
-        return given or (model.plan() if self.learns else model.plan().unmoved())
+        """Return the plan given, or the model's own."""
+        return given or model.plan()
 
     def kernel(self, layout: Layout) -> Kernel:
-        """Return the Hamiltonian kernel with these settings."""
-        return Hamiltonian(self.leapfrogs, self.target_acceptance, self.metric)
+        """Return the random-walk kernel with these settings."""
+        return RandomWalk(self.target_acceptance, self.metric)
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,11 @@ from dataclasses import fields
 from typing import Any
 
 from finetti.errors import DataError
-from finetti.inference.blocks import BinaryMetropolis, Block, Compound, DiscreteMetropolis
-from finetti.inference.methods import (
-    MAP,
-    NUTS,
-    EmbeddedLaplace,
-    Method,
-    Metropolis,
-    NormalApproximation,
-)
-from finetti.inference.walks import HMC, AdaptiveMetropolis
+from finetti.inference.methods.blocks import BinaryMetropolis, Block, Compound, DiscreteMetropolis
+from finetti.inference.methods.method import Method
+from finetti.inference.methods.searches import MAP, NormalApproximation
+from finetti.inference.methods.trajectories import HMC, NUTS, EmbeddedLaplace
+from finetti.inference.methods.walks import AdaptiveMetropolis, Metropolis
 from finetti.kernels.metric import Dense, Diagonal
 
 SETTINGS = "method_settings"  # the attribute of a run that holds them

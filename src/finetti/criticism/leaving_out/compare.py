@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from finetti.criticism.elpd import Elpd
-from finetti.criticism.loo import loo
+from finetti.criticism.leaving_out.elpd import Elpd
+from finetti.criticism.leaving_out.loo import loo
 from finetti.errors import ModelError
 from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.types import Float

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.criticism.members import newcomers
-from finetti.criticism.placement import Placement, placed, states
-from finetti.criticism.predictive import data_of, label, observations, within_memory
-from finetti.criticism.rows import on_rows
+from finetti.criticism.predicting.labelled import data_of, label, observations, within_memory
+from finetti.criticism.predicting.members import newcomers
+from finetti.criticism.predicting.placement import Placement, placed, states
+from finetti.criticism.predicting.rows import on_rows
 from finetti.errors import ModelError
 from finetti.language.effects import Site
 from finetti.models import Model

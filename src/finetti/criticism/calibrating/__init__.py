@@ -1,0 +1,1 @@
+"""Calibrate fits on data whose parameters are known."""

@@ -1,0 +1,1 @@
+"""Check a posterior against the data that it was made from."""

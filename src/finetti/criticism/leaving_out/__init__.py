@@ -1,0 +1,1 @@
+"""Leave observations out, predict them from the others, and compare models by that."""

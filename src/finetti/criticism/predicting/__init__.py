@@ -1,0 +1,1 @@
+"""Predict from the prior and from the posterior, for new rows and groups, and under intervention."""

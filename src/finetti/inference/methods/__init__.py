@@ -1,0 +1,1 @@
+"""Name the methods that a user can choose, as frozen settings."""

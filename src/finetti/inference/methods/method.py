@@ -1,0 +1,85 @@
+"""Say what a method is, and hold the settings that every Markov chain has."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from finetti.kernels.kernel import Kernel
+from finetti.models import Model
+from finetti.structure.plan import Plan
+from finetti.targets.layout import Layout
+
+
+class Method(ABC):
+    """Say how a posterior is found out about."""
+
+    @abstractmethod
+    def plan(self, model: Model, given: Plan | None) -> Plan:
+        """Return the plan to work under: the user's if one is given, as the method needs it."""
+
+
+FIRST_STEP = 0.1
+
+
+@dataclass(frozen=True)
+class Chains(Method):
+    """Hold the settings that every Markov chain method has.
+
+    `draws` and `warmup` are numbers of draws a chain; warm-up draws are not kept. Every `thin`-th
+    draw is kept, so that `thin` times as many are made. `step_size` is where the adaptation starts,
+    or, for a method that keeps its step size, where it stays.
+    """
+
+    keeps_step: ClassVar[bool] = False
+    moves_discrete: ClassVar[bool] = False
+    draws: int = 1000
+    warmup: int = 1000
+    chains: int = 4
+    thin: int | None = None
+    step_size: float | None = 0.1
+
+    def __post_init__(self) -> None:
+        check_counts(self, draws=1, warmup=0, chains=1)
+        if self.thin is not None:
+            check_counts(self, thin=1)
+        if self.step_size is not None and not self.step_size > 0:
+            raise ValueError(f"step_size must be positive, not {self.step_size!r}")
+
+    def suited(self, dim: int) -> Chains:
+        """Return the method with every setting that is None chosen for so many dimensions."""
+        return replace(self, thin=self.thin or 1)
+
+    @abstractmethod
+    def kernel(self, layout: Layout) -> Kernel:
+        """Return the kernel that makes one step of the method on a vector laid out so."""
+
+    @property
+    def learns(self) -> bool:
+        """Tell whether warm-up learns a step size and a metric."""
+        return not self.keeps_step or self.step_size is None
+
+    @property
+    def first_step(self) -> float:
+        """Return the step size to start with."""
+        return FIRST_STEP if self.step_size is None else self.step_size
+
+
+def natural(model: Model, method: Chains) -> frozenset[str]:
+    """Name the sites that the method moves as they are."""
+    moved = method.moves_discrete
+    return frozenset(v.name for v in model.variables if moved and v.kind == "latent" and v.discrete)
+
+
+def check_counts(method: Method, **least: int) -> None:
+    for name, smallest in least.items():
+        value = getattr(method, name)
+        if not isinstance(value, int) or value < smallest:
+            raise ValueError(f"{name} must be a whole number of at least {smallest}, not {value!r}")
+
+
+def check_rate(rate: float) -> None:
+    """Refuse an acceptance rate that is none."""
+    if not 0 < rate < 1:
+        raise ValueError(f"target_acceptance must lie between 0 and 1, not {rate!r}")

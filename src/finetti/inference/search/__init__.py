@@ -1,0 +1,1 @@
+"""Find a mode, and make a posterior of it."""
