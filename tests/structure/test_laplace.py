@@ -13,6 +13,7 @@ from scipy import stats
 
 import finetti as ft
 import zoo
+from finetti.structure import recovery
 from finetti.structure.rewrites.approximate.approximate import Approximate
 from finetti.targets.density import Density, density
 from finetti.targets.layout import Layout
@@ -246,9 +247,9 @@ def ours(name: str) -> dict[str, np.ndarray]:
         i = plan.form.marginals.index(marginal)
         inner = jax.random.fold_in(key, i)
         g = gone.join(marginal.draw(inner, terms, plan.given.rewrites[marginal.name]))
-        outcome = plan.form.recover(key, plan.given, free)
+        outcome = recovery.recover(plan.form, key, plan.given, free)
         joint = outcome.log_joint + outcome.log_jacobian
-        return g, joint, plan.form.log_ratio(key, plan.given, free)
+        return g, joint, recovery.log_ratio(plan.form, key, plan.given, free)
 
     @jax.jit
     def everything(phi, keys):

@@ -11,6 +11,7 @@ import pytest
 from dense import Dense, Marginal
 
 import zoo
+from finetti.structure import recovery
 from finetti.structure.plan import Plan
 from finetti.structure.program import Reader
 from finetti.structure.rewrites.integrate.integrate import Integrate
@@ -95,7 +96,7 @@ def rewritten(name: str) -> Rewritten:
         return form.log_density(given, layout.split(phi))
 
     def draw(key, given, phi):
-        found = form.recover(key, given, layout.split(phi))
+        found = recovery.recover(form, key, given, layout.split(phi))
         return gone.join(found.values), found.log_joint + found.log_jacobian
 
     def makes(given, phi):

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple, cast
 
-import jax
 import jax.numpy as jnp
 
-from finetti.structure.program import Evaluate, Outcome, Program, Provide, Reader, Supply
+from finetti.structure.program import Evaluate, Program, Provide, Reader, Supply
 from finetti.structure.rewrites.rewrite import Around, Marginal, Move, Rewrite
 from finetti.types import Array, Constants, Key
 
@@ -97,18 +96,18 @@ class Form:
         fixed: Fixed | None = None,
     ) -> Array:
         """Return the log of one marginal's integral or sum, all else being given."""
-        stand = self._stand_in(marginal)
+        stand = self.stand_in(marginal)
         if stand is not None:
-            read = self._read_few(stand, given, free, fixed)
+            read = self.read_few(stand, given, free, fixed)
             return stand.log_marginal(read, given.rewrites[stand.name])
         terms = self.terms(marginal, given, free, fixed)
         return marginal.log_marginal(terms, given.rewrites[marginal.name])
 
-    def _stand_in(self, marginal: Marginal) -> Any:
+    def stand_in(self, marginal: Marginal) -> Any:
         """Return the rewrite that evaluates a marginal in its place, if there is one."""
         return next((r for r in self.rewrites if r.whole == marginal), None)
 
-    def _read_few(
+    def read_few(
         self, stand: Any, given: Given, free: Mapping[str, Array], fixed: Fixed | None = None
     ) -> Callable[[Mapping[str, Array]], Reader]:
         """Return the function from values of a few representatives to a reader of the program."""
@@ -140,108 +139,6 @@ class Form:
         reader = Reader(self.program, given.data, free_values, provide, supply, evaluate)
         reader.known.update(fixed or {})
         return reader
-
-    def recover(
-        self,
-        key: Key,
-        given: Given,
-        free: Mapping[str, Array],
-        values: Mapping[str, Array] | None = None,
-    ) -> Outcome:
-        """Evaluate the program at the user's own variables, drawing what was taken out.
-
-        `values` are those of sites that are moved as they are, without a free value.
-        """
-        drawn, fixed = dict(values or {}), self.fix(values or {})
-        for i, m in enumerate(self.marginals):
-            terms = self.terms(m, given, free, fixed)
-            drawn |= m.draw(jax.random.fold_in(key, i), terms, given.rewrites[m.name])
-        return self.reader(given, free, values=drawn).outcome()
-
-    def settle(self, given: Given, free: Mapping[str, Array]) -> Outcome:
-        """Evaluate the program where what was taken out is most probable given the rest."""
-        found: dict[str, Array] = {}
-        for m in self.marginals:
-            found |= m.mode(self.terms(m, given, free), given.rewrites[m.name])
-        return self.reader(given, free, values=found).outcome()
-
-    def log_ratio(
-        self, key: Key, given: Given, free: Mapping[str, Array], fixed: Fixed | None = None
-    ) -> Array:
-        """Return the log density over its approximation where `recover` draws with the same key."""
-        ratio = jnp.zeros(())
-        for i, m in enumerate(self.marginals):
-            if m.weighs:
-                terms = self.terms(m, given, free, fixed)
-                ratio += m.log_ratio(jax.random.fold_in(key, i), terms, given.rewrites[m.name])
-        return ratio
-
-    def values(
-        self,
-        key: Key,
-        given: Given,
-        free: Mapping[str, Array],
-        names: Collection[str],
-        fixed: Fixed | None = None,
-    ) -> dict[str, Array]:
-        """Return the values of some sites, as `recover` has them, and evaluate no more."""
-        drawn: dict[str, Array] = {}
-        for i, m in enumerate(self.marginals):
-            drawn |= self._draw(jax.random.fold_in(key, i), m, given, free, names, fixed)
-        reader, values = self.reader(given, free, fixed, drawn), self.program.outputs.values
-        return {name: reader.read(values[name]) for name in names}
-
-    def _draw(
-        self,
-        key: Key,
-        marginal: Marginal,
-        given: Given,
-        free: Mapping[str, Array],
-        names: Collection[str],
-        fixed: Fixed | None,
-    ) -> dict[str, Array]:
-        """Draw a marginal's sites, those of the border alone if no other is asked for."""
-        stand = self._stand_in(marginal)
-        if stand is not None and not self.reached(stand.sites, names):
-            read = self._read_few(stand, given, free, fixed)
-            return stand.draw_border(key, read, given.rewrites[stand.name])
-        terms = self.terms(marginal, given, free, fixed)
-        return marginal.draw(key, terms, given.rewrites[marginal.name])
-
-    def reached(self, sites: Collection[str], names: Collection[str]) -> bool:
-        """Tell whether the values of some sites are among others, or depend on them."""
-        read = self.program.degrees(sites)
-        return any(read(self.program.outputs.values[name]) for name in names)
-
-    def moments(
-        self,
-        key: Key,
-        given: Given,
-        free: Mapping[str, Array],
-        names: Collection[str],
-        fixed: Fixed | None = None,
-    ) -> dict[str, tuple[Array, Array]]:
-        """Return means and variances of some sites given the free values.
-
-        Those that are not integrated out are drawn, and have no variance.
-        """
-        found: dict[str, tuple[Array, Array]] = {}
-        for m in self.marginals:
-            if not set(names).isdisjoint(m.sites):
-                found |= m.moments(self.terms(m, given, free, fixed), given.rewrites[m.name])
-        others = [name for name in names if name not in found]
-        values = self.values(key, given, free, others, fixed)
-        found |= {name: (x, jnp.zeros_like(x)) for name, x in values.items()}
-        return {name: found[name] for name in names}
-
-    def probabilities(
-        self, given: Given, free: Mapping[str, Array], fixed: Fixed | None = None
-    ) -> dict[str, Array]:
-        """Return the state probabilities of each site summed out, given the free values."""
-        found: dict[str, Array] = {}
-        for m in self.marginals:
-            found |= m.probabilities(self.terms(m, given, free, fixed), given.rewrites[m.name])
-        return found
 
     def look(self, given: Given, plain: Mapping[str, Array], key: Key) -> dict[str, dict[str, Any]]:
         """Return the constants that moves learn at a point given by unmoved free values."""

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from finetti.errors import SamplingError, SeedError, UnknownSite
 from finetti.models import Model, require_model
+from finetti.structure import recovery
 from finetti.structure.choices import AS_WRITTEN, Choices
 from finetti.structure.form import Form, Given
 from finetti.structure.plan import Plan
@@ -45,7 +46,7 @@ class Target:
 
     def outcome(self, key: Key, given: Given, position: Position) -> Outcome:
         """Evaluate every site of the user's model, drawing with the key what was taken out."""
-        return self.form.recover(key, given, *self._split(position))
+        return recovery.recover(self.form, key, given, *self._split(position))
 
     def release(self, given: Given, position: Position) -> Position:
         """Return the position at which the model stands when no site has been moved."""
@@ -57,30 +58,30 @@ class Target:
 
     def settled(self, given: Given, position: Position) -> Outcome:
         """Evaluate every site of the user's model, what was taken out being most probable."""
-        return self.form.settle(given, self.layout.split(position))
+        return recovery.settle(self.form, given, self.layout.split(position))
 
     def log_ratio(self, key: Key, given: Given, position: Position) -> Scalar:
         """Return the log density over its approximation at `outcome`'s draw with the same key."""
         free, fixed = self._fixed(position)
-        return self.form.log_ratio(key, given, free, fixed)
+        return recovery.log_ratio(self.form, key, given, free, fixed)
 
     def values(
         self, key: Key, given: Given, position: Position, names: Collection[str]
     ) -> dict[str, Array]:
         """Evaluate some sites of the user's model, drawing with the key what was taken out."""
         free, fixed = self._fixed(position)
-        return self.form.values(key, given, free, names, fixed)
+        return recovery.values(self.form, key, given, free, names, fixed)
 
     def moments(
         self, key: Key, given: Given, position: Position, names: Collection[str]
     ) -> dict[str, tuple[Array, Array]]:
         """Return the mean and variance of some sites, those taken out being integrated over."""
         free, fixed = self._fixed(position)
-        return self.form.moments(key, given, free, names, fixed)
+        return recovery.moments(self.form, key, given, free, names, fixed)
 
     def probabilities(self, given: Given, position: Position) -> dict[str, Array]:
         """Return the state probabilities of each site summed out, shape (*shape, states)."""
-        return self.form.probabilities(given, *self._fixed(position))
+        return recovery.probabilities(self.form, given, *self._fixed(position))
 
     def _fixed(self, position: Position) -> tuple[dict[str, Array], dict[Any, Array]]:
         """Return the free values, and the program's variables that are moved as they are."""

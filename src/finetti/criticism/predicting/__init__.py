@@ -1,1 +1,1 @@
-"""Predict from the prior and from the posterior, for new rows and groups, and under intervention."""
+"""Predict from the prior and from the posterior, for new rows and groups, and by intervention."""

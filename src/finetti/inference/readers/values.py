@@ -16,6 +16,7 @@ from finetti.inference.readers.reader import Batches, Reader, recovery_key, rows
 from finetti.posterior.batches import batch_size
 from finetti.posterior.labels import dataset
 from finetti.structure.form import Given
+from finetti.structure.recovery import reached
 from finetti.structure.variables import Variable
 from finetti.targets.density import Target
 from finetti.types import Array, Key
@@ -126,6 +127,6 @@ def width(target: Target, names: tuple[str, ...]) -> int:
     return found + sum(
         prod(values[site].aval.shape)
         for m in form.marginals
-        if form.reached(m.sites, names)
+        if reached(form, m.sites, names)
         for site in m.sites
     )
