@@ -14,11 +14,12 @@ PEERS := $(VENV)/.installed-peers
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-all lint types bench clean
+.PHONY: help demo test smoke test-all lint types bench clean
 
 help:
 	@echo "make demo      analyse Eight Schools and draw its pictures under runs/"
 	@echo "make test      run the tests, the floors of the house among them"
+	@echo "make smoke     run a few tests of every room, for the commit in hand"
 	@echo "make test-all  run the long ones as well"
 	@echo "make lint      check style and format"
 	@echo "make types     check types"
@@ -30,6 +31,17 @@ demo: $(ALL)
 
 test: $(DEV)
 	@$(BIN)/python -m pytest
+
+# A few tests of every room, for the commit in hand.
+SMOKE := tests/test_architecture.py tests/test_import.py tests/language/test_statements.py \
+  tests/language/test_refusals.py tests/structure/test_plan.py tests/structure/test_added_rewrite.py \
+  tests/structure/test_moves.py tests/factors/test_kinds.py \
+  tests/inference/test_recorded.py tests/inference/test_states.py \
+  tests/criticism/test_uniform.py tests/criticism/test_predict.py tests/posterior/test_tree.py \
+  tests/reporting/test_tables.py tests/dialects/test_edward2.py tests/test_cli.py
+
+smoke: $(DEV)
+	@$(BIN)/python -m pytest $(SMOKE)
 
 test-all: $(DEV)
 	@$(BIN)/python -m pytest -m "slow or not slow"

@@ -8,7 +8,6 @@ import re
 import tempfile
 from pathlib import Path
 
-import jax
 import pytest
 from jaxtyping import install_import_hook
 
@@ -23,6 +22,14 @@ def promising():
         if SHAPES.search(path.read_text()):
             yield ".".join(path.relative_to(source).with_suffix("").parts)
 
+
+# Nearly all the time goes to compiling, so programs are kept: for a run's other processes, and for
+# the next run, which compiles only what has changed. It is set before JAX is imported, and for the
+# commands that tests start.
+CACHE = Path(__file__).parent.parent / ".pytest_cache" / "jax"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "0")
 
 # What `finetti fit` remembers of the files it ran goes there, and not to the user's home.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="finetti-state-")
@@ -51,11 +58,15 @@ def forget():
     yield
     maps = Path("/proc/self/maps")
     if not maps.exists() or maps.read_bytes().count(b"\n") > MOST_MAPS:
+        import jax
+
         jax.clear_caches()
 
 
 @pytest.fixture
 def float64():
     """Compute in float64 for one test."""
+    import jax
+
     with jax.enable_x64(True):
         yield
