@@ -16,6 +16,7 @@ from finetti.inference.engine import run
 from finetti.inference.engine.draws import Shelf
 from finetti.inference.engine.run import Chunk
 from finetti.inference.progress import Display
+from finetti.inference.readers import values
 from finetti.inference.stopping import stoppable
 from finetti.kernels.kernel import Info
 
@@ -182,6 +183,22 @@ def test_a_command_that_is_stopped_saves_its_draws_and_says_so(tmp_path, number,
     assert 0 < made < 2_000_000
     assert abs(found["p"].mean().item() - 8 / 12) < 0.02
     assert found.attributes["interrupted"] == number.name
+
+
+def test_an_interrupt_while_draws_are_read_gives_no_posterior(short_chunks, monkeypatch):
+    """What is half read is not handed on: its other half would be whatever stood in memory."""
+    read, calls = values.Values.add, []
+
+    def cut(self, draws):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        read(self, draws)
+
+    monkeypatch.setattr(values.Values, "add", cut)
+    with pytest.raises(KeyboardInterrupt):
+        fit()
+    assert len(calls) == 2
 
 
 def test_ctrl_c_ends_any_command_with_its_own_exit_code(tmp_path, monkeypatch, capsys):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
@@ -14,7 +14,7 @@ import numpy as np
 from finetti.inference.engine.batch import Own, alone, joined, spread
 from finetti.inference.engine.draws import Shelf
 from finetti.inference.engine.prepare import prepare
-from finetti.inference.engine.run import Run, Sampler, travel
+from finetti.inference.engine.run import Chunk, Run, Sampler, travel
 from finetti.inference.engine.start import (
     DTYPE,
     TRIES,
@@ -185,28 +185,30 @@ def _sample(
     It may be asked to stop, and raises `KeyboardInterrupt` where that is before there are any.
     """
     wanted, chains = sampler.stages[-1].draws, len(run.keys)
-    report = display.phase("sampling", wanted, chains)
     shelf = Shelf(chains, wanted // thin, thin)
+    for _ in _chunks(sampler, run, shelf, display.phase("sampling", wanted, chains)):
+        draws = shelf.take()
+        if draws.positions.shape[1]:
+            for reader in readers:  # no interrupt is caught here: half read is no answer
+                reader.add(draws)
+    return shelf.level
+
+
+def _chunks(
+    sampler: Sampler, run: Run, shelf: Shelf, report: Callable[[Chunk], None]
+) -> Iterator[None]:
+    """Put draws away a chunk at a time, until all are made or it is asked to stop."""
     try:
         for here, chunk in travel(sampler, run):
             shelf.add(chunk)
             report(chunk)
-            _read(readers, shelf)
             if asked_to_stop() and not sampler.complete(here):
                 raise KeyboardInterrupt
+            yield
     except KeyboardInterrupt:
         if not shelf.level:
             raise
-    _read(readers, shelf)
-    return shelf.level
-
-
-def _read(readers: Sequence[Reader], shelf: Shelf) -> None:
-    """Hand the readers the draws that are new."""
-    draws = shelf.take()
-    if draws.positions.shape[1]:
-        for reader in readers:
-            reader.add(draws)
+        yield
 
 
 def _refit(method: Method, plan: Plan | None, model: Model, seed: int) -> Posterior:
