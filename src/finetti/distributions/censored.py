@@ -17,6 +17,7 @@ from finetti.distributions.cumulative import (
     within,
 )
 from finetti.errors import ModelError
+from finetti.types import AnyArray, Array, Key
 
 
 class Censored(Distribution):
@@ -50,11 +51,11 @@ class Censored(Distribution):
         """Return the closed interval between the limits."""
         return constraints.interval(self.low, self.high)
 
-    def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> Any:
+    def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
         """Draw from the base, shape (*sample_shape, *batch_shape), and censor."""
         return jnp.clip(self.base_dist.sample(key, sample_shape), self.low, self.high)
 
-    def log_prob(self, value: Any) -> Any:
+    def log_prob(self, value: AnyArray) -> Array:
         """Return the log density between the limits, the log probability beyond at them."""
         below, above = value <= self.low, value >= self.high
         inside = jnp.where(below | above, within(self.base_dist), value)
@@ -99,12 +100,12 @@ class IntervalCensored(Distribution):
         """Return the whole numbers from 0 to the number of cuts."""
         return constraints.integer_interval(0, jnp.shape(self.cuts)[-1])
 
-    def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> Any:
+    def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
         """Draw from the base, shape (*sample_shape, *batch_shape), and count the cuts below."""
         drawn = self.base_dist.sample(key, sample_shape)
         return jnp.sum(jnp.asarray(drawn)[..., None] > self.cuts, axis=-1)
 
-    def log_prob(self, value: Any) -> Any:
+    def log_prob(self, value: AnyArray) -> Array:
         """Return the log probability of lying between the cuts that the value names."""
         end = jnp.full((*self.batch_shape, 1), jnp.inf)
         low = jnp.concatenate([-end, self.cuts], axis=-1)

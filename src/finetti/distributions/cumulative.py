@@ -14,6 +14,7 @@ from numpyro import distributions as dist
 from numpyro.distributions import Distribution
 
 from finetti.errors import ModelError
+from finetti.types import Array
 
 BINOMIAL = dist.BinomialProbs | dist.BinomialLogits
 GEOMETRIC = dist.GeometricProbs | dist.GeometricLogits
@@ -21,7 +22,7 @@ MIRRORED = dist.Cauchy | dist.Laplace | dist.SoftLaplace
 STEP = 6e-6  # of a central difference in float64, the cube root of its rounding
 
 
-def log_cdf(given: Any, value: Any) -> Any:
+def log_cdf(given: Any, value: Any) -> Array:
     """Return the log probability of at most `value`, which lies within the support."""
     base: Any = _plain(given)
     family = type(base)
@@ -55,7 +56,7 @@ def log_cdf(given: Any, value: Any) -> Any:
     return _log(base.cdf(value))
 
 
-def log_survival(given: Any, value: Any) -> Any:
+def log_survival(given: Any, value: Any) -> Array:
     """Return the log probability of more than `value`, which lies within the support."""
     base: Any = _plain(given)
     family = type(base)
@@ -90,7 +91,7 @@ def log_survival(given: Any, value: Any) -> Any:
     return _log(1 - base.cdf(value))
 
 
-def log_between(base: Any, low: Any, high: Any) -> Any:
+def log_between(base: Any, low: Any, high: Any) -> Array:
     """Return the log probability of more than `low` and at most `high`; infinite is no limit.
 
     Minus infinity where nothing lies between. Gradients are finite wherever it is.
@@ -119,7 +120,7 @@ def log_between(base: Any, low: Any, high: Any) -> Any:
     return jnp.where(empty, -jnp.inf, found)
 
 
-def less(whole: Any, part: Any) -> Any:
+def less(whole: Any, part: Any) -> Array:
     """Return log(exp(whole) - exp(part)), minus infinity where that is nothing."""
     sound = jnp.isfinite(whole) & (part < whole)
     gap = jnp.where(sound, part, -1.0) - jnp.where(sound, whole, 0.0)
@@ -127,7 +128,7 @@ def less(whole: Any, part: Any) -> Any:
 
 
 @jax.custom_jvp
-def incomplete(a: Any, b: Any, x: Any) -> Any:
+def incomplete(a: Any, b: Any, x: Any) -> Array:
     """Return the regularised incomplete beta function, with slopes in all its arguments.
 
     JAX has none in a and b; they are central differences.
@@ -221,7 +222,7 @@ def array_of(*values: Any) -> Any:
     return jnp if any(isinstance(v, Tracer) for v in values) else np
 
 
-def _student(base: Any, value: Any) -> Any:
+def _student(base: Any, value: Any) -> Array:
     z = (value - base.loc) / base.scale
     square = jnp.square(jnp.where(z == 0, 1.0, z))
     tail = incomplete(base.df / 2, 0.5, base.df / (base.df + square)) / 2
@@ -232,6 +233,6 @@ def _plain(base: Any) -> Any:
     return base.base_dist if issubclass(type(base), dist.ExpandedDistribution) else base
 
 
-def _log(probability: Any) -> Any:
+def _log(probability: Any) -> Array:
     some = probability > 0
     return jnp.where(some, jnp.log(jnp.where(some, probability, 1.0)), -jnp.inf)

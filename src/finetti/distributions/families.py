@@ -11,6 +11,8 @@ from numpyro import distributions as dist
 from numpyro.distributions import Distribution, constraints
 from numpyro.distributions.util import promote_shapes
 
+from finetti.types import AnyArray, Array, Key
+
 
 class SkewNormal(Distribution):
     """Have density 2/scale phi(z) Phi(skew z), z = (value - loc)/scale (Azzalini 1985).
@@ -40,14 +42,14 @@ class SkewNormal(Distribution):
         """Return the real line."""
         return constraints.real
 
-    def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> Any:
+    def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
         """Draw |u| and v, normal, and weigh them by the skewness."""
         u, v = jax.random.normal(key, (2, *sample_shape, *self.batch_shape))
         lean = self.skew / jnp.sqrt(1 + jnp.square(self.skew))
         rest = 1 / jnp.sqrt(1 + jnp.square(self.skew))
         return self.loc + self.scale * (lean * jnp.abs(u) + rest * v)
 
-    def log_prob(self, value: Any) -> Any:
+    def log_prob(self, value: AnyArray) -> Array:
         """Return the log density, exact far in both tails."""
         z = (value - self.loc) / self.scale
         normal = -0.5 * jnp.square(z) - 0.5 * jnp.log(2 * jnp.pi) - jnp.log(self.scale)
@@ -84,14 +86,14 @@ class GeneralisedPareto(Distribution):
         """Return the half-line above loc; a negative shape ends it by a density of 0."""
         return constraints.greater_than_eq(self.loc)
 
-    def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> Any:
+    def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
         """Draw by inverting the survival function."""
         e = jax.random.exponential(key, sample_shape + self.batch_shape)
         bent = jnp.where(self.shape_ == 0, 1.0, self.shape_)
         z = jnp.where(self.shape_ == 0, e, jnp.expm1(bent * e) / bent)
         return self.loc + self.scale * z
 
-    def log_prob(self, value: Any) -> Any:
+    def log_prob(self, value: AnyArray) -> Array:
         """Return the log density, minus infinity beyond the end."""
         z = (value - self.loc) / self.scale
         bent = jnp.where(jnp.abs(self.shape_) < 1e-8, 1.0, self.shape_)
@@ -142,7 +144,7 @@ class ZeroOneInflatedBeta(Distribution):
         """Return the closed unit interval."""
         return constraints.unit_interval
 
-    def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> Any:
+    def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
         """Draw which of the three it is, and a Beta where it is neither end."""
         at_end, which, within = jax.random.split(key, 3)
         shape = sample_shape + self.batch_shape
@@ -154,7 +156,7 @@ class ZeroOneInflatedBeta(Distribution):
             beta.sample(within, sample_shape),
         )
 
-    def log_prob(self, value: Any) -> Any:
+    def log_prob(self, value: AnyArray) -> Array:
         """Return the log probability of an end, or the log density between them."""
         inner = jnp.where((value <= 0) | (value >= 1), 0.5, value)
         beta = dist.Beta(self.concentration1, self.concentration0).log_prob(inner)
@@ -193,12 +195,12 @@ class OrderedProbit(Distribution):
         """Return the whole numbers from 0 to the number of cutpoints."""
         return constraints.integer_interval(0, jnp.shape(self.cutpoints)[-1])
 
-    def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> Any:
+    def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
         """Draw the latent normal and count the cutpoints below it."""
         latent = self.predictor + jax.random.normal(key, sample_shape + self.batch_shape)
         return jnp.sum(latent[..., None] > self.cutpoints, axis=-1)
 
-    def log_prob(self, value: Any) -> Any:
+    def log_prob(self, value: AnyArray) -> Array:
         """Return the log probability, by the tail that is not rounded away."""
         below = self.cutpoints - jnp.asarray(self.predictor)[..., None]
         ends = jnp.full((*below.shape[:-1], 1), jnp.inf)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
+from jax.typing import ArrayLike
 from numpyro import distributions as dist
 from numpyro.distributions import Distribution
 
 from finetti.distributions.truncated import Truncated
 from finetti.errors import ModelError
+from finetti.types import AnyArray, Key
 
 SYMMETRIC = "Normal, StudentT, Cauchy, Laplace, Logistic and SoftLaplace"
 
@@ -16,7 +18,7 @@ SYMMETRIC = "Normal, StudentT, Cauchy, Laplace, Logistic and SoftLaplace"
 class LeftCensoredDistribution(dist.LeftCensoredDistribution):
     """Borrow numpyro's likelihood of left-censored rows; it has no draws, see `Censored`."""
 
-    def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> NoReturn:
+    def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> NoReturn:
         """Refuse: the limits are not known, and uncensored draws would be of another law."""
         _refuse_draws("LeftCensoredDistribution", "Censored(base, low=limit)", "a limit")
 
@@ -24,7 +26,7 @@ class LeftCensoredDistribution(dist.LeftCensoredDistribution):
 class RightCensoredDistribution(dist.RightCensoredDistribution):
     """Borrow numpyro's likelihood of right-censored rows; it has no draws, see `Censored`."""
 
-    def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> NoReturn:
+    def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> NoReturn:
         """Refuse: the limits are not known, and uncensored draws would be of another law."""
         _refuse_draws("RightCensoredDistribution", "Censored(base, high=limit)", "a limit")
 
@@ -32,7 +34,7 @@ class RightCensoredDistribution(dist.RightCensoredDistribution):
 class IntervalCensoredDistribution(dist.IntervalCensoredDistribution):
     """Borrow numpyro's likelihood of rows known to an interval; it has no draws."""
 
-    def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> NoReturn:
+    def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> NoReturn:
         """Refuse: the intervals are not known, and uncensored draws would be of another law."""
         _refuse_draws("IntervalCensoredDistribution", "IntervalCensored(base, cuts)", "cuts")
 
@@ -40,7 +42,7 @@ class IntervalCensoredDistribution(dist.IntervalCensoredDistribution):
 class GaussianCopula(dist.GaussianCopula):
     """Borrow numpyro's, and say which marginals cannot be drawn."""
 
-    def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> Any:
+    def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> ArrayLike:
         """Draw, and refuse marginals without an inverse cdf in a sentence."""
         return _drawn(super().sample, key, sample_shape, "GaussianCopula", self.marginal_dist)
 
@@ -48,7 +50,7 @@ class GaussianCopula(dist.GaussianCopula):
 class GaussianCopulaBeta(dist.GaussianCopulaBeta):
     """Borrow numpyro's density; draws need the Beta's inverse cdf."""
 
-    def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> Any:
+    def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> ArrayLike:
         """Draw, and refuse in a sentence where there is no inverse cdf."""
         return _drawn(super().sample, key, sample_shape, "GaussianCopulaBeta", self.marginal_dist)
 
@@ -60,11 +62,11 @@ class LeftTruncatedDistribution(dist.LeftTruncatedDistribution):
         _refuse_base("LeftTruncatedDistribution", base_dist)
         super().__init__(base_dist, low, validate_args=validate_args)
 
-    def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> Any:
+    def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> ArrayLike:
         """Draw as `Truncated` does, to far in the tails."""
         return self._law().sample(key, sample_shape)
 
-    def log_prob(self, value: Any) -> Any:
+    def log_prob(self, value: AnyArray) -> ArrayLike:
         """Return the log density, to far in the tails where numpyro's is infinite."""
         return self._law().log_prob(value)
 
@@ -79,11 +81,11 @@ class RightTruncatedDistribution(dist.RightTruncatedDistribution):
         _refuse_base("RightTruncatedDistribution", base_dist)
         super().__init__(base_dist, high, validate_args=validate_args)
 
-    def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> Any:
+    def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> ArrayLike:
         """Draw as `Truncated` does, to far in the tails."""
         return self._law().sample(key, sample_shape)
 
-    def log_prob(self, value: Any) -> Any:
+    def log_prob(self, value: AnyArray) -> ArrayLike:
         """Return the log density, to far in the tails where numpyro's is infinite."""
         return self._law().log_prob(value)
 
@@ -100,11 +102,11 @@ class TwoSidedTruncatedDistribution(dist.TwoSidedTruncatedDistribution):
         _refuse_base("TwoSidedTruncatedDistribution", base_dist)
         super().__init__(base_dist, low, high, validate_args=validate_args)
 
-    def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> Any:
+    def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> ArrayLike:
         """Draw as `Truncated` does, to far in the tails."""
         return self._law().sample(key, sample_shape)
 
-    def log_prob(self, value: Any) -> Any:
+    def log_prob(self, value: AnyArray) -> ArrayLike:
         """Return the log density, to far in the tails where numpyro's is infinite."""
         return self._law().log_prob(value)
 
@@ -168,7 +170,7 @@ def _refuse_base(name: str, base: Any) -> None:
     )
 
 
-def _drawn(sample: Any, key: Any, sample_shape: tuple[int, ...], name: str, base: Any) -> Any:
+def _drawn(sample: Any, key: Key, sample_shape: tuple[int, ...], name: str, base: Any) -> Any:
     try:
         return sample(key, sample_shape)
     except (NotImplementedError, ImportError):

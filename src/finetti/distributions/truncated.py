@@ -21,6 +21,7 @@ from finetti.distributions.cumulative import (
     refuse_unlimited,
     within,
 )
+from finetti.types import AnyArray, Array, Key
 
 STEPS = 64  # doublings, and then halvings, to invert a cumulative distribution function
 
@@ -77,7 +78,7 @@ class Truncated(Distribution):
         start = self._limits()[0]
         return array_of(start).ceil(start) - 1 if discrete(self.base_dist) else start
 
-    def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> Any:
+    def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
         """Draw by inverting the cdf or the survival, shape (*sample_shape, *batch_shape)."""
         base, (start, end) = self.base_dist, self._limits()
         u = jax.random.uniform(key, sample_shape + self.batch_shape)
@@ -121,7 +122,7 @@ class Truncated(Distribution):
         top = jax.lax.while_loop(more, halve, (floor, top, True, 0))[1]
         return top.astype(int) if discrete(base) else jnp.clip(top, start, end)
 
-    def log_prob(self, value: Any) -> Any:
+    def log_prob(self, value: AnyArray) -> Array:
         """Return the base's log density less the log probability between the limits."""
         start, end = self._limits()
         outside = (value < start) | (value > end)
