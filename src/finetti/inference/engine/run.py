@@ -135,9 +135,8 @@ class Sampler:
 
     def begin(self, own: Own | None, keys: Key, points: Point, step_size: float) -> Run:
         """Return the run whose chains, one a key, stand at `points`, chains last."""
-        carry: Carry = launch(
-            self.course.kernel, self.course.fits, points, np.asarray(step_size, float)
-        )
+        sizes = np.full(self.course.fits, step_size, float)  # as `move` has them: one program
+        carry: Carry = launch(self.course.kernel, self.course.fits, points, sizes)
         run = Run(np.asarray(0, np.int32), own, keys, carry, np.empty((0, 0, 0)))
         if self.coordinates is not None and self.stages[0].learning:
             run = self.coordinates.begin(self, run)
