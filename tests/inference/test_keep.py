@@ -12,6 +12,7 @@ import pytest
 
 import finetti as ft
 from finetti.structure.rewrites.tally.tally import Tally
+from zoo.groups import intercepts
 
 GROUPS, ROWS = 20_000, 200_000
 TAU, SIGMA = 0.5, 1.5
@@ -26,17 +27,6 @@ def known_scales(group):
     ft.deterministic("twice", 2 * tau)
     with ft.plate("row", len(group)):
         ft.sample("y", ft.Normal(theta[group], SIGMA))
-
-
-@ft.model
-def intercepts(group):
-    mu = ft.sample("mu", ft.Normal(0, 10))
-    tau = ft.sample("tau", ft.HalfNormal(1))
-    sigma = ft.sample("sigma", ft.HalfNormal(1))
-    with ft.plate("group", group):
-        theta = ft.sample("theta", ft.Normal(mu, tau))
-    with ft.plate("row", len(group)):
-        ft.sample("y", ft.Normal(theta[group], sigma))
 
 
 @ft.model

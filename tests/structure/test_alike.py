@@ -15,20 +15,10 @@ from finetti.structure.plan import Plan
 from finetti.structure.rewrites.tally import find as counting
 from finetti.structure.rewrites.tally.tally import Tally
 from finetti.targets.layout import Layout
+from zoo.groups import intercepts
 
 GROUPS = 300
 QUICK = ("intercepts", "as_written_apart", "sampled_coefficient", "slopes")
-
-
-@ft.model
-def intercepts(group):
-    mu = ft.sample("mu", ft.Normal(0, 10))
-    tau = ft.sample("tau", ft.HalfNormal(1))
-    sigma = ft.sample("sigma", ft.HalfNormal(1))
-    with ft.plate("group", group):
-        theta = ft.sample("theta", ft.Normal(mu, tau))
-    with ft.plate("row", len(group)):
-        ft.sample("y", ft.Normal(theta[group], sigma))
 
 
 @ft.model

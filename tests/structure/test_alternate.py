@@ -7,6 +7,7 @@ import pytest
 
 import finetti as ft
 from finetti.targets.density import density
+from zoo.groups import intercepts
 
 GROUPS = 600
 GROUP = np.repeat(np.arange(GROUPS), np.where(np.arange(GROUPS) % 2, 2, 5))
@@ -136,17 +137,7 @@ def test_the_posterior_is_that_of_exact_integration():
     random = np.random.default_rng(8)
     y = random.normal(EFFECT[GROUP], 1.0)
 
-    @ft.model
-    def normal(y):
-        mu = ft.sample("mu", ft.Normal(0, 2))
-        tau = ft.sample("tau", ft.HalfNormal(1))
-        sigma = ft.sample("sigma", ft.HalfNormal(1))
-        with ft.plate("group", GROUPS):
-            effect = ft.sample("effect", ft.Normal(mu, tau))
-        with ft.plate("row", len(y)):
-            ft.sample("y", ft.Normal(effect[GROUP], sigma), obs=y)
-
-    model = normal(y)
+    model = intercepts(ft.groups(GROUP)).condition(y=y)
     plan = model.plan().without("integrate out", "condense")
     assert plan.form.alternating is not None
     one = ft.fit(model, ft.NUTS(draws=500, warmup=300), plan=plan, seed=3, progress=False)
@@ -159,5 +150,5 @@ def test_the_posterior_is_that_of_exact_integration():
         assert abs(mean[0] - mean[1]) < 4 * np.hypot(*error)
         sd_error = [t.loc[row, "mcse_sd"] for t in tables]
         assert abs(sd[0] - sd[1]) < 4 * np.hypot(*sd_error)
-    shrunk = [p["effect"].mean(("chain", "draw")) for p in (one, other)]
+    shrunk = [p["theta"].mean(("chain", "draw")) for p in (one, other)]
     assert np.abs(shrunk[0] - shrunk[1]).max() < 0.15

@@ -123,6 +123,18 @@ def nested_pupils(pupils: int = 8) -> ft.Model:
 
 
 @ft.model
+def intercepts(group):
+    """Have a normal outcome with a normal effect of each group: what most laws are told on."""
+    mu = ft.sample("mu", ft.Normal(0, 10))
+    tau = ft.sample("tau", ft.HalfNormal(1))
+    sigma = ft.sample("sigma", ft.HalfNormal(1))
+    with ft.plate("group", group):
+        theta = ft.sample("theta", ft.Normal(mu, tau))
+    with ft.plate("row", len(group)):
+        ft.sample("y", ft.Normal(theta[group], sigma))
+
+
+@ft.model
 def multivariate_group(group):
     mu = ft.sample("mu", ft.Normal(0, 5).expand([3]).to_event(1))
     tau = ft.sample("tau", ft.HalfNormal(2))

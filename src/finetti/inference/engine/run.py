@@ -147,7 +147,7 @@ class Sampler:
         none, window = np.zeros(len(run.keys), np.int32), np.empty((0, 0, 0))
         if self._keeps_window(stage):
             dim = run.carry.states.draw.position.shape[0]
-            window = np.empty((len(none), self.stages[stage].draws, dim))
+            window = np.zeros((len(none), self.stages[stage].draws, dim))
         carry = run.carry._replace(counts=none, steps=np.int32(0))
         return run._replace(stage=np.asarray(stage, np.int32), carry=carry, window=window)
 
