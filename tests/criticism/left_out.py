@@ -89,7 +89,7 @@ def _each_given_the_others(prior: np.ndarray, each: np.ndarray) -> np.ndarray:
 
 # Poisson: two parameters
 
-HOURS, CALLS = np.linspace(-1, 1, 12), np.array([1, 0, 2, 3, 1, 2, 4, 3, 6, 4, 9, 20])
+HOURS, CALLS = np.linspace(-1, 1, 12), np.array([1, 0, 2, 3, 1, 2, 4, 3, 6, 4, 9, 30])
 
 
 @ft.model
