@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 
 import jax
@@ -185,7 +184,6 @@ def test_a_step_size_is_a_number_whatever_the_chains_do():
 
 def thrown(monkeypatch, chains: list[int], position: list[float]) -> None:
     """Have some chains start at a position, whatever the rest of the starts are."""
-    module = sys.modules[ft.fit.__module__]
     made = start.random_tries
 
     def tries(target, built: Density, shared, own: Own, keys) -> Point:
@@ -195,7 +193,7 @@ def thrown(monkeypatch, chains: list[int], position: list[float]) -> None:
         moved = start.points_at(target, shared, own, place)
         return jax.tree.map(lambda a: np.asarray(a)[:, :, None], moved)  # there is no other
 
-    monkeypatch.setattr(module, "random_tries", tries)
+    monkeypatch.setattr(start, "random_tries", tries)
 
 
 @pytest.mark.parametrize("bad", [[2], [1, 2, 3]])

@@ -166,7 +166,7 @@ def test_a_posterior_beyond_the_memory_is_refused_before_sampling(monkeypatch):
     def sampled(*_):
         raise AssertionError("sampling began")
 
-    monkeypatch.setattr(sys.modules[ft.fit.__module__], "random_tries", sampled)
+    monkeypatch.setattr(sys.modules[ft.fit.__module__], "one_start", sampled)
     model = bound(intercepts, GROUPS, ROWS)
     with pytest.raises(ft.SamplingError, match=r"`theta` \(20,000 numbers.*keep=\['mu', 'tau'"):
         ft.fit(model, ft.NUTS(draws=10_000), progress=False)

@@ -18,7 +18,7 @@ def compile_nothing(monkeypatch):
         pytest.fail("the model went on to the sampler before it was refused")
 
     fitting = import_module("finetti.inference.fit")
-    for name in ("random_tries", "given_points", "travel"):
+    for name in ("one_start", "travel"):
         monkeypatch.setattr(fitting, name, refuse)
 
 

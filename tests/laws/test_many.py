@@ -6,18 +6,10 @@ import pytest
 import finetti as ft
 from finetti.inference.many import fit_many
 from finetti.structure.rewrites import alternate
+from zoo.groups import shops
 
 RANDOM = np.random.default_rng(7)
 COUNTS = RANDOM.poisson(np.exp(RANDOM.normal(0.5, 0.7, 30)))
-
-
-@ft.model
-def shops(y):
-    mu = ft.sample("mu", ft.Normal(0, 2))
-    tau = ft.sample("tau", ft.HalfNormal(1))
-    with ft.plate("shop", len(y)):
-        a = ft.sample("a", ft.Normal(mu, tau))
-        ft.sample("y", ft.Poisson(np.e**a), obs=y)
 
 
 @pytest.mark.slow

@@ -17,17 +17,9 @@ from finetti.inference.engine.start import chain_keys, random_tries, taken
 from finetti.inference.many import fit_many
 from finetti.inference.methods.method import natural
 from finetti.targets.density import density
+from zoo.groups import shops
 
 Y = np.array([3, 0, 4, 1, 7])
-
-
-@ft.model
-def shops(y):
-    mu = ft.sample("mu", ft.Normal(0, 2))
-    tau = ft.sample("tau", ft.HalfNormal(1))
-    with ft.plate("shop", len(y)):
-        a = ft.sample("a", ft.Normal(mu, tau))
-        ft.sample("y", ft.Poisson(np.e**a), obs=y)
 
 
 METHODS = {

@@ -135,6 +135,16 @@ def intercepts(group):
 
 
 @ft.model
+def shops(y):
+    """Have a count of each shop, whose rates are alike."""
+    mu = ft.sample("mu", ft.Normal(0, 2))
+    tau = ft.sample("tau", ft.HalfNormal(1))
+    with ft.plate("shop", len(y)):
+        a = ft.sample("a", ft.Normal(mu, tau))
+        ft.sample("y", ft.Poisson(np.e**a), obs=y)
+
+
+@ft.model
 def multivariate_group(group):
     mu = ft.sample("mu", ft.Normal(0, 5).expand([3]).to_event(1))
     tau = ft.sample("tau", ft.HalfNormal(2))

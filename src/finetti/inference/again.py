@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 
-from finetti.inference.fit import fit
+from finetti.inference.fit import fit_alike
 from finetti.inference.methods.recorded import SETTINGS, read
 from finetti.inference.methods.trajectories import NUTS
 from finetti.models import Model
@@ -35,7 +35,4 @@ def refit(posterior: Posterior, model: Model, seed: int) -> Posterior:
             f"and save it anew to have its own",
             stacklevel=2,
         )
-    found = fit(model, method, seed=seed, plan=model.plan(choices=choices), progress=False)
-    if "interrupted" in found.attributes:
-        raise KeyboardInterrupt
-    return found
+    return fit_alike(method, choices, model, seed)

@@ -15,15 +15,7 @@ from finetti.inference.engine.batch import Own, alone, joined, spread
 from finetti.inference.engine.draws import Shelf
 from finetti.inference.engine.prepare import prepare
 from finetti.inference.engine.run import Chunk, Run, Sampler, travel
-from finetti.inference.engine.start import (
-    DTYPE,
-    TRIES,
-    chain_keys,
-    explain,
-    given_points,
-    random_tries,
-    taken,
-)
+from finetti.inference.engine.start import DTYPE, chain_keys, one_start
 from finetti.inference.methods.method import Chains, Method, natural
 from finetti.inference.methods.recorded import written
 from finetti.inference.methods.searches import Search
@@ -42,6 +34,7 @@ from finetti.inference.tuned import adopted, told
 from finetti.models import Model, require_model
 from finetti.posterior.learned import LEARNED, Learned
 from finetti.posterior.posterior import Posterior
+from finetti.structure.choices import Choices
 from finetti.structure.form import Given
 from finetti.structure.plan import Plan
 from finetti.targets.density import Density, density
@@ -86,7 +79,7 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     began = perf_counter()
     method = method or NUTS()
     chosen = method.plan(model, plan)
-    again = partial(_refit, method, plan)
+    again = partial(fit_alike, method, plan and plan.choices)
     if isinstance(method, Search):
         return replace(search(density(model, chosen), method, seed, init), refit=again)
     if not isinstance(method, Chains):
@@ -128,13 +121,7 @@ def _start(
         fixed, constants = adopted(tuning, target, constants)
     own = Own(rewrites=spread(constants, 1))
     keys = chain_keys(np.int64(seed), method.chains)[None]
-    if init is None:
-        tries = random_tries(target, built, given, own, keys)
-        points, fine = taken(tries)
-        if not fine.all():
-            raise explain(built, np.asarray(tries.position)[0, 0, -TRIES:])
-    else:
-        points = given_points(built, given, own, init, method.chains)
+    points = one_start(built, given, own, keys, init)
     return prepare(target, method, given, own, keys, points, settle=init is None, tuning=fixed)
 
 
@@ -211,12 +198,12 @@ def _chunks(
         yield
 
 
-def _refit(method: Method, plan: Plan | None, model: Model, seed: int) -> Posterior:
-    """Fit another model in the same way.
+def fit_alike(method: Method, choices: Choices | None, model: Model, seed: int) -> Posterior:
+    """Fit another model by a method, with a plan's choices where there are any.
 
     Raises `KeyboardInterrupt` where that is interrupted: whoever asked needs it whole.
     """
-    like = plan and model.plan(choices=plan.choices)
+    like = None if choices is None else model.plan(choices=choices)
     found = fit(model, method, seed=seed, plan=like, progress=False)
     if "interrupted" in found.attributes:
         raise KeyboardInterrupt

@@ -146,7 +146,7 @@ class Plan:
     def dot(self) -> str:
         """Return the graph in Graphviz's language; dashed: taken out, double: centred."""
         centred = {site for move in self.form.settling for site in move.sites}
-        return self.graph.dot(dashed=self._gone, doubled=centred)
+        return self.graph.dot(dashed=self._whole.gone, doubled=centred)
 
     @cached_property
     def form(self) -> Form:
@@ -166,7 +166,7 @@ class Plan:
     @property
     def left(self) -> tuple[Variable, ...]:
         """Return the variables that are neither summed nor integrated out."""
-        return tuple(v for v in self.variables if v.kind == "latent" and v.name not in self._gone)
+        return self._whole.left
 
     @property
     def latent(self) -> tuple[Variable, ...]:
@@ -182,9 +182,9 @@ class Plan:
         return found
 
     @cached_property
-    def _gone(self) -> frozenset[str]:
-        """Return the sites taken out of the sampler."""
-        return frozenset(s for r in self.rewrites if r.takes_out for s in r.sites)
+    def _whole(self) -> Sight:
+        """Return what is seen when all rewrites are made."""
+        return Sight(self.program, self.variables, self._made)
 
     @cached_property
     def _why(self) -> dict[str, str]:
@@ -196,7 +196,7 @@ class Plan:
                     reasons[name].append(why)
         for v in self.left:
             if v.discrete:
-                reasons[v.name] = [TOLD_NOT_TO, *reasons[v.name]][-1:]
+                reasons[v.name] = reasons[v.name][-1:] or [TOLD_NOT_TO]
         return {name: "; ".join(dict.fromkeys(why)) for name, why in reasons.items()}
 
     @cached_property

@@ -117,17 +117,24 @@ def chosen(tries: Point) -> tuple[np.ndarray, np.ndarray]:
     return places, fair.any(-1)
 
 
-def given_points(built: Density, shared: Given, own: Own, values: Any, chains: int) -> Point:
-    """Return the points at user-given values of the latent variables, one for all chains.
+def one_start(built: Density, shared: Given, own: Own, keys: Key, values: Any) -> Point:
+    """Return the points that one fit's chains start at, (fit, chain) leading, `keys` of that shape.
 
-    They have leading axes (fit, chain), the fit being one. Raises `SupportError` or `SamplingError`
-    where they have no finite density.
+    They are random, or, where `values` of the latent variables are given, those for all chains.
+    Raises `SupportError` or `SamplingError`, naming the site at fault, where the density is not
+    finite.
     """
-    position = np.asarray(built.unconstrain(values), DTYPE)
     target, _ = built.target(DTYPE)
-    points = to_numpy(points_at(target, shared, own, np.stack([position] * chains)[None]))
+    if values is None:
+        tries = random_tries(target, built, shared, own, keys)
+        points, _ = taken(tries)
+        tried = tries.position[0, 0, -TRIES:]
+    else:
+        position = np.asarray(built.unconstrain(values), DTYPE)
+        points = to_numpy(points_at(target, shared, own, np.tile(position, (*keys.shape, 1))))
+        tried = points.position[0]
     if not _finite(points).all():
-        raise explain(built, points.position[0])
+        raise explain(built, np.asarray(tried))
     return points
 
 

@@ -103,16 +103,15 @@ class Bound:
 def launch(kernel: Kernel, fits: int, points: Point, step_sizes: Any) -> Carry:
     """Put chains at their starting points, chains last, with nothing learned yet.
 
-    `step_sizes` has one for each fit, last axis, or is one for all.
+    `step_sizes` has one for each fit, last axis.
     """
     dim, chains = points.position.shape
     states = jax.vmap(kernel.init, -1, -1)(points)
-    sizes = jnp.asarray(step_sizes, points.position.dtype)
-    sizes = jnp.broadcast_to(sizes, (*sizes.shape[:-1], fits))
 
     def begin(size: Array) -> tuple[Tuning, warmup.Adaptation]:
         return warmup.begin(kernel, (dim, chains // fits), size, points.position.dtype)
 
+    sizes = jnp.asarray(step_sizes, points.position.dtype)
     tuning, adaptation = jax.vmap(begin, -1, -1)(sizes)
     none = jnp.zeros((), jnp.int32)
     return Carry(states, tuning, adaptation, jnp.zeros(chains, jnp.int32), none)

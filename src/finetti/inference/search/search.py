@@ -15,15 +15,7 @@ from finetti.compiling import ONCE, compiled
 from finetti.errors import SamplingError
 from finetti.inference.engine.batch import Own
 from finetti.inference.engine.draws import Draws
-from finetti.inference.engine.start import (
-    DTYPE,
-    TRIES,
-    chain_keys,
-    explain,
-    given_points,
-    random_tries,
-    taken,
-)
+from finetti.inference.engine.start import DTYPE, chain_keys, one_start
 from finetti.inference.methods.recorded import written
 from finetti.inference.methods.searches import MAP, NormalApproximation, Search
 from finetti.inference.readers.assemble import gather
@@ -72,13 +64,7 @@ def search(density: Density, method: Search, seed: int, init: Named | None) -> P
     with jax.enable_x64(True):
         keys = chain_keys(np.int64(seed), method.starts if init is None else 1)
         target, given = density.target(DTYPE)
-        if init is None:
-            tries = random_tries(target, density, given, Own(), keys[None])
-            points, fine = taken(tries)
-            if not fine.all():
-                raise explain(density, np.asarray(tries.position)[0, 0, -TRIES:])
-        else:
-            points = given_points(density, given, Own(), init, 1)
+        points = one_start(density, given, Own(), keys[None], init)
         jacobian = not isinstance(method, MAP)
 
         def look(position: np.ndarray) -> tuple[float, np.ndarray]:

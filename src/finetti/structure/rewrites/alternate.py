@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -83,7 +83,7 @@ class Alternate(Rewrite):
 
 def find(sight: Sight) -> Found:
     """Return the rewrite for the largest block of centred sites if it is worth making."""
-    program, blocks = sight.program, [cast(Centre, r) for r, _ in sight.of(Centre.verb)]
+    program, blocks = sight.program, [block for block, _ in sight.of(Centre)]
     block = max(blocks, key=lambda move: move.count * move.width, default=None)
     if block is None or not sight.refused.isdisjoint(block.sites):
         return Found()

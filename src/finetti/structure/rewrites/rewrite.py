@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -206,6 +206,7 @@ class Marginal(Rewrite):
 
 
 Made = tuple[Rewrite, Constants]
+R = TypeVar("R", bound=Rewrite)
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,9 +243,9 @@ class Sight:
         """Return the latent variables that are not taken out."""
         return tuple(v for v in self.latent if v.name not in self.gone)
 
-    def of(self, verb: str) -> list[Made]:
-        """Return those of the rewrites made before that have a verb."""
-        return [made for made in self.made if made[0].verb == verb]
+    def of(self, kind: type[R]) -> list[tuple[R, Constants]]:
+        """Return those of the rewrites made before that are of a kind."""
+        return [(r, constants) for r, constants in self.made if isinstance(r, kind)]
 
 
 Why = Callable[[Sight], Mapping[str, str]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from math import prod
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -45,7 +45,7 @@ def find(sight: Sight) -> Found:
     latent = {v.name: v for v in sight.latent}
     for name in asked - set(latent):
         raise UnknownSite.among(name, latent, "approximate")
-    made = [cast(Marginal, r) for r, _ in sight.made if r.takes_out]
+    made = [marginal for marginal, _ in sight.of(Marginal)]
     reasons = {v.name: _unfit(program, v, variables, made, asked) for v in latent.values()}
     reasons |= {name: "the plan was told not to" for name in latent if name in sight.refused}
     chosen = {name for name, reason in reasons.items() if not reason}

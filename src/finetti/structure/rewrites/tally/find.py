@@ -42,10 +42,10 @@ def find(sight: Sight) -> Found:
 
     It is checked against the integral over all groups at a generic point.
     """
-    condensed = sight.of(Condense.verb)
+    condensed = sight.of(Condense)
     found = [
         _tallied(sight.program, sight.variables, marginal, condensed)
-        for marginal in sight.of(Integrate.verb)
+        for marginal in sight.of(Integrate)
         if sight.refused.isdisjoint(marginal[0].sites)
     ]
     return Found(tuple(f for f in found if f is not None))
@@ -54,8 +54,8 @@ def find(sight: Sight) -> Found:
 def _tallied(
     program: Program,
     variables: tuple[Variable, ...],
-    marginal: tuple[Any, Constants],
-    condensed: Sequence[tuple[Any, Constants]],
+    marginal: tuple[Integrate, Constants],
+    condensed: Sequence[tuple[Condense, Constants]],
 ) -> tuple[Tally, Constants] | None:
     """Return the rewrite that counts an integral's groups together, with its constants, if any."""
     whole, own = marginal
