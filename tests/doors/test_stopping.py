@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -237,7 +238,7 @@ def test_what_warm_up_learned_takes_its_place_in_another_fit(tmp_path):
     learned = ft.open(tmp_path / "run.zarr").learned
     assert {name.split()[0] for name in learned.coordinates} == {"centre", "straighten"}
     again = ft.fit(model, method, seed=2, tuning=learned, progress=False)
-    assert "warmup_sample_stats" not in again.tree.children
+    assert again.tree["warmup_sample_stats"].sizes["draw"] == 500
     for name, found in again.learned.coordinates.items():
         for constant, array in found.items():
             np.testing.assert_array_equal(array, learned.coordinates[name][constant])
@@ -246,3 +247,14 @@ def test_what_warm_up_learned_takes_its_place_in_another_fit(tmp_path):
     one, two = (p.summary().loc["tau"] for p in (first, again))
     error = np.hypot(one["mcse_mean"], two["mcse_mean"])
     assert abs(one["mean"] - two["mean"]) < 4 * error
+
+
+def test_a_given_tuning_does_not_keep_the_draws_on_the_way_from_the_start():
+    """A chain begun far away arrives within warm-up; without one its way is among the draws."""
+    model = ft.model(lambda: ft.sample("x", ft.Normal(0, 1)))()
+    plan, learned = model.plan().as_written(), ft.Learned(np.float64(0.5), np.ones(1))
+    far = {"x": 1000.0}
+    fit = partial(ft.fit, model, plan=plan, init=far, tuning=learned, progress=False)
+    whole, bare = (fit(ft.NUTS(draws=200, warmup=n)) for n in (200, 0))
+    assert np.abs(whole["x"]).max() < 6  # 800 draws of a normal: beyond it once in a million
+    assert np.abs(bare["x"]).max() > 100

@@ -57,10 +57,11 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     `method` holds the settings: `NUTS()` unless you choose another. `plan` says which rewrites to
     make: that of the method, which is `model.plan()` for NUTS, unless you change it by
     `model.plan().without(...)`. `init` maps latent variables to constrained starting values for
-    every chain; without it the starts are random. `tuning` takes warm-up's place: the `learned`
-    of a posterior of this model, whose step size, metric and coordinates are used again. `keep`
-    names the sites whose draws are kept, all without it; of the others means and standard
-    deviations come back, as `posterior.moments`. `progress=False` keeps silent.
+    every chain; without it the starts are random. `tuning` is the `learned` of a posterior of this
+    model, whose step size, metric and coordinates are used again: warm-up then learns nothing, it
+    only takes the chains from where they start. `keep` names the sites whose draws are kept, all
+    without it; of the others means and standard deviations come back, as `posterior.moments`.
+    `progress=False` keeps silent.
     Draws depend on the model, its data, the method, `seed`, `init` and `tuning` alone. Ctrl-C
     and SIGTERM stop a run and return the draws made so far, marked `interrupted` in the posterior's
     attributes; during warm-up they raise `KeyboardInterrupt`.

@@ -28,8 +28,8 @@ def prepare(  # noqa: PLR0913 - all that a run starts from
     """Return the sampler of a method, and the run of its chains from `points`.
 
     `keys` and `points` have leading axes (fit, chain), and `own` that of fits. `settle` lets the
-    centred sites begin at their mode given all else. A `tuning`, for one fit, takes warm-up's
-    place; then the constants stay as they are.
+    centred sites begin at their mode given all else. With a `tuning`, for one fit, warm-up learns
+    nothing and only takes the chains from where they start; the constants stay as they are.
     """
     fits, chains = keys.shape
     places = Places(target, chains)
@@ -37,7 +37,8 @@ def prepare(  # noqa: PLR0913 - all that a run starts from
         own, points = places.start(shared, own, keys, points, settle)
     ends = warmup.schedule(method.warmup, method.chains)
     course = Course(method.kernel(target.layout), target, ends, fits=fits)
-    stages = _stages(method, ends, places.learned) if tuning is None else ()
+    learns = method.learns and tuning is None
+    stages = _stages(method, ends, learns, learns and places.learned)
     stages = (*stages, Stage(SAMPLING, method.draws * (method.thin or 1)))
     abreast = beside(points)
     sampler = Sampler.of(course, shared, abreast, stages, places)
@@ -45,9 +46,11 @@ def prepare(  # noqa: PLR0913 - all that a run starts from
     return sampler, run if tuning is None else sampler.adopt(run, one(tuning))
 
 
-def _stages(method: Chains, ends: tuple[int, ...], relearns: bool) -> tuple[Stage, ...]:
+def _stages(
+    method: Chains, ends: tuple[int, ...], learns: bool, relearns: bool
+) -> tuple[Stage, ...]:
     """Return warm-up's stages: one, or those between which coordinates are learned again."""
     lengths = [method.warmup] if method.warmup else []
-    if lengths and method.learns and relearns:
+    if lengths and relearns:
         lengths = learn.lengths(ends, method.warmup, method.chains)
-    return tuple(Stage(WARMUP + i, n, method.learns) for i, n in enumerate(lengths))
+    return tuple(Stage(WARMUP + i, n, learns) for i, n in enumerate(lengths))
