@@ -80,6 +80,7 @@ class Program:
     The fingerprint tells all of the program but the values of its constants. `jaxpr` has a constant
     variable for each of `constants`, an input for each latent variable of `latent` in order, and
     the outputs of an `Outcome` laid out by `tree`. The value of each site is tagged by its name.
+    Other fits may have other numbers for the last `varying` constants.
     """
 
     jaxpr: Any
@@ -87,6 +88,7 @@ class Program:
     latent: tuple[str, ...]
     tree: Any
     fingerprint: Fingerprint
+    varying: int = 0
 
     def __call__(
         self,
@@ -265,10 +267,9 @@ def write_program(
     jaxpr, constants = hoist(commute(traced), data, lambda e: read_tag(e) in discrete)
     constants += tuple(seen.values())
     tree = jax.tree.structure(shapes)
-    kinds = [(c.shape, c.dtype.name) for c in constants]
-    latent_names = tuple(sorted(free))
-    identity = fingerprint(jaxpr, str(tree), kinds, latent_names)
-    program = Program(jaxpr, constants, latent_names, tree, identity)
+    kinds, names = [(c.shape, c.dtype.name) for c in constants], tuple(sorted(free))
+    identity = fingerprint(jaxpr, str(tree), kinds, names)
+    program = Program(jaxpr, constants, names, tree, identity, len(seen))
     positions = jax.tree.unflatten(tree, range(tree.num_leaves)).arguments
     arguments = {name: list(found.values()) for name, found in positions.items()}
     return program, Graph(sites, read_parents(traced, arguments))

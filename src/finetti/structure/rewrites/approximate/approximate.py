@@ -22,17 +22,24 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.structure.rewrites.approximate.climb import climb
-from finetti.structure.rewrites.arrow.arrow import Arrow, Factor, Vector, factorise
+from finetti.structure.rewrites.arrow.arrow import (
+    Arrow,
+    Factor,
+    Vector,
+    factorise,
+    log_determinant,
+)
 from finetti.structure.rewrites.arrow.frame import Frame
 from finetti.structure.rewrites.rewrite import Marginal, Terms
 from finetti.types import Array, Bool, Key, Scalar
 
 
 class Peak(NamedTuple):
-    """Hold the maximum of f: where it is, its height, the factor of P, and whether it was found."""
+    """Hold the maximum of f: where it is, its height, P and its factor, whether it was found."""
 
     mode: Vector
     value: Scalar
+    precision: Arrow
     factor: Factor
     found: Bool[Array, ""]
 
@@ -76,7 +83,7 @@ class Approximate(Marginal):
         """Return Laplace's approximation to the log integral, minus infinity without a maximum."""
         peak = self.expand(terms, constants)
         constant = 0.5 * self.frame.dim * log(2 * pi)
-        value = peak.value + constant - 0.5 * peak.factor.log_determinant()
+        value = peak.value + constant - 0.5 * log_determinant(peak.precision, peak.factor)
         return jnp.where(peak.found, value, -jnp.inf)
 
     def draw(self, key: Key, terms: Terms, constants: Mapping[str, Any]) -> dict[str, Array]:
@@ -116,8 +123,8 @@ class Approximate(Marginal):
         mode, found = root
         _, precision = self._bend(jax.grad(total), mode, constants)
         factor = factorise(precision)
-        found = (found > 0) & jnp.isfinite(factor.log_determinant())
-        return Peak(mode, total(mode), factor, found)
+        found = (found > 0) & jnp.isfinite(log_determinant(precision, factor))
+        return Peak(mode, total(mode), precision, factor, found)
 
     def look(
         self, terms: Terms, place: Vector, constants: Mapping[str, Any]

@@ -115,7 +115,7 @@ def _arranged(
     if not sites:
         return None
     terms = terms_of(program, {v.name for v in sites})
-    for _, plate, frame in ways(sites, terms, variables):
+    for _, plate, frame, _ in ways(sites, terms, variables):
         found = _verified(program, frame, terms, plate)
         if found is not None:
             return found

@@ -48,11 +48,20 @@ def _stays(
 
 
 class Way(NamedTuple):
-    """Hold a way to arrange the sites: about how many multiplications it takes, its plate."""
+    """Hold a way to arrange the sites: about how many multiplications it takes, its plate.
+
+    `size` is that of the terms, which the precision's columns are read from.
+    """
 
     price: float
     plate: str
     frame: Frame
+    size: int
+
+    def priced(self, products: int) -> float:
+        """Return what it takes where so many products with the terms tell all columns."""
+        spared = max(self.frame.width + self.frame.breadth - products, 0)
+        return self.price - spared * self.size
 
 
 def ways(
@@ -60,22 +69,27 @@ def ways(
 ) -> list[Way]:
     """Return the ways to arrange the sites, cheapest first."""
     size = sum(prod(v.shape) for v in variables if v.name in terms)
-    found = [Way(_price(_arrange(sites, ()), size), "", _arrange(sites, ()))]
+    found = [Way(_price(_arrange(sites, ()), size), "", _arrange(sites, ()), size)]
     for plates in {v.plates for v in sites if v.plates}:
         frame = _arrange(sites, plates)
-        found.append(Way(_price(frame, size), " x ".join(p.name for p in plates), frame))
+        found.append(Way(_price(frame, size), " x ".join(p.name for p in plates), frame, size))
     return [way for way in sorted(found, key=lambda w: w[:2]) if way.frame.breadth <= WIDEST]
 
 
-def compare(found: list[Way], chosen: int) -> str:
-    """Say what a way takes, what others would have, and which cheaper ones do not fit."""
-    said = [f"about {_rounded(found[chosen].price)} multiplications"]
+def compare(found: list[Way], chosen: int, products: int) -> str:
+    """Say what a way takes, what others would have, and which cheaper ones do not fit.
+
+    So many products with the terms tell the precision's columns.
+    """
+    said = [f"about {_rounded(found[chosen].priced(products))} multiplications"]
     for number, way in enumerate(found):
         name = way.frame.describe(way.plate).partition(",")[0]
         if number < chosen:
-            said.append(f"{name} would take {_rounded(way.price)}, but depend on one another")
+            said.append(
+                f"{name} would take {_rounded(way.priced(products))}, but depend on one another"
+            )
         elif number > chosen:
-            said.append(f"{name} would take {_rounded(way.price)}")
+            said.append(f"{name} would take {_rounded(way.priced(products))}")
     return "; ".join(said)
 
 

@@ -2,6 +2,11 @@
 
 With blocks D_j of size k, couplings C_j of shape (k, m) and a corner E of shape (m, m), elimination
 of the groups costs O(groups): S = E - sum_j C_j' D_j^-1 C_j is the corner that is left.
+
+XLA solves a batch of triangular systems with many right-hand sides by a loop that is a hundred
+times slower than products of matrices, and the derivative of a Cholesky factor is made of them. So
+such systems are solved by products here (`triangular`), and determinants and solutions state their
+own derivatives, which need no factor's.
 """
 
 from __future__ import annotations
@@ -10,11 +15,15 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import solve_triangular
 
+from finetti.structure.rewrites.arrow.triangular import (
+    cholesky,
+    lower_inverse,
+    lower_solve,
+    product,
+    turned,
+)
 from finetti.types import Array, Float, Key, Scalar
-
-UNROLLED = 4  # blocks up to this size are factorised entry by entry, which compiles to plain loops
 
 
 class Vector(NamedTuple):
@@ -47,10 +56,6 @@ class Factor(NamedTuple):
     couplings: Float[Array, "group k m"]
     corner: Float[Array, "m m"]
 
-    def log_determinant(self) -> Scalar:
-        """Return the log determinant of the matrix."""
-        return 2 * (_log_diagonal(self.blocks) + _log_diagonal(self.corner))
-
     def pivot(self, matrix: Arrow) -> Scalar:
         """Return the least share of a diagonal entry that is left once all before are eliminated.
 
@@ -78,13 +83,16 @@ class Factor(NamedTuple):
 
     def variances(self) -> Vector:
         """Return the diagonal of the matrix's inverse."""
-        count, k, m = self.couplings.shape
-        inverse = lower_solve(self.corner, jnp.eye(m, dtype=self.corner.dtype))
-        units = jnp.broadcast_to(jnp.eye(k, dtype=self.blocks.dtype), self.blocks.shape)
-        groups = jnp.sum(lower_solve(self.blocks, units) ** 2, -2)
-        ties = lower_solve(self.corner, self.couplings.reshape(count * k, m).T).T
-        shared = lower_solve(self.blocks, ties.reshape(count, k, m), transposed=True)
-        return Vector(groups + jnp.sum(shared**2, -1), jnp.sum(inverse**2, 0))
+        found = self.inverse()
+        return Vector(_diagonal(found.blocks), _diagonal(found.corner))
+
+    def inverse(self) -> Arrow:
+        """Return the matrix's inverse, where the matrix itself is not zero."""
+        root, corner = lower_inverse(self.blocks), lower_inverse(self.corner)
+        shared = product(turned(corner), corner)
+        ways = product(turned(root), self.couplings)
+        ties = product(ways, shared)
+        return Arrow(product(turned(root), root) + product(ties, turned(ways)), -ties, shared)
 
     def noise(self, key: Key) -> Vector:
         """Draw from the normal distribution of mean zero whose precision is the matrix."""
@@ -105,46 +113,61 @@ def factorise(arrow: Arrow) -> Factor:
     return Factor(blocks, couplings, cholesky(arrow.corner - _gram(couplings)))
 
 
+@jax.custom_jvp
+def log_determinant(
+    matrix: Arrow, factor: Factor, weights: Float[Array, " *group"] | float = 1.0
+) -> Scalar:
+    """Return the log determinant, each group's part of it, log|D_j|, as often as `weights` say.
+
+    `factor` is that of the matrix. A first derivative is by the matrix and does not go through it.
+    """
+    own = jnp.log(_diagonal(factor.blocks)).sum(-1)
+    return 2 * (jnp.sum(weights * own) + jnp.log(_diagonal(factor.corner)).sum())
+
+
+@log_determinant.defjvp
+def _log_determinant_jvp(primals: tuple, tangents: tuple) -> tuple[Scalar, Scalar]:
+    """Return the value, and the product of the inverse and the matrix's change."""
+    _, factor, weights = primals
+    inverse, root, change = factor.inverse(), lower_inverse(factor.blocks), tangents[0]
+    more = jnp.asarray(weights - 1.0)[..., None, None]
+    found = jnp.sum((inverse.blocks + more * product(turned(root), root)) * change.blocks)
+    found += 2 * jnp.sum(inverse.couplings * change.couplings)
+    return log_determinant(*primals), found + jnp.sum(inverse.corner * change.corner)
+
+
+@jax.custom_jvp
+def solve(matrix: Arrow, factor: Factor, right: Vector) -> Vector:
+    """Return the matrix's inverse times a vector, by the factor of the matrix.
+
+    A first derivative is by the matrix and does not go through the factor.
+    """
+    return factor.solve(right)
+
+
+@solve.defjvp
+def _solve_jvp(primals: tuple, tangents: tuple) -> tuple[Vector, Vector]:
+    """Return the solution and its change, itself the solution of a system with the same matrix."""
+    change, _, right = tangents
+    found = solve(*primals)
+    moved = _times(change, found)
+    left = Vector(right.groups - moved.groups, right.border - moved.border)
+    return found, primals[1].solve(left)
+
+
+def _times(matrix: Arrow, vector: Vector) -> Vector:
+    """Return the matrix times a vector."""
+    groups = jnp.sum(matrix.blocks * vector.groups[:, None], -1)
+    groups = groups + jnp.sum(matrix.couplings * vector.border, -1)
+    border = jnp.sum(matrix.couplings * vector.groups[..., None], (0, 1))
+    return Vector(groups, border + jnp.sum(matrix.corner * vector.border, -1))
+
+
 def _gram(couplings: Float[Array, "group k m"]) -> Float[Array, "m m"]:
-    if couplings.shape[-1] > UNROLLED:
-        return jnp.einsum("jkm,jkn->mn", couplings, couplings)
-    return jnp.sum(couplings[..., :, None] * couplings[..., None, :], (0, 1))
-
-
-def cholesky(matrix: Float[Array, "*batch n n"]) -> Float[Array, "*batch n n"]:
-    """Return the lower Cholesky factor of each matrix."""
-    n = matrix.shape[-1]
-    if n > UNROLLED or n == 0:
-        return jnp.linalg.cholesky(matrix, symmetrize_input=False)
-    rows: list[list[Array]] = []
-    for i in range(n):
-        rows.append([])
-        for j in range(i + 1):
-            left = matrix[..., i, j] - sum(rows[i][k] * rows[j][k] for k in range(j))
-            rows[i].append(jnp.sqrt(left) if i == j else left / rows[j][j])
-        rows[i] += [jnp.zeros_like(matrix[..., 0, 0])] * (n - i - 1)
-    return jnp.stack([jnp.stack(row, -1) for row in rows], -2)
-
-
-def lower_solve(
-    factor: Float[Array, "*batch n n"], right: Float[Array, "*batch n r"], transposed: bool = False
-) -> Float[Array, "*batch n r"]:
-    """Solve with each lower triangular factor, or with its transpose."""
-    n = factor.shape[-1]
-    if n == 0 or right.shape[-1] == 0:
-        return right
-    if n > UNROLLED:
-        return solve_triangular(factor, right, lower=True, trans=int(transposed))
-    found: dict[int, Array] = {}
-    for i in reversed(range(n)) if transposed else range(n):
-        rows = {k: factor[..., k, i] if transposed else factor[..., i, k] for k in found}
-        known = sum(rows[k][..., None] * x for k, x in found.items())
-        found[i] = (right[..., i, :] - known) / factor[..., i, i, None]
-    return jnp.stack([found[i] for i in range(n)], -2)
-
-
-def _log_diagonal(factor: Array) -> Scalar:
-    return jnp.sum(jnp.log(_diagonal(factor)))
+    """Return the sum over groups of C_j' C_j."""
+    count, k, m = couplings.shape
+    flat = couplings.reshape(count * k, m)
+    return product(flat.T, flat)
 
 
 def _diagonal(matrix: Array) -> Array:

@@ -29,7 +29,7 @@ class Frame:
     @property
     def width(self) -> int:
         """Return the size k of a group's block."""
-        return sum(prod(shape) // self.count for _, shape in self.groups)
+        return sum(self._each(shape) for _, shape in self.groups)
 
     @property
     def breadth(self) -> int:
@@ -54,7 +54,7 @@ class Frame:
         """Take a vector apart into the sites' values."""
         found, start = {}, 0
         for name, shape in self.groups:
-            size = prod(shape) // self.count
+            size = self._each(shape)
             found[name] = vector.groups[:, start : start + size].reshape(shape)
             start += size
         start = 0
@@ -62,6 +62,15 @@ class Frame:
             found[name] = vector.border[start : start + prod(shape)].reshape(shape)
             start += prod(shape)
         return found
+
+    def rows(self, numbers: Mapping[str, int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return each site's number for every column of a block, and every row of the border."""
+        inside = [n for name, shape in self.groups for n in [numbers[name]] * self._each(shape)]
+        return tuple(inside), tuple(numbers[n] for n, s in self.border for _ in range(prod(s)))
+
+    def _each(self, shape: tuple[int, ...]) -> int:
+        """Return how many columns of a group's block a site of the groups has."""
+        return prod(shape) // self.count
 
     def zeros(self, dtype: np.dtype) -> Vector:
         """Return the vector of zeros."""

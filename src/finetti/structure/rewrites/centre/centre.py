@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.structure.program import Reader
-from finetti.structure.rewrites.arrow.arrow import UNROLLED, cholesky, lower_solve
+from finetti.structure.rewrites.arrow.triangular import UNROLLED, cholesky, lower_solve
 from finetti.structure.rewrites.centre.information import look, positive
 from finetti.structure.rewrites.centre.part import Part
 from finetti.structure.rewrites.rewrite import Around, Constants, Move

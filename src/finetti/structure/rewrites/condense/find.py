@@ -16,6 +16,7 @@ from finetti.structure.rewrites.condense.condense import Condense, Pair, Source
 from finetti.structure.rewrites.condense.sums import Column, statistics
 from finetti.structure.rewrites.rewrite import Found, Sight
 
+PLENTY = 1000  # observations: a product with a dense block takes half the time of one row by row
 FEWEST = 32  # observations: fewer are not worth condensing
 COLUMNS = 16  # quantities of few numbers are taken apart into single ones
 CLOSE = 1e-8
@@ -92,7 +93,16 @@ def _condensed(
     counts, columns = _counts(data, counting), design.columns
     pairs, constants = design.statistics(data, counts)
     size = sum(e["values"].size for e in constants["entries"]) + sum(c.size for c in columns)
-    if 3 * size > 2 * data.size:
+    dense = (
+        0
+        if data.size < PLENTY
+        else sum(
+            e["values"].size
+            for p, e in zip(pairs, constants["entries"], strict=True)
+            if p.kind == "dense"
+        )
+    )
+    if 3 * (size - dense // 2) > 2 * data.size:
         return None
     count = data.size if counting is None else int(counts.sum())
     if design.weighted:

@@ -7,12 +7,12 @@ f(g) = f(g0) + b'(g - g0) - (g - g0)' P (g - g0) / 2, so that
 
 for any g0. It is taken at the maximum, where rounding errors are small, and held constant there, so
 that none is differentiated. P is read off with as many products with vectors as its columns need
-colours (Curtis, Powell & Reid 1974).
+colours (Curtis, Powell & Reid 1974), but for terms of which all but a scale is known (`curvature`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from math import log, pi
 from typing import Any
@@ -20,9 +20,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from finetti.structure.rewrites.arrow.arrow import Arrow, Factor, Vector, factorise
+from finetti.structure.rewrites.arrow.arrow import (
+    Arrow,
+    Factor,
+    Vector,
+    factorise,
+    log_determinant,
+    solve,
+)
 from finetti.structure.rewrites.arrow.frame import Frame
+from finetti.structure.rewrites.integrate.curvature import Curvature
 from finetti.structure.rewrites.rewrite import Marginal, Terms
+from finetti.structure.words import listed
 from finetti.types import Array, Key, Scalar
 
 
@@ -30,8 +39,9 @@ from finetti.types import Array, Key, Scalar
 class Integrate(Marginal):
     """Integrate out sites that are jointly Gaussian given the rest.
 
-    `colours` numbers the border's columns; columns that share a colour share no row. In words,
-    `seen` says how each site is seen by the rest and `priced` what the frame and others take.
+    `colours` numbers the border's columns; columns that share a colour share no row, but for what
+    `curved` terms have there, whose precision is formed ahead. In words, `seen` says how each site
+    is seen by the rest and `priced` what the frame and others take.
     """
 
     sites: tuple[str, ...]
@@ -40,10 +50,17 @@ class Integrate(Marginal):
     colours: tuple[int, ...]
     plate: str
     dtype: str
+    curved: tuple[Curvature, ...] = ()
     seen: tuple[str, ...] = ()
     priced: str = ""
     verb = "integrate out"
     eases = True
+
+    @property
+    def products(self) -> int:
+        """Return how many products with vectors tell the precision."""
+        seeds = self.frame.width + max(self.colours, default=-1) + 1
+        return seeds + sum(c.classes for c in self.curved)
 
     def done(self, site: str) -> str:
         """Say what is done to a site."""
@@ -55,12 +72,16 @@ class Integrate(Marginal):
 
     def cost(self) -> str:
         """Say which factorisation is done, what it takes and what others would have taken."""
-        return f"{self.frame.describe(self.plate)}: {self.priced}"
+        ahead = [c.term for c in self.curved]
+        formed = (
+            f", the precision of {listed(ahead)} formed once but for its scale" if ahead else ""
+        )
+        return f"{self.frame.describe(self.plate)}{formed}: {self.priced}"
 
     def log_marginal(self, terms: Terms, constants: Mapping[str, Any]) -> Scalar:
         """Return the log of the Gaussian integral."""
         expansion = self.expand(terms, constants)
-        return expansion.value + 0.5 * (self.frame.dim * log(2 * pi) - expansion.log_determinant)
+        return expansion.value + 0.5 * (self.frame.dim * log(2 * pi) - expansion.log_determinant())
 
     def draw(self, key: Key, terms: Terms, constants: Mapping[str, Any]) -> dict[str, Array]:
         """Draw the sites from their Gaussian conditional."""
@@ -85,36 +106,54 @@ class Integrate(Marginal):
         factor = factorise(precision)
         mode = jax.lax.stop_gradient(fixed.plus(factor.solve(slope)))
         value, slope = self.differentiate(terms)(mode)
-        step = factor.solve(slope)  # what rounding left of it
+        step = solve(precision, factor, slope)  # what rounding left of it
         left = 0.5 * slope.dot(step)
         sound = jnp.abs(left) <= 0.1 * (1 + jnp.abs(value))  # else scales are too far apart
         value = jnp.where(sound, value + left, -jnp.inf)
-        return Expansion(value, mode.plus(step), factor)
+        return Expansion(value, mode.plus(step), precision, factor)
 
     def read(
         self, terms: Terms, centre: Vector, constants: Mapping[str, Any]
     ) -> tuple[Vector, Arrow]:
         """Return the terms' slope at a point, and their precision."""
+        ahead = [c.term for c in self.curved]
+        others = [name for name in self.terms if name not in ahead]
         seeds = self.frame.seeds(self.colours, centre.groups.dtype)
-        slope, push = jax.linearize(lambda g: self.differentiate(terms)(g)[1], centre)
+        slope, push = jax.linearize(lambda g: self.differentiate(terms, others)(g)[1], centre)
         products = jax.tree.map(jnp.negative, jax.vmap(push)(seeds))
-        return slope, self.frame.arrow(self.colours, products, constants)
+        precision = self.frame.arrow(self.colours, products, constants)
+        for curvature, own in zip(self.curved, constants.get("curved", ()), strict=True):
+            term = self.summed(terms, [curvature.term])
+            slope = slope.plus(jax.grad(term)(centre))
+            precision = Arrow(*map(jnp.add, precision, curvature.read(term, centre, own)))
+        return slope, precision
 
-    def differentiate(self, terms: Terms) -> Callable[[Vector], tuple[Scalar, Vector]]:
-        """Return the function that gives the terms' sum and its gradient."""
+    def differentiate(
+        self, terms: Terms, names: Collection[str] | None = None
+    ) -> Callable[[Vector], tuple[Scalar, Vector]]:
+        """Return the function that gives the terms' sum, or that of some, and its gradient."""
+        return jax.value_and_grad(self.summed(terms, self.terms if names is None else names))
+
+    def summed(self, terms: Terms, names: Collection[str]) -> Callable[[Vector], Scalar]:
+        """Return the function that gives the sum of some terms."""
         none = jnp.zeros((), self.dtype)
-        return jax.value_and_grad(lambda g: sum(terms(self.frame.split(g)).values(), none))
+
+        def value(g: Vector) -> Scalar:
+            found = terms(self.frame.split(g))
+            return sum((x for name, x in found.items() if name in names), none)
+
+        return value
 
 
 @dataclass(frozen=True)
 class Expansion:
-    """Hold a quadratic's value at its maximum, its mean and the factor of its precision."""
+    """Hold a quadratic's value at its maximum, its mean, its precision and the factor of that."""
 
     value: Scalar
     mean: Vector
+    precision: Arrow
     factor: Factor
 
-    @property
-    def log_determinant(self) -> Scalar:
-        """Return the precision's log determinant."""
-        return self.factor.log_determinant()
+    def log_determinant(self, weights: Array | float = 1.0) -> Scalar:
+        """Return the precision's log determinant, the groups' parts as often as `weights` say."""
+        return log_determinant(self.precision, self.factor, weights)

@@ -224,7 +224,8 @@ def _tally(
     few, frame = len(standing.weights), whole.frame
     groups = tuple((name, (few, *shape[1:])) for name, shape in frame.groups)
     colours = tuple(range(frame.breadth))
-    small = replace(whole, frame=Frame(few, groups, frame.border), colours=colours)
+    narrow = Frame(few, groups, frame.border)
+    small = replace(whole, frame=narrow, colours=colours, curved=())
     constants = {
         "weights": standing.weights,
         "standing": {"groups": modes[standing.kind], "border": own["border"]},

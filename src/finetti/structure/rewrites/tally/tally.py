@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 
 from finetti.structure.program import Reader
-from finetti.structure.rewrites.arrow.arrow import lower_solve
+from finetti.structure.rewrites.arrow.triangular import lower_solve
 from finetti.structure.rewrites.condense.condense import Condense
 from finetti.structure.rewrites.integrate.integrate import Integrate
 from finetti.structure.rewrites.narrow import evaluate
@@ -82,12 +82,9 @@ class Tally(Rewrite):
         """
         frame, weights = self.standing.frame, constants["weights"]
         expansion = self.standing.expand(self._terms(read, constants), constants["standing"])
-        factor = expansion.factor
-        own = 2 * jnp.log(jnp.diagonal(factor.blocks, axis1=-2, axis2=-1)).sum(-1)
-        own = own - frame.width * jnp.log(weights)
-        corner = 2 * jnp.log(jnp.diagonal(factor.corner)).sum()
-        log_determinant = jnp.sum(weights * own) + corner
-        return expansion.value + 0.5 * (self.integral.frame.dim * log(2 * pi) - log_determinant)
+        whole = expansion.log_determinant(weights)
+        own = frame.width * jnp.sum(weights * jnp.log(weights))
+        return expansion.value + 0.5 * (self.integral.frame.dim * log(2 * pi) - whole + own)
 
     def draw_border(self, key: Key, read: Read, constants: Mapping[str, Any]) -> dict[str, Array]:
         """Draw the border's sites alone: with the same key, as `Integrate.draw` draws them."""
