@@ -15,6 +15,8 @@ from typing import Any
 import jax
 from jax.core import Tracer
 
+from finetti.programs import kept
+
 PLAIN_SUMS = {"xla_cpu_experimental_ynn_fusion_type": ""}
 ONCE, OFTEN = 0, 1  # LLVM levels for programs that run once, and for the sampler's loop
 
@@ -23,7 +25,7 @@ def compiled(level: int, *static: str) -> Callable[[Callable[..., Any]], Callabl
     """Return a decorator like `jax.jit` that compiles at an LLVM level on a CPU.
 
     `static` names the arguments that the compiled program depends on. Where another program is
-    being traced the function becomes a part of that.
+    being traced the function becomes a part of that. What is compiled is kept (`programs`).
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -34,7 +36,10 @@ def compiled(level: int, *static: str) -> Callable[[Callable[..., Any]], Callabl
         @wraps(function)
         def call(*args: Any) -> Any:
             traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(args))
-            return function(*args) if traced else ready()(*args)
+            if traced:
+                return function(*args)
+            with kept():
+                return ready()(*args)
 
         return call
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -34,6 +34,10 @@ class Target:
 
     def log_density(self, given: Given, position: Position) -> Scalar:
         """Return the log density of what is sampled, the log Jacobian of its coordinates added."""
+        return _log_density(self, given, position)
+
+    def log_density_anew(self, given: Given, position: Position) -> Scalar:
+        """Return the log density, traced anew."""
         free, fixed = self._fixed(position)
         if not fixed:
             return self.form.log_density(given, free)
@@ -94,6 +98,12 @@ class Target:
         tags = self.form.program.tags if self.layout.natural else {}
         values = {n: _as_type(parts.pop(n), tags[n].aval.dtype) for n in self.layout.natural}
         return parts, values
+
+
+@partial(jax.jit, static_argnums=0, inline=True)
+def _log_density(target: Target, given: Given, position: Position) -> Scalar:
+    """Return a target's log density: all programs that need it share one trace."""
+    return target.log_density_anew(given, position)
 
 
 def _as_type(value: Array, dtype: DType) -> Array:

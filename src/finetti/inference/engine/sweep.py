@@ -19,6 +19,7 @@ import numpy as np
 from finetti.compiling import OFTEN, ONCE, compiled
 from finetti.inference.engine import warmup
 from finetti.inference.engine.batch import Own, joined
+from finetti.inference.engine.native import at_once
 from finetti.kernels.kernel import Info, Kernel, Point, Tuning, select
 from finetti.types import Array, Constants, Float, Int, Key, Position, Scalar
 
@@ -88,11 +89,10 @@ class Bound:
 
     def __init__(self, target: Any, constants: Constants) -> None:
         self.target, self.constants = target, constants
-        self.whole = jax.jit(target.log_density, inline=True)  # traced once, used twice
 
     def __call__(self, position: Position) -> Scalar:
         """Return the log density."""
-        return self.whole(self.constants, position)
+        return self.target.log_density(self.constants, position)
 
     def by_member(self, position: Position) -> Float[Array, " member"]:
         """Return the log density of each member that moves by itself."""
@@ -117,21 +117,48 @@ def launch(kernel: Kernel, fits: int, points: Point, step_sizes: Any) -> Carry:
     return Carry(states, tuning, adaptation, jnp.zeros(chains, jnp.int32), none)
 
 
-@compiled(OFTEN, "course")
+_plain: set[Course] = set()  # whose loops the compiler could not make one function of
+
+
 def sweep(course: Course, orders: Orders, carry: Carry) -> tuple[Carry, Record, Array]:
     """Make up to `orders.limit` steps of all chains; the tuning changes only while `learning`.
 
     Returns the carry, the record, of which the first n steps are valid, and n.
     """
+    if course not in _plain:
+        try:
+            return _sweep(course, True, orders, carry)
+        except jax.errors.JaxRuntimeError as error:
+            if "UNIMPLEMENTED" not in str(error):
+                raise
+            _plain.add(course)
+    return _sweep(course, False, orders, carry)
+
+
+@compiled(OFTEN, "course", "native")
+def _sweep(
+    course: Course, native: bool, orders: Orders, carry: Carry
+) -> tuple[Carry, Record, Array]:
+    """Make the steps, in one native function where that pays."""
     noise = draw_noise(course, orders, carry)
     own = jax.tree.map(lambda a: jnp.moveaxis(a, 0, -1), orders.own)
     own = _for_chains(course, len(orders.keys), own)
+    loop, none = partial(_loop, course), jnp.zeros(len(orders.keys))
+    plainly = orders._replace(keys=none)  # the noise is drawn
+    return (partial(at_once, loop) if native else loop)(noise, own, plainly, carry)
+
+
+def _loop(
+    course: Course, noise: Any, own: Any, orders: Orders, carry: Carry
+) -> tuple[Carry, Record, Array]:
+    """Make the steps whose noise is given."""
 
     def advance_chain(noise: Any, state: Any, tuning: Tuning, own: Own | None) -> tuple[Any, Info]:
         shared: Any = orders.shared
         target = Bound(course.target, shared if own is None else joined(shared, own))
         return course.kernel.advance(noise, state, target, tuning)
 
+    @partial(jax.jit, inline=True)  # traced once, for the record's shapes and in the loop
     def advance(noise: Any, states: Any, tuning: Tuning) -> tuple[Any, Info]:
         both = partial(_for_chains, course, states.draw.position.shape[-1])
         axis = None if course.fits == 1 else -1

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 
 from finetti.structure.rewrites.arrow.triangular import (
     cholesky,
+    diagonal,
     lower_inverse,
     lower_solve,
     product,
@@ -62,7 +63,7 @@ class Factor(NamedTuple):
         Where it is no more than rounding, the matrix cannot be told from a singular one.
         """
         pairs = ((self.blocks, matrix.blocks), (self.corner, matrix.corner))
-        shares = [(_diagonal(factor) ** 2 / _diagonal(whole)).ravel() for factor, whole in pairs]
+        shares = [(diagonal(factor) ** 2 / diagonal(whole)).ravel() for factor, whole in pairs]
         return jnp.concatenate(shares).min()
 
     def solve(self, right: Vector) -> Vector:
@@ -84,7 +85,7 @@ class Factor(NamedTuple):
     def variances(self) -> Vector:
         """Return the diagonal of the matrix's inverse."""
         found = self.inverse()
-        return Vector(_diagonal(found.blocks), _diagonal(found.corner))
+        return Vector(diagonal(found.blocks), diagonal(found.corner))
 
     def inverse(self) -> Arrow:
         """Return the matrix's inverse, where the matrix itself is not zero."""
@@ -121,8 +122,8 @@ def log_determinant(
 
     `factor` is that of the matrix. A first derivative is by the matrix and does not go through it.
     """
-    own = jnp.log(_diagonal(factor.blocks)).sum(-1)
-    return 2 * (jnp.sum(weights * own) + jnp.log(_diagonal(factor.corner)).sum())
+    own = jnp.log(diagonal(factor.blocks)).sum(-1)
+    return 2 * (jnp.sum(weights * own) + jnp.log(diagonal(factor.corner)).sum())
 
 
 @log_determinant.defjvp
@@ -168,7 +169,3 @@ def _gram(couplings: Float[Array, "group k m"]) -> Float[Array, "m m"]:
     count, k, m = couplings.shape
     flat = couplings.reshape(count * k, m)
     return product(flat.T, flat)
-
-
-def _diagonal(matrix: Array) -> Array:
-    return jnp.diagonal(matrix, axis1=-2, axis2=-1)

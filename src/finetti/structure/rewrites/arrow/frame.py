@@ -9,6 +9,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax.lax import slice_in_dim  # an index would be transposed into a scatter
 
 from finetti.structure.rewrites.arrow.arrow import Arrow, Vector
 from finetti.structure.words import listed
@@ -55,11 +56,11 @@ class Frame:
         found, start = {}, 0
         for name, shape in self.groups:
             size = self._each(shape)
-            found[name] = vector.groups[:, start : start + size].reshape(shape)
+            found[name] = slice_in_dim(vector.groups, start, start + size, axis=1).reshape(shape)
             start += size
         start = 0
         for name, shape in self.border:
-            found[name] = vector.border[start : start + prod(shape)].reshape(shape)
+            found[name] = slice_in_dim(vector.border, start, start + prod(shape)).reshape(shape)
             start += prod(shape)
         return found
 
@@ -97,11 +98,18 @@ class Frame:
         `patterns` say, where columns share a colour, which entries of theirs are not zero.
         """
         k = self.width
-        rows = k + np.asarray(colours, int)
-        blocks = jnp.moveaxis(products.groups[:k], 0, -1)
-        couplings = jnp.moveaxis(products.groups[rows], 0, -1)
-        corner = jnp.moveaxis(products.border[rows], 0, -1)
+        own, groups = split_at(products.groups, k)
+        _, border = split_at(products.border, k)
+        if colours != tuple(range(self.breadth)):
+            picks = np.eye(max(colours) + 1)[list(colours)]  # a product's transpose is a product
+            groups, border = (jnp.tensordot(picks, rows, 1) for rows in (groups, border))
+        blocks, couplings, corner = (jnp.moveaxis(rows, 0, -1) for rows in (own, groups, border))
         if "couplings" in patterns:  # some columns share a colour
             couplings = jnp.where(patterns["couplings"], couplings, 0.0)
             corner = jnp.where(patterns["corner"], corner, 0.0)
         return Arrow(blocks, couplings, corner)
+
+
+def split_at(rows: Array, place: int) -> tuple[Array, Array]:
+    """Return the rows before a place, and the others."""
+    return slice_in_dim(rows, 0, place), slice_in_dim(rows, place, len(rows))

@@ -1,4 +1,4 @@
-"""Factorise, solve and multiply many small matrices in ways that compile to fast loops.
+"""Solve with many small matrices at once, and multiply them, in ways that compile to fast loops.
 
 XLA calls LAPACK for a single triangular system, but solves a batch of them (and many chains make a
 batch) by a loop over rows, or by calls that hang where two wait for one pool of threads (jaxlib
@@ -9,6 +9,7 @@ which is put together from the inverses of its diagonal blocks, all of one size 
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 
 from finetti.types import Array, Float
@@ -25,9 +26,9 @@ def cholesky(matrix: Float[Array, "*batch n n"]) -> Float[Array, "*batch n n"]:
     for i in range(n):
         rows.append([])
         for j in range(i + 1):
-            left = matrix[..., i, j] - sum(rows[i][k] * rows[j][k] for k in range(j))
+            left = entry(matrix, i, j) - sum(rows[i][k] * rows[j][k] for k in range(j))
             rows[i].append(jnp.sqrt(left) if i == j else left / rows[j][j])
-        rows[i] += [jnp.zeros_like(matrix[..., 0, 0])] * (n - i - 1)
+        rows[i] += [jnp.zeros_like(entry(matrix, 0, 0))] * (n - i - 1)
     return jnp.stack([jnp.stack(row, -1) for row in rows], -2)
 
 
@@ -43,9 +44,10 @@ def lower_solve(
         return product(turned(inverse) if transposed else inverse, right)
     found: dict[int, Array] = {}
     for i in reversed(range(n)) if transposed else range(n):
-        rows = {k: factor[..., k, i] if transposed else factor[..., i, k] for k in found}
+        rows = {k: entry(factor, k, i) if transposed else entry(factor, i, k) for k in found}
         known = sum(rows[k][..., None] * x for k, x in found.items())
-        found[i] = (right[..., i, :] - known) / factor[..., i, i, None]
+        row = jax.lax.index_in_dim(right, i, -2, keepdims=False)
+        found[i] = (row - known) / entry(factor, i, i)[..., None]
     return jnp.stack([found[i] for i in range(n)], -2)
 
 
@@ -98,6 +100,17 @@ def product(
     if max(left.shape[-2], right.shape[-1]) > UNROLLED and left.shape[-1] > 1:
         return left @ right
     return jnp.sum(left[..., :, :, None] * right[..., None, :, :], -2)
+
+
+def entry(matrix: Float[Array, "*batch i j"], row: int, column: int) -> Float[Array, " *batch"]:
+    """Return one entry of each matrix: a slice, where an index would be transposed to a scatter."""
+    found = jax.lax.index_in_dim(matrix, row, -2, keepdims=False)
+    return jax.lax.index_in_dim(found, column, -1, keepdims=False)
+
+
+def diagonal(matrix: Float[Array, "*batch n n"]) -> Float[Array, "*batch n"]:
+    """Return the diagonal of each matrix."""
+    return jnp.sum(matrix * jnp.eye(matrix.shape[-1], dtype=matrix.dtype), -1)
 
 
 def turned(matrix: Float[Array, "*batch i j"]) -> Float[Array, "*batch j i"]:

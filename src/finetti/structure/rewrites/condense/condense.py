@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from math import log, pi
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from finetti.structure.program import Reader
@@ -38,7 +39,9 @@ class Source:
         """Return the quantity's value as a flat vector."""
         equation = reader.program.jaxpr.eqns[self.equation]
         value = reader.read(equation.outvars[self.output])
-        return jnp.ravel(value if self.column is None else value[..., self.column])
+        if self.column is not None:  # a slice: an index would be transposed into a scatter
+            value = jax.lax.index_in_dim(value, self.column, -1)
+        return jnp.ravel(value)
 
 
 @dataclass(frozen=True)

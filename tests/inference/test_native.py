@@ -1,0 +1,56 @@
+"""Hold loops that are compiled as one function to those that are not."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import finetti as ft
+from finetti.inference.engine import native, sweep
+
+
+def looped(step):
+    def loop(x):
+        return jax.lax.while_loop(lambda c: c[0] < 5, lambda c: (c[0] + 1, step(c[1])), (0, x))[1]
+
+    return loop
+
+
+PLACES = np.array([0, 2, 2, 1])
+STEPS = {
+    "small": (lambda x: jnp.sin(x) + x, 4, True),
+    "large": (lambda x: jnp.sin(x) + x, native.LARGEST + 1, False),
+    "a factor": (lambda x: jnp.linalg.cholesky(jnp.eye(4) + x[:, None] * x)[0], 4, False),
+    "a scatter": (lambda x: x.at[PLACES].add(x), 4, False),
+    "one place": (lambda x: x.at[1].add(1.0), 4, True),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_small_loops_of_known_operations_suit_and_yield_the_same(name):
+    step, size, fits = STEPS[name]
+    x = jnp.linspace(0, 1, size)
+    assert native.suits(jax.make_jaxpr(looped(step))(x).jaxpr) == fits
+    found = jax.jit(lambda x: native.at_once(looped(step), x))(x)
+    np.testing.assert_allclose(found, looped(step)(x), rtol=1e-6)
+
+
+@ft.model
+def sorts(y):
+    """Sort in the density, which no native function does."""
+    mu = ft.sample("mu", ft.Normal(np.zeros(3), 1).to_event(1))
+    ft.factor("spread", -jnp.sum(jnp.sort(mu) * jnp.arange(3.0)))
+    with ft.plate("row", len(y)):
+        ft.sample("y", ft.Normal(mu[jnp.array(PLACES)], 1), obs=y)
+
+
+def test_a_loop_that_the_compiler_refuses_is_compiled_plainly(monkeypatch):
+    """Whether it is refused depends on the compiler; the draws are those of the plain loop."""
+    model, method = sorts(np.arange(4.0)), ft.NUTS(draws=30, warmup=30)
+    monkeypatch.setattr(sweep, "_plain", set())
+    plain = ft.fit(model, method, progress=False)
+    monkeypatch.setattr(native, "suits", lambda jaxpr: True)
+    jax.clear_caches()
+    monkeypatch.setattr(sweep, "_plain", set())
+    tried = ft.fit(model, method, progress=False)
+    np.testing.assert_allclose(plain["mu"][:, :3], tried["mu"][:, :3], rtol=1e-6)
