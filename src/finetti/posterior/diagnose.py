@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from finetti.posterior.tabulate import Convention, tabulate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,13 +23,43 @@ FEWEST = 25  # draws, below which no tail can be fitted
 
 
 def summary(tree: xr.DataTree, names: list[str] | None = None) -> pd.DataFrame:
-    """Return ArviZ's summary table, unrounded."""
-    import pandas as pd
-    from arviz_stats.summary import summary as summarize
+    """Return ArviZ's summary table, unrounded, as its installed version defines it.
 
-    with quiet():
-        table = summarize(tree, var_names=names, round_to="none")  # pyright: ignore[reportArgumentType]
-    return pd.DataFrame(table).astype({"ess_bulk": int, "ess_tail": int}, errors="ignore")
+    The default intervals are summarised many numbers at once; others by ArviZ, one by one.
+    """
+    settings = _arviz_settings()
+    if settings["stats.ci_kind"] == "eti":
+        draws = tree["posterior"].dataset
+        found = tabulate(draws if names is None else draws[names], _convention(settings))
+    else:
+        import pandas as pd
+        from arviz_stats.summary import summary as summarize
+
+        with quiet():
+            table = summarize(tree, var_names=names, round_to="none")  # pyright: ignore[reportArgumentType]
+        found = pd.DataFrame(table)
+    return found.astype({"ess_bulk": int, "ess_tail": int}, errors="ignore")
+
+
+def _convention(settings: Mapping[str, Any]) -> Convention:
+    """Return what the installed version of ArviZ takes for a standard deviation and its error."""
+    release = tuple(int(part) for part in version("arviz-stats").split(".")[:2])
+    new = release >= (1, 3)
+    return Convention(settings["stats.ci_prob"], spare=int(new), of_squares=new)
+
+
+def _arviz_settings() -> Mapping[str, Any]:
+    """Return ArviZ's settings of intervals, without importing it where nobody changed them.
+
+    Only those who imported it, or wrote an arvizrc, can have.
+    """
+    home = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config")) / "arviz"
+    places = Path(), Path(os.environ.get("ARVIZ_DATA", "")), home, Path.home() / ".arviz"
+    if "arviz_base" in sys.modules or any((place / "arvizrc").is_file() for place in places):
+        from arviz_base import rcParams
+
+        return rcParams
+    return {"stats.ci_kind": "eti", "stats.ci_prob": Convention.share}
 
 
 def rhat(draws: np.ndarray) -> float:
