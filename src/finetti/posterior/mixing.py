@@ -6,6 +6,7 @@ import numpy as np
 from scipy.fft import next_fast_len
 
 DIRECT = 16  # lags, up to which sums of products are faster than a Fourier transform
+CACHED = 16  # rows of which the products are taken together
 RESOLUTION = np.finfo(float).resolution  # of what varies
 
 
@@ -77,11 +78,7 @@ def _correlations(series: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray
     """Return the sums of the first pairs of autocorrelations, and the even ones: (row, pair)."""
     draws = series.shape[2]
     lags = 2 * most
-    if lags <= DIRECT:
-        products = _products(series, lags)
-        covariance, means = _about_means(series, products)
-    else:
-        covariance, means = _waves(series, lags)
+    covariance, means = (_products if lags <= DIRECT else _waves)(series, lags)
     variance = covariance[:, :1] * (draws / (draws - 1))
     total = variance * (draws - 1) / draws + means.var(1, ddof=1, keepdims=True)
     rho = 1 - (variance - covariance) / total
@@ -89,15 +86,32 @@ def _correlations(series: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray
     return rho[:, ::2] + rho[:, 1::2], rho[:, ::2]
 
 
-def _products(series: np.ndarray, lags: int) -> np.ndarray:
-    """Return the sums of draws times later ones at the first lags, shape (row, chain, lag)."""
-    draws = series.shape[2]
+def _products(series: np.ndarray, lags: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return autocovariances, means over the chains, by sums of products, and chains' means.
+
+    The products are of the draws themselves: what their means add is taken off the sums.
+    """
+    rows, chains, draws = series.shape
+    sums = np.empty((rows, lags))
     if series.dtype == bool:
         words = _packed(series)
-        counts = [np.bitwise_count(words & _later(words, lag)).sum(2) for lag in range(lags)]
-        return np.stack(counts, axis=2)
-    sums = [np.vecdot(series[..., : draws - lag], series[..., lag:]) for lag in range(lags)]
-    return np.stack(sums, axis=2)
+        means = np.bitwise_count(words).sum(2) / draws
+        for lag in range(lags):
+            both = np.bitwise_count(words & _later(words, lag))
+            sums[:, lag] = both.reshape(rows, -1).sum(1)
+    else:
+        means = series.sum(2) / draws
+        for start in range(0, rows, CACHED):
+            part = series[start : start + CACHED]
+            for lag in range(lags):
+                found = np.vecdot(part[..., : draws - lag], part[..., lag:])
+                sums[start : start + CACHED, lag] = found.sum(1)
+    edges = np.zeros((rows, chains, lags))
+    edges[..., 1:] = series[..., : lags - 1]
+    edges[..., 1:] += series[..., : draws - lags : -1]
+    mean = means[:, :, None]
+    off = mean * (2 * draws * mean - np.cumsum(edges, axis=2)) - (draws - np.arange(lags)) * mean**2
+    return (sums - off.sum(1)) / (chains * draws), means
 
 
 def _packed(chosen: np.ndarray) -> np.ndarray:
@@ -114,19 +128,6 @@ def _later(words: np.ndarray, lag: int) -> np.ndarray:
     later = words >> np.uint64(lag)
     later[..., :-1] |= words[..., 1:] << np.uint64(64 - lag)
     return later
-
-
-def _about_means(series: np.ndarray, products: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return autocovariances, means over the chains, by sums of products, and the chains' means."""
-    chains, draws = series.shape[1:]
-    lags = products.shape[2]
-    means = (products[..., 0] if series.dtype == bool else series.sum(2)) / draws
-    edges = np.zeros(products.shape)
-    edges[..., 1:] = series[..., : lags - 1]
-    edges[..., 1:] += series[..., : draws - lags : -1]
-    mean = means[:, :, None]
-    off = mean * (2 * draws * mean - np.cumsum(edges, axis=2)) - (draws - np.arange(lags)) * mean**2
-    return (products - off).sum(1) / (chains * draws), means
 
 
 def _waves(series: np.ndarray, lags: int) -> tuple[np.ndarray, np.ndarray]:

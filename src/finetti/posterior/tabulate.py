@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     import xarray as xr
 
 FEWEST = 4  # draws of a chain, to tell how well it mixes
-BLOCK = 2**17  # draws that one thread holds at a time
+BLOCK = 2**18  # draws that one thread holds at a time
+
+# The C library gives the memory of large arrays back to the system as soon as they are gone, and
+# asks for it again for the next; once an array of so many bytes has come and gone it keeps them.
+KEPT = 31 * 2**20
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,12 @@ def tabulate(draws: xr.Dataset, convention: Convention) -> pd.DataFrame:
 
     def fill(block: tuple[int, list[np.ndarray]]) -> None:
         start, parts = block
-        numbers = np.concatenate([part.transpose(2, 0, 1) for part in parts])
+        numbers = _turned(parts)
         with np.errstate(all="ignore"):
             found[:, start : start + len(numbers)] = columns(numbers, convention)
 
+    if len(blocks) > 1:
+        np.empty(KEPT, np.uint8)
     with ThreadPoolExecutor(max(1, min(os.cpu_count() or 1, len(blocks)))) as threads:
         list(threads.map(fill, blocks))  # numpy lets go of the lock while it computes
     named = dict(zip(convention.names, found, strict=True))
@@ -155,6 +161,18 @@ def _greater(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def _flat(array: np.ndarray) -> np.ndarray:
     """Return draws as shape (chain, draw, member)."""
     return array.reshape(*array.shape[:2], -1)
+
+
+def _turned(parts: list[np.ndarray]) -> np.ndarray:
+    """Return arrays of shape (chain, draw, member) as one of shape (member, chain, draw)."""
+    chains, draws = parts[0].shape[:2]
+    sizes = [part.shape[2] for part in parts]
+    found, start = np.empty((sum(sizes), chains, draws), parts[0].dtype), 0
+    for part, size in zip(parts, sizes, strict=True):
+        for chain in range(chains):  # a chain at a time, which the processor's caches hold
+            found[start : start + size, chain] = part[chain].T
+        start += size
+    return found
 
 
 def _blocks(arrays: Iterable[np.ndarray]) -> Iterator[tuple[int, list[np.ndarray]]]:
