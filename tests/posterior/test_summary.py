@@ -13,6 +13,7 @@ from arviz_stats.base.array import array_stats
 from arviz_stats.summary import summary as summarize
 
 import finetti as ft
+from finetti.posterior import diagnose
 from finetti.posterior.tabulate import BLOCK
 
 ROUNDING = 1e-12  # relative: both sum some thousand numbers in double precision
@@ -89,6 +90,15 @@ def agree(found: pd.DataFrame, expected: pd.DataFrame) -> None:
 def test_a_summary_is_that_of_arviz(draws):
     posterior = run(x=draws)
     agree(posterior.summary(), by_arviz(posterior))
+
+
+@pytest.mark.parametrize("draws", CASES.values(), ids=CASES)
+def test_the_effective_draws_of_one_number_are_those_of_arviz(draws):
+    draws = draws.reshape(*draws.shape[:2], -1)[..., 0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = array_stats.ess(draws, chain_axis=0, draw_axis=1)
+    assert diagnose.ess(draws) == pytest.approx(float(expected), rel=ROUNDING, nan_ok=True)
 
 
 def test_truths_are_summarised_as_zeros_and_ones():

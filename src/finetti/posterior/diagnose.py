@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from finetti.posterior.tabulate import Convention, tabulate
+from finetti.posterior.tabulate import Convention, bulk_ess, tabulate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,11 +72,13 @@ def rhat(draws: np.ndarray) -> float:
 
 def ess(draws: np.ndarray) -> float:
     """Return the bulk effective sample size of draws of shape (chain, draw)."""
-    from arviz_stats.base.array import array_stats
+    return each_ess([draws])[0]
 
-    with quiet():
-        found = array_stats.ess(draws, chain_axis=0, draw_axis=1, method="bulk")
-    return np.asarray(found).item()
+
+def each_ess(numbers: list[np.ndarray]) -> list[float]:
+    """Return the bulk effective sample sizes of many numbers, draws of shape (chain, draw)."""
+    with np.errstate(all="ignore"):
+        return bulk_ess(np.stack(numbers)).tolist() if numbers else []
 
 
 def quantile_ess(draws: np.ndarray, probability: float) -> float:
@@ -90,18 +92,18 @@ def quantile_ess(draws: np.ndarray, probability: float) -> float:
     return np.asarray(found).item()
 
 
-def tail_k(draws: np.ndarray, tail: str) -> float:
+def tail_k(draws: np.ndarray, tail: str, effective: float | None = None) -> float:
     """Return the Pareto k-hat of the "left" or "right" tail of draws of shape (chain, draw).
 
     Moments of order 1/k and above do not exist. The draws' effective sample size tells how many
-    of them are tail (Vehtari, Simpson, Gelman, Yao & Gabry 2024, section 3.2.2). NaN where there
-    are too few, or a tail's are all the same.
+    of them are tail (Vehtari, Simpson, Gelman, Yao & Gabry 2024, section 3.2.2); it is computed
+    unless given. NaN where there are too few, or a tail's are all the same.
     """
     from arviz_stats.base.array import array_stats
 
     if draws.size < FEWEST or np.ptp(draws) == 0:
         return float("nan")
-    relative = ess(draws) / draws.size
+    relative = (ess(draws) if effective is None else effective) / draws.size
     relative = min(relative, 1.0) if np.isfinite(relative) else 1.0
     try:
         with quiet():

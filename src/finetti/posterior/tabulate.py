@@ -107,6 +107,20 @@ def columns(draws: np.ndarray, convention: Convention) -> np.ndarray:
     return found
 
 
+def bulk_ess(draws: np.ndarray) -> np.ndarray:
+    """Return the bulk effective sample sizes of draws of shape (row, chain, draw), shape (row,)."""
+    rows, _, count = draws.shape
+    if count < FEWEST:
+        return np.full(rows, np.nan)
+    split = halves(np.add(draws, 0.0, dtype=float))
+    halved = Ranked.of(split.reshape(rows, -1))
+    scores = np.empty(split.shape)
+    halved.scores(out=scores.reshape(rows, -1))
+    found = ess(scores, halved.nth(-1) - halved.nth(0))
+    found[np.isnan(draws).any((1, 2))] = np.nan
+    return found
+
+
 def _mixing(
     draws: np.ndarray, away: np.ndarray, halved: Ranked, ends: list[np.ndarray]
 ) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
