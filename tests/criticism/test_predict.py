@@ -7,6 +7,8 @@ from scipy import stats
 
 import finetti as ft
 from criticism import exact
+from finetti.criticism.predicting.prior import prior_of
+from finetti.posterior.evaluate import MANY
 from zoo import schools
 from zoo.reference import read
 
@@ -64,6 +66,22 @@ def test_the_prior_predicts_as_the_closed_form_does():
     found = tree["prior_predictive"]["y"].values[..., 0]
     assert abs(exact.z_mean(found, 0.0)) < 4
     assert abs(exact.z_sd(found, np.sqrt(4 + 1))) < 4
+
+
+def test_sites_drawn_alone_are_those_of_the_whole_prior():
+    model = measured(5, np.zeros(5))
+    whole, alone = ft.prior(model, draws=50, seed=3), prior_of(model, ["mu", "twice"], 50, seed=3)
+    assert set(alone) == {"mu", "twice"}
+    for name, draws in alone.items():
+        np.testing.assert_array_equal(draws, whole["prior"][name])
+
+
+def test_many_draws_begin_with_the_few():
+    """They are compiled with more care, and are the same."""
+    model = measured(5, np.zeros(5))
+    few, many = (prior_of(model, ["mu", "y"], n, seed=3) for n in (50, 1 + MANY // 6))
+    for name, draws in few.items():
+        np.testing.assert_allclose(many[name][:, :50], draws, rtol=1e-12)
 
 
 def test_a_flat_prior_cannot_be_drawn_from():

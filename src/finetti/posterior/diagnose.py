@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from finetti.posterior.tabulate import Convention, bulk_ess, tabulate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,13 +23,43 @@ FEWEST = 25  # draws, below which no tail can be fitted
 
 
 def summary(tree: xr.DataTree, names: list[str] | None = None) -> pd.DataFrame:
-    """Return ArviZ's summary table, unrounded."""
-    import pandas as pd
-    from arviz_stats.summary import summary as summarize
+    """Return ArviZ's summary table, unrounded, as its installed version defines it.
 
-    with quiet():
-        table = summarize(tree, var_names=names, round_to="none")  # pyright: ignore[reportArgumentType]
-    return pd.DataFrame(table).astype({"ess_bulk": int, "ess_tail": int}, errors="ignore")
+    The default intervals are summarised many numbers at once; others by ArviZ, one by one.
+    """
+    settings = _arviz_settings()
+    if settings["stats.ci_kind"] == "eti":
+        draws = tree["posterior"].dataset
+        found = tabulate(draws if names is None else draws[names], _convention(settings))
+    else:
+        import pandas as pd
+        from arviz_stats.summary import summary as summarize
+
+        with quiet():
+            table = summarize(tree, var_names=names, round_to="none")  # pyright: ignore[reportArgumentType]
+        found = pd.DataFrame(table)
+    return found.astype({"ess_bulk": int, "ess_tail": int}, errors="ignore")
+
+
+def _convention(settings: Mapping[str, Any]) -> Convention:
+    """Return what the installed version of ArviZ takes for a standard deviation and its error."""
+    release = tuple(int(part) for part in version("arviz-stats").split(".")[:2])
+    new = release >= (1, 3)
+    return Convention(settings["stats.ci_prob"], spare=int(new), of_squares=new)
+
+
+def _arviz_settings() -> Mapping[str, Any]:
+    """Return ArviZ's settings of intervals, without importing it where nobody changed them.
+
+    Only those who imported it, or wrote an arvizrc, can have.
+    """
+    home = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config")) / "arviz"
+    places = Path(), Path(os.environ.get("ARVIZ_DATA", "")), home, Path.home() / ".arviz"
+    if "arviz_base" in sys.modules or any((place / "arvizrc").is_file() for place in places):
+        from arviz_base import rcParams
+
+        return rcParams
+    return {"stats.ci_kind": "eti", "stats.ci_prob": Convention.share}
 
 
 def rhat(draws: np.ndarray) -> float:
@@ -36,11 +72,13 @@ def rhat(draws: np.ndarray) -> float:
 
 def ess(draws: np.ndarray) -> float:
     """Return the bulk effective sample size of draws of shape (chain, draw)."""
-    from arviz_stats.base.array import array_stats
+    return each_ess([draws])[0]
 
-    with quiet():
-        found = array_stats.ess(draws, chain_axis=0, draw_axis=1, method="bulk")
-    return np.asarray(found).item()
+
+def each_ess(numbers: list[np.ndarray]) -> list[float]:
+    """Return the bulk effective sample sizes of many numbers, draws of shape (chain, draw)."""
+    with np.errstate(all="ignore"):
+        return bulk_ess(np.stack(numbers)).tolist() if numbers else []
 
 
 def quantile_ess(draws: np.ndarray, probability: float) -> float:
@@ -54,18 +92,18 @@ def quantile_ess(draws: np.ndarray, probability: float) -> float:
     return np.asarray(found).item()
 
 
-def tail_k(draws: np.ndarray, tail: str) -> float:
+def tail_k(draws: np.ndarray, tail: str, effective: float | None = None) -> float:
     """Return the Pareto k-hat of the "left" or "right" tail of draws of shape (chain, draw).
 
     Moments of order 1/k and above do not exist. The draws' effective sample size tells how many
-    of them are tail (Vehtari, Simpson, Gelman, Yao & Gabry 2024, section 3.2.2). NaN where there
-    are too few, or a tail's are all the same.
+    of them are tail (Vehtari, Simpson, Gelman, Yao & Gabry 2024, section 3.2.2); it is computed
+    unless given. NaN where there are too few, or a tail's are all the same.
     """
     from arviz_stats.base.array import array_stats
 
     if draws.size < FEWEST or np.ptp(draws) == 0:
         return float("nan")
-    relative = ess(draws) / draws.size
+    relative = (ess(draws) if effective is None else effective) / draws.size
     relative = min(relative, 1.0) if np.isfinite(relative) else 1.0
     try:
         with quiet():

@@ -125,10 +125,16 @@ def _smoothed(
     """
     flat = terms.ravel()
     log_weights, k = smoothed_weights(flat, relative)
-    elpd = np.logaddexp.reduce(log_weights + flat)
-    gain = np.logaddexp.reduce(flat) - np.log(flat.size) - elpd
+    elpd = _log_sum(log_weights + flat)
+    gain = _log_sum(flat) - np.log(flat.size) - elpd
     off = np.exp(log_weights) * (np.exp(flat - elpd) - 1)
     return float(elpd), float(gain), float(np.sqrt(np.sum(off**2) / relative)), float(k)
+
+
+def _log_sum(terms: Float[np.ndarray, " draw"]) -> float:
+    """Return the logarithm of a sum, by that of each term."""
+    top = terms.max()
+    return float(top + np.log(np.exp(terms - top).sum())) if np.isfinite(top) else float(top)
 
 
 def _relative(terms: Float[np.ndarray, "chain draw point"]) -> float:

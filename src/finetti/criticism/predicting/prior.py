@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
+import numpy as np
 
 from finetti.criticism.predicting.labelled import observations, tree_of, within_memory
 from finetti.language.effects import Site
@@ -28,17 +29,25 @@ def prior(model: Model, draws: int = 1000, seed: int = 0) -> xr.DataTree:
     (['constant_data', 'observed_data', 'prior', 'prior_predictive'], (1, 100))
     """
     require_model(model, "ft.prior")
-    free = model.redraw()
     seen = observations(model)
-    chosen = [v for v in free.variables if v.kind != "factor"]
+    chosen = [v for v in model.redraw().variables if v.kind != "factor"]
     within_memory(chosen, draws)
-
-    def read(sites: dict[str, Site]) -> dict[str, Array]:
-        return {v.name: jnp.asarray(sites[v.name].value) for v in chosen}
-
-    found = at_draws(free, {}, read, seed, shape=(1, draws))
+    found = prior_of(model, [v.name for v in chosen], draws, seed)
     groups = {
         "prior": [v for v in chosen if v.name not in seen],
         "prior_predictive": [v for v in chosen if v.name in seen],
     }
     return tree_of(model, groups, found, {"seed": seed, "predictive": "prior"})
+
+
+def prior_of(model: Model, names: list[str], draws: int, seed: int = 0) -> dict[str, np.ndarray]:
+    """Draw some sites alone from the prior of a model, shape (chain: 1, draw, *site shape).
+
+    They are those that `prior` draws with the seed. What they do not depend on, such as data of
+    many rows, takes no time: the compiler leaves out what is not read.
+    """
+
+    def read(sites: dict[str, Site]) -> dict[str, Array]:
+        return {name: jnp.asarray(sites[name].value) for name in names}
+
+    return at_draws(model.redraw(), {}, read, seed, shape=(1, draws))

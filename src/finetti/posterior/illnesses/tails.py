@@ -18,10 +18,11 @@ SEEKS = 1.75
 def heavy_tails(run: Evidence) -> Finding | None:
     """Find scalars whose mean cannot be read off the draws: Pareto k-hat of a tail above 0.7."""
     found = {}
-    for name, draws in run.scalars.items():
-        if run.rhat(name) > WANDERS:  # a chain that is stuck for a while makes a tail of its own
-            continue
-        tails = [diagnose.tail_k(draws, tail) for tail in ("left", "right")]
+    # A chain that is stuck for a while makes a tail of its own.
+    steady = {name: x for name, x in run.scalars.items() if not run.rhat(name) > WANDERS}
+    worth = diagnose.each_ess(list(steady.values()))
+    for (name, draws), effective in zip(steady.items(), worth, strict=True):
+        tails = [diagnose.tail_k(draws, tail, effective) for tail in ("left", "right")]
         if max(tails) > PARETO_LIMIT:
             found[name] = max(tails)
     if not found:

@@ -6,7 +6,7 @@ import numpy as np
 
 from finetti.criticism.checking.check import check
 from finetti.criticism.leaving_out.loo import loo
-from finetti.criticism.predicting.prior import prior
+from finetti.criticism.predicting.prior import prior_of
 from finetti.criticism.sensitivity import LIMIT, sensitivity
 from finetti.errors import SeedError
 from finetti.models import Model
@@ -40,11 +40,11 @@ def learned(posterior: Posterior) -> Section | None:
         return None
     title = "What the data taught"
     try:
-        before = prior(model, draws=4000)["prior"].dataset
+        before = prior_of(model, names, draws=4000)
     except SeedError as error:
         return Section("learned", title, (Words(f"Not drawn: {error}"),))
     picture = prior_posterior(
-        {n: before[dotted(n)].to_numpy() for n in names},
+        before,
         {n: posterior[n].to_numpy() for n in names},
     )
     words = f"Prior (grey) and posterior (blue) of {', '.join(names)}."
