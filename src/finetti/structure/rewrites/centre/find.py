@@ -13,7 +13,9 @@ from finetti.structure.program import Program
 from finetti.structure.rewrites.centre.centre import Centre
 from finetti.structure.rewrites.centre.part import Part, members
 from finetti.structure.rewrites.centre.paths import depends, follow
+from finetti.structure.rewrites.joined import Joined
 from finetti.structure.rewrites.rewrite import Found, Sight
+from finetti.structure.rewrites.shift.shift import Shift
 from finetti.structure.variables import Variable
 
 WIDEST = 8  # numbers of one member, and of one block
@@ -53,7 +55,7 @@ def find(sight: Sight) -> Found:
             reasons[name] = found
         else:
             _place(sight.program, found, blocks)
-    made = [_centre(block) for block in blocks]
+    made = [_centre(block, _beside(block, sight)) for block in blocks]
     return Found(tuple((move, move.start(sight.program.dtype)) for move in made), reasons)
 
 
@@ -142,7 +144,13 @@ def _place(program: Program, found: Seen, blocks: list[list[Seen]]) -> None:
     blocks.append([found])
 
 
-def _centre(block: list[Seen]) -> Centre:
-    plates = " x ".join(str(p) for p in block[0].plates)
+def _beside(block: list[Seen], sight: Sight) -> Joined:
+    """Return the sites that are shifted by a block's effects."""
+    sites = {seen.part.site for seen in block}
+    return next((m.joined for m, _ in sight.of(Shift) if sites & {p.site for p in m.parts}), Joined())
+
+
+def _centre(block: list[Seen], beside: Joined) -> Centre:
+    plates = " x ".join(str(p) for p in block[0].plates) or f"{block[0].part.count} members"
     parts = tuple(seen.part for seen in block)
-    return Centre(parts, plates or f"{parts[0].count} members", tuple(s.words for s in block))
+    return Centre(parts, plates, tuple(s.words for s in block), beside)

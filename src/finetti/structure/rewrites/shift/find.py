@@ -11,6 +11,7 @@ from finetti.structure.program import Program
 from finetti.structure.rewrites.alternate import FEWEST
 from finetti.structure.rewrites.centre.find import Seen, effects
 from finetti.structure.rewrites.centre.paths import depends
+from finetti.structure.rewrites.joined import Joined
 from finetti.structure.rewrites.rewrite import Found, Sight
 from finetti.structure.rewrites.shift.shift import Shift
 from finetti.structure.variables import Variable
@@ -33,7 +34,7 @@ def find(sight: Sight) -> Found:
     parts = tuple(s.part for s in _groups(sight, frozenset(names)) if s.part.site in met)
     if not chosen or not parts:
         return Found()
-    move = Shift(names, tuple(v.free_shape for v in chosen), parts)
+    move = Shift(Joined(names, tuple(v.free_shape for v in chosen)), parts)
     return Found(((move, move.start(sight.program.dtype)),))
 
 

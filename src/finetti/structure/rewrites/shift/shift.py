@@ -26,35 +26,32 @@ import numpy as np
 
 from finetti.structure.program import Program, Reader
 from finetti.structure.rewrites.centre.part import Part
+from finetti.structure.rewrites.joined import Joined, inverse_root
 from finetti.structure.rewrites.rewrite import Around, Constants, Move
 from finetti.structure.words import counted, listed
-from finetti.types import Array, Float, Key
-
-SLIGHT = 1e-8  # of a coefficient's precision, that a combination of them has at least
+from finetti.types import Array, Key
 
 
 @dataclass(frozen=True)
 class Shift(Move):
     """Give coefficients coordinates that hardly depend on the effects of groups.
 
-    `shapes` are those of the sites' unconstrained values. The effects of `parts` must not depend
-    on the sites.
+    The effects of `parts` must not depend on the coefficients.
     """
 
-    coefficients: tuple[str, ...]
-    shapes: tuple[tuple[int, ...], ...]
+    joined: Joined
     parts: tuple[Part, ...]
     verb = "shift"
 
     @property
     def sites(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Return the names of the sites."""
-        return self.coefficients
+        return self.joined.sites
 
     @property
     def width(self) -> int:
         """Return how many numbers the sites have."""
-        return sum(map(prod, self.shapes))
+        return self.joined.width
 
     @property
     def count(self) -> int:
@@ -85,19 +82,19 @@ class Shift(Move):
     ) -> dict[str, tuple[Array, Array]]:
         """Return each site's unconstrained value, and the log Jacobian of all with the first."""
         root = jnp.triu(jnp.asarray(learned["root"]))
-        x = jnp.sum(root * self._joined(free), -1) - self._shift(reader, learned)
+        x = jnp.sum(root * self.joined.join(free), -1) - self._shift(reader, learned)
         jacobian = jnp.sum(jnp.log(jnp.abs(jnp.diagonal(root))))
         zero = jnp.zeros_like(jacobian)
-        values = self._apart(x).items()
+        values = self.joined.split(x).items()
         return {n: (value, zero if i else jacobian) for i, (n, value) in enumerate(values)}
 
     def recover(
         self, reader: Reader, free: Mapping[str, Array], learned: Mapping[str, Any]
     ) -> dict[str, Array]:
         """Return what the sampler moves, given the sites' unconstrained values."""
-        plain = self._joined(free) + self._shift(reader, learned)
+        plain = self.joined.join(free) + self._shift(reader, learned)
         z = jax.scipy.linalg.solve_triangular(jnp.asarray(learned["root"]), plain)
-        return self._apart(z)
+        return self.joined.split(z)
 
     def look(self, around: Around, key: Key) -> Constants:
         """Return the precision of the sites given the effects, and what it has of both.
@@ -105,15 +102,12 @@ class Shift(Move):
         That is minus the second derivatives of the log density.
         """
         reader, program = around.reader, around.reader.program
-        inputs = [program.inputs[name] for name in self.sites]
         ends = self._ends(program)
-        here = self._joined({n: reader.read(v) for n, v in zip(self.sites, inputs, strict=True)})
         effects = [reader.read(v) for v in ends]
+        here = self.joined.join({n: reader.read(program.inputs[n]) for n in self.sites})
 
         def log_density(x: Array, effects: list[Array]) -> Array:
-            values = self._apart(x)
-            fixed: dict[Any, Array] = dict(zip(ends, effects, strict=True))
-            fixed |= {v: values[n] for n, v in zip(self.sites, inputs, strict=True)}
+            fixed = dict(zip(ends, effects, strict=True)) | self.joined.fixed(program, x)
             return around.log_density(fixed, ())
 
         slope = jax.grad(log_density, (0, 1))
@@ -141,26 +135,3 @@ class Shift(Move):
     def _ends(self, program: Program) -> list[Any]:
         """Return the variables that hold the effects."""
         return [part.path.end(program) for part in self.parts]
-
-    def _joined(self, values: Mapping[str, Array]) -> Float[Array, " k"]:
-        return jnp.concatenate([jnp.ravel(values[name]) for name in self.sites])
-
-    def _apart(self, numbers: Float[Array, " k"]) -> dict[str, Array]:
-        pieces = jnp.split(numbers, np.cumsum([prod(s) for s in self.shapes])[:-1])
-        both = zip(self.sites, self.shapes, pieces, strict=True)
-        return {name: piece.reshape(shape) for name, shape, piece in both}
-
-
-def inverse_root(precision: Float[Array, "k k"]) -> Float[Array, "k k"]:
-    """Return an upper triangle R with R R' the inverse of a matrix, made positive definite first.
-
-    >>> inverse_root(jnp.array([[4.0, 0.0], [0.0, 0.25]])).tolist()
-    [[0.5, -0.0], [0.0, 2.0]]
-    """
-    diagonal = jnp.diagonal(precision)
-    unit = jnp.sqrt(jnp.where(diagonal > 0, diagonal, 1.0))
-    values, vectors = jnp.linalg.eigh(precision / unit / unit[:, None], symmetrize_input=False)
-    positive = (vectors * jnp.maximum(values, SLIGHT)) @ vectors.T
-    factor = jnp.linalg.cholesky(positive)
-    eye = jnp.eye(len(diagonal), dtype=precision.dtype)
-    return jax.scipy.linalg.solve_triangular(factor, eye, lower=True).T / unit[:, None]
