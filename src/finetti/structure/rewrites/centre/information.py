@@ -18,6 +18,9 @@ from finetti.structure.rewrites.joined import Joined, inverse_root
 from finetti.structure.rewrites.rewrite import Around, Constants
 from finetti.types import Array, Key
 
+MOST = 0.999  # of a direction's information that is given up
+NOTHING = 1e-9  # of a member's information, in one direction
+
 
 def look(
     parts: tuple[Part, ...],
@@ -73,21 +76,37 @@ def given_up(found: Constants, information: Array, most: int) -> tuple[Array, Ar
     """Return what information effects lose when the numbers beside them move along, and the pulls.
 
     It is lost in a few directions, (direction, member, k), the outer products of which are what the
-    information is less. The pulls are those at each point.
+    information is less, and never all of it. The pulls are those at each point.
     """
     precision, cross = (jnp.median(found[name], 0) for name in ("precision", "cross"))
     root = inverse_root(precision)
-    loss = jnp.einsum("pq,pjk->qjk", root, cross)
-    own = jnp.diagonal(information, axis1=-2, axis2=-1)
-    share = (loss / jnp.sqrt(jnp.where(own > 0, own, jnp.inf))).reshape(len(loss), -1)
-    _, vectors = jnp.linalg.eigh(share @ share.T, symmetrize_input=False)
-    chosen = vectors[:, ::-1][:, :most]
-    common = jnp.einsum("qr,qjk->rjk", chosen, loss)
+    half, inverse = halves(information)
+    loss = jnp.einsum("pq,pjk,jkl->qjl", root, cross, inverse)  # where the information is 1
+    values, vectors = jnp.linalg.eigh(
+        jnp.einsum("pjk,qjk->pq", loss, loss), symmetrize_input=False
+    )
+    share = jnp.minimum(values, MOST) / jnp.where(values > 0, values, 1.0)
+    chosen = (vectors * jnp.sqrt(jnp.maximum(share, 0.0)))[:, ::-1][:, :most]
+    common = jnp.einsum("qr,qjl,jlk->rjk", chosen, loss, half)
     slopes = found["slope"] @ root @ chosen + jnp.einsum("tjk,rjk->tr", found["effects"], common)
     pulls = found["pull"] - jnp.einsum("tr,rjk->tjk", slopes, common)
     fine = jnp.isfinite(common).all()
     common = jnp.pad(common, ((0, most - len(common)), (0, 0), (0, 0)))
     return jnp.where(fine, common, 0.0), jnp.where(fine, pulls, found["pull"])
+
+
+def halves(matrix: Array) -> tuple[Array, Array]:
+    """Return the roots of positive semi-definite matrices and of their inverses, both symmetric.
+
+    >>> [a.tolist() for a in halves(jnp.array([[[4.0]], [[0.0]]]))]
+    [[[[2.0]], [[0.0]]], [[[0.5]], [[0.0]]]]
+    """
+    values, vectors = jnp.linalg.eigh(matrix, symmetrize_input=False)
+    known = values > NOTHING * values.max(-1, keepdims=True)
+    root = jnp.sqrt(jnp.where(known, values, 1.0))
+    both = (jnp.where(known, root, 0.0), jnp.where(known, 1 / root, 0.0))
+    half, inverse = (jnp.einsum("...ij,...j,...kj->...ik", vectors, r, vectors) for r in both)
+    return half, inverse
 
 
 def positive(matrix: Array) -> Array:
