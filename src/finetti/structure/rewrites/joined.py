@@ -44,6 +44,9 @@ class Joined:
         return {program.inputs[name]: value for name, value in self.split(numbers).items()}
 
 
+NONE = Joined()
+
+
 def inverse_root(precision: Float[Array, "k k"]) -> Float[Array, "k k"]:
     """Return an upper triangle R with R R' the inverse of a matrix, made positive definite first.
 

@@ -26,7 +26,7 @@ from finetti.structure.rewrites.arrow.arrow import UNROLLED, cholesky, lower_sol
 from finetti.structure.rewrites.centre.information import given_up, look, positive
 from finetti.structure.rewrites.centre.part import Part
 from finetti.structure.rewrites.centre.root import Root
-from finetti.structure.rewrites.joined import Joined
+from finetti.structure.rewrites.joined import NONE, Joined
 from finetti.structure.rewrites.rewrite import Around, Constants, Move
 from finetti.structure.words import counted
 from finetti.types import Array, Float, Key
@@ -41,7 +41,7 @@ class Centre(Move):
     parts: tuple[Part, ...]
     members: str
     seen: tuple[str, ...]
-    beside: Joined = Joined()
+    beside: Joined = NONE
     verb = "centre"
     settles = True
     eases = True
@@ -60,6 +60,11 @@ class Centre(Move):
     def width(self) -> int:
         """Return how many numbers each member has."""
         return sum(part.width for part in self.parts)
+
+    @property
+    def directions(self) -> int:
+        """Return in how many directions the sites beside it take up what members share."""
+        return min(COMMON, self.beside.width)
 
     def done(self, site: str) -> str:
         """Say what is done to the site."""
@@ -85,7 +90,7 @@ class Centre(Move):
         }
         if not self.beside.sites:
             return plain
-        return {**plain, "common": np.zeros((COMMON, self.count, self.width), dtype)}
+        return {**plain, "common": np.zeros((self.directions, self.count, self.width), dtype)}
 
     def supply(
         self, reader: Reader, free: Mapping[str, Array], learned: Mapping[str, Any]
@@ -138,14 +143,14 @@ class Centre(Move):
 
     def look(self, around: Around, key: Key) -> Constants:
         """Return the information and the pull of the rest of the model at a point."""
-        return look(self.parts, self.sites, self.beside, around, key)
+        return look(self.parts, self.sites, self.beside, self.directions, around, key)
 
     def agree(self, found: Constants) -> Constants:
         """Return the medians over points: no stray point moves them."""
         information = positive(jnp.median(found["information"], 0))
         if not self.beside.sites:
             return {"information": information, "pull": jnp.median(found["pull"], 0)}
-        common, pulls = given_up(found, information, COMMON)
+        common, pulls = given_up(found, information, self.directions)
         return {"information": information, "pull": jnp.median(pulls, 0), "common": common}
 
     def _view(self, reader: Reader, learned: Mapping[str, Any]) -> View:

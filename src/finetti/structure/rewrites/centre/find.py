@@ -13,7 +13,7 @@ from finetti.structure.program import Program
 from finetti.structure.rewrites.centre.centre import Centre
 from finetti.structure.rewrites.centre.part import Part, members
 from finetti.structure.rewrites.centre.paths import depends, follow
-from finetti.structure.rewrites.joined import Joined
+from finetti.structure.rewrites.joined import NONE, Joined
 from finetti.structure.rewrites.rewrite import Found, Sight
 from finetti.structure.rewrites.shift.shift import Shift
 from finetti.structure.variables import Variable
@@ -147,7 +147,8 @@ def _place(program: Program, found: Seen, blocks: list[list[Seen]]) -> None:
 def _beside(block: list[Seen], sight: Sight) -> Joined:
     """Return the sites that are shifted by a block's effects."""
     sites = {seen.part.site for seen in block}
-    return next((m.joined for m, _ in sight.of(Shift) if sites & {p.site for p in m.parts}), Joined())
+    by_these = (m.joined for m, _ in sight.of(Shift) if sites & {p.site for p in m.parts})
+    return next(by_these, NONE)
 
 
 def _centre(block: list[Seen], beside: Joined) -> Centre:

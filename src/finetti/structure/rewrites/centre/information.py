@@ -8,8 +8,6 @@ Kokiopoulou & Saad 2007).
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
@@ -26,13 +24,14 @@ def look(
     parts: tuple[Part, ...],
     sites: tuple[str, ...],
     beside: Joined,
+    most: int,
     around: Around,
     key: Key,
 ) -> Constants:
     """Return information (member, k, k) and pull (member, k) of the rest at a point.
 
-    Of the sites `beside`, if any, the effects also have `cross`, how each one's slope changes with them,
-    (number, member, k), with `precision` and `slope` of these numbers.
+    Of the sites `beside`, if any, the effects also have `cross`, how each one's slope changes with
+    them, (number, member, k), with `precision` and `slope` of these numbers.
     """
     program = around.reader.program
     ends = [part.path.end(program) for part in parts]
@@ -69,7 +68,7 @@ def look(
     unit = jnp.eye(len(still), dtype=still.dtype)
     cross, rows = jax.lax.map(lambda v: push(jnp.zeros_like(effects), v), unit)
     told = {"cross": -cross, "precision": -(rows + rows.T) / 2, "slope": other, "effects": effects}
-    return {**found, "common": jnp.zeros((1, count, width)), **told}
+    return {**found, "common": jnp.zeros((most, count, width)), **told}
 
 
 def given_up(found: Constants, information: Array, most: int) -> tuple[Array, Array]:
@@ -82,16 +81,13 @@ def given_up(found: Constants, information: Array, most: int) -> tuple[Array, Ar
     root = inverse_root(precision)
     half, inverse = halves(information)
     loss = jnp.einsum("pq,pjk,jkl->qjl", root, cross, inverse)  # where the information is 1
-    values, vectors = jnp.linalg.eigh(
-        jnp.einsum("pjk,qjk->pq", loss, loss), symmetrize_input=False
-    )
+    values, vectors = jnp.linalg.eigh(jnp.einsum("pjk,qjk->pq", loss, loss), symmetrize_input=False)
     share = jnp.minimum(values, MOST) / jnp.where(values > 0, values, 1.0)
     chosen = (vectors * jnp.sqrt(jnp.maximum(share, 0.0)))[:, ::-1][:, :most]
     common = jnp.einsum("qr,qjl,jlk->rjk", chosen, loss, half)
     slopes = found["slope"] @ root @ chosen + jnp.einsum("tjk,rjk->tr", found["effects"], common)
     pulls = found["pull"] - jnp.einsum("tr,rjk->tjk", slopes, common)
     fine = jnp.isfinite(common).all()
-    common = jnp.pad(common, ((0, most - len(common)), (0, 0), (0, 0)))
     return jnp.where(fine, common, 0.0), jnp.where(fine, pulls, found["pull"])
 
 
