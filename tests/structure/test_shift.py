@@ -95,6 +95,22 @@ def test_unless_the_coefficient_is_added_to_the_rows_first():
     assert shifts(single(X, SUBJECT, "rows first"))[0].sites == ("alpha", "beta")
 
 
+def test_effects_of_nested_groups_are_centred_about_one_another_instead():
+    @ft.model
+    def nested(ward):
+        mu, sigma, tau = ft.sample("mu", ft.Normal(0, 2)), *map(scale, ("sigma", "tau"))
+        with ft.plate("ward", 4):
+            above = mu + sigma * ft.sample("z_ward", ft.Normal(0, 1))
+        with ft.plate("bed", len(ward)):
+            bed = above[ward] + tau * ft.sample("z_bed", ft.Normal(0, 1))
+            ft.sample("calls", ft.Poisson(jnp.exp(bed)), obs=np.ones(len(ward)))
+
+    def scale(name):
+        return ft.sample(name, ft.HalfNormal(1))
+
+    assert not shifts(nested(np.arange(20) % 4))
+
+
 def test_it_can_be_refused_whole_or_for_one_site():
     plan = logistic().plan()
     assert not any(r.verb == "shift" for r in plan.without("shift").rewrites)

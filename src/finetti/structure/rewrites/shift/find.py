@@ -20,7 +20,7 @@ WIDEST = 32  # numbers of all coefficients
 
 
 def find(sight: Sight) -> Found:
-    """Return a rewrite of the coefficients that meet effects of several groupings, if any do.
+    """Return a rewrite of the coefficients that trade off with effects of groups, if any do.
 
     Nor is it made beside members so many that they may move by themselves: each must be independent
     of the others given the rest.
@@ -56,9 +56,20 @@ def _few(sight: Sight, groups: list[Seen]) -> list[Variable]:
 
 
 def _candidates(sight: Sight, groups: list[Seen]) -> list[Variable]:
-    """Return the sites of few numbers whose values no effect's prior depends on."""
+    """Return the sites of few numbers that can be shifted without harm to how effects are centred.
+
+    No effect's prior depends on them, nor are they added to one before it is added to another, as
+    in nested groups: those effects are centred about one another.
+    """
     few = [v for v in _few(sight, groups) if v.name not in sight.refused]
-    return [v for v in few if not any(_in_prior(sight.program, v.name, s) for s in groups)]
+    few = [v for v in few if not any(_in_prior(sight.program, v.name, s) for s in groups)]
+    effects = {s.part.site for s in groups}
+    nested = [s for s in groups if _in_middle(sight.program, effects - {s.part.site}, s)]
+    return [v for v in few if not any(_in_middle(sight.program, {v.name}, s) for s in nested)]
+
+
+def _in_middle(program: Program, sites: Collection[str], seen: Seen) -> bool:
+    return any(map(depends(program, sites), seen.middle))
 
 
 def _in_prior(program: Program, site: str, seen: Seen) -> bool:
@@ -68,15 +79,16 @@ def _in_prior(program: Program, site: str, seen: Seen) -> bool:
 
 
 def _trades_off(sight: Sight, v: Variable, groups: list[Seen]) -> bool:
-    """Tell whether a site meets effects of several groupings, or of one with nothing in its middle.
+    """Tell whether a site meets effects that are not all centred about the same sites.
 
-    Effects of one grouping are centred about their mean and what is added to them member by member.
+    Effects are centred about their mean and what is added to them member by member.
     """
-    met = _met(sight.program, v.name, groups)
-    if len({seen.plates for seen in met}) > 1:
-        return True
-    reached = depends(sight.program, {w.name for w in _few(sight, groups)})
-    return bool(met) and not any(map(reached, (m for seen in met for m in seen.middle)))
+    few = [w.name for w in _few(sight, groups)]
+    about: dict[Any, set[str]] = {}
+    for seen in _met(sight.program, v.name, groups):
+        found = {name for name in few if _in_middle(sight.program, {name}, seen)}
+        about.setdefault(seen.plates, set()).update(found)
+    return not all(about.values()) or len({frozenset(found) for found in about.values()}) > 1
 
 
 def _met(program: Program, site: str, groups: list[Seen]) -> list[Seen]:
