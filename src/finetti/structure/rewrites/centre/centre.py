@@ -10,6 +10,9 @@ K = 1 + S' I S and mean K^-1 S' (I h - I M). So the sampler moves z, which is ne
 It is exact for any constants: I = 0 is the non-centred form, a large I the centred one, and each
 group has its own (Papaspiliopoulos, Roberts & Skold 2007; Gorinova, Moore & Hoffman 2020). Sites
 of the same members, such as intercepts and slopes, move together.
+
+Sites `beside` them are those that `shift` moves net of these effects: what all members have in
+common they take up, so that the information I is less c c' in that direction c, learned as I is.
 """
 
 from __future__ import annotations
