@@ -67,13 +67,13 @@ def looked(name: str) -> dict[str, np.ndarray]:
 
 
 def _constants(rng: np.random.Generator, move: Move) -> dict[str, np.ndarray]:
-    """Return random levels, or a pull and semi-definite information, some of it of low rank."""
-    if not isinstance(move, Centre):
-        return {n: rng.normal(0, 2, np.shape(a)) for n, a in move.start("float64").items()}
-    root = rng.normal(0, 2, (move.count, move.width, move.width))
-    root[::3, :, 0] = 0
-    information = root @ root.transpose(0, 2, 1)
-    return {"information": information, "pull": rng.normal(0, 2, (move.count, move.width))}
+    """Return random constants, with semi-definite information, some of it of low rank."""
+    found = {n: rng.normal(0, 2, np.shape(a)) for n, a in move.start("float64").items()}
+    if isinstance(move, Centre):
+        root = rng.normal(0, 2, (move.count, move.width, move.width))
+        root[::3, :, 0] = 0
+        found["information"] = root @ root.transpose(0, 2, 1)
+    return found
 
 
 def test_the_models_are_all_those_that_can_be_centred():

@@ -228,12 +228,14 @@ def _learned(target: Target, plain: Array) -> Constants:
 def settled(target: Target, shared: Given, own: Own, positions: Array, keys: Key) -> Array:
     """Return the starts, (fit, chain, dim), unmoved, centred sites at their mode given all else."""
     form, split, unite = target.form, target.layout.split, target.layout.join
+    settling = [move.name for move in form.settling]
     moved = {site for move in form.settling for site in move.sites}
 
     def of_chain(given: Given, plain: Array, key: Key) -> Array:
         def step(number: Any, plain: Array) -> Array:
             here = split(plain)
-            seen = given.learned(form.look(given, here, jax.random.fold_in(key, number)))
+            found = form.look(given, here, jax.random.fold_in(key, number))
+            seen = given.learned({name: found[name] for name in settling})
             centred = {n: jnp.zeros_like(x) if n in moved else x for n, x in here.items()}
             unit = {n: jnp.ones_like(x) if n in moved else x for n, x in here.items()}
             mode = unite(form.release(seen, centred))

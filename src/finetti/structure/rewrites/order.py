@@ -13,6 +13,8 @@ from finetti.structure.rewrites.integrate.integrate import Integrate
 from finetti.structure.rewrites.pool import find as pool
 from finetti.structure.rewrites.pool.pool import Pool
 from finetti.structure.rewrites.rewrite import Kind
+from finetti.structure.rewrites.shift import find as shift
+from finetti.structure.rewrites.shift.shift import Shift
 from finetti.structure.rewrites.straighten import Straighten
 from finetti.structure.rewrites.sum_out import find as sum_out
 from finetti.structure.rewrites.sum_out.sum_out import Propagate, SumOut
@@ -27,6 +29,7 @@ ORDER = (
     Kind(Pool, pool.find),
     Kind(Tally, tally.find),
     Kind(Approximate, approximate.find),
+    Kind(Shift, shift.find),
     Kind(Centre, centre.find),
     Kind(Straighten, straighten.find),
     Kind(Alternate, alternate.find),

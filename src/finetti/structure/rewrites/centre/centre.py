@@ -10,6 +10,9 @@ K = 1 + S' I S and mean K^-1 S' (I h - I M). So the sampler moves z, which is ne
 It is exact for any constants: I = 0 is the non-centred form, a large I the centred one, and each
 group has its own (Papaspiliopoulos, Roberts & Skold 2007; Gorinova, Moore & Hoffman 2020). Sites
 of the same members, such as intercepts and slopes, move together.
+
+Sites `beside` them are those that `shift` moves net of these effects: what all members have in
+common they take up, so that the information I is less c c' in that direction c, learned as I is.
 """
 
 from __future__ import annotations
@@ -23,11 +26,15 @@ import numpy as np
 
 from finetti.structure.program import Reader
 from finetti.structure.rewrites.arrow.triangular import UNROLLED, cholesky, lower_solve
-from finetti.structure.rewrites.centre.information import look, positive
+from finetti.structure.rewrites.centre.information import given_up, look, positive
 from finetti.structure.rewrites.centre.part import Part
+from finetti.structure.rewrites.centre.root import Root
+from finetti.structure.rewrites.joined import NONE, Joined
 from finetti.structure.rewrites.rewrite import Around, Constants, Move
 from finetti.structure.words import counted
 from finetti.types import Array, Float, Key
+
+COMMON = 1  # directions in which coefficients take up what members have in common
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,7 @@ class Centre(Move):
     parts: tuple[Part, ...]
     members: str
     seen: tuple[str, ...]
+    beside: Joined = NONE
     verb = "centre"
     settles = True
     eases = True
@@ -56,6 +64,11 @@ class Centre(Move):
         """Return how many numbers each member has."""
         return sum(part.width for part in self.parts)
 
+    @property
+    def directions(self) -> int:
+        """Return in how many directions the sites beside it take up what members share."""
+        return min(COMMON, self.beside.width)
+
     def done(self, site: str) -> str:
         """Say what is done to the site."""
         return "centre"
@@ -74,10 +87,13 @@ class Centre(Move):
 
     def start(self, dtype: str) -> dict[str, Any]:
         """Return the constants before anything is learned: the non-centred form."""
-        return {
+        plain = {
             "information": np.zeros((self.count, self.width, self.width), dtype),
             "pull": np.zeros((self.count, self.width), dtype),
         }
+        if not self.beside.sites:
+            return plain
+        return {**plain, "common": np.zeros((self.directions, self.count, self.width), dtype)}
 
     def supply(
         self, reader: Reader, free: Mapping[str, Array], learned: Mapping[str, Any]
@@ -86,7 +102,7 @@ class Centre(Move):
         view = self._view(reader, learned)
         e = self._standardised(view, free)
         moved = view.location + jnp.sum(view.root * e[..., None, :], -1)
-        jacobian = jnp.sum(view.log_scale) - jnp.sum(log_diagonal(view.factor))
+        jacobian = jnp.sum(view.log_scale) - view.factor.log_determinant()
         zero = jnp.zeros_like(jacobian)
         return {
             part.site: (value.reshape(part.shape), zero if i else jacobian)
@@ -116,7 +132,7 @@ class Centre(Move):
 
     def _standardised(self, view: View, free: Mapping[str, Array]) -> Array:
         z = jnp.concatenate([part.flat(free[part.site]) for part in self.parts], -1)
-        return view.mean + lower_solve(view.factor, z[..., None], transposed=True)[..., 0]
+        return view.mean + view.factor.back(z)
 
     def recover(
         self, reader: Reader, free: Mapping[str, Array], learned: Mapping[str, Any]
@@ -125,18 +141,20 @@ class Centre(Move):
         view = self._view(reader, learned)
         u = jnp.concatenate([part.flat(free[part.site]) for part in self.parts], -1)
         e = lower_solve(view.root, (u - view.location)[..., None])[..., 0]
-        left = e - view.mean
-        z = jnp.sum(jnp.swapaxes(view.factor, -1, -2) * left[..., None, :], -1)
+        z = view.factor.times(e - view.mean)
         return {part.site: value.reshape(part.shape) for part, value in self._columns(z)}
 
     def look(self, around: Around, key: Key) -> Constants:
         """Return the information and the pull of the rest of the model at a point."""
-        return look(self.parts, self.sites, around, key)
+        return look(self.parts, self.sites, self.beside, self.directions, around, key)
 
     def agree(self, found: Constants) -> Constants:
         """Return the medians over points: no stray point moves them."""
-        middle = {name: jnp.median(array, 0) for name, array in found.items()}
-        return {**middle, "information": positive(middle["information"])}
+        information = positive(jnp.median(found["information"], 0))
+        if not self.beside.sites:
+            return {"information": information, "pull": jnp.median(found["pull"], 0)}
+        common, pulls = given_up(found, information, self.directions)
+        return {"information": information, "pull": jnp.median(pulls, 0), "common": common}
 
     def _view(self, reader: Reader, learned: Mapping[str, Any]) -> View:
         priors = [part.prior(reader) for part in self.parts]
@@ -146,28 +164,32 @@ class Centre(Move):
         offset, factor = (jnp.concatenate(both, -1) for both in zip(*effects, strict=True))
         spread = factor[..., None] * root  # S
         information = jnp.asarray(learned["information"])
-        pull = jnp.asarray(learned["pull"]) - _times(information, offset + factor * location)
-        precision = jnp.eye(self.width) + _sandwich(spread, information)
-        lower = cholesky(precision)
+        middle = offset + factor * location
+        pull = jnp.asarray(learned["pull"]) - _times(information, middle)
+        lower = cholesky(jnp.eye(self.width) + _sandwich(spread, information))
+        precision = Root(lower, ())
+        if self.beside.sites:
+            for common in jnp.asarray(learned["common"]):
+                pull += common * jnp.sum(common * middle)
+                precision = precision.less(jnp.sum(spread * common[..., None], -2))
         slope = jnp.sum(spread * pull[..., None], -2)
-        mean = lower_solve(lower, lower_solve(lower, slope[..., None]), transposed=True)[..., 0]
+        mean = precision.back(precision.forward(slope))
         log_scale = jnp.concatenate([part.log_scale(reader) for part in self.parts], -1)
-        return View(location, root, log_scale, spread, lower, mean)
+        return View(location, root, log_scale, precision, mean)
 
 
 @dataclass(frozen=True)
 class View:
     """Hold what a block's prior and the learned constants make of it, a row a member.
 
-    `log_scale` has the logs of the root's diagonal, signs left aside; `factor` is the Cholesky
-    factor of K, `mean` that of e given all else.
+    `log_scale` has the logs of the root's diagonal, signs left aside; `factor` is the root of K,
+    `mean` that of e given all else.
     """
 
     location: Float[Array, "member k"]
     root: Float[Array, "member k k"]
     log_scale: Float[Array, "member k"]
-    spread: Float[Array, "member k k"]
-    factor: Float[Array, "member k k"]
+    factor: Root
     mean: Float[Array, "member k"]
 
 
@@ -192,8 +214,3 @@ def _sandwich(spread: Array, information: Array) -> Array:
         return jnp.swapaxes(spread, -1, -2) @ information @ spread
     half = jnp.sum(information[..., None] * spread[..., None, :, :], -2)
     return jnp.sum(spread[..., None] * half[..., None, :], -3)
-
-
-def log_diagonal(matrix: Array) -> Array:
-    """Return the logs of the diagonals of matrices, signs left aside."""
-    return jnp.log(jnp.abs(jnp.diagonal(matrix, axis1=-2, axis2=-1)))

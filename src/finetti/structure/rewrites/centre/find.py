@@ -13,7 +13,9 @@ from finetti.structure.program import Program
 from finetti.structure.rewrites.centre.centre import Centre
 from finetti.structure.rewrites.centre.part import Part, members
 from finetti.structure.rewrites.centre.paths import depends, follow
+from finetti.structure.rewrites.joined import NONE, Joined
 from finetti.structure.rewrites.rewrite import Found, Sight
+from finetti.structure.rewrites.shift.shift import Shift
 from finetti.structure.variables import Variable
 
 WIDEST = 8  # numbers of one member, and of one block
@@ -22,7 +24,7 @@ ROOTS = ("scale_tril", "scale")
 
 
 @dataclass(frozen=True)
-class _Seen:
+class Seen:
     """Hold a part of a block, with the variables of the program that it is made of."""
 
     part: Part
@@ -30,34 +32,54 @@ class _Seen:
     mentions: tuple[Any, ...]
     words: str
 
+    @property
+    def middle(self) -> tuple[Any, ...]:
+        """Return what the effect's prior is about, and what is added to it or multiplies it."""
+        loc, _, *met = self.mentions
+        return loc, *met
+
 
 def find(sight: Sight) -> Found:
     """Return a rewrite for each block of sites that can be centred.
 
-    It says of the other location-scale sites why they stay as they are.
+    It says of the other location-scale sites why they stay as they are. No effect is read where
+    sites have come in that others' coordinates lead to.
     """
-    program, gone, refused = sight.program, sight.gone, sight.refused
-    sites = [v for v in sight.left if v.located]
+    shifted = frozenset(s for r, _ in sight.made if r.moves for s in r.sites)
+    blocks: list[list[Seen]] = []
+    reasons: dict[str, str] = {}
+    for name, found in effects(sight, sight.refused, shifted).items():
+        if name in sight.refused:
+            reasons[name] = "the plan was told not to"
+        elif isinstance(found, str):
+            reasons[name] = found
+        else:
+            _place(sight.program, found, blocks)
+    made = [_centre(block, _beside(block, sight)) for block in blocks]
+    return Found(tuple((move, move.start(sight.program.dtype)) for move in made), reasons)
+
+
+def effects(
+    sight: Sight, refused: Collection[str], barred: Collection[str]
+) -> dict[str, Seen | str]:
+    """Return the effect of each location-scale site, or say why it is no case for centring.
+
+    An effect is not followed past what depends on the sites `barred`, nor on those after it that
+    are not refused.
+    """
+    sites = [v for v in sight.left if v.located and v.name not in barred]
     sites = [v for v in sites if prod(v.shape) > 1 and v.free_shape == v.shape]
     latent = {v.name for v in sight.latent}
-    blocks: list[list[_Seen]] = []
-    reasons: dict[str, str] = {}
+    found: dict[str, Seen | str] = {}
     for i, v in enumerate(sites):
         later = {w.name for w in sites[i:] if w.name not in refused}
-        found = _look(program, v, later.union(gone, {v.name}), latent)
-        if v.name in refused:
-            reasons[v.name] = "the plan was told not to"
-        elif isinstance(found, str):
-            reasons[v.name] = found
-        else:
-            _place(program, found, blocks)
-    made = [_centre(block) for block in blocks]
-    return Found(tuple((move, move.start(program.dtype)) for move in made), reasons)
+        found[v.name] = _look(sight.program, v, later.union(sight.gone, {v.name}, barred), latent)
+    return found
 
 
 def _look(
     program: Program, v: Variable, barred: Collection[str], latent: Collection[str]
-) -> _Seen | str:
+) -> Seen | str:
     """Find a site's parameters and its effect; say why it is no case for centring."""
     arguments = program.outputs.arguments[v.name]
     loc = _named(arguments, ("loc",))
@@ -75,7 +97,7 @@ def _look(
         return f"a prior of {width} correlated numbers is too wide"
     plain = not path.free and _is_plain(program, v.name, loc, scale)
     part = Part(v.name, v.shape, count, width, loc, scale, path, plain)
-    return _Seen(part, v.plates, mentions, _way(part, v))
+    return Seen(part, v.plates, mentions, _way(part, v))
 
 
 def _is_plain(program: Program, site: str, loc: str, scale: str) -> bool:
@@ -105,7 +127,7 @@ def _named(arguments: dict[str, Any], endings: Iterable[str]) -> str:
     return next(k for ending in endings for k in arguments if k.rpartition(".")[2] == ending)
 
 
-def _place(program: Program, found: _Seen, blocks: list[list[_Seen]]) -> None:
+def _place(program: Program, found: Seen, blocks: list[list[Seen]]) -> None:
     """Put a part into a block of the same members, or into one of its own.
 
     Blocks are made in order: what a part depends on must come before its block.
@@ -122,7 +144,14 @@ def _place(program: Program, found: _Seen, blocks: list[list[_Seen]]) -> None:
     blocks.append([found])
 
 
-def _centre(block: list[_Seen]) -> Centre:
-    plates = " x ".join(str(p) for p in block[0].plates)
+def _beside(block: list[Seen], sight: Sight) -> Joined:
+    """Return the sites that are shifted by a block's effects."""
+    sites = {seen.part.site for seen in block}
+    by_these = (m.joined for m, _ in sight.of(Shift) if sites & {p.site for p in m.parts})
+    return next(by_these, NONE)
+
+
+def _centre(block: list[Seen], beside: Joined) -> Centre:
+    plates = " x ".join(str(p) for p in block[0].plates) or f"{block[0].part.count} members"
     parts = tuple(seen.part for seen in block)
-    return Centre(parts, plates or f"{parts[0].count} members", tuple(s.words for s in block))
+    return Centre(parts, plates, tuple(s.words for s in block), beside)

@@ -8,45 +8,101 @@ Kokiopoulou & Saad 2007).
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
 from finetti.structure.rewrites.centre.part import Part
+from finetti.structure.rewrites.joined import Joined, inverse_root
 from finetti.structure.rewrites.rewrite import Around, Constants
 from finetti.types import Array, Key
 
+MOST = 0.999  # of a direction's information that is given up
+NOTHING = 1e-9  # of a member's information, in one direction
 
-def look(parts: tuple[Part, ...], sites: tuple[str, ...], around: Around, key: Key) -> Constants:
-    """Return information (member, k, k) and pull (member, k) of the rest at a point."""
+
+def look(
+    parts: tuple[Part, ...],
+    sites: tuple[str, ...],
+    beside: Joined,
+    most: int,
+    around: Around,
+    key: Key,
+) -> Constants:
+    """Return information (member, k, k) and pull (member, k) of the rest at a point.
+
+    Of the sites `beside`, if any, the effects also have `cross`, how each one's slope changes with
+    them, (number, member, k), with `precision` and `slope` of these numbers.
+    """
     program = around.reader.program
     ends = [part.path.end(program) for part in parts]
     effects = jnp.concatenate(
         [part.flat(around.reader.read(v)) for part, v in zip(parts, ends, strict=True)], -1
     )
     count, width = effects.shape
+    here = beside.join({n: around.reader.read(program.inputs[n]) for n in beside.sites})
 
-    def rest(effects: Array) -> Array:
-        fixed: dict[Any, Array] = {}
+    def rest(effects: Array, numbers: Array) -> Array:
+        fixed = beside.fixed(program, numbers)
         start = 0
         for part, variable in zip(parts, ends, strict=True):
-            here = effects[:, start : start + part.width]
-            fixed[variable] = here.reshape(variable.aval.shape)
+            own = effects[:, start : start + part.width]
+            fixed[variable] = own.reshape(variable.aval.shape)
             start += part.width
         return around.log_density(fixed, sites)
 
-    slope, push = jax.linearize(jax.grad(rest), effects)
+    slopes = jax.grad(rest, (0, 1))
+    (slope, other), push = jax.linearize(slopes, effects, here)
     signs = jax.random.rademacher(key, (count, 1), effects.dtype)
-    rows = [push(signs * jnp.eye(width, dtype=effects.dtype)[i]) for i in range(width)]
+    still = jnp.zeros_like(here)
+    rows = [push(signs * jnp.eye(width, dtype=effects.dtype)[i], still)[0] for i in range(width)]
     hessian = jnp.stack(rows, -1) * signs[..., None]
     information = positive(-(hessian + jnp.swapaxes(hessian, -1, -2)) / 2)
     pull = slope + jnp.sum(information * effects[..., None, :], -1)
     fine = jnp.isfinite(information).all((-2, -1)) & jnp.isfinite(pull).all(-1)
-    return {
+    found = {
         "information": jnp.where(fine[:, None, None], information, 0.0),
         "pull": jnp.where(fine[:, None], pull, 0.0),
     }
+    if not beside.sites:
+        return found
+    unit = jnp.eye(len(still), dtype=still.dtype)
+    cross, rows = jax.lax.map(lambda v: push(jnp.zeros_like(effects), v), unit)
+    told = {"cross": -cross, "precision": -(rows + rows.T) / 2, "slope": other, "effects": effects}
+    return {**found, "common": jnp.zeros((most, count, width)), **told}
+
+
+def given_up(found: Constants, information: Array, most: int) -> tuple[Array, Array]:
+    """Return what information effects lose when the numbers beside them move along, and the pulls.
+
+    It is lost in a few directions, (direction, member, k), the outer products of which are what the
+    information is less, and never all of it. The pulls are those at each point.
+    """
+    precision, cross = (jnp.median(found[name], 0) for name in ("precision", "cross"))
+    root = inverse_root(precision)
+    half, inverse = halves(information)
+    loss = jnp.einsum("pq,pjk,jkl->qjl", root, cross, inverse)  # where the information is 1
+    values, vectors = jnp.linalg.eigh(jnp.einsum("pjk,qjk->pq", loss, loss), symmetrize_input=False)
+    share = jnp.minimum(values, MOST) / jnp.where(values > 0, values, 1.0)
+    chosen = (vectors * jnp.sqrt(jnp.maximum(share, 0.0)))[:, ::-1][:, :most]
+    common = jnp.einsum("qr,qjl,jlk->rjk", chosen, loss, half)
+    slopes = found["slope"] @ root @ chosen + jnp.einsum("tjk,rjk->tr", found["effects"], common)
+    pulls = found["pull"] - jnp.einsum("tr,rjk->tjk", slopes, common)
+    fine = jnp.isfinite(common).all()
+    return jnp.where(fine, common, 0.0), jnp.where(fine, pulls, found["pull"])
+
+
+def halves(matrix: Array) -> tuple[Array, Array]:
+    """Return the roots of positive semi-definite matrices and of their inverses, both symmetric.
+
+    >>> [a.tolist() for a in halves(jnp.array([[[4.0]], [[0.0]]]))]
+    [[[[2.0]], [[0.0]]], [[[0.5]], [[0.0]]]]
+    """
+    values, vectors = jnp.linalg.eigh(matrix, symmetrize_input=False)
+    known = values > NOTHING * values.max(-1, keepdims=True)
+    root = jnp.sqrt(jnp.where(known, values, 1.0))
+    both = (jnp.where(known, root, 0.0), jnp.where(known, 1 / root, 0.0))
+    half, inverse = (jnp.einsum("...ij,...j,...kj->...ik", vectors, r, vectors) for r in both)
+    return half, inverse
 
 
 def positive(matrix: Array) -> Array:

@@ -1,0 +1,1 @@
+"""Shift coefficients by what groups' effects say of them."""

@@ -1,0 +1,108 @@
+"""Find the coefficients that trade off with groups' effects in a way that centring leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from math import prod
+from typing import Any
+
+from finetti.structure.equations import is_literal
+from finetti.structure.program import Program
+from finetti.structure.rewrites.alternate import FEWEST
+from finetti.structure.rewrites.centre.find import Seen, effects
+from finetti.structure.rewrites.centre.paths import depends
+from finetti.structure.rewrites.joined import Joined
+from finetti.structure.rewrites.rewrite import Found, Sight
+from finetti.structure.rewrites.shift.shift import Shift
+from finetti.structure.variables import Variable
+
+WIDEST = 32  # numbers of all coefficients
+
+
+def find(sight: Sight) -> Found:
+    """Return a rewrite of the coefficients that trade off with effects of groups, if any do.
+
+    Nor is it made beside members so many that they may move by themselves: each must be independent
+    of the others given the rest.
+    """
+    groups = _groups(sight, frozenset())
+    if not groups or any(seen.part.count >= FEWEST for seen in groups):
+        return Found()
+    chosen = _narrow(v for v in _candidates(sight, groups) if _trades_off(sight, v, groups))
+    names = tuple(v.name for v in chosen)
+    met = {seen.part.site for v in chosen for seen in _met(sight.program, v.name, groups)}
+    parts = tuple(s.part for s in _groups(sight, frozenset(names)) if s.part.site in met)
+    if not chosen or not parts:
+        return Found()
+    move = Shift(Joined(names, tuple(v.free_shape for v in chosen)), parts)
+    return Found(((move, move.start(sight.program.dtype)),))
+
+
+def _groups(sight: Sight, shifted: Collection[str]) -> list[Seen]:
+    """Return the effects that could be centred, read where no shifted site has come in yet."""
+    seen = effects(sight, frozenset(), shifted)
+    return [s for s in seen.values() if isinstance(s, Seen) and s.plates]
+
+
+def _few(sight: Sight, groups: list[Seen]) -> list[Variable]:
+    """Return the sites of few numbers that are no group's effects.
+
+    Positive ones are scales, which have coordinates of their own.
+    """
+    effects = {s.part.site for s in groups}
+    moved = {site for r, _ in sight.made if r.moves for site in r.sites}
+    left = [v for v in sight.left if not v.discrete and v.support != "positive"]
+    return [v for v in left if v.name not in effects | moved and prod(v.free_shape) <= WIDEST]
+
+
+def _candidates(sight: Sight, groups: list[Seen]) -> list[Variable]:
+    """Return the sites of few numbers that can be shifted without harm to how effects are centred.
+
+    No effect's prior depends on them, nor are they added to one before it is added to another, as
+    in nested groups: those effects are centred about one another.
+    """
+    few = [v for v in _few(sight, groups) if v.name not in sight.refused]
+    few = [v for v in few if not any(_in_prior(sight.program, v.name, s) for s in groups)]
+    effects = {s.part.site for s in groups}
+    nested = [s for s in groups if _in_middle(sight.program, effects - {s.part.site}, s)]
+    return [v for v in few if not any(_in_middle(sight.program, {v.name}, s) for s in nested)]
+
+
+def _in_middle(program: Program, sites: Collection[str], seen: Seen) -> bool:
+    return any(map(depends(program, sites), seen.middle))
+
+
+def _in_prior(program: Program, site: str, seen: Seen) -> bool:
+    reached = depends(program, {site})
+    arguments = program.outputs.arguments[seen.part.site]
+    return any(map(reached, arguments.values()))
+
+
+def _trades_off(sight: Sight, v: Variable, groups: list[Seen]) -> bool:
+    """Tell whether a site meets effects that are not all centred about the same sites.
+
+    Effects are centred about their mean and what is added to them member by member.
+    """
+    few = [w.name for w in _few(sight, groups)]
+    about: dict[Any, set[str]] = {}
+    for seen in _met(sight.program, v.name, groups):
+        found = {name for name in few if _in_middle(sight.program, {name}, seen)}
+        about.setdefault(seen.plates, set()).update(found)
+    return not all(about.values()) or len({frozenset(found) for found in about.values()}) > 1
+
+
+def _met(program: Program, site: str, groups: list[Seen]) -> list[Seen]:
+    """Return the effects that some site's log density depends on as it does on this site."""
+    terms: dict[str, Any] = program.outputs.log_terms
+    ours = depends(program, {site})
+    shared = [t for t in terms.values() if not is_literal(t) and ours(t)]
+    return [s for s in groups if any(map(depends(program, {s.part.site}), shared))]
+
+
+def _narrow(sites: Any) -> list[Variable]:
+    """Return the first sites, of so many numbers as are allowed together."""
+    kept: list[Variable] = []
+    for v in sites:
+        if sum(prod(w.free_shape) for w in (*kept, v)) <= WIDEST:
+            kept.append(v)
+    return kept

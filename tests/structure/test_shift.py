@@ -1,0 +1,223 @@
+"""Check that coefficients are moved net of the effects that trade off with them, and exactly so."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpyro.distributions import constraints
+
+import finetti as ft
+from finetti.structure.rewrites.centre.root import Root
+from finetti.structure.rewrites.shift.shift import Shift
+
+ROWS, SUBJECTS, ITEMS = 240, 12, 6
+RNG = np.random.default_rng(1992)
+SUBJECT, ITEM = RNG.integers(0, SUBJECTS, ROWS), RNG.integers(0, ITEMS, ROWS)
+X = RNG.normal(size=ROWS)
+
+
+@ft.model
+def crossed(x, subject, item, outcome):
+    alpha = ft.sample("alpha", ft.Normal(0, 3))
+    beta = ft.sample("beta", ft.Normal(0, 3))
+    by_subject, by_item = (ft.sample(name, ft.HalfNormal(1)) for name in ("sigma", "tau"))
+    with ft.plate("subject", SUBJECTS):
+        a = ft.sample("a", ft.Normal(0, by_subject))
+    with ft.plate("item", ITEMS):
+        b = ft.sample("b", ft.Normal(0, by_item))
+    with ft.plate("row", len(x)):
+        ft.sample("y", outcome(alpha + beta * x + a[subject] + b[item]))
+
+
+def logistic() -> ft.Model:
+    eta = 0.3 + RNG.normal(size=SUBJECTS)[SUBJECT] + RNG.normal(size=ITEMS)[ITEM] - 0.4 * X
+    y = np.random.default_rng(7).random(ROWS) < 1 / (1 + np.exp(-eta))
+    return crossed(X, SUBJECT, ITEM, lambda eta: ft.Bernoulli(logits=eta)).condition(y=y * 1)
+
+
+def linear() -> ft.Model:
+    return crossed(X, SUBJECT, ITEM, lambda eta: ft.Normal(eta, 0.5)).condition(y=np.sin(3 * X))
+
+
+@ft.model
+def graded(group, grade):
+    cut = ft.sample("cut", ft.ImproperUniform(constraints.ordered_vector, (), event_shape=(3,)))
+    sigma = ft.sample("sigma", ft.HalfNormal(1))
+    with ft.plate("group", 5):
+        a = ft.sample("a", ft.Normal(0, sigma))
+    with ft.plate("row", len(group)):
+        ft.sample("grade", ft.OrderedLogistic(a[group], cut), obs=grade)
+
+
+@ft.model
+def single(x, subject, written):
+    alpha, beta = (ft.sample(name, ft.Normal(0, 3)) for name in ("alpha", "beta"))
+    sigma = ft.sample("sigma", ft.HalfNormal(1))
+    with ft.plate("subject", SUBJECTS):
+        a = ft.sample("a", ft.Normal(alpha if written == "about alpha" else 0, sigma))
+    match written:
+        case "about alpha":
+            eta = a[subject] + beta * x
+        case "alpha first":
+            eta = alpha + a[subject] + beta * x
+        case _:
+            eta = alpha + beta * x + a[subject]
+    with ft.plate("row", len(x)):
+        ft.sample("y", ft.Poisson(jnp.exp(eta)), obs=np.ones(len(x)))
+
+
+def shifts(model: ft.Model) -> list[Shift]:
+    return [r for r in model.plan().rewrites if isinstance(r, Shift)]
+
+
+def test_the_plan_shifts_what_meets_effects_of_several_groupings_and_says_so():
+    plan = logistic().plan()
+    rows = {row.site: row for row in plan.rows()}
+    assert [rows[name].done for name in ("alpha", "beta")] == ["shift", "shift"]
+    assert rows["alpha"].why == "trades off with a and b: moved net of what they add"
+    assert dict(plan.costs())["shift alpha, beta"].startswith("36 products")
+
+
+def test_cutpoints_are_shifted_by_effects_of_one_grouping():
+    """No effect can be centred about a cutpoint: there are several."""
+    (move,) = shifts(graded(np.arange(40) % 5, np.arange(40) % 4))
+    assert move.sites == ("cut",)
+
+
+@pytest.mark.parametrize("written", ["about alpha", "alpha first"])
+def test_effects_of_one_grouping_are_centred_about_the_coefficient_instead(written):
+    assert not shifts(single(X, SUBJECT, written))
+
+
+def test_unless_the_coefficient_is_added_to_the_rows_first():
+    assert shifts(single(X, SUBJECT, "rows first"))[0].sites == ("alpha", "beta")
+
+
+def test_effects_of_nested_groups_are_centred_about_one_another_instead():
+    @ft.model
+    def nested(ward):
+        mu, sigma, tau = ft.sample("mu", ft.Normal(0, 2)), *map(scale, ("sigma", "tau"))
+        with ft.plate("ward", 4):
+            above = mu + sigma * ft.sample("z_ward", ft.Normal(0, 1))
+        with ft.plate("bed", len(ward)):
+            bed = above[ward] + tau * ft.sample("z_bed", ft.Normal(0, 1))
+            ft.sample("calls", ft.Poisson(jnp.exp(bed)), obs=np.ones(len(ward)))
+
+    def scale(name):
+        return ft.sample(name, ft.HalfNormal(1))
+
+    assert not shifts(nested(np.arange(20) % 4))
+
+
+def test_it_can_be_refused_whole_or_for_one_site():
+    plan = logistic().plan()
+    assert not any(r.verb == "shift" for r in plan.without("shift").rewrites)
+    assert not any(r.verb == "shift" for r in plan.without("shift alpha, beta").rewrites)
+    assert "shift beta" in [r.name for r in plan.without("shift alpha").rewrites]
+    assert not plan.as_written().rewrites
+
+
+def test_it_is_not_made_beside_members_that_may_move_by_themselves():
+    """Each must be independent of the others given the rest."""
+
+    @ft.model
+    def wide(one, two):
+        alpha, sigma = ft.sample("alpha", ft.Normal(0, 1)), ft.sample("sigma", ft.HalfNormal(1))
+        with ft.plate("many", 600):
+            a = ft.sample("a", ft.Normal(0, sigma))
+        with ft.plate("few", 5):
+            b = ft.sample("b", ft.Normal(0, sigma))
+        with ft.plate("row", len(one)):
+            ft.sample("y", ft.Poisson(jnp.exp(alpha + a[one] + b[two])), obs=np.ones(len(one)))
+
+    assert not shifts(wide(np.arange(1200) % 600, np.arange(1200) % 5))
+
+
+@pytest.mark.parametrize("model", [logistic(), graded(np.arange(40) % 5, np.arange(40) % 4)])
+def test_the_density_is_that_of_the_model_as_written(model):
+    """With any constants: the log density differs by the log Jacobian alone."""
+    density = ft.density(model, model.plan())
+    target, given = density.target()
+    form, layout, rng = target.form, density.layout, np.random.default_rng(3)
+    constants = {}
+    for move in form.moves:
+        found = {n: rng.normal(0, 1, np.shape(a)) for n, a in move.start("float64").items()}
+        if "information" in found:
+            found["information"] = found["information"] ** 2
+        constants[move.name] = found
+    given = given.learned(constants)
+
+    def release(z):
+        return layout.join(form.release(given, layout.split(z)))
+
+    with jax.enable_x64(True):
+        for z in jnp.asarray(rng.normal(0, 0.7, (3, density.dim))):
+            jacobian = jnp.linalg.slogdet(jax.jit(jax.jacfwd(release))(z))[1]
+            expected = form.unmoved().log_density(given, layout.split(release(z))) + jacobian
+            found = form.log_density(given, layout.split(z))
+            np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10)
+            np.testing.assert_allclose(target.adopt(given, release(z)), z, rtol=1e-8, atol=1e-8)
+
+
+def test_coefficients_of_a_linear_model_become_white_noise_apart_from_the_effects():
+    """Its log density is quadratic, so that what is learned is exact; scales are held fixed."""
+    model = linear()
+    density = ft.density(model, model.plan().without("integrate out", "condense", "straighten"))
+    target, given = density.target()
+    form, split = target.form, density.layout.split
+    with jax.enable_x64(True):
+        points = jnp.asarray(np.random.default_rng(2).normal(0, 0.1, (20, density.dim)))
+        looked = jax.vmap(lambda x: form.look(given, split(x), jax.random.key(0)))(points)
+        learned = {move.name: move.agree(looked[move.name]) for move in form.moves}
+        given = given.learned(learned)
+        hessian = -jax.jit(jax.hessian(lambda x: target.log_density(given, x)))(points[0])
+    place = {name: np.flatnonzero(density.layout.mask({name})) for name in density.layout.names}
+    both, effects = (np.concatenate([place[n] for n in pair]) for pair in (("alpha", "beta"), "ab"))
+    np.testing.assert_allclose(hessian[np.ix_(both, both)], np.eye(2), atol=1e-6)
+    np.testing.assert_allclose(hessian[np.ix_(both, effects)], 0, atol=1e-6)
+    for name in "ab":  # the members' mean is as wide as the rest, though alpha takes it up
+        own = hessian[np.ix_(place[name], place[name])]
+        values = np.linalg.eigvalsh(own)
+        assert values[0] > 0.5
+        assert values[-1] < 2
+
+
+def test_a_root_is_that_of_the_precision_less_what_is_taken():
+    rng = np.random.default_rng(4)
+    with jax.enable_x64(True):
+        blocks = jnp.asarray(np.tril(rng.normal(0, 0.3, (5, 2, 2))) + 2 * np.eye(2))
+        taken = jnp.asarray(rng.normal(0, 0.4, (2, 5, 2)))
+        root = Root(blocks, ()).less(taken[0]).less(taken[1])
+        whole = jax.scipy.linalg.block_diag(*(b @ b.T for b in blocks))
+        whole -= sum(np.outer(t, t) for t in taken)
+        rows = jnp.asarray(rng.normal(size=(5, 2)))
+        solved = root.back(root.forward(rows))
+        np.testing.assert_allclose(whole @ solved.ravel(), rows.ravel(), rtol=1e-10)
+        np.testing.assert_allclose(root.times(root.back(rows)), rows, rtol=1e-10)
+        expected = np.linalg.slogdet(whole)[1] / 2
+        np.testing.assert_allclose(root.log_determinant(), expected, rtol=1e-10)
+
+
+def test_no_more_is_taken_from_a_precision_than_there_is():
+    with jax.enable_x64(True):
+        root = Root(jnp.ones((3, 1, 1)), ()).less(jnp.full((3, 1), 10.0))
+        assert np.isfinite(root.back(jnp.ones((3, 1)))).all()
+        assert np.isfinite(root.log_determinant())
+
+
+def test_a_fit_finds_the_posterior_with_more_effective_draws_and_can_be_tuned_again():
+    model = logistic()
+    shifted = ft.fit(model, seed=1, progress=False)
+    plain = ft.fit(model, plan=model.plan().as_written(), seed=2, progress=False)
+    one, two = shifted.summary(), plain.summary().reindex(shifted.summary().index)
+    error = np.hypot(one["mcse_mean"], two["mcse_mean"])
+    assert (np.abs(one["mean"] - two["mean"]) < 4 * error).all()
+    assert one["ess_bulk"].min() > 400
+    learned = shifted.learned.coordinates["shift alpha, beta"]
+    assert np.abs(learned["shear"][0]).sum() > 1  # nearly each grouping's mean
+    again = ft.fit(model, ft.NUTS(draws=50), tuning=shifted.learned, seed=3, progress=False)
+    np.testing.assert_array_equal(
+        again.learned.coordinates["shift alpha, beta"]["shear"], learned["shear"]
+    )
