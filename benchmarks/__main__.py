@@ -49,7 +49,8 @@ def cold_runs(name: str, problem: Problem, entries: Iterable[Entry], rounds: int
     """Time processes from the start to the table."""
     entries = installed(entries)
     references = [e.name for e in entries if isinstance(e, Finetti)][:2]
-    samples = cold.measure([cold.sampling(problem.name, e) for e in entries], rounds)
+    commands = [c for e in entries for c in cold.sampling(problem.name, e)]
+    samples = cold.measure(commands, rounds)
     title = f"{problem.name}: from process start to summary, {rounds} rounds"
     report(Result(name, title, samples, (WALL, CPU), CPU, tuple(references)), entries)
 

@@ -6,9 +6,9 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -28,16 +28,25 @@ entry.summarize()
 
 @dataclass(frozen=True)
 class Command:
-    """Hold words for Python; `forget` gives each run an empty cache of PyTensor's programs."""
+    """Hold words for Python, and where what it compiles is kept from one process to the next.
+
+    `keeps` are variables of the environment, with {} for a folder. Each run has an empty one,
+    unless it is one that `remembers`: those share theirs.
+    """
 
     name: str
     words: tuple[str, ...]
-    forget: bool = False
+    keeps: tuple[tuple[str, str], ...] = ()
+    remembers: bool = False
 
 
-def sampling(problem: str, entry: Entry) -> Command:
-    """Return the command that imports, samples once and prints the table."""
-    return Command(entry.name, ("-c", SAMPLE_ONCE, problem, pickle.dumps(entry).hex()))
+def sampling(problem: str, entry: Entry) -> tuple[Command, Command]:
+    """Return the command that imports, samples once and prints the table, fresh and with memory."""
+    words, keeps = ("-c", SAMPLE_ONCE, problem, pickle.dumps(entry).hex()), entry.keeps
+    return (
+        Command(entry.name, words, keeps),
+        Command(f"{entry.name}, again", words, keeps, remembers=True),
+    )
 
 
 def importing(package: str) -> Command:
@@ -53,20 +62,23 @@ def measure(commands: Iterable[Command], rounds: int) -> dict[str, list[Sample]]
     """
     commands = tuple(commands)
     samples: dict[str, list[Sample]] = {command.name: [] for command in commands}
-    for number in range(rounds + 1):
-        for command in commands:
-            sample = _time(command)
-            if number:
-                samples[command.name].append(sample)
+    with TemporaryDirectory() as memory:
+        for number in range(rounds + 1):
+            for command in commands:
+                sample = _time(command, Path(memory) / command.name)
+                if number:
+                    samples[command.name].append(sample)
     return samples
 
 
-def _time(command: Command) -> Sample:
-    with _environment(command.forget) as environment:
+def _time(command: Command, memory: Path) -> Sample:
+    with TemporaryDirectory() as empty:
+        folder = str(memory) if command.remembers else empty
+        kept = {name: value.format(folder) for name, value in command.keeps}
         before, began = getrusage(RUSAGE_CHILDREN), perf_counter()
         done = subprocess.run(
             [sys.executable, *command.words],
-            env=environment,
+            env={**os.environ, **kept},
             capture_output=True,
             text=True,
             check=False,
@@ -76,13 +88,3 @@ def _time(command: Command) -> Sample:
         raise RuntimeError(f"{command.name} failed:\n{done.stderr}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return {"wall": wall, "cpu": cpu}
-
-
-@contextmanager
-def _environment(forget: bool) -> Iterator[dict[str, str]]:
-    with TemporaryDirectory() as empty:
-        yield (
-            {**os.environ, "PYTENSOR_FLAGS": f"base_compiledir={empty}"}
-            if forget
-            else {**os.environ}
-        )

@@ -17,6 +17,7 @@ class Finetti(Entry):
     """Fit as a user does; or refuse the rewrites, or compile with other options."""
 
     packages = ("finetti", "numpyro", "jax", "jaxlib")
+    keeps = (("FINETTI_CACHE", "{}"),)
 
     def __init__(self, name: str, rewrites: bool = True, options: Options | None = None) -> None:
         self.name, self.rewrites, self.options = name, rewrites, options
@@ -60,6 +61,10 @@ class NumPyro(Entry):
     """Run NumPyro's NUTS by one of its ways to make many chains."""
 
     packages = ("numpyro", "jax", "jaxlib")
+    keeps = (
+        ("JAX_COMPILATION_CACHE_DIR", "{}"),
+        ("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0"),
+    )
 
     def __init__(self, chains: str) -> None:
         self.chains = chains
@@ -101,6 +106,8 @@ class NumPyro(Entry):
 
 class FromPyMC(Entry):
     """Sample a PyMC model into a trace in ArviZ's schema."""
+
+    keeps = (("PYTENSOR_FLAGS", "base_compiledir={}"), ("NUMBA_CACHE_DIR", "{}"))
 
     def read(self, names: tuple[str, ...]) -> Run:
         stats = self.trace.sample_stats

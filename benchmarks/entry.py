@@ -27,11 +27,13 @@ class Run:
 class Entry(ABC):
     """Be one library with its settings, in a process of its own.
 
-    `packages` name what must be installed.
+    `packages` name what must be installed. `keeps` are the variables of the environment that say
+    where compiled programs are kept, with {} for the folder.
     """
 
     name: str
     packages: tuple[str, ...]
+    keeps: tuple[tuple[str, str], ...] = ()
 
     @abstractmethod
     def prepare(self, problem: Problem) -> None:
