@@ -34,7 +34,8 @@ class Target:
 
     def log_density(self, given: Given, position: Position) -> Scalar:
         """Return the log density of what is sampled, the log Jacobian of its coordinates added."""
-        return _log_density(self, given, position)
+        arrays = jax.tree.map(jnp.asarray, given)  # derivatives may index what is known by a tracer
+        return _log_density(self, arrays, position)
 
     def log_density_anew(self, given: Given, position: Position) -> Scalar:
         """Return the log density, traced anew."""
