@@ -156,6 +156,23 @@ def test_every_fit_of_many_is_the_exact_posterior_of_its_own_data():
     assert fits.found.tolist() == list(range(30))
 
 
+def test_many_fits_that_leave_nothing_to_sample_are_made():
+    """Where all is integrated out a chain's position is empty."""
+
+    @ft.model
+    def known(y):
+        mu = ft.sample("mu", ft.Normal(0, 1))
+        with ft.plate("row", len(y)):
+            ft.sample("y", ft.Normal(mu, 1), obs=y)
+
+    method = ft.NUTS(draws=20, warmup=10, chains=2)
+    data = {"y": np.random.default_rng(1).normal(size=(3, 4))}
+    fits = fit_many(known(np.zeros(4)), data, method, known(np.zeros(4)).plan(), seed=1)
+    means = fits.values(("mu",), 40)["mu"].mean(1)
+    exact, sd = data["y"].sum(1) / 5, np.sqrt(1 / 5)
+    np.testing.assert_allclose(means, exact, atol=5 * sd / np.sqrt(40))
+
+
 def test_a_right_hierarchical_fit_passes():
     found = ft.calibrate(
         grouped(0.7), simulations=120, seed=2,

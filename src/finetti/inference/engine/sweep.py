@@ -237,7 +237,7 @@ def _learn(course: Course, orders: Orders, info: Info, carry: Carry) -> Carry:
         found = learn(jax.tree.map(lambda a: jnp.squeeze(a, -1), old), chains)
         found = jax.tree.map(lambda a: a[..., None], found)
     else:
-        apart = jax.tree.map(lambda a: a.reshape(*a.shape[:-1], fits, -1), chains)
+        apart = jax.tree.map(lambda a: a.reshape(*a.shape[:-1], fits, a.shape[-1] // fits), chains)
         found = jax.vmap(learn, (-1, -2), -1)(old, apart)
     adaptation, tuning, changed = found
     when = jnp.repeat(changed, len(carry.counts) // fits)
