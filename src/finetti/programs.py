@@ -39,10 +39,11 @@ SETTINGS = {
 
 
 class _Held:
-    """Count those who compile now, and hold the settings to go back to."""
+    """Count those who compile now; hold the folder lent, and the settings to go back to."""
 
     lock = threading.RLock()
     count = 0
+    folder = ""
     before: dict[str, object] = {}  # noqa: RUF012 - one for the process
 
 
@@ -70,7 +71,8 @@ def _enter(folder: Path) -> bool:
             _Held.before = {name: getattr(jax.config, name) for name in SETTINGS}
             for name, value in SETTINGS.items():
                 jax.config.update(name, value)
-            jax.config.update(FOLDER, str(folder))
+            _Held.folder = str(folder)
+            jax.config.update(FOLDER, _Held.folder)
         _Held.count += 1
         return True
 
@@ -81,7 +83,8 @@ def _leave() -> None:
         if not _Held.count:
             for name, value in _Held.before.items():
                 jax.config.update(name, value)
-            jax.config.update(FOLDER, None)
+            if getattr(jax.config, FOLDER) == _Held.folder:  # else the user has set one meanwhile
+                jax.config.update(FOLDER, None)
             reset_cache()
 
 

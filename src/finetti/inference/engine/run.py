@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import jax
 import numpy as np
 
+from finetti.compiling import ONCE, compiled
 from finetti.inference.engine.batch import Own
 from finetti.inference.engine.sweep import (
     Carry,
@@ -25,7 +26,7 @@ from finetti.inference.engine.sweep import (
     to_numpy,
 )
 from finetti.inference.engine.warmup import finish
-from finetti.kernels.kernel import Point, Tuning
+from finetti.kernels.kernel import Kernel, Point, Tuning
 from finetti.types import Constants, Float, Int, Key
 
 SAMPLING, WARMUP = 1, 2  # phases; warm-up goes on with 3, 4, ..., the start has those from 1000
@@ -232,9 +233,14 @@ class Sampler:
 
         The tuning's last axis is that of fits.
         """
-        restart = jax.vmap(self.course.kernel.restart, (-1, None), -1)
-        states = restart(run.carry.states, np.bool_(True))
+        states = _restarted(self.course.kernel, run.carry.states)
         return run._replace(carry=run.carry._replace(tuning=tuning, states=states))
+
+
+@compiled(ONCE, "kernel")
+def _restarted(kernel: Kernel, states: Any) -> Any:
+    """Return chains' states, chains last, with any unfinished draw abandoned."""
+    return jax.vmap(kernel.restart, (-1, None), -1)(states, True)
 
 
 def learned(run: Run) -> Tuning:

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.compiling import ONCE, compiled
 from finetti.kernels.kernel import Info, Kernel, Point, Tuning, anywhere, select
 from finetti.kernels.metric import Moments
 from finetti.posterior.lost import lost
@@ -164,6 +165,7 @@ def update(
     return Adaptation(step, moments, drawn, window, idle), tuning, closing
 
 
+@compiled(ONCE)
 def finish(adaptation: Adaptation, tuning: Tuning) -> Tuning:
     """Return the tuning to keep: the averaged step size with the last metric."""
     return Tuning(jnp.exp(adaptation.step.log_average), tuning.scale)

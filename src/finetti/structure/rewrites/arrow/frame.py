@@ -75,7 +75,8 @@ class Frame:
 
     def zeros(self, dtype: np.dtype) -> Vector:
         """Return the vector of zeros."""
-        return Vector(jnp.zeros((self.count, self.width), dtype), jnp.zeros(self.breadth, dtype))
+        none: Any = (np.zeros((self.count, self.width), dtype), np.zeros(self.breadth, dtype))
+        return Vector(*none)
 
     def seeds(self, colours: tuple[int, ...], dtype: np.dtype) -> Vector:
         """Return the vectors to multiply with: one a block column, then one a colour."""
