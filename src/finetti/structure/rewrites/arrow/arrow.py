@@ -87,13 +87,17 @@ class Factor(NamedTuple):
         found = self.inverse()
         return Vector(diagonal(found.blocks), diagonal(found.corner))
 
-    def inverse(self) -> Arrow:
-        """Return the matrix's inverse, where the matrix itself is not zero."""
+    def inverse(self, weights: Array | float = 1.0) -> Arrow:
+        """Return the matrix's inverse, where the matrix itself is not zero.
+
+        Each group's own part, D_j^-1, counts as often as `weights` say.
+        """
         root, corner = lower_inverse(self.blocks), lower_inverse(self.corner)
         shared = product(turned(corner), corner)
         ways = product(turned(root), self.couplings)
         ties = product(ways, shared)
-        return Arrow(product(turned(root), root) + product(ties, turned(ways)), -ties, shared)
+        own = product(turned(root), root) * jnp.asarray(weights)[..., None, None]
+        return Arrow(own + product(ties, turned(ways)), -ties, shared)
 
     def noise(self, key: Key) -> Vector:
         """Draw from the normal distribution of mean zero whose precision is the matrix."""
@@ -130,9 +134,8 @@ def log_determinant(
 def _log_determinant_jvp(primals: tuple, tangents: tuple) -> tuple[Scalar, Scalar]:
     """Return the value, and the product of the inverse and the matrix's change."""
     _, factor, weights = primals
-    inverse, root, change = factor.inverse(), lower_inverse(factor.blocks), tangents[0]
-    more = jnp.asarray(weights - 1.0)[..., None, None]
-    found = jnp.sum((inverse.blocks + more * product(turned(root), root)) * change.blocks)
+    inverse, change = factor.inverse(weights), tangents[0]
+    found = jnp.sum(inverse.blocks * change.blocks)
     found += 2 * jnp.sum(inverse.couplings * change.couplings)
     return log_determinant(*primals), found + jnp.sum(inverse.corner * change.corner)
 

@@ -144,7 +144,7 @@ def _ahead(
     known: list[tuple[Curvature, dict[str, Any]]] = []
     for term in rewrite.terms:
         found = recognise(term, rewrite.frame, [arrows[term] for arrows in seen])
-        alone = rewrite.frame.width + max(colour(seen[0][term])[0], default=-1) + 1
+        alone = replace(rewrite, colours=colour(seen[0][term])[0]).products
         if found is not None and alone >= MANY + found[0].classes ** 2:
             known.append(found)
     if not known:
