@@ -14,7 +14,7 @@ import numpy as np
 from finetti.errors import DataError, ModelError, UnknownSite
 from finetti.models import Model, require_model
 from finetti.posterior import advise, diagnose, evaluate, mode, saved
-from finetti.posterior.labels import constants, dotted
+from finetti.posterior.labels import constants, dotted, is_hidden
 from finetti.posterior.learned import LEARNED, Learned
 from finetti.posterior.saved import as_path
 
@@ -164,16 +164,20 @@ class Posterior:
 
         Columns: mean, sd, 89% equal-tailed interval, bulk and tail effective sample size,
         R-hat, and the Monte-Carlo standard errors of mean and sd (Vehtari et al. 2021), by
-        arviz-stats, unrounded. Of a mode (`MAP`): the mode and its standard error.
+        arviz-stats, unrounded. Of a mode (`MAP`): the mode and its standard error. Sites whose name
+        begins with an underscore are shown where `names` asks for them, as are entries that are
+        constants, such as those above the diagonal of a triangle.
         """
         if names is None:
-            return self._table.copy()
-        for name in names:
-            self[name]
-        chosen = [dotted(n) for n in names]
-        if mode.is_mode(self.tree):
-            return mode.table(self.tree, chosen)
-        return diagnose.summary(self.tree, chosen)
+            table = _told(self._table, self.draws)
+        else:
+            for name in names:
+                self[name]
+            chosen = [dotted(n) for n in names]
+            seek = mode.table if mode.is_mode(self.tree) else diagnose.summary
+            table = seek(self.tree, chosen)
+        table.attrs["sites"] = self.names
+        return table
 
     @cached_property
     def _table(self) -> pd.DataFrame:
@@ -242,6 +246,26 @@ def require_posterior(value: object, verb: str) -> Posterior:
     else:
         given, remedy = f"{value!r:.80}", "give what ft.fit or ft.open returned"
     raise ModelError(f"{verb} takes a posterior, not {given}: {remedy}")
+
+
+def _told(table: pd.DataFrame, draws: xr.Dataset) -> pd.DataFrame:
+    """Return a summary without the sites that are hidden, and without entries that are constants.
+
+    An entry is one where its site has others that vary: a matrix's zeros tell nothing.
+    """
+    shown = []
+    for name, array in draws.data_vars.items():
+        rows = array[0, 0].size
+        if is_hidden(str(name)):
+            shown.append(np.zeros(rows, bool))
+            continue
+        moves = np.ones(rows, bool)
+        if array.dtype.kind == "f" and rows > 1 and array[..., 0].size > 1:
+            flat = array.to_numpy().reshape(-1, rows)
+            same = flat[0] == flat[-1]
+            moves[same] = np.ptp(flat[:, same], 0) > 0
+        shown.append(moves | ~moves.any())
+    return table[np.concatenate(shown)].copy() if shown else table.copy()
 
 
 def _agree(
