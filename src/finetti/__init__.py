@@ -30,6 +30,7 @@ from finetti.errors import (
     TooWide,
     UnknownSite,
 )
+from finetti.formulas.formula import formula
 from finetti.inference.fit import fit
 from finetti.inference.methods.blocks import BinaryMetropolis, Block, Compound, DiscreteMetropolis
 from finetti.inference.methods.searches import MAP, NormalApproximation
@@ -105,6 +106,7 @@ __all__ = [
     "deterministic",
     "factor",
     "fit",
+    "formula",
     "groups",
     "intervene",
     "kfold",

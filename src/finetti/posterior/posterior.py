@@ -254,7 +254,8 @@ def _told(table: pd.DataFrame, draws: xr.Dataset) -> pd.DataFrame:
     An entry is one where its site has others that vary: a matrix's zeros tell nothing.
     """
     shown = []
-    for name, array in draws.data_vars.items():
+    for name, found in draws.data_vars.items():
+        array = found.transpose("chain", "draw", ...)
         rows = array[0, 0].size
         if is_hidden(str(name)):
             shown.append(np.zeros(rows, bool))
