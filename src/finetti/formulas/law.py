@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import finetti.distributions as families
-from finetti.errors import ModelError
+from finetti.errors import DataError, ModelError
 from finetti.formulas.families import INVERSES, Family, Term
+from finetti.formulas.frames import need
 from finetti.formulas.outcome import Outcome, _number, numbers
 from finetti.formulas.predictor import write_predictor
 from finetti.formulas.priors import written
@@ -209,7 +210,10 @@ def _said(
     if "weights" in additions:
         text = additions["weights"].arguments[0]
         make, columns = numbers(text, frame)
-        law = f"ft.Weighted({law}, {script.argument(text, make, set(columns))})"
+        weight = script.argument(
+            text, make, set(columns), otherwise=lambda frame: np.ones(len(frame))
+        )
+        law = f"ft.Weighted({law}, {weight})"
     return law
 
 
@@ -218,8 +222,6 @@ CENSORED = {"none": 0, "right": 1, "left": -1, "0": 0, "1": 1, "-1": -1, "False"
 
 def _censored(script: Script, law: str, call: Call, frame: pd.DataFrame, observed: str) -> str:
     """Write a law of outcomes some of which are only known to lie beyond what was observed."""
-    from finetti.errors import DataError
-    from finetti.formulas.frames import need
 
     column = call.arguments[0].strip("`")
     need(frame, [column], str(call))
@@ -244,6 +246,13 @@ def _censored(script: Script, law: str, call: Call, frame: pd.DataFrame, observe
     for which, name in ((-1, "low"), (1, "high")):
         if any(CENSORED.get(w.removesuffix(".0")) == which for w in sides):
             columns = {column, *outcome.columns}
-            limit = script.argument(f"{name}_{observed}", side(which), columns)
+            limit = script.argument(
+                f"{name}_{observed}", side(which), columns, otherwise=_endless(which)
+            )
             given.append(f"{name}={limit}")
     return f"ft.Censored({law}, {', '.join(given)})" if given else law
+
+
+def _endless(which: int) -> Callable[[pd.DataFrame], np.ndarray]:
+    """Return what makes limits of rows that nothing censors."""
+    return lambda frame: np.full(len(frame), which * np.inf)
