@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from os import PathLike
@@ -144,6 +145,10 @@ def whole_rows(
         )
     if rows.all():
         raise DataError(f"every row lacks a value ({counts}): nothing is left of the table")
+    warnings.warn(
+        f"{int(rows.sum())} of {len(frame)} rows lack a value ({counts}) and are left out",
+        stacklevel=3,
+    )
     kept = frame.loc[~rows].reset_index(drop=True)
     for name in kept:
         if isinstance(kept[name].dtype, pd.CategoricalDtype):
