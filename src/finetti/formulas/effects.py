@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,9 @@ from finetti.formulas.priors import sd_of, written
 from finetti.formulas.script import literal
 from finetti.formulas.text import Grouped
 from finetti.formulas.writing import WIDE, Writing, argument, pretty, rounded
+
+
+FAR = 30.0  # standard deviations of a column from 0
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ def _columns(writing: Writing, term: Grouped) -> list[Varying]:
         for block in design.blocks:
             for i, name in enumerate(block.names):
                 size = sd_of(block.matrix[:, i])
+                _warn_of_far(name, block.matrix[:, i], size, term)
                 found.append(Varying(f"{prefix}{pretty(name)}", block, i, spread / size))
     labels = [v.label for v in found]
     if len(set(labels)) < len(labels):
@@ -71,6 +76,16 @@ def _columns(writing: Writing, term: Grouped) -> list[Varying]:
     if not found:
         raise ModelError(f"({term.expression} | ...) has no coefficient that could vary")
     return found
+
+
+def _warn_of_far(name: str, column: np.ndarray, size: float, term: Grouped) -> None:
+    """Say what to do about a slope whose groups' effects are of another place than their level."""
+    if abs(float(column.mean())) > FAR * size and np.ptp(column) > 0:
+        warnings.warn(
+            f"`{name}` lies far from 0 beside its spread, and its slopes in ({term.expression} | "
+            f"{term.factor}) are drawn with levels at 0: write center({name}), or chains will creep",
+            stacklevel=2,
+        )
 
 
 def _write(writing: Writing, term: Grouped) -> list[str]:
