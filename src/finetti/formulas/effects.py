@@ -19,7 +19,6 @@ from finetti.formulas.script import literal
 from finetti.formulas.text import Grouped
 from finetti.formulas.writing import WIDE, Writing, argument, pretty, rounded
 
-
 FAR = 30.0  # standard deviations of a column from 0
 
 
@@ -83,7 +82,7 @@ def _warn_of_far(name: str, column: np.ndarray, size: float, term: Grouped) -> N
     if abs(float(column.mean())) > FAR * size and np.ptp(column) > 0:
         warnings.warn(
             f"`{name}` lies far from 0 beside its spread, and its slopes in ({term.expression} | "
-            f"{term.factor}) are drawn with levels at 0: write center({name}), or chains will creep",
+            f"{term.factor}) are drawn beside levels at 0: write center({name}), or chains creep",
             stacklevel=2,
         )
 

@@ -279,6 +279,7 @@ def _censored(script: Script, law: str, call: Call, frame: pd.DataFrame, observe
 
         return make
 
+    side(0)(frame)  # refuses what is no code
     sides = {str(w) for w in frame[column]}
     given = []
     for which, name in ((-1, "low"), (1, "high")):
