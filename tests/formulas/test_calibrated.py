@@ -1,9 +1,9 @@
 """Models of every family are right on data simulated from their priors (Talts et al. 2018)."""
 
 import pytest
+from tests.formulas.table import table
 
 import finetti as ft
-from tests.formulas.table import table
 
 D = table(30)
 B, A = ft.Normal(0, 0.5), ft.Normal(0, 1)
