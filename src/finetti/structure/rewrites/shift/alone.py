@@ -9,12 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.structure.program import Program, Reader
+from finetti.structure.rewrites.centre.paths import depends
 from finetti.structure.rewrites.joined import Joined, inverse_root
 from finetti.structure.rewrites.rewrite import Found, Sight
 from finetti.structure.rewrites.shift.shift import Shift
 
 WIDEST = 32  # numbers of all coefficients
 TIED = 30.0**2  # ratio of precisions; its root is the condition of Belsley, Kuh & Welsch (1980)
+
+STEADY = 100.0  # the most that is left of such a ratio where other sites have other values
+ELSEWHERE = 0.7
 
 
 def find(sight: Sight) -> Found:
@@ -28,23 +32,35 @@ def find(sight: Sight) -> Found:
         return Found()
     moved = {site for r, _ in sight.made if r.moves for site in r.sites}
     left = [v for v in sight.left if v.support == "real" and v.free_shape == v.shape]
-    left = [v for v in left if v.name not in moved]
+    left = [v for v in left if v.name not in moved and _has_fixed_prior(sight, v.name)]
     joined = Joined(tuple(v.name for v in left), tuple(v.free_shape for v in left))
     if not 2 <= joined.width <= WIDEST or sight.refused.intersection(joined.sites):
         return Found()
-    precision = _precision(sight, joined)
+    precision = _precision(sight, joined, 0.0)
     if precision is None or not _tied(precision):
         return Found()
+    root = np.asarray(inverse_root(jnp.asarray(precision)))
+    others = _precision(sight, joined, ELSEWHERE)
+    if others is None or _spread(root.T @ others @ root) > STEADY:
+        return Found()  # how they are tied hangs on other sites, as in a Gaussian process
     move = Shift(joined, ())
     start = move.start(sight.program.dtype)
-    root = np.asarray(inverse_root(jnp.asarray(precision)), start["root"].dtype)
-    return Found(((move, {**start, "root": root}),))
+    return Found(((move, {**start, "root": root.astype(start["root"].dtype)}),))
 
 
-def _precision(sight: Sight, joined: Joined) -> np.ndarray | None:
-    """Return minus the second derivatives of the log density at 0, None where it has none."""
+def _has_fixed_prior(sight: Sight, site: str) -> bool:
+    """Tell whether a site's prior depends on no other latent site."""
+    reached = depends(sight.program, {v.name for v in sight.latent} - {site})
+    return not any(map(reached, sight.program.outputs.arguments[site].values()))
+
+
+def _precision(sight: Sight, joined: Joined, elsewhere: float) -> np.ndarray | None:
+    """Return minus the second derivatives of the log density at 0, None where it has none.
+
+    Other sites than those joined have the unconstrained value `elsewhere`.
+    """
     program: Program = sight.program
-    zero = {v.name: jnp.zeros(v.free_shape, program.dtype) for v in sight.latent}
+    zero = {v.name: jnp.full(v.free_shape, elsewhere, program.dtype) for v in sight.latent}
 
     def log_density(x: Any) -> Any:
         reader = Reader(program, program.constants, {**zero, **joined.split(x)})
@@ -63,5 +79,10 @@ def _tied(precision: np.ndarray) -> bool:
     if (diagonal <= 0).any():
         return False
     unit = np.sqrt(diagonal)
-    values = np.linalg.eigvalsh(precision / unit / unit[:, None])
-    return bool(values[-1] > TIED * max(values[0], 0.0))
+    return _spread(precision / unit / unit[:, None]) > TIED
+
+
+def _spread(matrix: np.ndarray) -> float:
+    """Return the largest eigenvalue over the smallest, infinite where one is not positive."""
+    values = np.linalg.eigvalsh(matrix)
+    return float(values[-1] / values[0]) if values[0] > 0 else np.inf

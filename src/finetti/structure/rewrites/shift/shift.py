@@ -123,9 +123,18 @@ class Shift(Move):
         return {"precision": -(rows + rows.T) / 2, "cross": -cross}
 
     def agree(self, found: Constants) -> Constants:
-        """Return the constants by the medians over points: no stray point moves them."""
-        precision, cross = (jnp.median(found[name], 0) for name in ("precision", "cross"))
-        root = inverse_root(precision)
+        """Return the constants by the medians over points: no stray point moves them.
+
+        The medians are taken where one of the points is white, the middle one by its size: entries
+        of several points make no matrix that is nearly singular in the direction that all share.
+        """
+        each, cross = found["precision"], jnp.median(found["cross"], 0)
+        known = jnp.isfinite(each).all((-2, -1))
+        sizes = jnp.where(known, jnp.trace(each, axis1=-2, axis2=-1), jnp.inf)
+        middle = jnp.argsort(sizes)[(known.sum() - 1) // 2]
+        each = jnp.where(known[:, None, None], each, each[middle])
+        first = inverse_root(each[middle])
+        root = jnp.triu(first @ inverse_root(jnp.median(first.T @ each @ first, 0)))
         shear = root @ (root.T @ cross)
         fine = jnp.isfinite(root).all() & jnp.isfinite(shear).all()
         plain = self.start(cross.dtype.name)
