@@ -52,6 +52,7 @@ from finetti.models import Model, model
 from finetti.posterior.learned import Learned
 from finetti.posterior.posterior import Posterior
 from finetti.posterior.posterior import open_run as open
+from finetti.posterior.ranking import Ranking, rank
 from finetti.reporting.report import report
 from finetti.targets.density import Density, density
 
@@ -88,6 +89,7 @@ __all__ = [
     "NormalApproximation",
     "OutsidePlate",
     "Posterior",
+    "Ranking",
     "SamplingError",
     "SeedError",
     "Sensitivity",
@@ -115,6 +117,7 @@ __all__ = [
     "plate",
     "predict",
     "prior",
+    "rank",
     "replay",
     "report",
     "sample",

@@ -13,10 +13,13 @@ import numpy as np
 
 from finetti.errors import DataError, ModelError, UnknownSite
 from finetti.models import Model, require_model
-from finetti.posterior import advise, diagnose, evaluate, mode, saved
+from finetti.posterior import advise, diagnose, evaluate, mode, notebook, questions, saved
+from finetti.posterior.exported import Export
 from finetti.posterior.labels import constants, dotted
 from finetti.posterior.learned import LEARNED, Learned
 from finetti.posterior.saved import as_path
+from finetti.posterior.scalars import Scalars
+from finetti.posterior.summarised import Summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +104,7 @@ class Posterior:
     def __getitem__(self, name: str) -> xr.DataArray:
         """Return the draws of one site."""
         draws = self.draws
-        if dotted(name) not in draws:
+        if dotted(name) not in draws.data_vars:
             if MOMENTS in self.tree and dotted(name) in self.tree[MOMENTS].dataset:
                 raise UnknownSite(
                     f"the draws of site `{name}` were not kept: read posterior.moments"
@@ -175,6 +178,50 @@ class Posterior:
             return mode.table(self.tree, chosen)
         return diagnose.summary(self.tree, chosen)
 
+    def table(self, names: list[str] | None = None, rows: int | None = None) -> Summary:
+        """Return the summary to print, or to write as Markdown, LaTeX, CSV or for polars.
+
+        Its numbers end where their Monte Carlo error begins; `summary()` has all digits. `rows` is
+        how many of each site to show: without it all.
+
+        >>> posterior = fit(coin(10).condition(heads=7), NUTS(draws=100), progress=False)
+        >>> posterior.table().to_markdown().splitlines()[1].count("---")
+        7
+        """
+        return Summary.of(self.summary(names), Scalars(self.draws).site, rows)
+
+    def probability(self, statement: str) -> questions.Probability:
+        """Return the probability of a statement, with its Monte Carlo standard error.
+
+        A statement compares rows of the summary by their names, with numbers, + - * / **, and, or,
+        not, abs, exp, log, sqrt, min and max. Raises `UnknownSite` for a name that no row has,
+        `ModelError` for what is no statement, or not defined at all draws.
+
+        >>> posterior = fit(coin(10).condition(heads=7), NUTS(draws=1000), progress=False)
+        >>> 0.8 < float(posterior.probability("p > 0.5")) < 0.95
+        True
+        """
+        questions.refuse_mode(self.tree, "a probability")
+        return questions.probability(self.draws, statement)
+
+    def contrast(
+        self, expression: str, rope: float | tuple[float, float] | None = None, share: float = 0.89
+    ) -> questions.Contrast:
+        """Return a quantity computed from rows of the summary, such as `theta[A] - theta[B]`.
+
+        It has the mean, an equal-tailed interval that holds `share` of the draws, and the
+        probability of being above 0. `rope` is a region of practical equivalence, (low, high), or
+        one number for both sides of 0: then also the probabilities below, within and above it, and
+        a verdict. Raises as `probability` does.
+        """
+        questions.refuse_mode(self.tree, "a contrast")
+        return questions.contrast(self.draws, expression, rope, share)
+
+    def export(self, names: Iterable[str] | None = None) -> Export:
+        """Return the draws of some sites, or all, to hand on: `posterior.export().to_polars()`."""
+        given = [names] if isinstance(names, str) else names
+        return Export(self.draws if given is None else self.draws[[self[n].name for n in given]])
+
     @cached_property
     def _table(self) -> pd.DataFrame:
         """Return the whole summary; of many thousand rows it takes a while, and many ask for it."""
@@ -215,6 +262,9 @@ class Posterior:
             return f"<{', '.join(sorted(self.tree.children))} of {name}>"
         sizes = self.tree["posterior"].sizes
         return f"<posterior of {name}: {sizes['chain']} chains x {sizes['draw']} draws>"
+
+    def _repr_html_(self) -> str:
+        return notebook.shown(self)
 
 
 def open_run(path: str | Path, model: Model | None = None) -> Posterior:
