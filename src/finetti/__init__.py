@@ -3,6 +3,8 @@
 from finetti.criticism.calibrating.calibrate import calibrate
 from finetti.criticism.calibrating.calibration import Calibration
 from finetti.criticism.checking.check import check
+from finetti.criticism.explaining.shares import icc, r_squared, variance_shares
+from finetti.criticism.explaining.shrinkage import shrinkage
 from finetti.criticism.leaving_out.compare import Comparison, compare
 from finetti.criticism.leaving_out.elpd import Elpd
 from finetti.criticism.leaving_out.kfold import kfold
@@ -108,6 +110,7 @@ __all__ = [
     "factor",
     "fit",
     "groups",
+    "icc",
     "intervene",
     "kfold",
     "leave_out",
@@ -117,14 +120,17 @@ __all__ = [
     "plate",
     "predict",
     "prior",
+    "r_squared",
     "rank",
     "replay",
     "report",
     "sample",
     "seed",
     "sensitivity",
+    "shrinkage",
     "substitute",
     "trace",
+    "variance_shares",
 ]
 __all__ += list(_DISTRIBUTIONS)
 __all__.sort()
