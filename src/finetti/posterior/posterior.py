@@ -93,6 +93,18 @@ class Posterior:
         """
         return evaluate.log_likelihood(self.known_model("the log likelihood"), self.tree)
 
+    def with_log_likelihood(self) -> Posterior:
+        """Return the posterior with the groups log_likelihood and log_prior, computed now.
+
+        ArviZ's `loo`, `compare`, `psense` and their pictures ask for them in the tree. Raises
+        `ModelError` for a run without its model.
+        """
+        import xarray as xr
+
+        found = {"log_likelihood": self.log_likelihood(), "log_prior": self.log_prior()}
+        added = {name: xr.DataTree(terms) for name, terms in found.items()}
+        return replace(self, tree=self.tree.assign(added))
+
     def log_prior(self) -> xr.Dataset:
         """Return each latent variable's log prior density at each draw, given those above it.
 
