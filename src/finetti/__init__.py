@@ -32,6 +32,7 @@ from finetti.errors import (
     TooWide,
     UnknownSite,
 )
+from finetti.formulas.formula import formula
 from finetti.inference.fit import fit
 from finetti.inference.methods.blocks import BinaryMetropolis, Block, Compound, DiscreteMetropolis
 from finetti.inference.methods.searches import MAP, NormalApproximation
@@ -109,6 +110,7 @@ __all__ = [
     "deterministic",
     "factor",
     "fit",
+    "formula",
     "groups",
     "icc",
     "intervene",

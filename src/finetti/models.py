@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import inspect
+import linecache
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
+from textwrap import dedent
 from typing import Any
 
 import jax
@@ -32,12 +34,14 @@ class Model:
 
     Calling a model with data binds them; calling it inside a running model runs it there with
     its sites prefixed by its name. Models are immutable: each method returns a new one.
+    `reader` makes the function's arguments of a table, where columns are not taken as they are.
     """
 
     function: Callable[..., Any]
     name: str
     arguments: tuple[tuple[Any, ...], Mapping[str, Any]] | None = None
     handlers: tuple[Handler, ...] = ()
+    reader: Callable[[Any], Mapping[str, Any]] | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Bind the model to its data or, inside a running model, run it with prefixed sites."""
@@ -91,6 +95,22 @@ class Model:
     def named(self, name: str) -> Model:
         """Return the model under another name, to call it twice inside one model."""
         return replace(self, name=name)
+
+    def reading(self, reader: Callable[[Any], Mapping[str, Any]]) -> Model:
+        """Return the model with what makes its function's arguments of a table."""
+        return replace(self, reader=reader)
+
+    def code(self) -> str:
+        """Return the model's code; that of a formula's model can be copied, changed and run.
+
+        Raises `ModelError` where Python cannot find it, as of a function typed at a prompt.
+        """
+        try:
+            place = self.function.__code__.co_filename
+            lines = linecache.getlines(place) if place.startswith("<formula") else []
+            return "".join(lines) or dedent(inspect.getsource(self.function))
+        except (OSError, TypeError, AttributeError) as error:
+            raise ModelError(f"the code of model `{self.name}` is not to be found") from error
 
     def condition(self, **values: Any) -> Model:
         """Return the model with the named variables observed, as with `obs=`."""

@@ -27,12 +27,14 @@ from finetti.distributions.censored import __all__ as _CENSORED
 from finetti.distributions.families import *  # noqa: F403
 from finetti.distributions.families import __all__ as _FAMILIES
 from finetti.distributions.known import NOTHING, Known, Pooled, bare, is_borrowed, known
+from finetti.distributions.made import *  # noqa: F403
+from finetti.distributions.made import __all__ as _MADE
 from finetti.distributions.refused import *  # noqa: F403
 from finetti.distributions.refused import __all__ as _REFUSED
 from finetti.distributions.truncated import *  # noqa: F403
 from finetti.distributions.truncated import __all__ as _TRUNCATED
 
-OWN, MENDED = (*_CENSORED, *_FAMILIES, *_TRUNCATED), tuple(_REFUSED)
+OWN, MENDED = (*_CENSORED, *_FAMILIES, *_MADE, *_TRUNCATED), tuple(_REFUSED)
 
 # Some are functions that choose a class, such as Binomial by probs or logits.
 _BORROWED = (n for n in _numpyro.__all__ if n[0].isupper() and callable(getattr(_numpyro, n)))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from finetti.errors import ModelError
+from finetti.errors import ModelError, ShapeError
 from finetti.language.groups import Groups, groups
 
 
@@ -17,13 +18,15 @@ class Plate:
     """State that the members of a named dimension are exchangeable.
 
     `labels` are the coordinates of the dimension; without them the members are 0 .. size - 1.
-    `codes` are those of the column of groups that it was opened with, if it was.
+    `codes` are those of the column of groups that it was opened with, if it was. `own` tells that
+    it is no plate, but a dimension of a site's own values that was given a name.
     """
 
     name: str
     size: int
     labels: tuple[Any, ...] | None = None
     codes: np.ndarray | None = field(default=None, compare=False, repr=False)
+    own: bool = False
 
     def coordinate(self) -> np.ndarray:
         """Return the labels as an array of shape (size,)."""
@@ -62,6 +65,49 @@ def as_plate(name: str, members: Any) -> Plate:
     return Plate(name, len(labels), labels)
 
 
+def as_dims(site: str, dims: Any) -> tuple[tuple[str, Any], ...]:
+    """Return what a site calls its own dimensions: names, each with its labels or None.
+
+    `dims` is a name, a sequence of names, or a mapping from names to labels, a size or None.
+    """
+    if isinstance(dims, str):
+        dims = (dims,)
+    named = dims.items() if isinstance(dims, Mapping) else [(name, None) for name in dims]
+    found = tuple(named)
+    for name, _ in found:
+        if not isinstance(name, str) or not name:
+            raise ModelError(
+                f"site `{site}`: dims= takes names of its own dimensions, with their labels where "
+                f"they have some, as in dims={{'coefficient': ['level', 'slope']}}, not {name!r}"
+            )
+    return found
+
+
+def own_dims(
+    site: str, dims: tuple[tuple[str, Any], ...], sizes: tuple[int, ...]
+) -> tuple[Plate, ...]:
+    """Return a site's own dimensions under their names, or refuse those of another number or size.
+
+    `sizes` are those that the site has beside its plates.
+    """
+    if len(dims) != len(sizes):
+        raise ShapeError(
+            f"site `{site}` has {len(sizes)} dimensions of its own beside its plates, of sizes "
+            f"{sizes}, and dims= names {len(dims)}: name each, the outermost first"
+        )
+    found = []
+    for (name, labels), size in zip(dims, sizes, strict=True):
+        made = as_plate(name, size if labels is None else labels) if size else None
+        if made is None or made.size != size:
+            given = 0 if made is None else made.size
+            raise ShapeError(
+                f"site `{site}`: dimension `{name}` has size {size}, and dims= gives it {given} "
+                f"labels"
+            )
+        found.append(replace(made, codes=None, own=True))
+    return tuple(found)
+
+
 def _is_truth(members: Any) -> bool:
     """Tell whether a column says yes or no of each row: its values are their members' places."""
     if not isinstance(members, np.ndarray) or isinstance(members, Groups) or members.ndim != 1:
@@ -71,4 +117,4 @@ def _is_truth(members: Any) -> bool:
     return members.dtype.kind in "iu" and members.size > 2 and set(members.tolist()) == {0, 1}
 
 
-__all__ = ["Groups", "Plate", "as_plate", "groups"]
+__all__ = ["Groups", "Plate", "as_dims", "as_plate", "groups", "own_dims"]

@@ -22,7 +22,8 @@ class Site:
     """Hold one statement of a running model while handlers look at it.
 
     `kind` is "sample", "deterministic" or "factor"; only a sample has a `distribution`. `hidden`
-    stops outer handlers from seeing the site.
+    stops outer handlers from seeing the site. `dims` are the names, with labels or None, that the
+    site gives its own dimensions.
     """
 
     kind: str
@@ -33,6 +34,7 @@ class Site:
     plates: tuple[Plate, ...] = ()
     key: Key | None = None
     hidden: bool = False
+    dims: tuple[tuple[str, Any], ...] = ()
 
     @property
     def latent(self) -> bool:

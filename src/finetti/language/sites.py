@@ -13,18 +13,25 @@ from jax.core import Tracer
 
 from finetti.distributions import Distribution, bare, demands, describe_support, know, name_family
 from finetti.errors import MissingValue, ModelError, SeedError, ShapeError, SupportError
-from finetti.language.dims import Groups, Plate, as_plate
+from finetti.language.dims import Groups, Plate, as_dims, as_plate
 from finetti.language.effects import Site, inside, perform, plates
 from finetti.types import AnyArray, Array
 
 
-def sample(name: str, distribution: Distribution | Any, obs: Any = None) -> AnyArray:
+def sample(
+    name: str, distribution: Distribution | Any, obs: Any = None, *, dims: Any = ()
+) -> AnyArray:
     """Draw the random variable `name`, or observe it when `obs` is given.
 
     Inside plates the value has shape (outer plate, ..., inner plate, *event shape): the
     distribution's batch shape must be () or must broadcast dimension by dimension to the
     plates. `obs` must have the full shape; it may not hold NaN. Outside plates the value has
     the distribution's own shape, or that of `obs`.
+
+    `dims` names the dimensions that the site has beside its plates, a mapping from names to labels
+    (or None), outermost first: with dims={"coefficient": ["level", "slope"]} the summary has rows
+    such as `effect[Pine][slope]`. A name that begins with an underscore keeps a site out of
+    summaries, reports and pictures that do not ask for it.
 
     Raises `ShapeError`, `SupportError`, `MissingValue`, `DuplicateSite` (all `ModelError`s), and
     `SeedError` when a value is needed and no seed is in force.
@@ -38,16 +45,19 @@ def sample(name: str, distribution: Distribution | Any, obs: Any = None) -> AnyA
         )
     check_arguments(name, distribution)
     fitted = fit_plates(name, distribution, plates())
-    return perform(Site("sample", name, fitted, obs, obs is not None, plates()), _settle_sample)
+    site = Site("sample", name, fitted, obs, obs is not None, plates())
+    site.dims = as_dims(name, dims)
+    return perform(site, _settle_sample)
 
 
-def deterministic(name: str, value: Any) -> AnyArray:
+def deterministic(name: str, value: Any, *, dims: Any = ()) -> AnyArray:
     """Name the quantity `value` so that the posterior keeps it; return it unchanged.
 
     `value` has any shape; inside plates, leading dimensions that match the plates take their
-    names.
+    names; `dims` names the others, as those of `sample`.
     """
-    return perform(Site("deterministic", name, value=value, plates=plates()), _settle_plain)
+    site = Site("deterministic", name, value=value, plates=plates(), dims=as_dims(name, dims))
+    return perform(site, _settle_plain)
 
 
 def factor(name: str, log_weight: Any) -> None:

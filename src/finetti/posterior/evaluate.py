@@ -22,6 +22,7 @@ from finetti.language.effects import Site, alone
 from finetti.models import Model
 from finetti.posterior.batches import in_batches
 from finetti.posterior.labels import dataset, dotted
+from finetti.structure.variables import named_dimensions
 from finetti.types import Array, Key
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _log_probabilities(model: Model, tree: xr.DataTree, names: list[str]) -> xr.
 
     found = at_draws(model, latent_draws(model, tree), read) if names else {}
     chosen = [v for v in model.variables if v.name in found]
-    plates = {p.name: p for v in chosen for p in v.plates}
+    plates = named_dimensions(chosen)
     arrays = {
         v.name: (("chain", "draw", *v.dims[: found[v.name].ndim - 2]), found[v.name])
         for v in chosen

@@ -12,7 +12,7 @@ import numpy as np
 
 from finetti.models import Model
 from finetti.posterior import diagnose
-from finetti.posterior.labels import dotted
+from finetti.posterior.labels import brackets, dotted, named, site_of
 from finetti.posterior.reexamine import Witness
 from finetti.structure.choices import Choices, easing
 from finetti.structure.variables import Variable
@@ -173,6 +173,10 @@ class Evidence:
                 found[label(values, name, index)] = values.values[:, :, *index]
         return found
 
+    def site(self, row: str) -> str:
+        """Return the site of one of the scalars, by its label."""
+        return site_of(row, map(str, self.draws.data_vars))
+
     def positive(self, name: str) -> bool:
         """Tell whether a site takes positive values without an upper bound."""
         if self.latent is not None:
@@ -229,9 +233,7 @@ class Evidence:
 
 def label(values: xr.DataArray, name: str, index: tuple[int, ...]) -> str:
     """Name a scalar as the summary does, such as `theta[A]`."""
-    if not index:
-        return name
     dims = values.dims[2:]
-    found = (values[d].values[i] if d in values.coords else i
-             for d, i in zip(dims, index, strict=True))  # fmt: skip
-    return f"{name}[{', '.join(map(str, found))}]"
+    found = [values[d].values[i] if d in values.coords else i
+             for d, i in zip(dims, index, strict=True)]  # fmt: skip
+    return named(name, found, brackets(dims, values.coords))

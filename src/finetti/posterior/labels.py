@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -13,6 +15,9 @@ from finetti.models import Model
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+OWN = "own"  # marks, on its coordinate, a dimension that is no plate's but a site's own
 
 
 def dotted(name: str) -> str:
@@ -34,12 +39,61 @@ def dataset(variables: dict[str, Any], plates: dict[str, Plate]) -> xr.Dataset:
         for name, (dims, values) in variables.items()
     }
     used = {dim for dims, _ in variables.values() for dim in dims}
-    named = {dotted(name): p for name, p in plates.items()}
-    coordinates = {name: p.coordinate() for name, p in named.items() if name in used}
+    coordinates = {name: c for name, c in coordinates_of(plates).items() if name in used}
     if "chain" in used:
         shape = next(np.shape(a)[:2] for _, a in variables.values())
         coordinates |= {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
     return xr.Dataset(variables, coordinates)
+
+
+def coordinates_of(dimensions: Mapping[str, Plate]) -> dict[str, Any]:
+    """Return the labels of plates and of sites' own dimensions, as coordinates of a tree."""
+    return {
+        dotted(name): (dotted(name), p.coordinate(), {OWN: 1} if p.own else {})
+        for name, p in dimensions.items()
+    }
+
+
+def brackets(dims: Iterable[Any], coordinates: Any) -> list[list[int]]:
+    """Return the places of dimensions that share a bracket of a name, such as `b[Pine][slope]`.
+
+    Plates, and dimensions without a name, come first; those that a site names follow.
+    """
+    own = [d in coordinates and bool(coordinates[d].attrs.get(OWN)) for d in dims]
+    groups = [[i for i, o in enumerate(own) if not o], [i for i, o in enumerate(own) if o]]
+    return [group for group in groups if group]
+
+
+def named(name: str, labels: Sequence[Any], groups: list[list[int]]) -> str:
+    """Name a scalar of a site by the label that it has along each dimension.
+
+    >>> named("b", ["Pine", "slope"], [[0], [1]]), named("b", [], [])
+    ('b[Pine][slope]', 'b')
+    """
+    return name + "".join(f"[{', '.join(str(labels[i]) for i in g)}]" for g in groups)
+
+
+def scalars(array: xr.DataArray, leading: int = 2) -> Iterator[str]:
+    """Name the scalars of a site in order, such as `theta[A]`; `leading` dimensions are draws."""
+    dims = array.dims[leading:]
+    groups = brackets(dims, array.coords)
+    for member in product(*([str(c) for c in array[dim].to_numpy()] for dim in dims)):
+        yield named(str(array.name), member, groups)
+
+
+def site_of(row: str, sites: Iterable[str]) -> str:
+    """Return the site of a row of the summary, among `sites`, whose names may have brackets.
+
+    >>> site_of("sd[school][slope]", ["sd", "sd[school]"]), site_of("tau", ["tau"])
+    ('sd[school]', 'tau')
+    """
+    found = [name for name in sites if row == name or row.startswith(f"{name}[")]
+    return max(found, key=len, default=row.partition("[")[0])
+
+
+def is_hidden(site: str) -> bool:
+    """Tell whether a site is shown only where it is asked for: an underscore begins its name."""
+    return site.rpartition(".")[2].startswith("_")
 
 
 def constants(model: Model) -> xr.Dataset:

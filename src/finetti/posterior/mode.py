@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from finetti.posterior.finding import Finding
+from finetti.posterior.labels import scalars
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,10 +28,7 @@ def table(tree: xr.DataTree, names: list[str] | None) -> pd.DataFrame:
     for name in names or list(map(str, draws.data_vars)):
         value = draws[name][0, 0]
         error = np.asarray(errors[name]) if name in errors else np.full(value.shape, np.nan)
-        axes = [[str(c) for c in value[d].values] for d in value.dims]
-        for index in np.ndindex(value.shape):
-            label = ", ".join(axis[i] for axis, i in zip(axes, index, strict=True))
-            row = f"{name}[{label}]" if label else name
+        for row, index in zip(scalars(value, 0), np.ndindex(value.shape), strict=True):
             rows[row] = (float(value.values[index]), float(error[index]))
     return pd.DataFrame.from_dict(rows, orient="index", columns=["mode", "standard_error"])
 

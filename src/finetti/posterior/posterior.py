@@ -15,11 +15,11 @@ from finetti.errors import DataError, ModelError, UnknownSite
 from finetti.models import Model, require_model
 from finetti.posterior import advise, diagnose, evaluate, mode, notebook, questions, saved
 from finetti.posterior.exported import Export
-from finetti.posterior.labels import constants, dotted
+from finetti.posterior.labels import constants, dotted, is_hidden
 from finetti.posterior.learned import LEARNED, Learned
 from finetti.posterior.saved import as_path
 from finetti.posterior.scalars import Scalars
-from finetti.posterior.summarised import Summary
+from finetti.posterior.summarised import Summary, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -179,16 +179,20 @@ class Posterior:
 
         Columns: mean, sd, 89% equal-tailed interval, bulk and tail effective sample size,
         R-hat, and the Monte-Carlo standard errors of mean and sd (Vehtari et al. 2021), by
-        arviz-stats, unrounded. Of a mode (`MAP`): the mode and its standard error.
+        arviz-stats, unrounded. Of a mode (`MAP`): the mode and its standard error. Sites whose name
+        begins with an underscore are shown where `names` asks for them, as are entries that are
+        constants, such as those above the diagonal of a triangle.
         """
         if names is None:
-            return self._table.copy()
-        for name in names:
-            self[name]
-        chosen = [dotted(n) for n in names]
-        if mode.is_mode(self.tree):
-            return mode.table(self.tree, chosen)
-        return diagnose.summary(self.tree, chosen)
+            table = told(self._table, self.draws)
+        else:
+            for name in names:
+                self[name]
+            chosen = [dotted(n) for n in names]
+            seek = mode.table if mode.is_mode(self.tree) else diagnose.summary
+            table = seek(self.tree, chosen)
+        table.attrs["sites"] = self.names
+        return table
 
     def table(self, names: list[str] | None = None, rows: int | None = None) -> Summary:
         """Return the summary to print, or to write as Markdown, LaTeX, CSV or for polars.
@@ -230,9 +234,13 @@ class Posterior:
         return questions.contrast(self.draws, expression, rope, share)
 
     def export(self, names: Iterable[str] | None = None) -> Export:
-        """Return the draws of some sites, or all, to hand on: `posterior.export().to_polars()`."""
-        given = [names] if isinstance(names, str) else names
-        return Export(self.draws if given is None else self.draws[[self[n].name for n in given]])
+        """Return the draws of some sites to hand on, as `posterior.export().to_polars()`.
+
+        Without names they are those of all sites whose name does not begin with an underscore.
+        """
+        shown = (name for name in self.names if not is_hidden(name)) if names is None else names
+        given = [shown] if isinstance(shown, str) else shown
+        return Export(self.draws[[self[name].name for name in given]])
 
     @cached_property
     def _table(self) -> pd.DataFrame:

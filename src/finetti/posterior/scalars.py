@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from finetti.errors import UnknownSite
-from finetti.posterior.tabulate import labels
+from finetti.posterior.labels import scalars
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,7 +26,7 @@ def names(array: xr.DataArray) -> list[str]:
 
     They are those of the summary's rows, whatever these come to be.
     """
-    return list(labels(array.transpose("chain", "draw", ...)))
+    return list(scalars(array.transpose("chain", "draw", ...)))
 
 
 def each(array: xr.DataArray) -> Iterator[tuple[str, np.ndarray]]:

@@ -8,15 +8,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from finetti.errors import MissingExtra
 from finetti.hypertext.html import block, words
 from finetti.hypertext.table import Table
 from finetti.posterior.digits import cells
+from finetti.posterior.labels import is_hidden
 from finetti.posterior.whole import whole
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
+    import xarray as xr
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,3 +106,24 @@ class Summary:
             raise MissingExtra.needed("polars", "cli", "a polars data frame") from error
         columns = {str(name): column.to_numpy() for name, column in self.frame.items()}
         return pl.DataFrame({"name": list(map(str, self.frame.index)), **columns})
+
+
+def told(table: pd.DataFrame, draws: xr.Dataset) -> pd.DataFrame:
+    """Return a summary without the sites that are hidden, and without entries that are constants.
+
+    An entry is one where its site has others that vary: a matrix's zeros tell nothing.
+    """
+    shown = []
+    for name, found in draws.data_vars.items():
+        array = found.transpose("chain", "draw", ...)
+        rows = array[0, 0].size
+        if is_hidden(str(name)):
+            shown.append(np.zeros(rows, bool))
+            continue
+        moves = np.ones(rows, bool)
+        if array.dtype.kind == "f" and rows > 1 and array[..., 0].size > 1:
+            flat = array.to_numpy().reshape(-1, rows)
+            same = flat[0] == flat[-1]
+            moves[same] = np.ptp(flat[:, same], 0) > 0
+        shown.append(moves | ~moves.any())
+    return table[np.concatenate(shown)].copy() if shown else table.copy()

@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from finetti.posterior.labels import scalars
 from finetti.posterior.mixing import ess, halves, rhat
 from finetti.posterior.ranks import Ranked
 
@@ -52,7 +52,7 @@ def tabulate(draws: xr.Dataset, convention: Convention) -> pd.DataFrame:
     import pandas as pd
 
     arrays = [array.transpose("chain", "draw", ...) for array in draws.data_vars.values()]
-    rows = [row for array in arrays for row in labels(array)]
+    rows = [row for array in arrays for row in scalars(array)]
     found = np.empty((len(convention.names), len(rows)))
     blocks = list(_blocks([_flat(array.to_numpy()) for array in arrays]))
 
@@ -68,13 +68,6 @@ def tabulate(draws: xr.Dataset, convention: Convention) -> pd.DataFrame:
         list(threads.map(fill, blocks))  # numpy lets go of the lock while it computes
     named = dict(zip(convention.names, found, strict=True))
     return pd.DataFrame(named, index=rows)
-
-
-def labels(array: xr.DataArray) -> Iterator[str]:
-    """Name the scalars of a site in order, such as `theta[A]`."""
-    axes = [[str(c) for c in array[dim].to_numpy()] for dim in array.dims[2:]]
-    for member in product(*axes):
-        yield f"{array.name}[{', '.join(member)}]" if member else str(array.name)
 
 
 def columns(draws: np.ndarray, convention: Convention) -> np.ndarray:

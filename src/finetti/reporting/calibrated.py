@@ -10,6 +10,7 @@ import numpy as np
 from finetti.criticism.calibrating import uniform
 from finetti.criticism.calibrating.calibration import Calibration
 from finetti.errors import DataError
+from finetti.posterior.labels import site_of
 from finetti.reporting.drawing import BLUE, GREY, SKY, VERMILION, WASH, canvas, tidy
 from finetti.reporting.tables import plain_table
 
@@ -67,7 +68,7 @@ def calibration(found: Calibration, names: Sequence[str] | None = None) -> Figur
 def _worst(found: Calibration, name: str) -> tuple[str, str, np.ndarray]:
     """Return the variable, the label and the pits of the number to draw."""
     numbers = found.numbers(name)
-    site = name if name in found.labels else name.replace("/", ".").partition("[")[0]
+    site = site_of(name.replace("/", "."), found.labels)
     if numbers.shape[1] == 1 and name not in found.labels:
         return site, name, numbers[:, 0]
     least = int(np.argmin([uniform.p_value(column) for column in numbers.T]))

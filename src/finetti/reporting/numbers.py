@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
 
 import numpy as np
 
 from finetti.errors import DataError, UnknownSite
+from finetti.posterior.labels import scalars, site_of
 from finetti.posterior.posterior import Posterior
 
 
@@ -19,7 +19,7 @@ def find_numbers(posterior: Posterior, names: Sequence[str], most: int) -> dict[
     """
     found: dict[str, np.ndarray] = {}
     for name in [names] if isinstance(names, str) else names:
-        site = name if name in posterior.names else name.partition("[")[0]
+        site = site_of(name, posterior.names)
         members = _members(posterior, site)
         if site != name and name not in members:
             raise UnknownSite(
@@ -40,7 +40,5 @@ def _members(posterior: Posterior, site: str) -> dict[str, np.ndarray]:
     draws = posterior[site]
     if draws.ndim == 2:
         return {site: draws.values}
-    coordinates = [draws[dim].values for dim in draws.dims[2:]]
     flat = draws.values.reshape(*draws.shape[:2], -1)
-    labels = [f"{site}[{', '.join(map(str, labels))}]" for labels in product(*coordinates)]
-    return {label: flat[..., i] for i, label in enumerate(labels)}
+    return {label: flat[..., i] for i, label in enumerate(scalars(draws.rename(site)))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from finetti.posterior.digits import cells
+from finetti.posterior.labels import site_of
 from finetti.structure.account import COSTS, HEADS
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ def summary_table(summary: pd.DataFrame, limit: int | None = SHOWN) -> Table:
 def sites(summary: pd.DataFrame) -> dict[str, list[str]]:
     """Return the names of the rows of each site: `theta[A]` belongs to `theta`."""
     found: dict[str, list[str]] = {}
+    known = summary.attrs.get("sites", ())
     for name in map(str, summary.index):
-        found.setdefault(name.partition("[")[0], []).append(name)
+        found.setdefault(site_of(name, known), []).append(name)
     return found
 
 

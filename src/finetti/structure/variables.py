@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -28,7 +28,7 @@ from finetti.distributions import (
     unmasked,
 )
 from finetti.errors import ModelError
-from finetti.language.dims import Plate
+from finetti.language.dims import Plate, own_dims
 from finetti.language.effects import Site, alone, around
 from finetti.language.handlers import trace
 from finetti.structure.codes import check_codes
@@ -47,7 +47,7 @@ class Variable:
     real numbers. `located` names the location-scale family of the unconstrained value, if it has
     one. `known` is what is known of its family, `foreign` that a user has written it. `constraints`
     hold what its distribution demands of each argument, `data` an observed value, `counting` where
-    it counts if some of it is left out.
+    it counts if some of it is left out. `axes` are its own dimensions where the site names them.
     """
 
     name: str
@@ -66,6 +66,7 @@ class Variable:
     constraints: Mapping[str, Any] = field(default_factory=dict)
     data: np.ndarray | None = None
     counting: np.ndarray | None = None
+    axes: tuple[Plate, ...] = ()
 
     @property
     def one_by_one(self) -> bool:
@@ -107,7 +108,20 @@ def discover(
     _agree_on_names(found.values())
     plates = {p.name: p for v in found.values() for p in v.plates}
     check_codes(jaxpr, constants, {v.name: v.dims for v in found.values()}, plates, columns)
-    return tuple(found.values())
+    known = named_dimensions(found.values())
+    return tuple(replace(v, axes=tuple(known[p.name] for p in v.axes)) for v in found.values())
+
+
+def named_dimensions(variables: Iterable[Variable]) -> dict[str, Plate]:
+    """Return the dimensions that have names of their own: plates, and axes that sites name.
+
+    An axis has the labels that any site gives it.
+    """
+    found: dict[str, Plate] = {}
+    for p in (p for v in variables for p in (*v.plates, *v.axes)):
+        if found.setdefault(p.name, p).labels is None:
+            found[p.name] = p
+    return found
 
 
 def placeholder(site: Site) -> Array:
@@ -143,9 +157,11 @@ def _describe(site: Site, given: bool) -> Variable:
     sizes = tuple(p.size for p in plates)
     plates = plates if shape[: len(sizes)] == sizes else ()
     dims = tuple(p.name for p in plates)
-    dims += tuple(f"{site.name}_dim_{i}" for i in range(len(shape) - len(plates)))
+    own = shape[len(plates) :]
+    axes = own_dims(site.name, site.dims, own) if site.dims else ()
+    dims += tuple(p.name for p in axes) or tuple(f"{site.name}_dim_{i}" for i in range(len(own)))
     if site.kind != "sample":
-        return Variable(site.name, site.kind, "", shape, dims, plates)
+        return Variable(site.name, site.kind, "", shape, dims, plates, axes=axes)
     distribution, kind = site.distribution, "observed" if site.observed else "latent"
     kind = "fixed" if given else kind
     bare, counting = unmasked(distribution)
@@ -171,6 +187,7 @@ def _describe(site: Site, given: bool) -> Variable:
         constraints=read_constraints(distribution),
         data=_known(site.value) if kind == "observed" else None,
         counting=counting if kind == "observed" else None,
+        axes=axes,
     )
 
 
@@ -197,11 +214,20 @@ def _free_shape(site: Site) -> tuple[int, ...]:
 
 def _agree_on_plates(variables: Iterable[Variable]) -> None:
     known: dict[str, Plate] = {}
-    for plate in (p for v in variables for p in v.plates):
-        if known.setdefault(plate.name, plate) != plate:
+    for plate in (p for v in variables for p in (*v.plates, *v.axes)):
+        other = known.setdefault(plate.name, plate)
+        if other.own != plate.own:
             raise ModelError(
-                f"plate `{plate.name}` is opened twice with different members "
-                f"({known[plate.name].size} and {plate.size}): give one of them another name"
+                f"`{plate.name}` names a plate and a site's own dimension: give one another name"
+            )
+        unlabelled = plate.own and None in (plate.labels, other.labels)
+        if other.labels is None:
+            known[plate.name] = plate
+        if other.size != plate.size or (other != plate and not unlabelled):
+            what = f"{'dimension' if plate.own else 'plate'} `{plate.name}`"
+            raise ModelError(
+                f"{what} is {'named' if plate.own else 'opened'} twice with different members "
+                f"({other.size} and {plate.size}): give one of them another name"
             )
 
 
@@ -212,7 +238,11 @@ def _agree_on_names(variables: Collection[Variable]) -> None:
     named = [(p, f"plate `{p}`") for p in plates] + [
         (v.name, f"site `{v.name}`") for v in variables
     ]
-    own = dict.fromkeys((d, v.name) for v in variables for d in v.dims[len(v.plates) :])
+    shared = dict.fromkeys(p.name for v in variables for p in v.axes)
+    named += [(d, f"dimension `{d}`") for d in shared]
+    own = dict.fromkeys(
+        (d, v.name) for v in variables if not v.axes for d in v.dims[len(v.plates) :]
+    )
     named += [(d, f"dimension `{d}` of site `{site}`") for d, site in own]
     for name, what in named:
         other = taken.setdefault(name.replace("/", "."), what)

@@ -24,6 +24,7 @@ from finetti.models import Model, require_model
 from finetti.posterior.labels import dataset
 from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.structure.plan import Plan
+from finetti.structure.variables import named_dimensions
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -126,7 +127,7 @@ def _ranked(
             return kinds[name].dims
         return tuple(f"{name}_dim_{i}" for i in range(ranks[name].ndim - 1))
 
-    plates = {p.name: p for v in model.variables for p in v.plates}
+    plates = named_dimensions(model.variables)
 
     def labelled(arrays: Mapping[str, np.ndarray], *leading: str) -> xr.Dataset:
         return dataset({n: ((*leading, *dims(n)), a) for n, a in arrays.items()}, plates)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from finetti.criticism.calibrating import uniform
 from finetti.errors import UnknownSite
 from finetti.hypertext.html import block, heading, items
-from finetti.posterior.labels import dotted
+from finetti.posterior.labels import dotted, scalars
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,9 +75,7 @@ class Calibration:
         """Return the labels of each variable's numbers, such as `theta[A]`, in order."""
         found = {}
         for name, array in self.ranks.items():
-            axes = [array[dim].values.tolist() for dim in array.dims[1:]]
-            each = [f"{name}[{', '.join(map(str, at))}]" for at in product(*axes)]
-            found[str(name)] = tuple(each if axes else [str(name)])
+            found[str(name)] = tuple(scalars(array, 1))
         return found
 
     def numbers(self, name: str) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from finetti.errors import SamplingError
 from finetti.models import Model
 from finetti.posterior.labels import constants, dataset
-from finetti.structure.variables import Variable
+from finetti.structure.variables import Variable, named_dimensions
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -44,7 +44,7 @@ def label(
 ) -> xr.Dataset:
     """Return draws of shape (chain, draw, ...) with the sites' dims and plates' coordinates."""
     chosen = [v for v in variables if v.name in values]
-    plates = {p.name: p for v in chosen for p in v.plates}
+    plates = named_dimensions(chosen)
     arrays = {v.name: (("chain", "draw", *v.dims), values[v.name]) for v in chosen}
     found = dataset(arrays, plates)
     return found.assign_coords(coordinates) if coordinates and chosen else found
@@ -53,7 +53,7 @@ def label(
 def data_of(model: Model) -> dict[str, xr.Dataset]:
     """Return what a model observes and what it was called with, as groups of a tree."""
     seen = observations(model).values()
-    plates = {p.name: p for v in seen for p in v.plates}
+    plates = named_dimensions(seen)
     observed = {v.name: (v.dims, v.data) for v in seen if v.data is not None}
     return {"observed_data": dataset(observed, plates), "constant_data": constants(model)}
 

@@ -32,7 +32,8 @@ def on_rows(model: Model, newdata: Any) -> tuple[Model, frozenset[str]]:
     Raises `DataError` for a column that is needed and absent, has missing values or another number
     of dimensions than in the fit.
     """
-    known, given = arguments(model), _columns(newdata)
+    known = arguments(model)
+    given = _columns(newdata if model.reader is None else model.reader(newdata))
     found = {n: _as_fitted(n, given[n], known.get(n)) for n in _parameters(model) if n in given}
     lengths = {
         (len(known[n]), len(found[n]))

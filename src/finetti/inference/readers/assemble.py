@@ -23,7 +23,7 @@ from finetti.models import Model
 from finetti.posterior import diagnose
 from finetti.posterior.labels import constants, dataset
 from finetti.posterior.posterior import Posterior
-from finetti.structure.variables import Variable
+from finetti.structure.variables import Variable, named_dimensions
 from finetti.targets.density import Density
 from finetti.targets.layout import Layout
 
@@ -71,7 +71,7 @@ def gather(
     import xarray as xr
 
     model = density.model
-    plates = {p.name: p for v in model.variables for p in v.plates}
+    plates = named_dimensions(model.variables)
     data = {
         "observed_data": _observed(model.variables, plates),
         "constant_data": constants(model),

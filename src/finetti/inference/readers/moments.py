@@ -16,10 +16,10 @@ import numpy as np
 from finetti.compiling import OFTEN, compiled
 from finetti.inference.engine.draws import Draws
 from finetti.inference.readers.reader import Batches, Reader, recovery_key, rows
-from finetti.posterior.labels import dotted
+from finetti.posterior.labels import coordinates_of, dotted
 from finetti.posterior.posterior import MOMENTS
 from finetti.structure.form import Given
-from finetti.structure.variables import Variable
+from finetti.structure.variables import Variable, named_dimensions
 from finetti.targets.density import Target
 from finetti.types import Array, Key
 
@@ -91,7 +91,7 @@ class Moments(Reader):
             s = self.sums[v.name]
             sd = np.sqrt(s.spread / max(self.count - 1, 1) + s.variance / self.count)
             variables[dotted(v.name)] = (("moment", *map(dotted, v.dims)), np.stack([s.mean, sd]))
-        plates = {dotted(p.name): p.coordinate() for v in self.variables for p in v.plates}
+        plates = coordinates_of(named_dimensions(self.variables))
         coordinates = {"moment": ["mean", "sd"], **plates}
         return {MOMENTS: xr.Dataset(variables, coordinates, {"draws": self.count})}
 

@@ -16,10 +16,10 @@ import numpy as np
 from finetti.compiling import ONCE, compiled
 from finetti.inference.engine.draws import Draws
 from finetti.inference.readers.reader import Batches, Reader, rows
-from finetti.posterior.labels import dotted
+from finetti.posterior.labels import coordinates_of, dotted
 from finetti.posterior.posterior import PROBABILITIES
 from finetti.structure.form import Given
-from finetti.structure.variables import Variable
+from finetti.structure.variables import Variable, named_dimensions
 from finetti.targets.density import Target
 from finetti.types import Array
 
@@ -77,7 +77,7 @@ class States(Reader):
             values, placed = _placed(self.lowest[site], total / self.count)
             dim = f"{dotted(site)}_state"
             variables[dotted(site)] = ((*map(dotted, v.dims), dim), placed)
-            coordinates |= {dotted(p.name): p.coordinate() for p in v.plates} | {dim: values}
+            coordinates |= coordinates_of(named_dimensions([v])) | {dim: values}
         return {PROBABILITIES: xr.Dataset(variables, coordinates)}
 
 

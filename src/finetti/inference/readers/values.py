@@ -17,7 +17,7 @@ from finetti.posterior.batches import batch_size
 from finetti.posterior.labels import dataset
 from finetti.structure.form import Given
 from finetti.structure.recovery import reached
-from finetti.structure.variables import Variable
+from finetti.structure.variables import Variable, named_dimensions
 from finetti.targets.density import Target
 from finetti.types import Array, Key
 
@@ -61,7 +61,7 @@ class Each:
 
 def drawn(variables: Collection[Variable], values: Mapping[str, np.ndarray]) -> xr.Dataset:
     """Return draws of variables, shapes (chain, draw, ...) by name, labelled by their plates."""
-    plates = {p.name: p for v in variables for p in v.plates}
+    plates = named_dimensions(variables)
     return dataset(
         {v.name: (("chain", "draw", *v.dims), values[v.name]) for v in variables}, plates
     )

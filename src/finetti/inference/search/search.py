@@ -25,6 +25,7 @@ from finetti.inference.search.ascend import Failure, Summit, ascend
 from finetti.posterior.labels import dataset
 from finetti.posterior.posterior import Posterior
 from finetti.structure.form import Given
+from finetti.structure.variables import named_dimensions
 from finetti.targets.density import Density, Target
 from finetti.types import Array, Key
 from finetti.types import Values as Named
@@ -187,7 +188,7 @@ def _standard_errors(density: Density, summit: Summit) -> xr.Dataset:
     kept = [v for v in density.kept if v.name in known]
     root = np.linalg.inv(np.linalg.cholesky(summit.curvature)).T
     errors = _errors(target, tuple(v.name for v in kept), given, summit.position, root)
-    plates = {p.name: p for v in kept for p in v.plates}
+    plates = named_dimensions(kept)
     return dataset({v.name: (v.dims, np.asarray(errors[v.name])) for v in kept}, plates)
 
 

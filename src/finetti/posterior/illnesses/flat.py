@@ -199,7 +199,7 @@ def _correlated(run: Evidence) -> tuple[str, ...]:
     """Name two scalars that are nearly a function of each other, where the sampler had trouble."""
     if not run.unwell or len(run.scalars) < 2:
         return ()
-    names = [n for n in run.scalars if not run.tied(n.partition("[")[0])][:100]
+    names = [n for n in run.scalars if not run.tied(run.site(n))][:100]
     if len(names) < 2:
         return ()
     spread = np.corrcoef(np.stack([run.scalars[n].ravel() for n in names]))

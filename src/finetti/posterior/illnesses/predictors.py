@@ -138,7 +138,7 @@ def _dependence(found: dict[str, np.ndarray]) -> tuple[float, list[str]]:
 
 def _tied(run: Evidence) -> tuple[str, str] | None:
     """Return the two scalars whose draws are correlated most, beyond the limit."""
-    names = [n for n in run.scalars if not run.tied(n.partition("[")[0])][:100]
+    names = [n for n in run.scalars if not run.tied(run.site(n))][:100]
     best, pair = TOLD_APART, None
     if len(names) < 2:
         return None

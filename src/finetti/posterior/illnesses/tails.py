@@ -48,7 +48,7 @@ def boundary(run: Evidence) -> Finding | None:
     """
     found, digits = {}, _rounding(run)
     for name, draws in run.scalars.items():
-        site = name.partition("[")[0]
+        site = run.site(name)
         if run.positive(site) and (draws > 0).all():
             low, middle = np.quantile(draws, [0.01, 0.5])
             spans = float(np.log(middle / low) / np.log(50))  # k, of a power law

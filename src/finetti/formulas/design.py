@@ -1,0 +1,140 @@
+"""Read the linear part of a formula by formulae: blocks of columns, made anew of new rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from finetti.errors import DataError, ModelError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Block:
+    """Hold the columns of one term: what each stands for, and how they are made of a table.
+
+    `labels` are None for a single column that has no label beside the term's name; `values` has
+    shape (row, column), or (row,) without labels. `columns` are the table's that it reads.
+    """
+
+    name: str
+    labels: tuple[str, ...] | None
+    values: np.ndarray
+    make: Callable[[pd.DataFrame], np.ndarray] = field(repr=False)
+    columns: frozenset[str] = frozenset()
+
+    @property
+    def size(self) -> int:
+        """Return the number of coefficients."""
+        return 1 if self.labels is None else len(self.labels)
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """Return the values with shape (row, column)."""
+        return self.values.reshape(len(self.values), -1)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the name of each coefficient by itself."""
+        if self.labels is None:
+            return (self.name,)
+        return tuple(f"{self.name}[{label}]" for label in self.labels)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Hold the blocks of a linear predictor, and whether it has an intercept."""
+
+    blocks: tuple[Block, ...]
+    intercept: bool
+
+
+def linear(text: str, frame: pd.DataFrame) -> Linear:
+    """Read an expression such as `1 + x * f` on a table.
+
+    Raises `ModelError` for what formulae cannot read, naming the expression.
+    """
+    import formulae
+
+    try:
+        common = formulae.design_matrices(
+            text, frame, na_action="pass", env=0, extra_namespace=functions()
+        ).common
+    except (DataError, ModelError):
+        raise
+    except Exception as error:
+        raise ModelError(f"{text!r} cannot be read: {_said(error, frame)}") from error
+    blocks, intercept = [], False
+    for name, term in (common.terms if common is not None else {}).items():
+        if term.kind == "intercept":
+            intercept = True
+            continue
+        blocks.append(_block(name, term, frozenset(term.var_names) & set(frame.columns)))
+    return Linear(tuple(blocks), intercept)
+
+
+def _block(name: str, term: Any, columns: frozenset[str]) -> Block:
+    values = np.asarray(term.data, float)
+    single = values.ndim == 1 or (values.shape[1] == 1 and term.levels is None)
+    if not np.isfinite(values).all():
+        rows = np.argwhere(~np.isfinite(values))[:, 0]
+        raise DataError(
+            f"the term {name!r} is not finite in row {int(rows[0]) + 1} ({len(set(rows))} such "
+            f"rows): look at what it is computed from"
+        )
+    if single:
+        return Block(name, None, values.reshape(-1), _again(name, term, True), columns)
+    labels = tuple(map(str, term.levels)) if term.levels is not None else None
+    if labels is None:
+        labels = tuple(str(label).removeprefix(name).strip("[]") for label in term.labels)
+    return Block(name, labels, values, _again(name, term, False), columns)
+
+
+def _again(name: str, term: Any, single: bool) -> Callable[[pd.DataFrame], np.ndarray]:
+    def make(frame: pd.DataFrame) -> np.ndarray:
+        try:
+            found = np.asarray(term.eval_new_data(frame), float)
+        except Exception as error:
+            raise DataError(f"{name!r} cannot be made of these rows: {error}") from error
+        return found.reshape(-1) if single else found.reshape(len(frame), -1)
+
+    return make
+
+
+def _said(error: Exception, frame: pd.DataFrame) -> str:
+    """Say what formulae found wrong in words that name a column or a function."""
+    if isinstance(error, KeyError) and error.args:
+        listed = ", ".join(f"`{n}`" for n in frame.columns)
+        return f"there is neither a column nor a function {error.args[0]!r} (columns: {listed})"
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def functions() -> dict[str, Any]:
+    """Return what a formula may call beside formulae's own transformations."""
+    from formulae.categorical import CategoricalBox, ContrastMatrix, Encoding, Treatment
+
+    class Helmert(Encoding):
+        """Compare each level with the mean of those before it, as R's contr.helmert does."""
+
+        def code_with_intercept(self, levels: list[Any]) -> ContrastMatrix:
+            return ContrastMatrix(np.eye(len(levels)), list(map(str, levels)))
+
+        def code_without_intercept(self, levels: list[Any]) -> ContrastMatrix:
+            matrix = np.zeros((len(levels), len(levels) - 1))
+            for j in range(len(levels) - 1):
+                matrix[: j + 1, j], matrix[j + 1, j] = -1.0, j + 1.0
+            return ContrastMatrix(matrix, list(map(str, levels[1:])))
+
+    def factor(column: Any, levels: Any = None) -> Any:
+        """Take a column's values for names."""
+        return CategoricalBox(column, Treatment(), levels)
+
+    plain = ("log", "log2", "log10", "log1p", "exp", "expm1", "sqrt", "abs", "sin", "cos", "tan")
+    found: dict[str, Any] = {name: getattr(np, name) for name in plain}
+    found |= {"np": np, "factor": factor, "Helmert": Helmert, "Treatment": Treatment}
+    return found

@@ -1,0 +1,189 @@
+"""Write the effects of groups: their spread, how they go together, and one member each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+import finetti.distributions as families
+from finetti.distributions import Distribution
+from finetti.errors import ModelError
+from finetti.formulas.design import Block, linear
+from finetti.formulas.grouping import Factor, factor_of
+from finetti.formulas.priors import sd_of, written
+from finetti.formulas.script import literal
+from finetti.formulas.text import Grouped
+from finetti.formulas.writing import WIDE, Writing, argument, pretty, rounded
+
+
+def write_groups(writing: Writing, terms: Sequence[Grouped]) -> list[str]:
+    """Write the statements of group terms, and return the expressions that they add."""
+    return [part for term in _together(writing, terms) for part in _write(writing, term)]
+
+
+def _together(writing: Writing, terms: Sequence[Grouped]) -> list[Grouped]:
+    """Join terms over one factor that have no correlated coefficients: (1 | g) + (0 + x | g)."""
+    found: list[Grouped] = []
+    for term in terms:
+        like = [i for i, t in enumerate(found) if t.factor == term.factor and not t.across]
+        loose = not term.across and not _tied(writing, term)
+        if like and loose and not _tied(writing, found[like[0]]):
+            first = found[like[0]]
+            joined = f"{first.expression}|{term.expression}"
+            found[like[0]] = replace(first, expression=joined, correlated=False)
+        else:
+            found.append(term)
+    return found
+
+
+def _tied(writing: Writing, term: Grouped) -> bool:
+    return term.correlated and len(_columns(writing, term)) > 1
+
+
+def _columns(writing: Writing, term: Grouped) -> list[tuple[str, Block | None, int]]:
+    """Return the coefficients that vary: label, block (None for the level) and column."""
+    found: list[tuple[str, Block | None, int]] = []
+    for expression in term.expression.split("|"):
+        design = linear(expression, writing.frame)
+        if design.intercept:
+            found.append((f"{writing.prefix}Intercept", None, 0))
+        for block in design.blocks:
+            found += [(f"{writing.prefix}{pretty(n)}", block, i) for i, n in enumerate(block.names)]
+    labels = [label for label, *_ in found]
+    if len(set(labels)) < len(labels):
+        raise ModelError(f"the groups' effects name a coefficient twice: {', '.join(labels)}")
+    if not found:
+        raise ModelError(f"({term.expression} | ...) has no coefficient that could vary")
+    return found
+
+
+def _write(writing: Writing, term: Grouped) -> list[str]:
+    columns = _columns(writing, term)
+    factor = factor_of(writing, term.factor)
+    effects = _effects(writing, term, factor, [label for label, *_ in columns])
+    flat = bool(factor.covariance) or factor.zero_sum
+    parts = []
+    for j, (_, block, column) in enumerate(columns):
+        picked = [
+            f"{effects}[{source}]" if flat else f"{effects}[{source}, {j}]"
+            for source in factor.sources
+        ]
+        if factor.weights:
+            picked = [f"{w} * {p}" for w, p in zip(factor.weights, picked, strict=True)]
+        times = "" if block is None else f" * {_column(writing, block, column)}"
+        whole = " + ".join(picked)
+        parts.append(f"({whole}){times}" if len(picked) > 1 and times else f"{whole}{times}")
+    return parts
+
+
+def _column(writing: Writing, block: Block, column: int) -> str:
+    data = argument(writing, block)
+    return data if block.labels is None else f"{data}[:, {column}]"
+
+
+def _effects(writing: Writing, term: Grouped, factor: Factor, labels: list[str]) -> str:
+    """Write the site of the effects, shape (member, coefficient), and return its identifier."""
+    script, name = writing.script, factor.name
+    site = script.name(writing.prefix + name)
+    label = site if site == writing.prefix + name else f"{site}"
+    dim = script.name(f"{label}_term")
+    plate = script.name(f"{label}_level")
+    dims = f"dims={{{literal(dim)}: {literal(labels)}}}"
+    spread = script.identifier(f"sd_{label}")
+    prior = written(_spreads(writing, term, label, labels), script, whole=True)
+    kinds = script.name(f"{label}_by") if factor.by else ""
+    opening = f"with ft.plate({literal(kinds)}, {literal(list(factor.kinds))}):" if kinds else ""
+    statement = f"{spread} = ft.sample({literal(script.name(f'sd[{label}]'))}, {prior}, {dims})"
+    tied = term.correlated and len(labels) > 1
+    if opening:
+        with script.deeper(opening):
+            script.say(statement)
+            root = _root(writing, label, labels, kinds) if tied else ""
+    else:
+        script.say(statement)
+        root = _root(writing, label, labels, kinds) if tied else ""
+    own = f"[{factor.by}]" if factor.by else ""
+    found = script.identifier(f"u_{label}")
+    if factor.covariance or factor.zero_sum:
+        return _joint(writing, factor, found, site, plate, spread, labels)
+    if tied:
+        scale = f"{spread}[..., None] * {root}"
+        scale = f"({scale}){own}" if own else scale
+        law = f"ft.MultivariateNormal(0, scale_tril={scale})"
+    else:
+        law = f"ft.Normal(0, {spread}{own}).to_event(1)"
+    with script.deeper(f"with ft.plate({literal(plate)}, {factor.sources[0]}):"):
+        script.say(f"{found} = ft.sample({literal(site)}, {law}, dims=[{literal(dim)}])")
+    return found
+
+
+def _joint(  # noqa: PLR0913 - the names that code needs
+    writing: Writing,
+    factor: Factor,
+    found: str,
+    site: str,
+    plate: str,
+    spread: str,
+    labels: list[str],
+) -> str:
+    """Write effects that are drawn together: with a covariance given, or that sum to zero."""
+    if len(labels) > 1:
+        raise ModelError(
+            f"effects of `{factor.name}` that are tied to one another vary in one coefficient, not "
+            f"{len(labels)} ({', '.join(labels)}): write a term for each"
+        )
+    script, count = writing.script, len(factor.members)
+    if factor.covariance:
+        law = f"ft.MultivariateNormal(jnp.zeros({count}), {spread}[0] ** 2 * {factor.covariance})"
+    else:
+        law = f"ft.ZeroSumNormal({spread}[0], ({count},))"
+    dims = f"dims={{{literal(plate)}: {literal(list(factor.members))}}}"
+    script.say(f"{found} = ft.sample({literal(site)}, {law}, {dims})")
+    return found
+
+
+def _root(writing: Writing, label: str, labels: list[str], kinds: str) -> str:
+    """Write how the coefficients of a group go together, and return the root's identifier."""
+    script, count = writing.script, len(labels)
+    eta = concentration(writing.prior(1.0, f"cor[{label}]", "cor"))
+    found = script.identifier(f"L_{label}")
+    script.say(
+        f"{found} = ft.sample({literal(script.name(f'_L[{label}]'))}, "
+        f"ft.LKJCholesky({count}, {literal(eta)}))"
+    )
+    rows, columns = np.tril_indices(count, -1)
+    pairs = [f"{labels[c]}, {labels[r]}" for r, c in zip(rows, columns, strict=True)]
+    dims = f"dims={{{literal(script.name(f'{label}_pair'))}: {literal(pairs)}}}"
+    matrix = f"{found} @ {found}.swapaxes(-1, -2)"
+    script.say(
+        f"ft.deterministic({literal(script.name(f'cor[{label}]'))}, "
+        f"({matrix})[..., {literal(rows.tolist())}, {literal(columns.tolist())}], {dims})"
+    )
+    return found
+
+
+def concentration(prior: Any) -> float:
+    """Return the concentration of correlations' prior: of `LKJ(2)` it is 2.
+
+    The number of coefficients is the term's, so that a single number is the concentration.
+    """
+    if isinstance(prior, int | float):
+        return float(prior)
+    given = getattr(prior, "concentration", None)
+    if type(prior).__name__ not in ("LKJ", "LKJCholesky") or given is None or np.ndim(given):
+        raise ModelError("correlations have the prior ft.LKJ(concentration), such as ft.LKJ(2)")
+    return float(given) if float(given) != 1.0 else float(prior.dimension)
+
+
+def _spreads(writing: Writing, term: Grouped, label: str, labels: list[str]) -> list[Distribution]:
+    """Return the prior of each coefficient's standard deviation over the groups."""
+    found = []
+    for own, (_, block, column) in zip(labels, _columns(writing, term), strict=True):
+        size = 1.0 if block is None else sd_of(block.matrix[:, column])
+        default = families.HalfNormal(rounded(WIDE * writing.spread / size))
+        names = (f"sd[{label}][{own}]", f"sd[{label}]", "sd")
+        found.append(writing.prior(default, *names))
+    return found

@@ -1,0 +1,150 @@
+"""Hold the table that a formula speaks of, whatever it came in: one pandas data frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from finetti.errors import DataError, MissingExtra
+from finetti.reading.read import read
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Missing = Literal["refuse", "drop", "impute"]
+
+
+def require() -> None:
+    """Raise `MissingExtra` without the packages that formulas are read with."""
+    for package in ("formulae", "narwhals"):
+        try:
+            __import__(package)
+        except ImportError as error:
+            raise MissingExtra.needed(package, "formulas", "a formula") from error
+
+
+def as_frame(data: Any) -> pd.DataFrame:
+    """Return a table as a data frame of pandas: a path, a mapping of columns, or a data frame.
+
+    Of data frames every kind that narwhals knows is taken. Raises `DataError` for what is no table.
+    """
+    import narwhals as nw
+    import pandas as pd
+
+    if isinstance(data, str | PathLike) or type(data).__module__.partition(".")[0] == "xarray":
+        data = read(data)
+    if isinstance(data, pd.DataFrame):
+        frame = data
+    elif isinstance(data, Mapping):
+        columns = {str(name): _plain(column) for name, column in data.items()}
+        tall = {name: c for name, c in columns.items() if np.ndim(c) == 1}
+        lengths = {name: len(c) for name, c in tall.items()}
+        if len(set(lengths.values())) > 1:
+            listed = ", ".join(f"`{name}` {n}" for name, n in lengths.items())
+            raise DataError(f"the columns of a table have a row each, and these differ: {listed}")
+        single = {n: c for n, c in columns.items() if np.ndim(c) == 0}
+        frame = pd.DataFrame(tall).assign(**single)
+    else:
+        try:
+            found = nw.from_native(data)
+        except TypeError as error:
+            raise DataError(
+                f"a formula takes a table, such as a data frame, a dict of columns or the path "
+                f"of a file, not {data!r:.80}"
+            ) from error
+        if isinstance(found, nw.LazyFrame):
+            found = found.collect()
+        frame = pd.DataFrame({name: _plain(found[name]) for name in found.columns})
+    if not len(frame):
+        raise DataError("the table has no rows")
+    frame = frame.rename(columns=str).reset_index(drop=True)
+    return _plainly(frame)
+
+
+def _plain(column: Any) -> Any:
+    """Return a column of polars, PyArrow or narwhals as pandas has it, others as they are."""
+    import narwhals as nw
+    import pandas as pd
+
+    series = nw.from_native(column, series_only=True, pass_through=True)
+    if not isinstance(series, nw.Series):
+        return column
+    if isinstance(series.to_native(), pd.Series):
+        return series.to_native()
+    kind = series.dtype
+    if isinstance(kind, nw.Enum | nw.Categorical):
+        return pd.Categorical(series.to_list(), series.cat.get_categories().to_list())
+    if isinstance(kind, nw.Boolean | nw.String) or not kind.is_numeric():
+        return series.to_list()
+    if kind.is_integer() and not series.is_null().any():
+        return series.to_numpy()
+    return series.cast(nw.Float64).fill_null(float("nan")).to_numpy()
+
+
+def _plainly(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with numbers as numpy has them, and text as objects, missing as None."""
+    import pandas as pd
+
+    found = {}
+    for name in frame:
+        column = frame[name]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            column = column.cat.remove_unused_categories()
+        elif pd.api.types.is_bool_dtype(column) and not column.isna().any():
+            column = column.astype(bool)
+        elif pd.api.types.is_numeric_dtype(column):
+            whole = pd.api.types.is_integer_dtype(column) and not column.isna().any()
+            column = column.astype("int64" if whole else "float64")
+        elif not pd.api.types.is_datetime64_any_dtype(column):
+            column = column.astype(object)
+            blank = column.map(lambda v: isinstance(v, str) and not v.strip())
+            column = column.where(~blank & column.notna(), None)
+        found[name] = column
+    return pd.DataFrame(found)
+
+
+def need(frame: pd.DataFrame, names: Iterable[str], where: str) -> None:
+    """Refuse names that are no columns, each with the nearest that is one."""
+    for name in names:
+        if name not in frame:
+            near = get_close_matches(name, list(frame.columns), n=1)
+            hint = f"; did you mean `{near[0]}`?" if near else ""
+            listed = ", ".join(f"`{n}`" for n in frame.columns)
+            raise DataError(
+                f"the table has no column `{name}`, of which {where!r} speaks{hint} "
+                f"(columns: {listed})"
+            )
+
+
+def whole_rows(
+    frame: pd.DataFrame, names: Iterable[str], missing: Missing, spared: Iterable[str] = ()
+) -> tuple[pd.DataFrame, int]:
+    """Return the rows without a missing value among the columns named, and how many were dropped.
+
+    Raises `DataError` that counts them unless they are to be dropped. Columns `spared` may lack
+    values.
+    """
+    import pandas as pd
+
+    bad = pd.DataFrame({n: frame[n].isna() for n in names if n not in set(spared)})
+    rows = bad.any(axis=1).to_numpy() if bad.shape[1] else np.zeros(len(frame), bool)
+    if not rows.any():
+        return frame, 0
+    counts = ", ".join(f"`{n}` {int(bad[n].sum())}" for n in bad if bad[n].any())
+    if missing == "refuse":
+        raise DataError(
+            f"{int(rows.sum())} of {len(frame)} rows lack a value ({counts}), the first is row "
+            f'{int(np.flatnonzero(rows)[0]) + 1}: say missing="drop" to leave these rows out, or '
+            f'missing="impute" to let what they lack be unknown'
+        )
+    if rows.all():
+        raise DataError(f"every row lacks a value ({counts}): nothing is left of the table")
+    kept = frame.loc[~rows].reset_index(drop=True)
+    for name in kept:
+        if isinstance(kept[name].dtype, pd.CategoricalDtype):
+            kept[name] = kept[name].cat.remove_unused_categories()
+    return kept, int(rows.sum())

@@ -1,0 +1,192 @@
+"""Say what a grouping is: its members, the group of each row, and how members are tied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from finetti.errors import DataError, ModelError
+from finetti.formulas.frames import need
+from finetti.formulas.text import Call
+from finetti.formulas.writing import Writing
+from finetti.language.groups import Groups, groups
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Factor:
+    """Hold what a grouping is: its name, the columns of its members, and how they are weighed.
+
+    `sources` name the arguments that hold the group of each row; a multi-membership has several,
+    with as many `weights`. `members` are the labels; `by` is the argument that says of which kind
+    each member is, `kinds` the labels of these. `covariance` names the argument that holds how
+    members go together.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    members: tuple[Any, ...]
+    weights: tuple[str, ...] = ()
+    by: str = ""
+    kinds: tuple[Any, ...] = ()
+    covariance: str = ""
+    zero_sum: bool = False
+
+
+def factor_of(writing: Writing, factor: str | Call) -> Factor:
+    """Return a grouping, with the arguments that hold each row's group."""
+    if isinstance(factor, str):
+        return _plain(writing, factor)
+    if factor.name == "mm":
+        return _membership(writing, factor)
+    if factor.name != "gr" or len(factor.arguments) != 1:
+        raise ModelError(f"{factor} is no grouping: write gr(g, by=h), gr(g, cov=A) or mm(g1, g2)")
+    plain = _plain(writing, factor.arguments[0])
+    unknown = set(factor.named) - {"by", "cov", "zerosum"}
+    if unknown:
+        raise ModelError(f"{factor}: gr takes by=, cov= and zerosum=, not {', '.join(unknown)}")
+    if factor.named.get("zerosum", "False").title() == "True":
+        plain = replace(plain, zero_sum=True)
+    if "cov" in factor.named:
+        plain = replace(plain, covariance=_covariance(writing, plain, factor.named["cov"]))
+    if "by" in factor.named:
+        plain = _parted(writing, plain, factor.arguments[0], factor.named["by"])
+    return plain
+
+
+def _plain(writing: Writing, name: str) -> Factor:
+    columns = [part.strip().strip("`") for part in name.split(":")]
+    need(writing.frame, columns, name)
+    make = grouped(columns)
+    found = make(writing.frame)
+    if len(found.labels) < 2:
+        raise DataError(
+            f"`{name}` has one level, {found.labels[0]!r}: how groups differ is not told by one; "
+            f"leave the term out"
+        )
+    source = writing.script.argument("_".join(columns), make, set(columns), key=("group", name))
+    return Factor(":".join(columns), (source,), found.labels)
+
+
+def grouped(columns: Sequence[str]) -> Callable[[pd.DataFrame], Groups]:
+    """Return what makes the group of each row of one column, or of several together."""
+
+    def make(frame: pd.DataFrame) -> Groups:
+        if len(columns) == 1:
+            column = frame[columns[0]]
+            plain = column.tolist() if column.dtype == object else column
+            return groups(plain)
+        parts = [frame[c].astype(str) for c in columns]
+        return groups([":".join(row) for row in zip(*parts, strict=True)])
+
+    return make
+
+
+def _covariance(writing: Writing, factor: Factor, name: str) -> str:
+    """Return the argument of a covariance of members, in their order."""
+    matrix = writing.matrices.get(name)
+    if matrix is None:
+        raise ModelError(
+            f"gr({factor.name}, cov={name}) needs the matrix: give it beside the table, as "
+            f"matrices={{{name!r}: ...}}, with the members' names or in their order"
+        )
+    values = ordered(matrix, factor.members, name)
+    try:
+        np.linalg.cholesky(values)
+    except np.linalg.LinAlgError as error:
+        raise DataError(
+            f"the matrix `{name}` is no covariance: it is not positive definite"
+        ) from error
+    return writing.script.argument(name, lambda frame: values, set(), key=("matrix", name))
+
+
+def ordered(matrix: Any, members: Sequence[Any], name: str) -> np.ndarray:
+    """Return a matrix with rows and columns in the members' order, by name where it has names."""
+    if hasattr(matrix, "loc") and hasattr(matrix, "columns"):
+        try:
+            matrix = matrix.loc[list(members), list(members)]
+        except KeyError as error:
+            raise DataError(f"the matrix `{name}` lacks members of the table: {error}") from error
+    values = np.asarray(matrix, float)
+    if values.shape != (len(members), len(members)):
+        raise DataError(
+            f"the matrix `{name}` has shape {values.shape}, and there are {len(members)} members: "
+            f"give a row and a column to each"
+        )
+    if not np.allclose(values, values.T, atol=1e-8):
+        raise DataError(f"the matrix `{name}` is not symmetric")
+    return values
+
+
+def _parted(writing: Writing, factor: Factor, column: str, by: str) -> Factor:
+    """Return a grouping whose members are of several kinds, each with its own spread."""
+    need(writing.frame, [by], f"gr({column}, by={by})")
+    kinds = grouped([by])(writing.frame).labels
+    members = factor.members
+
+    def make(frame: pd.DataFrame) -> np.ndarray:
+        own = grouped([part.strip() for part in column.split(":")])(frame)
+        pairs = dict(zip(own.names.tolist(), frame[by].tolist(), strict=True))
+        several = {
+            n for n, k in zip(own.names.tolist(), frame[by].tolist(), strict=True) if pairs[n] != k
+        }
+        if several:
+            raise DataError(f"`{next(iter(several))}` of `{column}` is of several kinds of `{by}`")
+        fitted = dict(zip(members, known, strict=True)) if known else {}
+        everyone = [*members, *(n for n in pairs if n not in set(members))]
+        return np.array([kinds.index(pairs.get(n, fitted.get(n))) for n in everyone])
+
+    known: list[Any] = []
+    known += [kinds[i] for i in make(writing.frame)]
+    source = writing.script.argument(
+        f"{by}_of_{column}", make, {by, column}, key=("by", column, by)
+    )
+    return replace(factor, by=source, kinds=kinds)
+
+
+def _membership(writing: Writing, call: Call) -> Factor:
+    """Return a grouping of rows that are of several groups at once: mm(g1, g2, weights=...)."""
+    columns = [c.strip("`") for c in call.arguments]
+    need(writing.frame, columns, str(call))
+    everyone = sorted({v for c in columns for v in writing.frame[c].tolist()}, key=str)
+    weights = call.named.get("weights", "")
+    inside = weights.strip()
+    inside = inside[inside.find("(") + 1 : -1] if inside.endswith((")", "]")) else inside
+    names = [w.strip() for w in inside.split(",") if w.strip()]
+    if names and len(names) != len(columns):
+        raise ModelError(
+            f"{call} has {len(columns)} groups and {len(names)} weights: give one each"
+        )
+    need(writing.frame, names, str(call))
+
+    def of(column: str) -> Callable[[pd.DataFrame], Groups]:
+        def make(frame: pd.DataFrame) -> Groups:
+            values = frame[column].tolist()
+            unseen = [v for v in dict.fromkeys(values) if v not in set(everyone)]
+            return groups(values, [*everyone, *unseen])
+
+        return make
+
+    def weigh(place: int) -> Callable[[pd.DataFrame], np.ndarray]:
+        def make(frame: pd.DataFrame) -> np.ndarray:
+            if not names:
+                return np.full(len(frame), 1 / len(columns))
+            given = frame[names].to_numpy(float)
+            return given[:, place] / given.sum(1)
+
+        return make
+
+    script = writing.script
+    sources = tuple(
+        script.argument(c, of(c), {c}, key=("member", call.arguments, c)) for c in columns
+    )
+    shares = tuple(
+        script.argument(f"weight_{c}", weigh(i), set(names), key=("share", call.arguments, c))
+        for i, c in enumerate(columns)
+    )
+    return Factor(f"mm({', '.join(columns)})", sources, tuple(everyone), shares)

@@ -1,0 +1,249 @@
+"""Write what an outcome is given its predictors: parameters, thresholds, and the law itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import finetti.distributions as families
+from finetti.errors import ModelError
+from finetti.formulas.families import INVERSES, Family, Term
+from finetti.formulas.outcome import Outcome, _number, numbers
+from finetti.formulas.predictor import write_predictor
+from finetti.formulas.priors import written
+from finetti.formulas.script import Script, literal
+from finetti.formulas.text import Call, Formula
+from finetti.formulas.writing import WIDE, Writing, rounded
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def write_law(
+    writing: Writing, main: Formula, family: Family, outcome: Outcome, extras: Mapping[str, Formula]
+) -> None:
+    """Write the predictors of a family's parameters, then the statement of the outcome."""
+    script = writing.script
+    terms = _parameters(writing, main, family, outcome, extras)
+    observed = script.argument(
+        outcome.name, _cast(outcome.make, family), set(outcome.columns), outcome=True
+    )
+    if outcome.trials is not None:
+        trials = script.argument(
+            f"trials_{outcome.name}" if outcome.trial_columns == outcome.columns else
+            "_".join(sorted(outcome.trial_columns)) or "trials",
+            outcome.trials, set(outcome.trial_columns),
+            key=("trials", outcome.name),
+        )  # fmt: skip
+        terms["trials"] = Term(trials, "identity")
+    if family.thresholds:
+        law = _ordered(writing, family, terms["mu"].predictor, outcome)
+    else:
+        law = family.write(terms)
+    law = _said(writing, law, main.additions, terms, observed)
+    rows = _rows(script, observed)
+    with script.deeper(f"with ft.plate({literal(script.name('row'))}, len({rows})):"):
+        script.say(f"ft.sample({literal(script.name(outcome.name))}, {law}, obs={observed})")
+
+
+def _rows(script: Script, observed: str) -> str:
+    """Return an argument with an entry a row, one that new rows have as well if there is any."""
+    count = len(script.frame)
+    for name, argument in script.arguments.items():
+        if not argument.outcome and np.shape(argument.make(script.frame))[:1] == (count,):
+            return name
+    return observed
+
+
+def _cast(
+    make: Callable[[pd.DataFrame], np.ndarray], family: Family
+) -> Callable[[pd.DataFrame], np.ndarray]:
+    whole = family.kind in (
+        "counts", "yes or no", "successes", "ordered", "category", "counts of categories",
+    )  # fmt: skip
+
+    def cast(frame: pd.DataFrame) -> np.ndarray:
+        values = make(frame)
+        return values.astype(int) if whole and not np.isnan(values).any() else values
+
+    return cast
+
+
+def _parameters(
+    writing: Writing, main: Formula, family: Family, outcome: Outcome, extras: Mapping[str, Formula]
+) -> dict[str, Term]:
+    """Write each parameter: by its predictor where it has one, else as a number with a prior."""
+    script, terms = writing.script, {}
+    for parameter, link in family.links.items():
+        first = not terms
+        if first and family.several:
+            terms[parameter] = Term(_several(writing, main, outcome), link)
+            continue
+        if first:
+            predictor = write_predictor(writing, main.predictor, intercept=not family.thresholds)
+            predictor = _with_rate(writing, predictor, main.additions)
+            name = script.identifier("eta" if link != "identity" else "mean")
+            script.say(f"{name} = {predictor}")
+            terms[parameter] = Term(name, link)
+        elif parameter in extras:
+            own = replace(
+                writing,
+                prefix=f"{parameter}_",
+                level=float(np.log(writing.spread)) if parameter == "sigma" else 0.0,
+                spread=1.0,
+            )
+            name = script.identifier(parameter)
+            predictor = write_predictor(own, extras[parameter].predictor)
+            script.say(f"{name} = {INVERSES[link].format(predictor)}")
+            terms[parameter] = Term(name, "identity")
+        elif parameter == "sigma" and "se" in main.additions and not _keeps(main.additions["se"]):
+            terms[parameter] = Term("0.0", "identity")
+        else:
+            name = script.identifier(parameter)
+            prior = writing.prior(family.priors[parameter](writing.spread), parameter)
+            script.say(
+                f"{name} = ft.sample({literal(script.name(parameter))}, {written([prior], script)})"
+            )
+            terms[parameter] = Term(name, "identity")
+    return terms
+
+
+def _with_rate(writing: Writing, predictor: str, additions: Mapping[str, Call]) -> str:
+    """Add the log of what a rate is of: y | rate(time)."""
+    if "rate" not in additions:
+        return predictor
+    make, columns = _number(additions["rate"].arguments[0], writing.frame)
+    name = writing.script.argument("log_rate", lambda f: np.log(make(f)), set(columns))
+    return f"{predictor} + {name}"
+
+
+def _several(writing: Writing, main: Formula, outcome: Outcome) -> str:
+    """Write a predictor for each category but the first, and their array (row, category)."""
+    script, parts = writing.script, []
+    for level in outcome.levels[1:]:
+        own = replace(writing, prefix=f"{level}_", level=0.0, spread=1.0)
+        name = script.identifier(f"eta_{level}")
+        script.say(f"{name} = {write_predictor(own, main.predictor)}")
+        parts.append(name)
+    found = script.identifier("eta")
+    script.say(f"{found} = jnp.stack(jnp.broadcast_arrays(jnp.zeros(()), {', '.join(parts)}), -1)")
+    return found
+
+
+def _ordered(writing: Writing, family: Family, eta: str, outcome: Outcome) -> str:
+    """Write the thresholds of ordered categories, and their law (Buerkner & Vuorre 2019)."""
+    script, count = writing.script, len(outcome.levels) - 1
+    prior = writing.prior(families.Normal(0.0, rounded(2 * WIDE)), "Intercept")
+    labels = [f"{a}|{b}" for a, b in zip(outcome.levels, outcome.levels[1:], strict=False)]
+    dims = f"dims={{{literal(script.name(f'{outcome.name}_threshold'))}: {literal(labels)}}}"
+    single = written([prior], script)
+    cut = script.identifier("Intercept")
+    site = script.name("Intercept")
+    if family.name == "cumulative":
+        law = f"ft.Ordered({single}.expand([{count}]))"
+        script.say(f"{cut} = ft.sample({literal(site)}, {law}, {dims})")
+        kind = "OrderedLogistic" if family.links["mu"] == "logit" else "OrderedProbit"
+        return f"ft.{kind}({eta}, {cut})"
+    script.say(
+        f"{cut} = ft.sample({literal(site)}, {single}.expand([{count}]).to_event(1), {dims})"
+    )
+    away = script.identifier("away")
+    script.say(f"{away} = jnp.asarray({eta})[..., None] - {cut}  # of each threshold")
+    if family.name == "adjacent":
+        if family.links["mu"] != "logit":
+            raise ModelError("the family adjacent has the link logit")
+        zero = f"jnp.zeros((*{away}.shape[:-1], 1))"
+        return f"ft.Categorical(logits=jnp.concatenate([{zero}, jnp.cumsum({away}, -1)], -1))"
+    on, stop = script.identifier("log_on"), script.identifier("log_stop")
+    log = "jax.nn.log_sigmoid" if family.links["mu"] == "logit" else "jax.scipy.special.log_ndtr"
+    script.say(f"{on} = jnp.cumsum({log}({away}), -1)  # of going beyond each threshold")
+    script.say(f"{stop} = {log}(-{away})")
+    zero = f"jnp.zeros((*{away}.shape[:-1], 1))"
+    return (
+        f"ft.Categorical(logits=jnp.concatenate([{zero}, {on}], -1)"
+        f" + jnp.concatenate([{stop}, {zero}], -1))"
+    )
+
+
+def _keeps(call: Call) -> bool:
+    return call.named.get("sigma", "False").title() == "True"
+
+
+def _said(
+    writing: Writing,
+    law: str,
+    additions: Mapping[str, Call],
+    terms: Mapping[str, Term],
+    observed: str,
+) -> str:
+    """Add to a law what is said of the outcome: known errors, censoring, truncation, weights."""
+    script, frame = writing.script, writing.frame
+    if "se" in additions:
+        if not law.startswith(("ft.Normal(", "ft.StudentT(")):
+            raise ModelError("se(...) says the errors of normal or Student outcomes")
+        make, columns = numbers(additions["se"].arguments[0], frame)
+        error = script.argument(additions["se"].arguments[0], make, set(columns))
+        sigma = terms["sigma"].value
+        whole = f"jnp.sqrt({sigma} ** 2 + {error} ** 2)" if _keeps(additions["se"]) else error
+        law = f"{law[: law.rindex(sigma)]}{whole})"
+    if "cens" in additions:
+        law = _censored(script, law, additions["cens"], frame, observed)
+    if "trunc" in additions:
+        call = additions["trunc"]
+        sides = {"lb": "low", "ub": "high"}
+        unknown = set(call.named) - set(sides)
+        if unknown or not call.named:
+            raise ModelError(f"{call}: write trunc(lb=..., ub=...)")
+        given = []
+        for side, name in sides.items():
+            if side in call.named:
+                make, columns = _number(call.named[side], frame)
+                at = call.named[side]
+                if columns:
+                    at = script.argument(at, make, set(columns))
+                given.append(f"{name}={at}")
+        law = f"ft.Truncated({law}, {', '.join(given)})"
+    if "weights" in additions:
+        text = additions["weights"].arguments[0]
+        make, columns = numbers(text, frame)
+        law = f"ft.Weighted({law}, {script.argument(text, make, set(columns))})"
+    return law
+
+
+CENSORED = {"none": 0, "right": 1, "left": -1, "0": 0, "1": 1, "-1": -1, "False": 0, "True": 1}
+
+
+def _censored(script: Script, law: str, call: Call, frame: pd.DataFrame, observed: str) -> str:
+    """Write a law of outcomes some of which are only known to lie beyond what was observed."""
+    from finetti.errors import DataError
+    from finetti.formulas.frames import need
+
+    column = call.arguments[0].strip("`")
+    need(frame, [column], str(call))
+    outcome = script.arguments[observed]
+
+    def side(which: int) -> Callable[[pd.DataFrame], np.ndarray]:
+        def make(frame: pd.DataFrame) -> np.ndarray:
+            words = [str(int(v)) if isinstance(v, float) else str(v) for v in frame[column]]
+            bad = [w for w in words if w not in CENSORED]
+            if bad:
+                raise DataError(
+                    f"cens({column}) is {bad[0]!r} in row {words.index(bad[0]) + 1}: it says none, "
+                    f"left or right (0, -1, 1) of each row"
+                )
+            codes = np.array([CENSORED[w] for w in words])
+            return np.where(codes == which, outcome.make(frame), which * np.inf)
+
+        return make
+
+    sides = {str(w) for w in frame[column]}
+    given = []
+    for which, name in ((-1, "low"), (1, "high")):
+        if any(CENSORED.get(w.removesuffix(".0")) == which for w in sides):
+            columns = {column, *outcome.columns}
+            limit = script.argument(f"{name}_{observed}", side(which), columns)
+            given.append(f"{name}={limit}")
+    return f"ft.Censored({law}, {', '.join(given)})" if given else law

@@ -1,0 +1,230 @@
+"""Read the outcome of a formula: its values, what is said of them, and what they are to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from finetti.errors import DataError, ModelError
+from finetti.formulas.design import linear
+from finetti.formulas.families import Family, guess
+from finetti.formulas.frames import need
+from finetti.formulas.priors import sd_of
+from finetti.formulas.text import Call, Formula, as_call
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Make = Callable[["pd.DataFrame"], np.ndarray]
+TOGETHER = ("cbind", "mvbind")
+PROPORTION = ("p", "prop", "proportion")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Hold an outcome: its name, how its values are made of a table, and of what columns.
+
+    `values` are those of the table fitted, NaN where they are missing. `levels` are the labels of
+    its categories, where it has any. `trials` makes the numbers of trials.
+    """
+
+    name: str
+    make: Make
+    columns: frozenset[str]
+    values: np.ndarray
+    levels: tuple[str, ...] = ()
+    trials: Make | None = None
+    trial_columns: frozenset[str] = frozenset()
+
+
+def family_of(formula: Formula, frame: pd.DataFrame) -> str:
+    """Return the family of an outcome by how it is written, or else by what it holds."""
+    call = as_call(formula.response)
+    if "trials" in formula.additions or (call is not None and call.name in PROPORTION):
+        return "binomial"
+    name = formula.response.strip("`")
+    return guess(frame[name]) if name in frame else "gaussian"
+
+
+def read_outcome(formula: Formula, family: Family, frame: pd.DataFrame) -> Outcome:
+    """Read the outcome of a formula from a table, and check that its family can be of it.
+
+    Raises `DataError` for values that the family does not take, with the first row.
+    """
+    text = formula.response
+    call = as_call(text)
+    trials = formula.additions.get("trials")
+    if call is not None and call.name in PROPORTION:
+        if len(call.arguments) != 2:
+            raise ModelError(f"{text}: write p(successes, trials)")
+        name, size = call.arguments
+        outcome = _single(name, family, frame)
+        trials = Call("trials", (size,))
+    elif call is not None and call.name in TOGETHER:
+        outcome = _joined(call, frame)
+    else:
+        outcome = _single(text, family, frame)
+    if family.trials:
+        if trials is None and family.several:
+            make: Make = lambda frame: outcome.make(frame).sum(-1)  # noqa: E731
+            columns = outcome.columns
+        elif trials is None:
+            raise ModelError(
+                f"the family {family.name} counts successes among trials: write "
+                f"`{text} | trials(n) ~ ...` or p({text}, n)"
+            )
+        else:
+            make, columns = _number(trials.arguments[0], frame)
+        outcome = Outcome(
+            outcome.name, outcome.make, outcome.columns, outcome.values, outcome.levels, make,
+            columns,
+        )  # fmt: skip
+    _check(outcome, family, frame)
+    return outcome
+
+
+def _number(text: str, frame: pd.DataFrame) -> tuple[Make, frozenset[str]]:
+    """Return what makes a column of numbers of text: a column's name, a number, an expression."""
+    try:
+        fixed = float(text)
+    except ValueError:
+        pass
+    else:
+        return (lambda frame: np.full(len(frame), fixed)), frozenset()
+    return numbers(text, frame)
+
+
+def numbers(text: str, frame: pd.DataFrame) -> tuple[Make, frozenset[str]]:
+    """Return what makes a column of numbers: of a column's name, or an expression of columns."""
+    name = text.strip("`")
+    if name in frame:
+        if frame[name].dtype.kind not in "biuf":
+            raise DataError(f"column `{name}` holds {frame[name].iloc[0]!r}, not numbers")
+        return (lambda frame: frame[name].to_numpy(float)), frozenset({name})
+    if name.isidentifier():
+        need(frame, [name], text)
+    block = linear(f"0 + I({text})", frame).blocks[0]
+    return block.make, block.columns
+
+
+def _single(text: str, family: Family, frame: pd.DataFrame) -> Outcome:
+    name = text.strip("`")
+    if name not in frame:
+        make, columns = numbers(text, frame)
+        return Outcome(name, make, columns, make(frame))
+    column = frame[name]
+    plain = column.dtype.kind in "biuf"
+    if family.kind in ("ordered", "category"):
+        levels = _levels(column)
+    elif family.kind == "yes or no" and not plain:
+        levels = _levels(column)
+        if len(levels) != 2:
+            raise DataError(
+                f"`{name}` has {len(levels)} values ({', '.join(map(repr, levels[:4]))}), where "
+                f"yes or no has two: take family='categorical', or 'cumulative' if they are ordered"
+            )
+    elif not plain:
+        raise DataError(
+            f"`{name}` holds {column.dropna().iloc[0]!r}, where the family {family.name} takes "
+            f"numbers: take family='categorical', or 'cumulative' if the values are ordered"
+        )
+    else:
+        make, columns = numbers(name, frame)
+        return Outcome(name, make, columns, make(frame))
+    codes = {level: i for i, level in enumerate(levels)}
+
+    def make(frame: pd.DataFrame) -> np.ndarray:
+        values = frame[name].tolist()
+        strange = [v for v in values if v is not None and v == v and v not in codes]
+        if strange:
+            raise DataError(f"`{name}` is {strange[0]!r}, none of {', '.join(map(repr, levels))}")
+        return np.array([codes.get(v, np.nan) for v in values])
+
+    labels = tuple(str(v) for v in levels)
+    return Outcome(name, make, frozenset({name}), make(frame), labels)
+
+
+def _levels(column: pd.Series) -> list[Any]:
+    if str(column.dtype) == "category":
+        used = set(column.dropna().tolist())
+        return [v for v in column.cat.categories.tolist() if v in used]
+    return sorted(set(column.dropna().tolist()))
+
+
+def _joined(call: Call, frame: pd.DataFrame) -> Outcome:
+    """Return an outcome of several columns, shape (row, column): cbind(a, b, c)."""
+    parts = [numbers(a, frame) for a in call.arguments]
+
+    def make(frame: pd.DataFrame) -> np.ndarray:
+        return np.stack([m(frame) for m, _ in parts], -1)
+
+    columns = frozenset().union(*(c for _, c in parts))
+    names = tuple(a.strip("`") for a in call.arguments)
+    return Outcome(str(call), make, columns, make(frame), names)
+
+
+def _check(outcome: Outcome, family: Family, frame: pd.DataFrame) -> None:
+    """Refuse values that are none of the family's, naming the first row."""
+    y = outcome.values
+    known = ~np.isnan(y)
+    whole = np.where(known, y == np.round(y), True)
+    size = outcome.trials(frame) if outcome.trials is not None else None
+    wide = family.kind in ("counts of categories", "shares")
+    if wide and y.ndim != 2:
+        raise ModelError(
+            f"the family {family.name} has several columns for an outcome: write cbind(a, b, c)"
+        )
+    if not wide and y.ndim != 1:
+        raise ModelError(
+            f"the family {family.name} has one column for an outcome, not {y.shape[1]}"
+        )
+    bad, said = {
+        "positive": (y <= 0, "above 0; where it may be 0 take a hurdle family, hurdle_gamma"),
+        "not negative": (y < 0, "0 or above"),
+        "unit": (
+            (y <= 0) | (y >= 1),
+            "between 0 and 1; where it may be 0 or 1 take zero_one_inflated_beta",
+        ),
+        "closed unit": ((y < 0) | (y > 1), "from 0 to 1"),
+        "counts": ((y < 0) | ~whole, "a count, 0, 1, 2, ..."),
+        "yes or no": (~np.isin(y, (0, 1)) & known, "0 or 1"),
+        "successes": (
+            (y < 0) | ~whole | (y > (np.inf if size is None or wide else size)),
+            "a number of successes, at most that of its trials",
+        ),
+        "counts of categories": ((y < 0) | ~whole, "a count, 0, 1, 2, ..."),
+        "shares": ((y <= 0) | (y >= 1), "a share of one, between 0 and 1"),
+        "angles": (np.abs(y) > np.pi + 1e-9, "an angle in radians, from -pi to pi"),
+    }.get(family.kind, (np.zeros(y.shape, bool), ""))
+    rows = np.argwhere(bad & known)
+    if len(rows):
+        row = tuple(rows[0])
+        raise DataError(
+            f"the outcome `{outcome.name}` is {y[row]:g} in row {row[0] + 1}, and the family "
+            f"{family.name} takes what is {said}"
+        )
+    if family.kind == "shares" and not np.allclose(np.nansum(y, -1), 1, atol=1e-6):
+        raise DataError(f"the shares {outcome.name} do not sum to 1 in every row")
+    if family.kind in ("ordered", "category") and len(outcome.levels) < 2:
+        raise DataError(f"the outcome `{outcome.name}` has one value only")
+
+
+def reach(outcome: Outcome, family: Family, frame: pd.DataFrame) -> tuple[float, float]:
+    """Return where an outcome lies on the link's scale, and how far it spreads there."""
+    y = outcome.values[~np.isnan(outcome.values)]
+    link = next(iter(family.links.values()))
+    if family.name in ("lognormal", "hurdle_lognormal"):
+        logs = np.log(y[y > 0])
+        return float(logs.mean()), sd_of(logs)
+    if link == "identity" and not family.several:
+        return float(y.mean()), sd_of(y)
+    if link in ("log", "softplus"):
+        return float(np.log(max(y.mean(), 1e-3))), 1.0
+    if link in ("inverse", "1/mu^2", "sqrt"):
+        mean = max(float(y.mean()), 1e-3)
+        level = {"inverse": 1 / mean, "1/mu^2": mean**-2, "sqrt": mean**0.5}[link]
+        return level, level
+    return 0.0, 1.0

@@ -1,0 +1,187 @@
+"""Choose the priors of a formula's parameters: the user's, or else scaled to the data."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+import finetti.distributions as families
+from finetti.distributions import Distribution, bare, describe_support, know
+from finetti.errors import ModelError
+from finetti.formulas.script import Script, literal
+
+CLASSES = ("b", "Intercept", "sd", "cor")
+
+
+@dataclass(frozen=True)
+class Priors:
+    """Hold the user's wishes by class, coefficient or group, and what they have been used for.
+
+    The most particular wish wins: `sd[Subject][Days]`, then `sd[Subject]`, then `sd`.
+    """
+
+    wished: Mapping[str, Distribution]
+    asked: set[str] = field(default_factory=set)
+    used: set[str] = field(default_factory=set)
+
+    def get(self, default: Any, *names: str) -> Any:
+        """Return the prior wished for under the first of these names, or the default."""
+        self.asked.update(names)
+        for name in names:
+            if name in self.wished:
+                self.used.add(name)
+                return self.wished[name]
+        return default
+
+    def refuse_unused(self) -> None:
+        """Refuse wishes for what the model does not have, with the nearest that it has."""
+        for name in self.wished:
+            if name in self.used or name in self.asked:
+                continue
+            near = get_close_matches(name, self.asked, n=1)
+            hint = f"; did you mean `{near[0]}`?" if near else ""
+            listed = ", ".join(f"`{n}`" for n in sorted(self.asked))
+            raise ModelError(
+                f"the model has no parameter `{name}` to give a prior{hint} ({listed})"
+            )
+
+
+def wishes(priors: Any) -> Priors:
+    """Return the user's priors: a mapping from names to distributions, or to text that names them.
+
+    A sequence of texts such as "b ~ Normal(0, 10)" does as well.
+    """
+    if priors is None:
+        return Priors({})
+    if isinstance(priors, str):
+        priors = [priors]
+    if not isinstance(priors, Mapping):
+        pairs = []
+        for text in priors:
+            name, tilde, said = str(text).partition("~")
+            if not tilde:
+                raise ModelError(f"{text!r} is no prior: write it as 'b ~ Normal(0, 10)'")
+            pairs.append((name.strip(), said.strip()))
+        priors = dict(pairs)
+    found = {}
+    for name, prior in priors.items():
+        made = read(prior) if isinstance(prior, str) else prior
+        if not isinstance(made, Distribution) and not (name.startswith("cor") and _number(made)):
+            raise ModelError(f"the prior of `{name}` is {prior!r:.60}, no distribution: give one "
+                             f"such as ft.Normal(0, 2.5)")  # fmt: skip
+        found[str(name)] = made
+    return Priors(found)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and value > 0
+
+
+def read(text: str) -> Distribution:
+    """Read a distribution from text such as `StudentT(3, 0, 2.5)`: names and numbers, no more.
+
+    >>> read("Normal(0, 2.5)").scale
+    2.5
+    """
+    try:
+        tree = ast.parse(text.strip().removeprefix("ft."), mode="eval").body
+        if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
+            raise ValueError("it is no distribution")
+        values = [ast.literal_eval(a) for a in tree.args]
+        named = {k.arg: ast.literal_eval(k.value) for k in tree.keywords if k.arg}
+        family = getattr(families, tree.func.id) if tree.func.id in families.NAMES else None
+        if tree.func.id in ("Flat", "HalfFlat"):
+            family = getattr(families, tree.func.id)
+        if family is None:
+            near = get_close_matches(tree.func.id, families.NAMES, n=1)
+            raise ValueError(f"there is no distribution {tree.func.id}" +
+                             (f"; did you mean {near[0]}?" if near else ""))  # fmt: skip
+        return family(*values, **named)
+    except (SyntaxError, ValueError, TypeError) as error:
+        raise ModelError(f"the prior {text!r} cannot be read: {error}") from error
+
+
+def written(priors: Sequence[Distribution], script: Script, whole: bool = False) -> str:
+    """Write the prior of a number, or of as many as are given, as code.
+
+    One prior without `whole` is that of a scalar; else it has an event dimension. Priors of one
+    site must be of one family. Raises `ModelError` otherwise.
+    """
+    single = len(priors) == 1 and not whole
+    kinds = {_kind(p) for p in priors}
+    if len(kinds) > 1:
+        raise ModelError(
+            f"the priors of coefficients of one term are of one family, not {', '.join(kinds)}: "
+            f"give them one family with several scales"
+        )
+    parts = [_parameters(p) for p in priors]
+    if any(p is None for p in parts):
+        return _as_value(priors, script, single)
+    (kind,) = kinds
+    if single:
+        return f"ft.{kind}({', '.join(literal(v) for v in parts[0].values())})"  # pyright: ignore
+    alike = all(p == parts[0] for p in parts)
+    if alike:
+        inner = ", ".join(literal(v) for v in parts[0].values())  # pyright: ignore
+        return f"ft.{kind}({inner}).expand([{len(priors)}]).to_event(1)"
+    columns = {k: [p[k] for p in parts] for k in parts[0]}  # pyright: ignore
+    inner = ", ".join(
+        literal(v[0]) if len(set(v)) == 1 else f"jnp.array({literal(v)})" for v in columns.values()
+    )
+    return f"ft.{kind}({inner}).to_event(1)"
+
+
+def _kind(prior: Distribution) -> str:
+    """Return a family's name; flat priors have their own."""
+    plain = bare(prior)
+    if not know(plain).improper:
+        return type(plain).__name__
+    return "HalfFlat" if "positive" in describe_support(plain.support) else "Flat"
+
+
+def _parameters(prior: Distribution) -> dict[str, float] | None:
+    """Return the numbers that make a distribution, or None where it is not made of numbers."""
+    plain = bare(prior)
+    if know(plain).improper:
+        return {}
+    if type(plain).__module__.partition(".")[0] not in ("numpyro", "finetti"):
+        return None
+    name = type(plain).__name__
+    if name not in families.NAMES and name not in ("Flat", "HalfFlat"):
+        return None
+    found = {}
+    for key in type(plain).arg_constraints:
+        value = vars(plain).get(key)
+        if value is None or np.ndim(value) or isinstance(value, Distribution):
+            return None
+        found[key] = float(value)
+    try:
+        again = getattr(families, name)(*found.values())
+    except (TypeError, ValueError):
+        return None
+    same = all(float(vars(again)[k]) == v for k, v in found.items())
+    return found if same and name in families.__dict__ else None
+
+
+def _as_value(priors: Sequence[Distribution], script: Script, single: bool) -> str:
+    name = script.value(re.sub(r"\W+", "", f"prior_{type(bare(priors[0])).__name__}"), priors[0])
+    if single:
+        return name
+    if any(p is not priors[0] for p in priors):
+        raise ModelError(
+            f"{type(priors[0]).__name__} cannot be given to single coefficients of a term: give "
+            f"the whole term one prior"
+        )
+    return f"{name}.expand([{len(priors)}]).to_event(1)"
+
+
+def sd_of(values: np.ndarray) -> float:
+    """Return the standard deviation of a column, 1 for one that does not vary."""
+    found = float(np.std(values))
+    return found if np.isfinite(found) and found > 0 else 1.0

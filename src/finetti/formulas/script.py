@@ -1,0 +1,173 @@
+"""Write a model as finetti code, statement by statement, and make the model of that code."""
+
+from __future__ import annotations
+
+import json
+import keyword
+import linecache
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from finetti.errors import DataError
+from finetti.formulas.text import cut
+from finetti.models import Model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Make = Callable[["pd.DataFrame"], Any]
+
+
+@dataclass(frozen=True)
+class Argument:
+    """Hold how one argument of the function is made of a table.
+
+    `outcome` tells that it is only observed, so that new rows may be without it.
+    """
+
+    make: Make
+    outcome: bool = False
+    columns: frozenset[str] = frozenset()
+
+
+class Script:
+    """Gather a model's statements, the arguments of its function, and the names in use.
+
+    Sites, plates and dimensions share one realm of names, Python's identifiers have another.
+    """
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame
+        self.arguments: dict[str, Argument] = {}
+        self.lines: list[str] = []
+        self.values: dict[str, Any] = {}
+        self.taken = {"ft", "jax", "jnp", "np", *keyword.kwlist}
+        self.named = {"chain", "draw"}
+        self._known: dict[Any, str] = {}
+        self._depth = 1
+
+    def say(self, line: str = "") -> None:
+        """Write a line at the current depth."""
+        indent = "    " * self._depth
+        self.lines += [indent + part for part in _wrapped(line, 100 - len(indent))]
+
+    @contextmanager
+    def deeper(self, line: str) -> Iterator[None]:
+        """Write a line that opens a block, and the lines of the block under it."""
+        self.say(line)
+        self._depth += 1
+        yield
+        self._depth -= 1
+
+    def identifier(self, wanted: str) -> str:
+        """Return an identifier like the name wanted that nothing else has."""
+        plain = re.sub(r"\W+", "_", wanted).strip("_") or "x"
+        plain = f"x{plain}" if plain[0].isdigit() else plain
+        found, number = plain, 1
+        while found in self.taken:
+            number += 1
+            found = f"{plain}_{number}" if plain not in keyword.kwlist else f"{plain}_"
+            plain = plain if plain not in keyword.kwlist else f"{plain}_"
+        self.taken.add(found)
+        return found
+
+    def name(self, wanted: str) -> str:
+        """Return a name for a site or a dimension like the one wanted that nothing else has."""
+        found = wanted
+        while found.replace("/", ".") in self.named:
+            found += "_"
+        self.named.add(found.replace("/", "."))
+        return found
+
+    def argument(
+        self, wanted: str, make: Make, columns: set[str], key: Any = None, outcome: bool = False
+    ) -> str:
+        """Return the name of an argument that `make` makes of a table; one key has one of them."""
+        if key is not None and key in self._known:
+            return self._known[key]
+        found = self.identifier(wanted)
+        self.arguments[found] = Argument(make, outcome, frozenset(columns))
+        if key is not None:
+            self._known[key] = found
+        return found
+
+    def value(self, wanted: str, value: Any) -> str:
+        """Return the name under which code finds a value that cannot be written down."""
+        found = self.identifier(wanted)
+        self.values[found] = value
+        return found
+
+    def text(self, name: str) -> str:
+        """Return the whole code: what it imports, and the function under `@ft.model`."""
+        body = "\n".join(self.lines)
+        used = [line for word, line in _IMPORTS.items() if re.search(rf"\b{word}\.", body)]
+        outcomes = [n for n, a in self.arguments.items() if a.outcome]
+        given = [n for n in self.arguments if n not in outcomes]
+        parameters = ", ".join([*given, *(f"{n}=None" for n in outcomes)])
+        notes = [f"# {n}: {value!r:.90}".replace("\n", " ") for n, value in self.values.items()]
+        head = [*used, "", "import finetti as ft", *notes] if used else ["import finetti as ft"]
+        return "\n".join([*head, "", "", "@ft.model", f"def {name}({parameters}):", body, ""])
+
+    def model(self, name: str, read: Callable[[Any], Mapping[str, Any]]) -> Model:
+        """Return the model of the code, with `read` to make its arguments of another table."""
+        named = self.identifier(name)
+        text = self.text(named)
+        place = f"<formula {named} {abs(hash(text)):x}>"
+        linecache.cache[place] = (len(text), None, text.splitlines(keepends=True), place)
+        space: dict[str, Any] = {"__name__": f"formula {named}", **self.values}
+        exec(compile(text, place, "exec"), space)
+        return space[named].reading(read)
+
+    def make(self, frame: pd.DataFrame, outcomes: bool = True) -> dict[str, Any]:
+        """Return the arguments made of a table; outcomes may be left out where it lacks them.
+
+        Raises `DataError` for a column that is absent.
+        """
+        found = {}
+        for name, argument in self.arguments.items():
+            absent = sorted(argument.columns - set(frame.columns))
+            if absent and argument.outcome and not outcomes:
+                continue
+            if absent:
+                raise DataError(
+                    f"the table has no column `{absent[0]}`, of which the formula speaks (columns: "
+                    f"{', '.join(f'`{c}`' for c in frame.columns)})"
+                )
+            found[name] = argument.make(frame)
+        return found
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    """Return a statement, on several lines with an argument each where it is too long."""
+    opened, closed = line.find("("), line.endswith(")")
+    if len(line) <= width or not closed or opened < 0 or "\n" in line:
+        return [line]
+    parts = [part.strip() for part in cut(line[opened + 1 : -1], ",") if part.strip()]
+    inner = [f"    {piece}" for part in parts for piece in _wrapped(f"{part},", width - 4)]
+    return [line[: opened + 1], *inner, ")"]
+
+
+_IMPORTS = {"jax": "import jax", "jnp": "import jax.numpy as jnp", "np": "import numpy as np"}
+
+
+def literal(value: Any) -> str:
+    """Write a number, a list of numbers or labels as Python reads it, numbers to six digits."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(literal, value)) + "]"
+    if isinstance(value, np.ndarray):
+        return literal(value.tolist())
+    if isinstance(value, bool | np.bool_):
+        return repr(bool(value))
+    if isinstance(value, int | np.integer):
+        return repr(int(value))
+    if isinstance(value, float | np.floating):
+        rounded = float(f"{value:.6g}")
+        return repr(int(rounded)) if rounded.is_integer() and abs(rounded) < 1e6 else repr(rounded)
+    return repr(value)

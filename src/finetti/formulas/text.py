@@ -1,0 +1,251 @@
+"""Take a formula's text apart: responses and what is said of them, terms, groups, parameters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from finetti.errors import ModelError
+
+SPECIAL = ("s", "gp", "mo", "mi", "ar", "rw", "car", "offset")  # terms that formulae does not know
+ADDITIONS = ("trials", "weights", "se", "cens", "trunc", "mi", "rate")
+OPEN, CLOSE, QUOTES = "([{", ")]}", "'\"`"
+
+
+@dataclass(frozen=True)
+class Call:
+    """Hold a call in a formula, its arguments as text: `bs(x, df=4)` has ("x",) and {"df": "4"}."""
+
+    name: str
+    arguments: tuple[str, ...]
+    named: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """Write it as it was written."""
+        parts = (*self.arguments, *(f"{k}={v}" for k, v in self.named.items()))
+        return f"{self.name}({', '.join(parts)})"
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """Hold a group term: which coefficients vary, over what, and whether they do so together.
+
+    `across` names, as in (x |p| g), what terms of several predictors share.
+    """
+
+    expression: str
+    factor: str | Call
+    correlated: bool = True
+    across: str = ""
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Hold the right-hand side of a formula: `linear` is what formulae reads, the rest is ours."""
+
+    linear: str
+    groups: tuple[Grouped, ...] = ()
+    special: tuple[Call, ...] = ()
+
+
+@dataclass(frozen=True)
+class Formula:
+    """Hold one formula: its left-hand side, what is said of the response, and its predictor."""
+
+    text: str
+    response: str
+    predictor: Predictor
+    additions: dict[str, Call] = field(default_factory=dict)
+
+
+def parse(texts: str | Sequence[str]) -> tuple[Formula, ...]:
+    """Take formulas apart; several come as a sequence, or parted by semicolons or lines.
+
+    Raises `ModelError` for text that is no formula.
+
+    >>> parse("y | trials(n) ~ x + (1 | g)")[0].predictor.groups[0].factor
+    'g'
+    """
+    whole = [texts] if isinstance(texts, str) else list(texts)
+    if not all(isinstance(t, str) for t in whole):
+        raise ModelError(f"a formula is text, such as 'y ~ x + (1 | g)', not {texts!r:.80}")
+    found = [line.strip() for t in whole for part in cut(t, ";") for line in _lines(part)]
+    found = [line for line in found if line]
+    if not found:
+        raise ModelError("the formula is empty: write one such as 'y ~ x + (1 | g)'")
+    return tuple(map(_formula, found))
+
+
+def _lines(text: str) -> list[str]:
+    """Return the formulas of a text, each of which has its own tilde; lines may be continued."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        if "~" in line or not lines:
+            lines.append(line)
+        else:
+            lines[-1] += " " + line
+    return lines
+
+
+def _formula(text: str) -> Formula:
+    sides = cut(text, "~")
+    if len(sides) != 2 or not all(side.strip() for side in sides):
+        raise ModelError(
+            f"{text!r} is no formula: write the outcome, ~, and its predictors, as in "
+            f"'y ~ x + (1 | g)'"
+        )
+    response, *said = (part.strip() for part in cut(sides[0], "|"))
+    additions: dict[str, Call] = {}
+    for piece in (p.strip() for part in said for p in cut(part, "+")):
+        call = as_call(piece)
+        if call is None or call.name not in ADDITIONS:
+            raise ModelError(
+                f"{piece!r} says nothing known of the outcome {response!r}: after the bar "
+                f"there may be {', '.join(f'{name}(...)' for name in ADDITIONS)}"
+            )
+        additions[call.name] = call
+    return Formula(text, response, predictor(sides[1]), additions)
+
+
+def predictor(text: str) -> Predictor:
+    """Take a right-hand side apart.
+
+    >>> predictor("x + s(z) + (1 | a/b)").linear
+    'x'
+    """
+    linear, groups, special = [], [], []
+    for sign, term in _terms(text):
+        inside = term[1:-1] if _is_wrapped(term) else ""
+        if len(cut(inside, "|")) > 1:
+            if sign == "-":
+                raise ModelError(f"{term} cannot be taken away in {text!r}: leave it out instead")
+            groups += _grouped(inside)
+            continue
+        call = as_call(term)
+        if call is not None and call.name in SPECIAL:
+            if sign == "-":
+                raise ModelError(f"{term} cannot be taken away in {text!r}: leave it out instead")
+            special.append(call)
+            continue
+        _refuse_buried(term)
+        linear.append(f"{sign} {term}")
+    joined = " ".join(linear).strip().removeprefix("+").strip()
+    return Predictor(joined or "1", tuple(groups), tuple(special))
+
+
+def _refuse_buried(term: str) -> None:
+    """Refuse a group or special term within another, which would be read as something else."""
+    for name in SPECIAL:
+        if re.search(rf"(?<![\w.]){name}\s*\(", term) and name != "mi":
+            raise ModelError(
+                f"{name}(...) stands inside {term!r}: it must be a term by itself, added to others"
+            )
+    if len(cut(term, "|")) > 1 or re.search(r"\([^()]*\|[^()]*\)", term):
+        raise ModelError(f"in {term!r} a group term is part of another: add it by itself, (x | g)")
+
+
+def _grouped(inside: str) -> list[Grouped]:
+    parts = [part.strip() for part in cut(inside, "|")]
+    correlated, across = True, ""
+    if len(parts) == 3 and not parts[1]:
+        expression, _, factor = parts
+        correlated = False
+    elif len(parts) == 3:
+        expression, across, factor = parts
+    elif len(parts) == 2:
+        expression, factor = parts
+    else:
+        raise ModelError(f"({inside}) has too many bars: write (x | g), (x || g) or (x |id| g)")
+    if not expression or not factor:
+        raise ModelError(f"({inside}) lacks a side: write what varies and over what, (1 | g)")
+    return [
+        Grouped(expression, f, correlated, across)
+        for each in cut(factor, "+")
+        for f in _nested(each)
+    ]
+
+
+def _nested(factor: str) -> list[str | Call]:
+    """Return the factors that one stands for: a/b is a and, within it, b."""
+    call = as_call(factor.strip())
+    if call is not None:
+        return [call]
+    names = [part.strip() for part in cut(factor, "/")]
+    for name in (n for part in names for n in cut(part, ":")):
+        if not re.fullmatch(r"\s*(`[^`]+`|[\w.]+)\s*", name):
+            raise ModelError(
+                f"{factor.strip()!r} is no grouping: name a column, a/b for b within a, a:b for "
+                f"their combinations, gr(g, ...) or mm(g1, g2)"
+            )
+    return [":".join(names[: i + 1]).replace(" ", "") for i in range(len(names))]
+
+
+def as_call(term: str) -> Call | None:
+    """Return a term as a call, if all of it is one."""
+    found = re.match(r"([A-Za-z_]\w*)\s*\(", term)
+    if found is None or not _is_wrapped(term[found.end() - 1 :]):
+        return None
+    pieces = [p.strip() for p in cut(term[found.end() : -1], ",") if p.strip()]
+    plain, named = [], {}
+    for piece in pieces:
+        key = re.match(r"([A-Za-z_]\w*)\s*=(?!=)", piece)
+        if key is None:
+            plain.append(piece)
+        else:
+            named[key.group(1)] = piece[key.end() :].strip()
+    return Call(found.group(1), tuple(plain), named)
+
+
+def _terms(text: str) -> list[tuple[str, str]]:
+    """Return the terms that are added up, each with its sign."""
+    found: list[tuple[str, str]] = []
+    sign = "+"
+    for piece in cut(text, "+-", keep=True):
+        if piece in ("+", "-"):
+            sign = piece
+        elif piece.strip():
+            found.append((sign, piece.strip()))
+            sign = "+"
+    return found
+
+
+def _is_wrapped(text: str) -> bool:
+    """Tell whether a bracket opens at the beginning of a text and closes at its end."""
+    if not text or text[0] not in OPEN or text[-1] not in CLOSE:
+        return False
+    return all(level > 0 for level, _ in _levels(text)[:-1])
+
+
+def cut(text: str, marks: str, keep: bool = False) -> list[str]:
+    """Cut a text at marks that stand outside brackets and quotes, keeping the marks if asked to.
+
+    >>> cut("a + f(b + c)", "+")
+    ['a ', ' f(b + c)']
+    """
+    found, start = [], 0
+    for place, (level, character) in enumerate(_levels(text)):
+        if level == 0 and character in marks:
+            found += [text[start:place], character] if keep else [text[start:place]]
+            start = place + 1
+    return [*found, text[start:]]
+
+
+def _levels(text: str) -> list[tuple[int, str]]:
+    """Return each character with the number of brackets it is in; quoted ones count as one more."""
+    level, quote, found = 0, "", []
+    for character in text:
+        if quote:
+            found.append((level + 1, character))
+            quote = "" if character == quote else quote
+            continue
+        if character in QUOTES:
+            quote = character
+            found.append((level + 1, character))
+            continue
+        level += character in OPEN
+        found.append((level, character))
+        level -= character in CLOSE
+    if quote or level:
+        raise ModelError(f"{text!r} has a bracket or a quote that is not closed")
+    return found

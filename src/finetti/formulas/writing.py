@@ -1,0 +1,79 @@
+"""Hold what terms are written with: the table, the code so far, the priors and their scale."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from finetti.distributions import Distribution
+from finetti.formulas.design import Block
+from finetti.formulas.priors import Priors, written
+from finetti.formulas.script import Script, literal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WIDE = 2.5  # standard deviations of the outcome that a coefficient's prior reaches, as rstanarm's
+
+
+@dataclass
+class Writing:
+    """Hold what terms are written with: the table, the code so far, the priors, the scale.
+
+    `level` and `spread` are where the outcome lies on the link's scale, and how far it reaches.
+    `prefix` parts the names of one predictor's coefficients from those of others. `matrices` are
+    those given beside the table, `shared` the effects that several predictors have together.
+    """
+
+    script: Script
+    frame: pd.DataFrame
+    priors: Priors
+    level: float = 0.0
+    spread: float = 1.0
+    prefix: str = ""
+    matrices: dict[str, Any] = field(default_factory=dict)
+    shared: dict[str, Any] = field(default_factory=dict)
+
+    def prior(self, default: Any, *names: str) -> Any:
+        """Return the prior of a parameter, by names from the most particular to its class.
+
+        Where a predictor has a prefix so have its classes: `sigma_b`, `sigma_sd`.
+        """
+        return self.priors.get(default, *(n for name in names for n in self._known(name)))
+
+    def _known(self, name: str) -> tuple[str, ...]:
+        if not self.prefix or name.startswith(self.prefix) or self.prefix in name:
+            return (name,)
+        return (f"{self.prefix}{name}",)
+
+
+def state(writing: Writing, name: str, priors: list[Distribution], dims: str = "") -> str:
+    """Write the statement of a coefficient, or of a vector of them, and return its identifier."""
+    script = writing.script
+    site = script.name(name)
+    found = script.identifier(f"b_{name}" if not name.endswith("Intercept") else name)
+    prior = written(priors, script, whole=bool(dims))
+    script.say(f"{found} = ft.sample({literal(site)}, {prior}{dims})")
+    return found
+
+
+def argument(writing: Writing, block: Block) -> str:
+    """Return the argument that holds a block's columns."""
+    return writing.script.argument(
+        pretty(block.name), block.make, set(block.columns), key=("columns", block.name, block.size)
+    )
+
+
+def pretty(name: str) -> str:
+    """Return a term's name without what only says that a column is taken for names.
+
+    >>> pretty("C(period, Treatment('1')):x"), pretty("log(x)")
+    ('period:x', 'log(x)')
+    """
+    return re.sub(r"\b(?:C|T|S|factor)\((\w+)(?:,(?:[^()]|\([^()]*\))*)?\)", r"\1", name)
+
+
+def rounded(value: float) -> float:
+    """Round a number to the digits that a prior is worth, so that it can be read."""
+    return float(f"{value:.3g}")
