@@ -145,6 +145,14 @@ def test_slopes_that_go_with_levels_have_the_variance_of_both_at_each_row():
     covariance = covariance.reshape(CHAINS, DRAWS, 2, 2)
     between = np.einsum("ni,cdij,nj->cdn", design, covariance, design).mean(-1)
     close(ft.icc(posterior)["county"], between / (between + top["sigma"] ** 2))
+    known = np.stack([design[c == CODES].T @ design[c == CODES] for c in range(3)])
+    known = known / top["sigma"][..., None, None, None] ** 2
+    left = np.linalg.inv(np.linalg.inv(covariance)[:, :, None] + known)
+    own = np.diagonal(left, axis1=-2, axis2=-1)
+    population = np.diagonal(covariance, axis1=-2, axis2=-1)[:, :, None]
+    found = ft.shrinkage(posterior)
+    close(found["b"], own / population)
+    assert list(found.pooling) == ["b[0]", "b[1]"]
 
 
 @ft.model

@@ -66,6 +66,30 @@ def additive(site: Site) -> Scale:
     )
 
 
+def roots(site: Site) -> list[Array]:
+    """Return the columns of a root of the covariance of each member's effect, each of its shape."""
+    shape = np.shape(site.value)
+    event = len(shape) - len(site.plates)
+    base = bare(site.distribution)
+    if event == 1 and hasattr(base, "covariance_matrix"):
+        covariance = getattr(base, "covariance_matrix")  # noqa: B009 - of some families only
+        whole = jnp.broadcast_to(covariance, (*shape, shape[-1]))
+        root = jnp.linalg.cholesky(whole)
+        return [root[..., k] for k in range(shape[-1])]
+    try:
+        variance = jnp.broadcast_to(site.distribution.variance, shape)
+    except (NotImplementedError, AttributeError) as error:
+        raise ModelError(
+            f"the variance of {name_family(base)}, the population of `{site.name}`, is not known"
+        ) from error
+    spread = jnp.sqrt(variance)
+    if not event:
+        return [spread]
+    flat = int(np.prod(shape[-event:]))
+    units = jnp.eye(flat).reshape(flat, *shape[-event:])
+    return [spread * unit for unit in units]
+
+
 def _of(site: Site, name: str) -> Array:
     base = bare(unmasked(site.distribution)[0])
     return jnp.broadcast_to(getattr(base, name), np.shape(site.value))

@@ -10,8 +10,7 @@ import numpy as np
 
 from finetti.criticism.explaining.derived import Derived
 from finetti.criticism.explaining.moved import Moved, Values, moved
-from finetti.criticism.explaining.scale import Scale, additive, mean_and_variance
-from finetti.distributions import bare, name_family
+from finetti.criticism.explaining.scale import Scale, additive, mean_and_variance, roots
 from finetti.errors import ModelError
 from finetti.language.effects import Site
 from finetti.posterior.evaluate import run_at
@@ -140,9 +139,7 @@ def _parts(
         _, slope = jax.linearize(moving, zeros)
         rows: dict[str, Array] = {}
         for effect, kind in whole.effects.items():
-            spread = sum(
-                slope({**zeros, effect: column}) ** 2 for column in _columns(sites[effect])
-            )
+            spread = sum(slope({**zeros, effect: column}) ** 2 for column in roots(sites[effect]))
             rows[kind] = rows.get(kind, jnp.zeros(())) + spread
         population = predictor(whole.sites(given, gone=frozenset(whole.effects))[name])
         random = sum(rows.values(), jnp.zeros(np.shape(population)))
@@ -159,30 +156,6 @@ def _parts(
     _refuse_undefined(found, whole)
     order = dict.fromkeys((POPULATION, *whole.effects.values(), RESIDUAL))
     return whole, scales[0], {part: found[part] for part in order}
-
-
-def _columns(site: Site) -> list[Array]:
-    """Return the columns of a root of the covariance of each member's effect, each of its shape."""
-    shape = np.shape(site.value)
-    event = len(shape) - len(site.plates)
-    base = bare(site.distribution)
-    if event == 1 and hasattr(base, "covariance_matrix"):
-        covariance = getattr(base, "covariance_matrix")  # noqa: B009 - of some families only
-        whole = jnp.broadcast_to(covariance, (*shape, shape[-1]))
-        root = jnp.linalg.cholesky(whole)
-        return [root[..., k] for k in range(shape[-1])]
-    try:
-        variance = jnp.broadcast_to(site.distribution.variance, shape)
-    except (NotImplementedError, AttributeError) as error:
-        raise ModelError(
-            f"the variance of {name_family(base)}, the population of `{site.name}`, is not known"
-        ) from error
-    spread = jnp.sqrt(variance)
-    if not event:
-        return [spread]
-    flat = int(np.prod(shape[-event:]))
-    units = jnp.eye(flat).reshape(flat, *shape[-event:])
-    return [spread * unit for unit in units]
 
 
 def _refuse_undefined(found: dict[str, np.ndarray], whole: Moved) -> None:

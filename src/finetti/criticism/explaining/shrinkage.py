@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING
 
 import jax
@@ -12,6 +13,7 @@ import numpy as np
 
 from finetti.criticism.explaining.derived import Derived
 from finetti.criticism.explaining.moved import CLOSE, Moved, Values, told_apart
+from finetti.criticism.explaining.scale import roots
 from finetti.criticism.leaving_out.held_out import known_model
 from finetti.criticism.predicting.members import middle
 from finetti.errors import ModelError, UnknownSite
@@ -20,7 +22,7 @@ from finetti.hypertext.table import Table
 from finetti.posterior.evaluate import latent_draws
 from finetti.posterior.labels import dataset, dotted
 from finetti.posterior.posterior import Posterior, require_posterior
-from finetti.structure.variables import Variable
+from finetti.structure.variables import Variable, named_dimensions
 from finetti.types import Array
 
 if TYPE_CHECKING:
@@ -32,8 +34,8 @@ class Shrinkage:
     """Hold how far groups are pooled, between 0 for not at all and 1 for wholly; print it.
 
     `factors` has for each site and member, at each draw, the share of what is known of the effect
-    that comes from its population rather than from the member's own observations. `pooling` has a
-    number a site, Gelman & Pardoe's lambda.
+    that comes from its population rather than from the member's own observations. `pooling` has
+    Gelman & Pardoe's lambda, a number for each kind of effect.
     """
 
     factors: Derived
@@ -46,11 +48,8 @@ class Shrinkage:
     @property
     def table(self) -> Table:
         """Return a row a site: its pooling factor and the mean of its members' factors."""
-        rows = [
-            (name, f"{pooled:.2f}", f"{float(self[name].mean()):.2f}")
-            for name, pooled in self.pooling.items()
-        ]
-        return Table(("", "pooling factor", "mean shrinkage"), rows, "Pooling, 0 none to 1 whole")
+        rows = [(name, f"{pooled:.2f}") for name, pooled in self.pooling.items()]
+        return Table(("", "pooling factor"), rows, "Pooling, from 0 for none to 1 for whole")
 
     def __str__(self) -> str:
         """Print a row a site, then one a member."""
@@ -67,12 +66,14 @@ class Shrinkage:
 def shrinkage(posterior: Posterior, name: str | None = None) -> Shrinkage:
     """Return how far each group's effect is drawn to its population.
 
-    A member's factor at a draw is p / (p + i): p is the precision of its effect's population and i
-    the information in its own observations, the curvature of their log likelihood in the effect,
-    given all else. In normal models it is exact: (sigma² / n) / (sigma² / n + tau²). The pooling
-    factor of a site is 1 - V(E(e)) / E(V(e)), where e are the members' deviations from the middle
-    of their population, V the variance over the members, and E the mean over the draws: 1 where
-    nothing tells members apart. `name` is a site in one plate; without it all that have one.
+    A member's factor at a draw is the variance of its effect given all else over that in its
+    population: p / (p + i), where p is the population's precision and i the information in the
+    member's own observations, the curvature of their log likelihood in the effect. In normal models
+    it is exact: (sigma² / n) / (sigma² / n + tau²). Of several effects of a member, such as level
+    and slope, p and i are matrices. The pooling factor is 1 - V(E(e)) / E(V(e)), where e are the
+    members' deviations from the middle of their population, V the variance over the members, and E
+    the mean over the draws: 1 where nothing tells members apart. `name` is a site in plates;
+    without it all that have a factor.
 
     Raises `UnknownSite` for a name that no site has, `ModelError` for a site that is no effect of
     groups, where members share observations, or a posterior without model or draws.
@@ -87,19 +88,18 @@ def shrinkage(posterior: Posterior, name: str | None = None) -> Shrinkage:
         raise ModelError(f"model `{model.name}` observes nothing, so nothing is shrunk")
     whole = Moved(model, seen, draws, {}, (), {})
     chosen = _chosen(whole, name)
-    plates = {p.name: p for v in chosen for p in v.plates}
     arrays, pooling = {}, {}
     for v in chosen:
-        found = whole.each(lambda given, v=v: _factor(whole, given, v), 4 * v.shape[0])
+        found = whole.each(lambda given, v=v: _factor(whole, given, v), 8 * prod(v.shape))
         if not np.isfinite(found["factor"]).all():
             raise ModelError(
                 f"the population of `{v.name}` has no finite variance: there is no shrinkage to it"
             )
         arrays[v.name] = (("chain", "draw", *v.dims), found["factor"])
-        away = found["away"].reshape(-1, v.shape[0])
-        pooling[dotted(v.name)] = float(1 - away.mean(0).var() / away.var(1).mean())
+        pooling |= _pooling(v, found["away"])
     drawn = posterior.draws
-    labelled = dataset(arrays, plates).assign_coords(chain=drawn["chain"], draw=drawn["draw"])
+    named = named_dimensions(chosen)
+    labelled = dataset(arrays, named).assign_coords(chain=drawn["chain"], draw=drawn["draw"])
     return Shrinkage(Derived("Shrinkage of each member to its population", labelled), pooling)
 
 
@@ -127,8 +127,8 @@ def _unfit(whole: Moved, given: Values, v: Variable) -> str:
     """Say why a site has no shrinkage, or nothing."""
     if v.discrete or v.support != "real":
         return f"it is {v.support}, and no effect on the real line"
-    if len(v.shape) != 1:
-        return "it is not one number for each member of one plate"
+    if len(v.shape) > len(v.plates) + 1:
+        return "a member's effects are no row of numbers"
     try:
         middle(whole.sites(given)[v.name])
     except ModelError:
@@ -156,10 +156,36 @@ def _likelihood(whole: Moved, given: Values, name: str, added: Array) -> Array:
 
 
 def _factor(whole: Moved, given: Values, v: Variable) -> dict[str, Array]:
-    """Return each member's factor at one draw, and how far its effect lies from the middle."""
+    """Return each member's factors at one draw, and how far its effects lie from the middle."""
     site = whole.sites(given)[v.name]
-    precision = 1 / jnp.broadcast_to(site.distribution.variance, v.shape)
+    several = len(v.shape) > len(v.plates)
+    effects = v.shape[-1] if several else 1
     slope = jax.grad(lambda added: _likelihood(whole, given, v.name, added))
-    _, bend = jax.jvp(slope, (jnp.zeros(v.shape),), (jnp.ones(v.shape),))
-    known = jnp.maximum(-bend, 0.0)
-    return {"factor": precision / (precision + known), "away": site.value - middle(site)}
+    each = jnp.eye(effects) if several else jnp.ones(1)
+    bends = [
+        jax.jvp(slope, (jnp.zeros(v.shape),), (jnp.broadcast_to(one, v.shape),))[1] for one in each
+    ]
+    members = (-1, effects)
+    known = _least(-jnp.stack([bend.reshape(members) for bend in bends], -1))
+    columns = jnp.stack([root.reshape(members) for root in roots(site)], -1)
+    spread = columns @ columns.swapaxes(-1, -2)
+    left = jnp.linalg.solve(jnp.eye(effects) + spread @ known, spread)
+    factor = jnp.diagonal(left, axis1=-2, axis2=-1) / jnp.diagonal(spread, axis1=-2, axis2=-1)
+    return {"factor": factor.reshape(v.shape), "away": site.value - middle(site)}
+
+
+def _least(information: Array) -> Array:
+    """Return the information with what is negative of it, where a likelihood bends up, put at 0."""
+    values, vectors = jnp.linalg.eigh((information + information.swapaxes(-1, -2)) / 2)
+    return (vectors * jnp.maximum(values, 0.0)[..., None, :]) @ vectors.swapaxes(-1, -2)
+
+
+def _pooling(v: Variable, away: np.ndarray) -> dict[str, float]:
+    """Return the pooling factor of each kind of effect, from the draws of deviations."""
+    several = len(v.shape) > len(v.plates)
+    effects = v.shape[-1] if several else 1
+    flat = away.reshape(away.shape[0] * away.shape[1], -1, effects)
+    found = 1 - flat.mean(0).var(0) / flat.var(1).mean(0)
+    labels = v.axes[0].coordinate().tolist() if v.axes else list(range(effects))
+    names = [f"{dotted(v.name)}[{label}]" for label in labels] if several else [dotted(v.name)]
+    return dict(zip(names, found.tolist(), strict=True))
