@@ -3,6 +3,7 @@
 from finetti.criticism.calibrating.calibrate import calibrate
 from finetti.criticism.calibrating.calibration import Calibration
 from finetti.criticism.checking.check import check
+from finetti.criticism.explaining.effects import effects
 from finetti.criticism.explaining.shares import icc, r_squared, variance_shares
 from finetti.criticism.explaining.shrinkage import shrinkage
 from finetti.criticism.leaving_out.compare import Comparison, compare
@@ -108,6 +109,7 @@ __all__ = [
     "constraints",
     "density",
     "deterministic",
+    "effects",
     "factor",
     "fit",
     "formula",

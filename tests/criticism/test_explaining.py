@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-import xarray as xr
 
 import finetti as ft
+from criticism.by_hand import posterior_of
 
 CHAINS, DRAWS = 2, 15
 COUNTY = ft.groups(["a", "b", "c", "a", "b", "a", "c", "c", "b", "a"])
@@ -20,16 +20,6 @@ def drawn(*shape):
 
 def positive(*shape):
     return np.exp(0.3 * drawn(*shape))
-
-
-def run(model, **draws):
-    """Return a posterior of a model with its data whose draws are those given."""
-    dims = {v.name: v.dims for v in model.variables}
-    arrays = {n: (("chain", "draw", *dims[n]), a) for n, a in draws.items()}
-    plates = {p.name: p.coordinate() for v in model.variables for p in v.plates if v.name in draws}
-    coordinates = {"chain": range(CHAINS), "draw": range(DRAWS), **plates}
-    tree = xr.DataTree.from_dict({"posterior": xr.Dataset(arrays, coordinates)})
-    return ft.Posterior(tree, model)
 
 
 def close(found, expected):
@@ -70,8 +60,8 @@ def intercepts():
     top, z = hyper(), drawn(3)
     theta = top["mu"][..., None] + top["tau"][..., None] * z
     return {
-        "centred": (run(centred(), **top, theta=theta), top, theta),
-        "by hand": (run(by_hand(), **top, z=z), top, theta),
+        "centred": (posterior_of(centred(), **top, theta=theta), top, theta),
+        "by hand": (posterior_of(by_hand(), **top, z=z), top, theta),
     }
 
 
@@ -138,7 +128,7 @@ def slopes():
 def test_slopes_that_go_with_levels_have_the_variance_of_both_at_each_row():
     top, scales = hyper(), positive(2)
     rho = np.tanh(drawn())
-    posterior = run(slopes(), **top, scales=scales, rho=rho, b=drawn(3, 2))
+    posterior = posterior_of(slopes(), **top, scales=scales, rho=rho, b=drawn(3, 2))
     design = np.stack([np.ones(10), X], -1)
     cross = rho * scales.prod(-1)
     covariance = np.stack([scales[..., 0] ** 2, cross, cross, scales[..., 1] ** 2], -1)
@@ -174,7 +164,7 @@ def nested(written):
 @pytest.mark.parametrize("written", ["centred", "by hand"])
 def test_groups_within_groups_each_have_their_share(written):
     top, sd = hyper(), positive()
-    posterior = run(nested(written), **top, sd=sd, state_effect=drawn(2), theta=drawn(3))
+    posterior = posterior_of(nested(written), **top, sd=sd, state_effect=drawn(2), theta=drawn(3))
     found = ft.icc(posterior)
     total = sd**2 + top["tau"] ** 2 + top["sigma"] ** 2
     close(found["state"], sd**2 / total)
@@ -208,9 +198,9 @@ def counted(family):
 
 def test_logits_and_log_rates_have_the_variances_that_are_known_for_them():
     top, z = hyper(), drawn(3)
-    posterior = run(counted("logits"), **top, z=z)
+    posterior = posterior_of(counted("logits"), **top, z=z)
     close(ft.icc(posterior)["county"], top["tau"] ** 2 / (top["tau"] ** 2 + np.pi**2 / 3))
-    posterior = run(counted("poisson"), **top, z=z)
+    posterior = posterior_of(counted("poisson"), **top, z=z)
     population = top["mu"][..., None] + top["beta"][..., None] * X
     mean = np.exp(population + top["tau"][..., None] ** 2 / 2).mean(-1)
     close(ft.icc(posterior)["county"], top["tau"] ** 2 / (top["tau"] ** 2 + np.log1p(1 / mean)))
@@ -221,7 +211,7 @@ def test_logits_and_log_rates_have_the_variances_that_are_known_for_them():
 
 def test_r_squared_takes_what_shares_refuse():
     top, z = hyper(), drawn(3)
-    posterior = run(counted("probit"), **top, z=z)
+    posterior = posterior_of(counted("probit"), **top, z=z)
     with pytest.raises(ft.ModelError, match=r"no scale on which effects add up.*ft\.r_squared"):
         ft.variance_shares(posterior)
     found = ft.r_squared(posterior)["conditional"]
@@ -240,7 +230,7 @@ def regression():
 
 def test_coefficients_in_a_plate_are_no_groups_effects():
     sigma, beta = positive(), drawn(2)
-    posterior = run(regression(), sigma=sigma, beta=beta, local=positive(2))
+    posterior = posterior_of(regression(), sigma=sigma, beta=beta, local=positive(2))
     mean = np.stack([X, X**2], -1) @ beta[..., None]
     explained = mean[..., 0].var(-1, ddof=1)
     found = ft.r_squared(posterior)
@@ -280,17 +270,17 @@ def two_outcomes():
 
 
 def test_what_a_model_does_not_allow_is_refused_in_a_sentence():
-    posterior = run(frail(), sigma=positive(), frailty=positive(3))
+    posterior = posterior_of(frail(), sigma=positive(), frailty=positive(3))
     with pytest.raises(ft.ModelError, match=r"`frailty` moves `y`, but it is .*positive"):
         ft.icc(posterior)
     with pytest.raises(ft.ModelError, match=r"no shrinkage of `frailty`: it is .*positive"):
         ft.shrinkage(posterior, "frailty")
-    posterior = run(cauchy(), theta=drawn(3))
+    posterior = posterior_of(cauchy(), theta=drawn(3))
     with pytest.raises(ft.ModelError, match="no finite variance"):
         ft.icc(posterior)
     with pytest.raises(ft.ModelError, match="no finite variance"):
         ft.shrinkage(posterior)
-    both = run(two_outcomes(), mu=drawn())
+    both = posterior_of(two_outcomes(), mu=drawn())
     with pytest.raises(ft.ModelError, match=r"observes `y` and `w`: say of which.*of='y'"):
         ft.r_squared(both)
     with pytest.raises(ft.ModelError, match="no row of single numbers"):

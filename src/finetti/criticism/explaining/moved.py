@@ -61,8 +61,8 @@ class Moved:
             for v in self.model.variables
             if v.kind == "latent" and v.plates and v.support == "real" and not v.discrete
         }
-        move = partial(_move, {**still, **added}, gone)
-        return run_at(replace(self.model, handlers=(*self.model.handlers, move)), given)
+        moving = partial(move, {**still, **added}, gone)
+        return run_at(replace(self.model, handlers=(*self.model.handlers, moving)), given)
 
     def each(self, read: Callable[[Values], Mapping[str, Array]], numbers: int) -> dict:
         """Return what `read` makes of the latent values of each draw, shape (chain, draw, ...)."""
@@ -84,7 +84,7 @@ class Moved:
 
 
 @contextmanager
-def _move(added: Values, gone: frozenset[str]) -> Iterator[None]:
+def move(added: Values, gone: frozenset[str]) -> Iterator[None]:
     """Add to the values of effects, or put them at the middle of their distribution.
 
     Those that have an effect for their location move along with it.
