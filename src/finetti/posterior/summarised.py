@@ -126,4 +126,4 @@ def told(table: pd.DataFrame, draws: xr.Dataset) -> pd.DataFrame:
             same = flat[0] == flat[-1]
             moves[same] = np.ptp(flat[:, same], 0) > 0
         shown.append(moves | ~moves.any())
-    return table[np.concatenate(shown)].copy() if shown else table.copy()
+    return table.loc[np.concatenate(shown)].copy() if shown else table.copy()

@@ -34,7 +34,7 @@ def conditional(found: Effects) -> Figure:
         axes.set_xlabel(found.name)
         axes.set_ylabel(f"mean of {means.name}")
         if found.by is not None:
-            axes.legend(title=found.by)
+            axes.legend(title=found.by, loc="center left", bbox_to_anchor=(1, 0.5))
         tidy(axes)
     return figure
 

@@ -13,14 +13,13 @@ import numpy as np
 
 from finetti.criticism.explaining.derived import Derived
 from finetti.criticism.explaining.grids import At, Grid, columns_of, coordinate, grid_over
-from finetti.criticism.explaining.moved import Moved, move, moved
+from finetti.criticism.explaining.moved import Moved, Values, at_each, move, moved
 from finetti.criticism.explaining.scale import mean_and_variance
 from finetti.criticism.predicting.members import newcomers
 from finetti.criticism.predicting.placement import placed, states
 from finetti.criticism.predicting.rows import on_rows
 from finetti.errors import ModelError
-from finetti.language.effects import Site
-from finetti.posterior.evaluate import at_draws
+from finetti.posterior.evaluate import run_at
 from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.structure.words import listed
 from finetti.types import Array
@@ -148,8 +147,8 @@ def _means(posterior: Posterior, whole: Moved, grid: Grid, gone: frozenset[str])
     fills = (partial(newcomers, put.known, True), partial(move, {}, gone))
     free = replace(free, handlers=(*free.handlers, *fills))
 
-    def read(sites: dict[str, Site]) -> dict[str, Array]:
-        mean = mean_and_variance(sites[whole.site.name])[0]
+    def read(given: Values) -> dict[str, Array]:
+        mean = mean_and_variance(run_at(free, given)[whole.site.name])[0]
         if mean.size != prod(shape):
             raise ModelError(
                 f"site `{whole.site.name}` has {mean.size:,} values on {prod(shape):,} rows: "
@@ -157,7 +156,7 @@ def _means(posterior: Posterior, whole: Moved, grid: Grid, gone: frozenset[str])
             )
         return {"mean": jnp.mean(mean.reshape(shape), -1)}
 
-    return at_draws(free, put.values, read, 0, these.shape)["mean"]
+    return at_each(put.values, read, 8 * prod(shape))["mean"]
 
 
 def _labelled(

@@ -66,21 +66,31 @@ class Moved:
 
     def each(self, read: Callable[[Values], Mapping[str, Array]], numbers: int) -> dict:
         """Return what `read` makes of the latent values of each draw, shape (chain, draw, ...)."""
-        shape = next(iter(self.draws.values())).shape[:2]
-        total = prod(shape)
-        flat = {name: a.reshape(total, *a.shape[2:]) for name, a in self.draws.items()}
-        with jax.enable_x64(True):
-            every = compiled(OFTEN)(jax.vmap(read))
-            found = in_batches(
-                lambda places: every({n: a[places] for n, a in flat.items()}), total, numbers
-            )
-        return {name: a.reshape(*shape, *a.shape[1:]) for name, a in found.items()}
+        return at_each(self.draws, read, numbers)
 
     @property
     def counting(self) -> np.ndarray:
         """Tell which values of the observed site count, flat."""
         rows, counting = prod(self.site.shape), self.site.counting
         return np.ones(rows, bool) if counting is None else np.asarray(counting).ravel()
+
+
+def at_each(
+    draws: Mapping[str, np.ndarray], read: Callable[[Values], Mapping[str, Array]], numbers: int
+) -> dict[str, np.ndarray]:
+    """Return what `read` makes of the values at each draw, shape (chain, draw, ...).
+
+    About `numbers` numbers are at work in one draw: so many draws are read at once as memory holds.
+    """
+    shape = next(iter(draws.values())).shape[:2]
+    total = prod(shape)
+    flat = {name: a.reshape(total, *a.shape[2:]) for name, a in draws.items()}
+    with jax.enable_x64(True):
+        every = compiled(OFTEN)(jax.vmap(read))
+        found = in_batches(
+            lambda places: every({n: a[places] for n, a in flat.items()}), total, numbers
+        )
+    return {name: a.reshape(*shape, *a.shape[1:]) for name, a in found.items()}
 
 
 @contextmanager
