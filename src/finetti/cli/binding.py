@@ -12,6 +12,7 @@ from rich.console import Console
 from finetti import data as tables
 from finetti.cli.fitted import TABLE, noted
 from finetti.cli.source import Source
+from finetti.cli.written import Written, parse
 from finetti.errors import DataError
 from finetti.language.dims import Groups
 from finetti.models import Model
@@ -39,12 +40,23 @@ def bring(
     if model is None:
         source, content = noted(run, posterior)
     else:
-        source = Source.parse(model)
+        source = parse(model)
         content = source.content()
     known = posterior.attributes.get(TABLE)
     table = data or (Path(known) if isinstance(known, str) else None)
     with source.answerable():
-        return posterior.of(bind(Console(quiet=True), source.load(content), table))
+        return posterior.of(load(Console(quiet=True), source, content, table))
+
+
+def load(
+    console: Console, source: Source | Written, content: bytes | None, data: Path | None
+) -> Model:
+    """Return the model of a file or a formula with its data, and print what it got."""
+    if isinstance(source, Written):
+        model = source.model(data)
+        console.print(model.code(), markup=False)
+        return model
+    return bind(console, source.load(content), data)
 
 
 def bind(console: Console, model: Model, data: Path | None) -> Model:

@@ -11,9 +11,9 @@ import typer
 from rich.console import Console
 
 from finetti.cli import outputs
-from finetti.cli.binding import bind, reopen
+from finetti.cli.binding import load, reopen
 from finetti.cli.commands import DataFile, ModelFile, Seed, app
-from finetti.cli.source import Source
+from finetti.cli.written import parse
 from finetti.criticism.calibrating.calibrate import FEWEST, USUAL, calibrate
 from finetti.criticism.calibrating.calibration import Calibration
 from finetti.reporting.calibrated import calibration, calibration_table
@@ -59,10 +59,10 @@ def calibrate_model(  # noqa: PLR0913 - the options of a command are its paramet
     if plot is not None:
         outputs.picture_path("--plot", plot)
     console = Console(highlight=False, quiet=as_json)
-    source = Source.parse(model)
+    source = parse(model)
     with source.answerable():
         given = reopen(run, model, data) if run is not None else None
-        bound = given.known_model("calibrating") if given else bind(console, source.load(), data)
+        bound = given.known_model("calibrating") if given else load(console, source, None, data)
         per_chain = max(USUAL.draws, -(-2 * draws // chains))
         method = replace(USUAL, draws=per_chain, warmup=warmup, chains=chains)
         with console.status(f"Fitting {simulations:,} simulated sets of data"):

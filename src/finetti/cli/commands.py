@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,11 +12,12 @@ from rich.console import Console
 
 from finetti.cli import outputs
 from finetti.cli.app import app
-from finetti.cli.binding import bind
+from finetti.cli.binding import load
 from finetti.cli.fitted import note
 from finetti.cli.source import Source
 from finetti.cli.vision import vision
 from finetti.cli.words import spoken
+from finetti.cli.written import Written, parse
 from finetti.inference.fit import fit
 from finetti.inference.methods.method import Chains
 from finetti.inference.methods.trajectories import NUTS
@@ -50,7 +52,8 @@ ModelFile = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="A Python file with an @ft.model function; file.py:name where it has several.",
+        help="A Python file with an @ft.model function, file.py:name where it has several; or a "
+        "formula, such as 'y ~ x + (1 | g)'.",
         show_default=False,
     ),
 ]
@@ -58,7 +61,7 @@ DataFile = Annotated[
     Path | None,
     typer.Option(
         "--data",
-        help="A table with a column for each parameter of the model: "
+        help="A table with the columns of the formula, or for each parameter of the model: "
         f"{', '.join(ENDINGS)}. Text columns become groups. "
         "What a file does not say goes after a question mark: 'homes.db?select * from homes', "
         "'homes.xlsx?2024', 'homes.csv?separator=;&decimal=,'.",
@@ -71,6 +74,33 @@ OutPath = Annotated[
         help="Where to save the run, .zarr or .nc; what is there is replaced. "
         "Default: runs/NAME.zarr, with the model's name.",
         show_default=False,
+    ),
+]
+FamilyName = Annotated[
+    str | None,
+    typer.Option(
+        "--family",
+        help="Of a formula: how outcomes are distributed, such as binomial, poisson or cumulative.",
+        show_default=False,
+    ),
+]
+LinkName = Annotated[
+    str | None, typer.Option("--link", help="Of a formula: another link.", show_default=False)
+]
+Priors = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--prior",
+        help="Of a formula: a prior, such as 'b ~ Normal(0, 10)'; may be given several times.",
+        show_default=False,
+    ),
+]
+MissingRows = Annotated[
+    str,
+    typer.Option(
+        "--missing",
+        metavar="refuse|drop|impute",
+        help="Of a formula: what to do with rows that lack a value.",
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, max=SEEDS, help="The same seed gives the same draws.")]
@@ -135,6 +165,10 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
     report: Annotated[
         bool, typer.Option("--report", help="Write the run as an HTML page too, beside the draws.")
     ] = False,
+    family: FamilyName = None,
+    link: LinkName = None,
+    prior: Priors = None,
+    missing: MissingRows = "refuse",
 ) -> None:
     """Fit a model to a table, and save the draws.
 
@@ -143,6 +177,7 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
 
     \b
       finetti fit examples/radon.py --data examples/radon.csv --draws 2000
+      finetti fit "log_radon ~ floor + (1 | county)" --data examples/radon.csv --report
     """
     settings = {
         "draws": draws,
@@ -151,10 +186,10 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
         "target_acceptance": target_acceptance,
     }
     chosen = _method(method, {name: value for name, value in settings.items() if value is not None})
-    console, source = _console(), Source.parse(model)
+    console, source = _console(), _source(model, family, link, prior, missing)
     with source.answerable():
         content = source.content()
-        bound = bind(console, source.load(content), data)
+        bound = load(console, source, content, data)
         path = outputs.run_path(out or Path("runs", f"{bound.name}.zarr"))
         page = outputs.page_path(path.with_suffix(".html")) if report else None
         console.print(plan_table(bound.plan()), "")
@@ -185,15 +220,23 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
 
 
 @app.command()
-def plan(model: ModelFile, data: DataFile = None) -> None:
+def plan(
+    model: ModelFile,
+    data: DataFile = None,
+    family: FamilyName = None,
+    link: LinkName = None,
+    prior: Priors = None,
+    missing: MissingRows = "refuse",
+) -> None:
     """Show what finetti sees in a model, and would do.
 
     \b
       finetti plan examples/radon.py --data examples/radon.csv
+      finetti plan "log_radon ~ floor + (1 | county)" --data examples/radon.csv
     """
-    console, source = _console(), Source.parse(model)
+    console, source = _console(), _source(model, family, link, prior, missing)
     with source.answerable():
-        console.print(plan_table(bind(console, source.load(), data).plan()))
+        console.print(plan_table(load(console, source, None, data).plan()))
 
 
 @app.command()
@@ -232,6 +275,26 @@ def demo(
     from finetti.demo import main as tell
 
     tell(outputs.folder_path("--out", out), seed)
+
+
+def _source(
+    model: str, family: str | None, link: str | None, priors: list[str] | None, missing: str
+) -> Source | Written:
+    """Return where a model comes from, or refuse options that are a formula's with a file."""
+    source = parse(model)
+    if isinstance(source, Written):
+        if missing not in ("refuse", "drop", "impute"):
+            raise typer.BadParameter(f"--missing is refuse, drop or impute, not {missing!r}")
+        return replace(
+            source, family=family, link=link, priors=tuple(priors or ()), missing=missing
+        )
+    given = {"--family": family, "--link": link, "--prior": priors}
+    for option, value in given.items():
+        if value:
+            raise typer.BadParameter(f"{option} is for formulas: {model} is a file, edit it")
+    if missing != "refuse":
+        raise typer.BadParameter(f"--missing is for formulas: {model} is a file")
+    return source
 
 
 def _method(name: str, settings: dict[str, Any]) -> Chains:

@@ -8,13 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from finetti.cli.source import Source
+from finetti.cli.written import Written, parse
 from finetti.errors import ModelError
 from finetti.posterior.posterior import Posterior
 
 FILE, TEXT, TABLE = "model_file", "model_digest", "data_file"  # what a run notes
 
 
-def note(posterior: Posterior, source: Source, content: bytes, data: Path | None) -> None:
+def note(posterior: Posterior, source: Source | Written, content: bytes, data: Path | None) -> None:
     """Note in a run where its model and data lie, and remember that they were fitted here."""
     posterior.tree.attrs[FILE] = str(source)
     posterior.tree.attrs[TEXT] = hashlib.sha256(content).hexdigest()
@@ -26,7 +27,7 @@ def note(posterior: Posterior, source: Source, content: bytes, data: Path | None
         path.touch()
 
 
-def noted(run: Path, posterior: Posterior) -> tuple[Source, bytes]:
+def noted(run: Path, posterior: Posterior) -> tuple[Source | Written, bytes]:
     """Return the model that a run names with its text, where you fitted that very text here.
 
     A run may come from anywhere, and running a model file is running a program. Raises
@@ -35,7 +36,7 @@ def noted(run: Path, posterior: Posterior) -> tuple[Source, bytes]:
     reference = posterior.attributes.get(FILE)
     if not isinstance(reference, str) or not reference:
         raise ModelError(f"{run} does not say where its model is: give --model file.py")
-    source = Source.parse(reference)
+    source = parse(reference)
     why = _doubt(source, posterior.attributes.get(TEXT))
     if why:
         raise ModelError(
@@ -45,7 +46,7 @@ def noted(run: Path, posterior: Posterior) -> tuple[Source, bytes]:
     return source, source.content()
 
 
-def _doubt(source: Source, digest: object) -> str:
+def _doubt(source: Source | Written, digest: object) -> str:
     """Say why a file that a run names should not be run, or nothing."""
     try:
         content = source.content()
@@ -60,7 +61,7 @@ def _doubt(source: Source, digest: object) -> str:
     return "" if known else "it has not been fitted here"
 
 
-def _remembered(source: Source, content: bytes) -> Path:
+def _remembered(source: Source | Written, content: bytes) -> Path:
     """Return the empty file whose being there says that this text was fitted in this place."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     what = hashlib.sha256(os.fsencode(source.file) + b"\0" + content).hexdigest()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,18 @@ from finetti.formulas.priors import sd_of, written
 from finetti.formulas.script import literal
 from finetti.formulas.text import Grouped
 from finetti.formulas.writing import WIDE, Writing, argument, pretty, rounded
+
+FAR = 30.0  # standard deviations of a column from 0
+
+
+@dataclass(frozen=True)
+class Varying:
+    """Hold a coefficient that varies: its label, its column, None for the level, and its scale."""
+
+    label: str
+    block: Block | None
+    column: int
+    spread: float
 
 
 def write_groups(writing: Writing, terms: Sequence[Grouped]) -> list[str]:
@@ -43,16 +56,20 @@ def _tied(writing: Writing, term: Grouped) -> bool:
     return term.correlated and len(_columns(writing, term)) > 1
 
 
-def _columns(writing: Writing, term: Grouped) -> list[tuple[str, Block | None, int]]:
-    """Return the coefficients that vary: label, block (None for the level) and column."""
-    found: list[tuple[str, Block | None, int]] = []
+def _columns(writing: Writing, term: Grouped) -> list[Varying]:
+    """Return the coefficients that vary over the groups."""
+    found: list[Varying] = []
+    prefix, spread = writing.prefix, writing.spread
     for expression in term.expression.split("|"):
         design = linear(expression, writing.frame)
         if design.intercept:
-            found.append((f"{writing.prefix}Intercept", None, 0))
+            found.append(Varying(f"{prefix}Intercept", None, 0, spread))
         for block in design.blocks:
-            found += [(f"{writing.prefix}{pretty(n)}", block, i) for i, n in enumerate(block.names)]
-    labels = [label for label, *_ in found]
+            for i, name in enumerate(block.names):
+                size = sd_of(block.matrix[:, i])
+                _warn_of_far(name, block.matrix[:, i], size, term)
+                found.append(Varying(f"{prefix}{pretty(name)}", block, i, spread / size))
+    labels = [v.label for v in found]
     if len(set(labels)) < len(labels):
         raise ModelError(f"the groups' effects name a coefficient twice: {', '.join(labels)}")
     if not found:
@@ -60,23 +77,62 @@ def _columns(writing: Writing, term: Grouped) -> list[tuple[str, Block | None, i
     return found
 
 
+def _warn_of_far(name: str, column: np.ndarray, size: float, term: Grouped) -> None:
+    """Say what to do about a slope whose groups' effects are of another place than their level."""
+    if abs(float(column.mean())) > FAR * size and np.ptp(column) > 0:
+        warnings.warn(
+            f"`{name}` lies far from 0 beside its spread, and its slopes in ({term.expression} | "
+            f"{term.factor}) are drawn beside levels at 0: write center({name}), or chains creep",
+            stacklevel=2,
+        )
+
+
 def _write(writing: Writing, term: Grouped) -> list[str]:
     columns = _columns(writing, term)
     factor = factor_of(writing, term.factor)
-    effects = _effects(writing, term, factor, [label for label, *_ in columns])
+    if term.across:
+        effects, first = _across(writing, term, factor)
+    else:
+        tied = term.correlated and len(columns) > 1
+        effects, first = _effects(writing, factor, columns, tied, writing.prefix), 0
     flat = bool(factor.covariance) or factor.zero_sum
     parts = []
-    for j, (_, block, column) in enumerate(columns):
+    for j, varying in enumerate(columns, first):
         picked = [
             f"{effects}[{source}]" if flat else f"{effects}[{source}, {j}]"
             for source in factor.sources
         ]
         if factor.weights:
             picked = [f"{w} * {p}" for w, p in zip(factor.weights, picked, strict=True)]
-        times = "" if block is None else f" * {_column(writing, block, column)}"
+        times = ""
+        if varying.block is not None:
+            times = f" * {_column(writing, varying.block, varying.column)}"
         whole = " + ".join(picked)
         parts.append(f"({whole}){times}" if len(picked) > 1 and times else f"{whole}{times}")
     return parts
+
+
+def _across(writing: Writing, term: Grouped, factor: Factor) -> tuple[str, int]:
+    """Return effects that several predictors share, (x |id| g), and the place of this one's first.
+
+    They are written, all of them, when the first of the predictors is.
+    """
+    shared = writing.across
+    every = [
+        (prefix, _columns(replace(writing, prefix=prefix, spread=spread), other))
+        for prefix, spread, other in shared.terms[term.across]
+    ]
+    if any(other.factor != term.factor for *_, other in shared.terms[term.across]):
+        raise ModelError(f"terms of |{term.across}| are over one grouping: give others another id")
+    if term.across not in shared.written:
+        columns = [v for _, found in every for v in found]
+        shared.written[term.across] = _effects(writing, factor, columns, len(columns) > 1, "")
+    first = 0
+    for prefix, found in every:
+        if prefix == writing.prefix:
+            break
+        first += len(found)
+    return shared.written[term.across], first
 
 
 def _column(writing: Writing, block: Block, column: int) -> str:
@@ -84,20 +140,20 @@ def _column(writing: Writing, block: Block, column: int) -> str:
     return data if block.labels is None else f"{data}[:, {column}]"
 
 
-def _effects(writing: Writing, term: Grouped, factor: Factor, labels: list[str]) -> str:
+def _effects(
+    writing: Writing, factor: Factor, columns: list[Varying], tied: bool, prefix: str
+) -> str:
     """Write the site of the effects, shape (member, coefficient), and return its identifier."""
-    script, name = writing.script, factor.name
-    site = script.name(writing.prefix + name)
-    label = site if site == writing.prefix + name else f"{site}"
+    script, labels = writing.script, [v.label for v in columns]
+    label = site = script.name(prefix + factor.name)
     dim = script.name(f"{label}_term")
     plate = script.name(f"{label}_level")
     dims = f"dims={{{literal(dim)}: {literal(labels)}}}"
     spread = script.identifier(f"sd_{label}")
-    prior = written(_spreads(writing, term, label, labels), script, whole=True)
+    prior = written(_spreads(writing, label, columns), script, whole=True)
     kinds = script.name(f"{label}_by") if factor.by else ""
     opening = f"with ft.plate({literal(kinds)}, {literal(list(factor.kinds))}):" if kinds else ""
     statement = f"{spread} = ft.sample({literal(script.name(f'sd[{label}]'))}, {prior}, {dims})"
-    tied = term.correlated and len(labels) > 1
     if opening:
         with script.deeper(opening):
             script.say(statement)
@@ -178,12 +234,12 @@ def concentration(prior: Any) -> float:
     return float(given) if float(given) != 1.0 else float(prior.dimension)
 
 
-def _spreads(writing: Writing, term: Grouped, label: str, labels: list[str]) -> list[Distribution]:
+def _spreads(writing: Writing, label: str, columns: list[Varying]) -> list[Distribution]:
     """Return the prior of each coefficient's standard deviation over the groups."""
-    found = []
-    for own, (_, block, column) in zip(labels, _columns(writing, term), strict=True):
-        size = 1.0 if block is None else sd_of(block.matrix[:, column])
-        default = families.HalfNormal(rounded(WIDE * writing.spread / size))
-        names = (f"sd[{label}][{own}]", f"sd[{label}]", "sd")
-        found.append(writing.prior(default, *names))
-    return found
+    return [
+        writing.prior(
+            families.HalfNormal(rounded(WIDE * v.spread)),
+            f"sd[{label}][{v.label}]", f"sd[{label}]", "sd",
+        )
+        for v in columns
+    ]  # fmt: skip

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from finetti.errors import ModelError
-from finetti.formulas.families import Family, family
+from finetti.formulas import families
+from finetti.formulas.families import Family
 from finetti.formulas.frames import Missing, as_frame, need, require, whole_rows
 from finetti.formulas.law import write_law
 from finetti.formulas.outcome import Outcome, family_of, reach, read_outcome
 from finetti.formulas.priors import Priors, wishes
 from finetti.formulas.script import Script
 from finetti.formulas.text import Formula, parse
-from finetti.formulas.writing import Writing
+from finetti.formulas.unknown import filled, unknown, write_plain
+from finetti.formulas.writing import Across, Writing
 from finetti.models import Model
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     text: str | Sequence[str],
     data: Any,
     *,
-    family: str | Family | None = None,
+    family: str | Family | Mapping[str, str] | None = None,
     link: str | Mapping[str, str] | None = None,
     priors: Any = None,
     missing: Missing = "refuse",
@@ -46,8 +49,12 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     standard deviations of groups and residuals have HalfNormal with such a scale, correlations
     LKJ(1).
 
-    Rows that lack a value are refused unless `missing` is "drop". `matrices` holds what terms such
-    as gr(g, cov=A) and car(W, gr=g) name.
+    Rows that lack a value are refused unless `missing` is "drop", or "impute": what an outcome
+    lacks is then left out of its likelihood and predicted by `ft.predict`, and what a predictor
+    lacks is unknown, `x_missing[3]`, with a normal law, or that of its own formula, "x ~ z".
+    `matrices` holds what terms such as gr(g, cov=A) and car(W, gr=g) name. Several formulas, in a
+    sequence or parted by semicolons, are of several outcomes, or of a family's other parameters,
+    "y ~ x; sigma ~ z"; terms (1 |id| g) of several have effects that are correlated.
 
     Raises `ModelError` and `DataError` in a sentence, `MissingExtra` without the extra `formulas`.
 
@@ -60,25 +67,69 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     frame = as_frame(data)
     mains, extras = _parted(formulas, frame)
     names = _columns(formulas, frame)
-    frame, _ = whole_rows(frame, names, missing)
-    script, wished = Script(frame), wishes(priors)
-    shared: dict[str, Any] = {}
-    for main in mains:
-        chosen = _family(main, family, link, frame)
-        outcome = read_outcome(main, chosen, frame)
+    holes = unknown(mains, frame, names) if missing == "impute" else {}
+    frame, _ = whole_rows(frame, names, "refuse" if missing == "impute" else missing, holes)
+    script, wished = Script(filled(frame, holes)), wishes(priors)
+    script.wanted |= {n for n in holes for m in mains if n in _words(m.text.partition("~")[2])}
+    parts = _prepared(script, mains, extras, frame, family, link, wished, dict(matrices or {}))
+    for main, *_ in parts:
+        script.say(f'"""{main.text}"""' if main is parts[0][0] else f"# {main.text}")
+    for name in holes:
+        if name not in {m.response.strip("`") for m in mains}:
+            write_plain(script, wished, name, holes[name])
+    for main, chosen, outcome, writing in parts:
         own = extras if len(mains) == 1 else {}
-        _write(script, main, chosen, outcome, own, wished, dict(matrices or {}), shared)
+        write_law(writing, main, chosen, outcome, own, holes)
     wished.refuse_unused()
     outcomes = "_".join(m.response for m in mains)
 
     def read(table: Any) -> dict[str, Any]:
         rows = as_frame(table)
-        given = [n for n in names if n in rows]
-        rows, _ = whole_rows(rows, [n for n in given if n not in _only_outcome(script)], "refuse")
+        spared = {*_only_outcome(script), *holes}
+        given = [n for n in names if n in rows and n not in spared]
+        rows, _ = whole_rows(rows, given, "refuse")
         return script.make(rows, outcomes=False)
 
     made = script.model(f"{re.sub(r'[^0-9A-Za-z]+', '_', outcomes).strip('_')}_model", read)
     return made(**script.make(frame))
+
+
+def _prepared(  # noqa: PLR0913 - all that outcomes are read with
+    script: Script,
+    mains: Sequence[Formula],
+    extras: Mapping[str, Formula],
+    frame: pd.DataFrame,
+    family: Any,
+    link: Any,
+    wished: Priors,
+    matrices: dict[str, Any],
+) -> list[tuple[Formula, Family, Outcome, Writing]]:
+    """Return each outcome's formula with its family, its values and what it is written with."""
+    found, terms = [], {}
+    for main in mains:
+        named = family.get(main.response) if isinstance(family, Mapping) else family
+        chosen = _family(main, named, link, frame)
+        outcome = read_outcome(main, chosen, frame)
+        level, spread = reach(outcome, chosen, frame)
+        prefix = f"{outcome.name}_" if len(mains) > 1 else ""
+        unlike = [p for p in extras if p not in chosen.links]
+        if unlike and len(mains) == 1:
+            raise ModelError(
+                f"{unlike[0]!r} is neither a column of the table nor a parameter of the family "
+                f"{chosen.name} ({', '.join(chosen.links)})"
+            )
+        if extras and len(mains) > 1:
+            raise ModelError(f"{next(iter(extras))!r} is no column of the table")
+        own = [(prefix, spread, main.predictor)]
+        own += [(f"{p}_", 1.0, extra.predictor) for p, extra in extras.items()]
+        for start, size, predictor in own:
+            for term in predictor.groups:
+                if term.across:
+                    terms.setdefault(term.across, []).append((start, size, term))
+        writing = Writing(script, script.frame, wished, level, spread, prefix, matrices)
+        found.append((main, chosen, outcome, writing))
+    across = Across(terms)
+    return [(m, c, o, replace(w, across=across)) for m, c, o, w in found]
 
 
 def _only_outcome(script: Script) -> set[str]:
@@ -93,45 +144,40 @@ def _parted(
     """Return the formulas of outcomes, and those of other parameters by name."""
     mains, extras = [formulas[0]], {}
     for other in formulas[1:]:
-        if other.response in frame:
+        if other.response.strip("`") in frame:
             mains.append(other)
         else:
             extras[other.response] = other
-    return mains, extras
+    return _covariates_first(mains), extras
+
+
+def _covariates_first(mains: list[Formula]) -> list[Formula]:
+    """Return formulas of outcomes, those that others have for a predictor before them."""
+    words = {m.response: _words(m.text.partition("~")[2]) for m in mains}
+
+    def depth(main: Formula, seen: tuple[str, ...] = ()) -> int:
+        name = main.response.strip("`")
+        if name in seen:
+            raise ModelError(f"`{name}` is predicted by what it predicts: {' -> '.join(seen)}")
+        users = [m for m in mains if name in words[m.response]]
+        return 1 + max((depth(m, (*seen, name)) for m in users), default=0)
+
+    return sorted(mains, key=lambda m: -depth(m))
 
 
 def _columns(formulas: Sequence[Formula], frame: pd.DataFrame) -> list[str]:
     """Return the columns that formulas speak of, in the table's order."""
-    texts = " ".join(f.text for f in formulas)
-    quoted = set(re.findall(r"`([^`]+)`", texts))
-    words = set(re.findall(r"[^\W\d][\w.]*", texts)) | quoted
+    words = _words(" ".join(f.text for f in formulas))
     return [n for n in frame.columns if n in words]
+
+
+def _words(text: str) -> set[str]:
+    """Return what may be names of columns in a text: words, and what is between backquotes."""
+    return {*re.findall(r"`([^`]+)`", text), *re.findall(r"[^\W\d][\w.]*", text)}
 
 
 def _family(main: Formula, name: str | Family | None, link: Any, frame: pd.DataFrame) -> Family:
     response = main.response.strip("`")
     if response.isidentifier() or main.response.startswith("`"):
         need(frame, [response], main.text)
-    return family(name or family_of(main, frame), link)
-
-
-def _write(  # noqa: PLR0913 - all that the code of one outcome is made of
-    script: Script,
-    main: Formula,
-    chosen: Family,
-    outcome: Outcome,
-    extras: Mapping[str, Formula],
-    wished: Priors,
-    matrices: dict[str, Any],
-    shared: dict[str, Any],
-) -> None:
-    level, spread = reach(outcome, chosen, script.frame)
-    writing = Writing(script, script.frame, wished, level, spread, "", matrices, shared)
-    script.say(f'"""{main.text}"""')
-    unknown = [p for p in extras if p not in chosen.links]
-    if unknown:
-        raise ModelError(
-            f"{unknown[0]!r} is neither a column of the table nor a parameter of the family "
-            f"{chosen.name} ({', '.join(chosen.links)})"
-        )
-    write_law(writing, main, chosen, outcome, extras)
+    return families.family(name or family_of(main, frame), link)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from os import PathLike
@@ -37,6 +38,8 @@ def as_frame(data: Any) -> pd.DataFrame:
 
     if isinstance(data, str | PathLike) or type(data).__module__.partition(".")[0] == "xarray":
         data = read(data)
+        if data.said:
+            warnings.warn(data.said, stacklevel=3)
     if isinstance(data, pd.DataFrame):
         frame = data
     elif isinstance(data, Mapping):
@@ -143,6 +146,10 @@ def whole_rows(
         )
     if rows.all():
         raise DataError(f"every row lacks a value ({counts}): nothing is left of the table")
+    warnings.warn(
+        f"{int(rows.sum())} of {len(frame)} rows lack a value ({counts}) and are left out",
+        stacklevel=3,
+    )
     kept = frame.loc[~rows].reset_index(drop=True)
     for name in kept:
         if isinstance(kept[name].dtype, pd.CategoricalDtype):

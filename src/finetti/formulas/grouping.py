@@ -62,8 +62,8 @@ def factor_of(writing: Writing, factor: str | Call) -> Factor:
 def _plain(writing: Writing, name: str) -> Factor:
     columns = [part.strip().strip("`") for part in name.split(":")]
     need(writing.frame, columns, name)
-    make = grouped(columns)
-    found = make(writing.frame)
+    found = grouped(columns)(writing.frame)
+    make = grouped(columns, found.labels)
     if len(found.labels) < 2:
         raise DataError(
             f"`{name}` has one level, {found.labels[0]!r}: how groups differ is not told by one; "
@@ -73,18 +73,32 @@ def _plain(writing: Writing, name: str) -> Factor:
     return Factor(":".join(columns), (source,), found.labels)
 
 
-def grouped(columns: Sequence[str]) -> Callable[[pd.DataFrame], Groups]:
-    """Return what makes the group of each row of one column, or of several together."""
+def grouped(
+    columns: Sequence[str], known: Sequence[Any] | None = None
+) -> Callable[[pd.DataFrame], Groups]:
+    """Return what makes the group of each row of one column, or of several together.
+
+    `known` are the members of the fit: those of new rows that are none of them follow.
+    """
 
     def make(frame: pd.DataFrame) -> Groups:
-        if len(columns) == 1:
-            column = frame[columns[0]]
-            plain = column.tolist() if column.dtype == object else column
-            return groups(plain)
-        parts = [frame[c].astype(str) for c in columns]
-        return groups([":".join(row) for row in zip(*parts, strict=True)])
+        if len(columns) > 1:
+            parts = [frame[c].astype(str) for c in columns]
+            return coded([":".join(row) for row in zip(*parts, strict=True)], known)
+        column = frame[columns[0]]
+        if known is None:
+            return groups(column.tolist() if column.dtype == object else column)
+        return coded(column.tolist(), known)
 
     return make
+
+
+def coded(values: list[Any], known: Sequence[Any] | None) -> Groups:
+    """Code names by the members of the fit and, after them, those that it has not seen."""
+    if known is None:
+        return groups(values)
+    seen = set(known)
+    return groups(values, [*known, *(v for v in dict.fromkeys(values) if v not in seen)])
 
 
 def _covariance(writing: Writing, factor: Factor, name: str) -> str:
@@ -166,9 +180,8 @@ def _membership(writing: Writing, call: Call) -> Factor:
 
     def of(column: str) -> Callable[[pd.DataFrame], Groups]:
         def make(frame: pd.DataFrame) -> Groups:
-            values = frame[column].tolist()
-            unseen = [v for v in dict.fromkeys(values) if v not in set(everyone)]
-            return groups(values, [*everyone, *unseen])
+            together = [v for row in zip(*(frame[c] for c in columns), strict=True) for v in row]
+            return groups(frame[column].tolist(), coded(together, everyone).labels)
 
         return make
 
@@ -183,7 +196,7 @@ def _membership(writing: Writing, call: Call) -> Factor:
 
     script = writing.script
     sources = tuple(
-        script.argument(c, of(c), {c}, key=("member", call.arguments, c)) for c in columns
+        script.argument(c, of(c), set(columns), key=("member", call.arguments, c)) for c in columns
     )
     shares = tuple(
         script.argument(f"weight_{c}", weigh(i), set(names), key=("share", call.arguments, c))

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import finetti.distributions as families
-from finetti.errors import ModelError
+from finetti.errors import DataError, ModelError
 from finetti.formulas.families import INVERSES, Family, Term
+from finetti.formulas.frames import need
 from finetti.formulas.outcome import Outcome, _number, numbers
 from finetti.formulas.predictor import write_predictor
 from finetti.formulas.priors import written
 from finetti.formulas.script import Script, literal
 from finetti.formulas.text import Call, Formula
+from finetti.formulas.unknown import write_unknown
 from finetti.formulas.writing import WIDE, Writing, rounded
 
 if TYPE_CHECKING:
@@ -23,13 +25,22 @@ if TYPE_CHECKING:
 
 
 def write_law(
-    writing: Writing, main: Formula, family: Family, outcome: Outcome, extras: Mapping[str, Formula]
+    writing: Writing,
+    main: Formula,
+    family: Family,
+    outcome: Outcome,
+    extras: Mapping[str, Formula],
+    holes: Mapping[str, np.ndarray],
 ) -> None:
-    """Write the predictors of a family's parameters, then the statement of the outcome."""
+    """Write the predictors of a family's parameters, then the statement of the outcome.
+
+    `holes` tell where columns lack values.
+    """
     script = writing.script
     terms = _parameters(writing, main, family, outcome, extras)
+    predicts = outcome.name in holes and outcome.name in script.wanted
     observed = script.argument(
-        outcome.name, _cast(outcome.make, family), set(outcome.columns), outcome=True
+        outcome.name, _cast(outcome.make, family), set(outcome.columns), outcome=not predicts
     )
     if outcome.trials is not None:
         trials = script.argument(
@@ -44,9 +55,33 @@ def write_law(
     else:
         law = family.write(terms)
     law = _said(writing, law, main.additions, terms, observed)
+    if predicts:
+        if family.name != "gaussian" or set(main.additions) - {"mi"}:
+            raise ModelError(
+                f"`{outcome.name}` predicts another outcome and lacks values: its own family is to "
+                f"be gaussian, not {family.name}"
+            )
+        write_unknown(script, outcome.name, (terms["mu"].value, terms["sigma"].value), observed)
+        return
+    if np.isnan(outcome.values).any():
+        law = f"{law}.mask({_seen(script, outcome, observed)})"
     rows = _rows(script, observed)
+    script.named.discard("row")
     with script.deeper(f"with ft.plate({literal(script.name('row'))}, len({rows})):"):
         script.say(f"ft.sample({literal(script.name(outcome.name))}, {law}, obs={observed})")
+
+
+def _seen(script: Script, outcome: Outcome, observed: str) -> str:
+    """Return the argument that tells which outcomes are known."""
+
+    def make(frame: pd.DataFrame) -> np.ndarray:
+        found = outcome.make(frame)
+        return ~np.isnan(found.reshape(len(found), -1)).any(1)
+
+    return script.argument(
+        f"{observed}_known", make, set(outcome.columns),
+        otherwise=lambda frame: np.ones(len(frame), bool),
+    )  # fmt: skip
 
 
 def _rows(script: Script, observed: str) -> str:
@@ -67,7 +102,12 @@ def _cast(
 
     def cast(frame: pd.DataFrame) -> np.ndarray:
         values = make(frame)
-        return values.astype(int) if whole and not np.isnan(values).any() else values
+        absent = np.isnan(values.reshape(len(values), -1)).any(1)
+        if absent.any() and not absent.all():  # something that may be observed in their place
+            values = np.where(
+                absent.reshape(-1, *(1,) * (values.ndim - 1)), values[~absent][0], values
+            )
+        return values.astype(int) if whole and not absent.all() else values
 
     return cast
 
@@ -91,7 +131,7 @@ def _parameters(
         elif parameter in extras:
             own = replace(
                 writing,
-                prefix=f"{parameter}_",
+                prefix=f"{writing.prefix}{parameter}_",
                 level=float(np.log(writing.spread)) if parameter == "sigma" else 0.0,
                 spread=1.0,
             )
@@ -102,11 +142,10 @@ def _parameters(
         elif parameter == "sigma" and "se" in main.additions and not _keeps(main.additions["se"]):
             terms[parameter] = Term("0.0", "identity")
         else:
-            name = script.identifier(parameter)
+            name = script.identifier(f"{writing.prefix}{parameter}")
+            site = literal(script.name(f"{writing.prefix}{parameter}"))
             prior = writing.prior(family.priors[parameter](writing.spread), parameter)
-            script.say(
-                f"{name} = ft.sample({literal(script.name(parameter))}, {written([prior], script)})"
-            )
+            script.say(f"{name} = ft.sample({site}, {written([prior], script)})")
             terms[parameter] = Term(name, "identity")
     return terms
 
@@ -141,7 +180,7 @@ def _ordered(writing: Writing, family: Family, eta: str, outcome: Outcome) -> st
     dims = f"dims={{{literal(script.name(f'{outcome.name}_threshold'))}: {literal(labels)}}}"
     single = written([prior], script)
     cut = script.identifier("Intercept")
-    site = script.name("Intercept")
+    site = script.name(f"{writing.prefix}Intercept")
     if family.name == "cumulative":
         law = f"ft.Ordered({single}.expand([{count}]))"
         script.say(f"{cut} = ft.sample({literal(site)}, {law}, {dims})")
@@ -209,7 +248,10 @@ def _said(
     if "weights" in additions:
         text = additions["weights"].arguments[0]
         make, columns = numbers(text, frame)
-        law = f"ft.Weighted({law}, {script.argument(text, make, set(columns))})"
+        weight = script.argument(
+            text, make, set(columns), otherwise=lambda frame: np.ones(len(frame))
+        )
+        law = f"ft.Weighted({law}, {weight})"
     return law
 
 
@@ -218,8 +260,6 @@ CENSORED = {"none": 0, "right": 1, "left": -1, "0": 0, "1": 1, "-1": -1, "False"
 
 def _censored(script: Script, law: str, call: Call, frame: pd.DataFrame, observed: str) -> str:
     """Write a law of outcomes some of which are only known to lie beyond what was observed."""
-    from finetti.errors import DataError
-    from finetti.formulas.frames import need
 
     column = call.arguments[0].strip("`")
     need(frame, [column], str(call))
@@ -239,11 +279,19 @@ def _censored(script: Script, law: str, call: Call, frame: pd.DataFrame, observe
 
         return make
 
+    side(0)(frame)  # refuses what is no code
     sides = {str(w) for w in frame[column]}
     given = []
     for which, name in ((-1, "low"), (1, "high")):
         if any(CENSORED.get(w.removesuffix(".0")) == which for w in sides):
             columns = {column, *outcome.columns}
-            limit = script.argument(f"{name}_{observed}", side(which), columns)
+            limit = script.argument(
+                f"{name}_{observed}", side(which), columns, otherwise=_endless(which)
+            )
             given.append(f"{name}={limit}")
     return f"ft.Censored({law}, {', '.join(given)})" if given else law
+
+
+def _endless(which: int) -> Callable[[pd.DataFrame], np.ndarray]:
+    """Return what makes limits of rows that nothing censors."""
+    return lambda frame: np.full(len(frame), which * np.inf)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,10 +78,7 @@ def read_outcome(formula: Formula, family: Family, frame: pd.DataFrame) -> Outco
             )
         else:
             make, columns = _number(trials.arguments[0], frame)
-        outcome = Outcome(
-            outcome.name, outcome.make, outcome.columns, outcome.values, outcome.levels, make,
-            columns,
-        )  # fmt: skip
+        outcome = replace(outcome, trials=_whole(make), trial_columns=columns)
     _check(outcome, family, frame)
     return outcome
 
@@ -95,6 +92,19 @@ def _number(text: str, frame: pd.DataFrame) -> tuple[Make, frozenset[str]]:
     else:
         return (lambda frame: np.full(len(frame), fixed)), frozenset()
     return numbers(text, frame)
+
+
+def _whole(make: Make) -> Make:
+    """Return what makes numbers of trials, which are whole and not negative."""
+
+    def counts(frame: pd.DataFrame) -> np.ndarray:
+        found = make(frame)
+        bad = np.flatnonzero((found < 0) | (found != np.round(found)))
+        if len(bad):
+            raise DataError(f"there are {found[bad[0]]:g} trials in row {bad[0] + 1}: give counts")
+        return found.astype(int)
+
+    return counts
 
 
 def numbers(text: str, frame: pd.DataFrame) -> tuple[Make, frozenset[str]]:

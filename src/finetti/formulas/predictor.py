@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 import finetti.distributions as families
@@ -38,12 +40,45 @@ def joined(parts: list[str]) -> str:
 
 def _coefficients(writing: Writing, found: Linear, intercept: bool) -> list[str]:
     parts = []
+    _advise(writing, found)
     blocks = [(block, _priors(writing, block)) for block in found.blocks]
     if found.intercept and intercept:
         parts.append(_intercept(writing, blocks))
     for block, priors in blocks:
         parts.append(_block(writing, block, priors))
     return parts
+
+
+def _advise(writing: Writing, found: Linear) -> None:
+    """Say of which coefficients the rows tell nothing."""
+    rows = len(writing.frame)
+    named = [n for b in found.blocks for n in b.names]
+    columns = [c for b in found.blocks for c in b.matrix.T]
+    empty = [pretty(n) for n, c in zip(named, columns, strict=True) if not c.any()]
+    if empty:
+        warnings.warn(
+            f"no row is of {', '.join(empty[:5])}: such coefficients are told by their prior alone",
+            stacklevel=2,
+        )
+    if len(named) + found.intercept > rows:
+        warnings.warn(
+            f"there are more coefficients ({len(named) + found.intercept}) than rows ({rows}): "
+            f"what the rows leave open is told by the priors",
+            stacklevel=2,
+        )
+        return
+    ones = [np.ones(rows)] if found.intercept else []
+    whole = np.stack([*ones, *columns], 1) if named else np.ones((rows, 1))
+    spread = np.linalg.norm(whole, axis=0)
+    if (
+        not empty
+        and np.linalg.matrix_rank(whole / np.where(spread > 0, spread, 1)) < whole.shape[1]
+    ):
+        warnings.warn(
+            f"some predictors are sums of others (among {', '.join(map(pretty, named[:6]))}): the "
+            f"rows tell their coefficients' sums, the priors tell them apart",
+            stacklevel=2,
+        )
 
 
 def _intercept(writing: Writing, blocks: list[tuple[Block, list[Distribution]]]) -> str:

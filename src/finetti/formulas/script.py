@@ -27,12 +27,14 @@ Make = Callable[["pd.DataFrame"], Any]
 class Argument:
     """Hold how one argument of the function is made of a table.
 
-    `outcome` tells that it is only observed, so that new rows may be without it.
+    `outcome` tells that it is only observed, so that new rows may be without it; `otherwise` makes
+    it of rows that lack its columns.
     """
 
     make: Make
     outcome: bool = False
     columns: frozenset[str] = frozenset()
+    otherwise: Make | None = None
 
 
 class Script:
@@ -48,6 +50,8 @@ class Script:
         self.values: dict[str, Any] = {}
         self.taken = {"ft", "jax", "jnp", "np", *keyword.kwlist}
         self.named = {"chain", "draw"}
+        self.wanted: set[str] = set()  # outcomes with unknown values that predict others
+        self.filled: dict[str, str] = {}  # columns with unknown values, by what holds them whole
         self._known: dict[Any, str] = {}
         self._depth = 1
 
@@ -85,13 +89,19 @@ class Script:
         return found
 
     def argument(
-        self, wanted: str, make: Make, columns: set[str], key: Any = None, outcome: bool = False
+        self,
+        wanted: str,
+        make: Make,
+        columns: set[str],
+        key: Any = None,
+        outcome: bool = False,
+        otherwise: Make | None = None,
     ) -> str:
         """Return the name of an argument that `make` makes of a table; one key has one of them."""
         if key is not None and key in self._known:
             return self._known[key]
         found = self.identifier(wanted)
-        self.arguments[found] = Argument(make, outcome, frozenset(columns))
+        self.arguments[found] = Argument(make, outcome, frozenset(columns), otherwise)
         if key is not None:
             self._known[key] = found
         return found
@@ -132,6 +142,9 @@ class Script:
         for name, argument in self.arguments.items():
             absent = sorted(argument.columns - set(frame.columns))
             if absent and argument.outcome and not outcomes:
+                continue
+            if absent and argument.otherwise is not None and not outcomes:
+                found[name] = argument.otherwise(frame)
                 continue
             if absent:
                 raise DataError(

@@ -261,8 +261,9 @@ def _series(writing: Writing, call: Call) -> str:
         return f"{found}[{time}]"
     columns = [part.strip().strip("`") for part in group.split(":")]
     need(writing.frame, columns, str(call))
+    known = grouped(columns)(writing.frame).labels
     source = script.argument(
-        "_".join(columns), grouped(columns), set(columns), key=("group", ":".join(columns))
+        "_".join(columns), grouped(columns, known), set(columns), key=("group", ":".join(columns))
     )
     with script.deeper(f"with ft.plate({literal(script.name(f'{name}_level'))}, {source}):"):
         script.say(f"{found} = ft.sample({literal(site)}, {law}, {dims})")
@@ -282,8 +283,8 @@ def _areas(writing: Writing, call: Call) -> str:
             f"{call} needs the adjacency `{name}`, 1 between neighbours: give it beside the table, "
             f"as matrices={{{name!r}: ...}}, with the areas' names or in their order"
         )
-    make = grouped([group])
-    areas = make(writing.frame).labels
+    areas = grouped([group])(writing.frame).labels
+    make = grouped([group], areas)
     near = ordered(matrix, areas, name)
     if (near.sum(1) == 0).any() or not np.isin(near, (0, 1)).all():
         raise DataError(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from finetti.errors import ModelError
 
-SPECIAL = ("s", "gp", "mo", "mi", "ar", "rw", "car", "offset")  # terms that formulae does not know
+SPECIAL = ("s", "gp", "mo", "ar", "rw", "car", "offset")  # terms that formulae does not know
 ADDITIONS = ("trials", "weights", "se", "cens", "trunc", "mi", "rate")
 OPEN, CLOSE, QUOTES = "([{", ")]}", "'\"`"
 
@@ -123,6 +123,9 @@ def predictor(text: str) -> Predictor:
             groups += _grouped(inside)
             continue
         call = as_call(term)
+        if call is not None and call.name == "mi" and len(call.arguments) == 1:
+            linear.append(f"{sign} {call.arguments[0]}")  # told apart by what the table lacks
+            continue
         if call is not None and call.name in SPECIAL:
             if sign == "-":
                 raise ModelError(f"{term} cannot be taken away in {text!r}: leave it out instead")
@@ -137,7 +140,7 @@ def predictor(text: str) -> Predictor:
 def _refuse_buried(term: str) -> None:
     """Refuse a group or special term within another, which would be read as something else."""
     for name in SPECIAL:
-        if re.search(rf"(?<![\w.]){name}\s*\(", term) and name != "mi":
+        if re.search(rf"(?<![\w.]){name}\s*\(", term):
             raise ModelError(
                 f"{name}(...) stands inside {term!r}: it must be a term by itself, added to others"
             )

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from finetti.distributions import Distribution
+from finetti.errors import ModelError
 from finetti.formulas.design import Block
 from finetti.formulas.priors import Priors, written
 from finetti.formulas.script import Script, literal
+from finetti.formulas.text import Grouped
 
 if TYPE_CHECKING:
     import pandas as pd
 
 WIDE = 2.5  # standard deviations of the outcome that a coefficient's prior reaches, as rstanarm's
+
+
+@dataclass(frozen=True)
+class Across:
+    """Hold the group terms that predictors share, by id: the prefix, scale and term of each.
+
+    `written` has the identifiers of those whose statements are written.
+    """
+
+    terms: Mapping[str, list[tuple[str, float, Grouped]]]
+    written: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -23,7 +37,7 @@ class Writing:
 
     `level` and `spread` are where the outcome lies on the link's scale, and how far it reaches.
     `prefix` parts the names of one predictor's coefficients from those of others. `matrices` are
-    those given beside the table, `shared` the effects that several predictors have together.
+    those given beside the table, `across` the effects that several predictors have together.
     """
 
     script: Script
@@ -33,7 +47,7 @@ class Writing:
     spread: float = 1.0
     prefix: str = ""
     matrices: dict[str, Any] = field(default_factory=dict)
-    shared: dict[str, Any] = field(default_factory=dict)
+    across: Across = field(default_factory=lambda: Across({}))
 
     def prior(self, default: Any, *names: str) -> Any:
         """Return the prior of a parameter, by names from the most particular to its class.
@@ -59,7 +73,10 @@ def state(writing: Writing, name: str, priors: list[Distribution], dims: str = "
 
 
 def argument(writing: Writing, block: Block) -> str:
-    """Return the argument that holds a block's columns."""
+    """Return the argument that holds a block's columns, filled where values of it are missing."""
+    if block.labels is None and block.name in writing.script.filled:
+        return writing.script.filled[block.name]
+    refuse_holes(writing.script, block)
     return writing.script.argument(
         pretty(block.name), block.make, set(block.columns), key=("columns", block.name, block.size)
     )
@@ -77,3 +94,13 @@ def pretty(name: str) -> str:
 def rounded(value: float) -> float:
     """Round a number to the digits that a prior is worth, so that it can be read."""
     return float(f"{value:.3g}")
+
+
+def refuse_holes(script: Script, block: Block) -> None:
+    """Refuse a term that computes with a column some of whose values are unknown."""
+    lacking = sorted(block.columns & set(script.filled))
+    if lacking:
+        raise ModelError(
+            f"the term {block.name!r} computes with `{lacking[0]}`, of which values are missing: "
+            f'such a column can be a term by itself; else say missing="drop"'
+        )

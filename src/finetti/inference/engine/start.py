@@ -25,6 +25,7 @@ DTYPE = "float64"
 TRIES = 8
 ROUNDS = 8
 RADIUS = 2.0  # on the unconstrained scale, as in Stan
+PATIENT = 4  # rounds of tries so far out; those after them come ever nearer to 0
 
 
 @compiled(ONCE, "target", "dim")
@@ -35,7 +36,8 @@ def random_positions(
 
     def of_fit(own: Own, keys: Key) -> Array:
         def one(key: Key) -> Array:
-            plain = jax.random.uniform(key, (dim,), DTYPE, -RADIUS, RADIUS)
+            reach = RADIUS * 0.25 ** jnp.maximum(attempt - PATIENT + 1, 0)
+            plain = jax.random.uniform(key, (dim,), DTYPE, -1, 1) * reach
             return target.adopt(joined(shared, own), plain)
 
         return jax.vmap(jax.vmap(one))(_tries(keys, attempt))
@@ -69,7 +71,8 @@ def chain_keys(seed: Any, chains: int) -> Key:
 def random_tries(target: Target, built: Density, shared: Given, own: Own, keys: Key) -> Point:
     """Return the points tried as starts, (fit, chain, try) leading.
 
-    They are uniform within 2 of 0 on the model's own unconstrained scale, and where sites are
+    They are uniform within 2 of 0 on the model's own unconstrained scale, or nearer where nothing
+    else will do, and where sites are
     discrete drawn from the prior of the `built` density's model. `keys` has shape (fit, chain).
     """
     rows: list[Point] = []

@@ -13,6 +13,7 @@ from finetti.structure.rewrites.centre.find import Seen, effects
 from finetti.structure.rewrites.centre.paths import depends
 from finetti.structure.rewrites.joined import Joined
 from finetti.structure.rewrites.rewrite import Found, Sight
+from finetti.structure.rewrites.shift import alone
 from finetti.structure.rewrites.shift.shift import Shift
 from finetti.structure.variables import Variable
 
@@ -26,7 +27,9 @@ def find(sight: Sight) -> Found:
     of the others given the rest.
     """
     groups = _groups(sight, frozenset())
-    if not groups or any(seen.part.count >= FEWEST for seen in groups):
+    if not groups:
+        return alone.find(sight)
+    if any(seen.part.count >= FEWEST for seen in groups):
         return Found()
     chosen = _narrow(v for v in _candidates(sight, groups) if _trades_off(sight, v, groups))
     names = tuple(v.name for v in chosen)

@@ -1,5 +1,7 @@
 """Shift coefficients by the effects that trade off with them, by an exact change of variables.
 
+Without effects of groups coefficients that the data tie to one another are moved together, x = R z.
+
 Where effects of several groupings are added to an intercept, the data tell the sum of the intercept
 and each grouping's mean effect far better than any of them: a narrow ridge, along which a sampler
 creeps. Given the effects w, coefficients x whose joint log density is nearly quadratic have
@@ -64,17 +66,20 @@ class Shift(Move):
 
     def reason(self, site: str) -> str:
         """Say why."""
+        if not self.parts:
+            return "the data tie it to others: moved together"
         return f"trades off with {listed(p.site for p in self.parts)}: moved net of what they add"
 
     def cost(self) -> str:
         """Say what an evaluation does."""
-        return f"{counted(self.width * self.count, 'product')}; constants learned in warm-up"
+        numbers = self.count or self.width
+        return f"{counted(self.width * numbers, 'product')}; constants learned in warm-up"
 
     def start(self, dtype: str) -> dict[str, Any]:
         """Return the constants before anything is learned: the sites as they are."""
         return {
             "root": np.eye(self.width, dtype=dtype),
-            "shear": np.zeros((self.width, self.count), dtype),
+            "shear": np.zeros((self.width, max(self.count, 1)), dtype),
         }
 
     def supply(
@@ -113,7 +118,8 @@ class Shift(Move):
         slope = jax.grad(log_density, (0, 1))
         _, push = jax.linearize(lambda x: slope(x, effects), here)
         rows, others = jax.lax.map(push, jnp.eye(self.width, dtype=here.dtype))
-        cross = jnp.concatenate([a.reshape(self.width, -1) for a in others], -1)
+        flat = [a.reshape(self.width, -1) for a in others]
+        cross = jnp.concatenate(flat, -1) if flat else jnp.zeros((self.width, 1), rows.dtype)
         return {"precision": -(rows + rows.T) / 2, "cross": -cross}
 
     def agree(self, found: Constants) -> Constants:
@@ -129,6 +135,8 @@ class Shift(Move):
         }
 
     def _shift(self, reader: Reader, learned: Mapping[str, Any]) -> Array:
+        if not self.parts:  # a column of zeros stands for no effects
+            return jnp.zeros(self.width, jnp.asarray(learned["root"]).dtype)
         read = [jnp.ravel(reader.read(v)) for v in self._ends(reader.program)]
         return jnp.sum(jnp.asarray(learned["shear"]) * jnp.concatenate(read), -1)
 

@@ -1,0 +1,349 @@
+"""A formula's model has the joint density of the model that its user would write by hand."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from tests.formulas.table import table
+
+import finetti as ft
+from finetti.formulas.grouping import grouped
+
+D = table()
+N = len(D)
+V = {name: D[name].to_numpy() for name in D}
+G, H, F = (np.asarray(grouped([name])(D)) for name in "ghf")
+X, Z, Y = V["x"], V["z"], V["y"]
+DUMMIES = np.stack([V["f"] == "b", V["f"] == "c"], 1).astype(float)
+FLAT = {"b": ft.Normal(0, 2), "Intercept": ft.Normal(1, 3), "sd": ft.HalfNormal(2), "cor": 2.0}
+
+
+def coefficient(name, size=0):
+    law = ft.Normal(0.0, 2.0)
+    return ft.sample(name, law.expand([size]).to_event(1) if size else law)
+
+
+def start():
+    return ft.sample("Intercept", ft.Normal(1.0, 3.0))
+
+
+def spread(name, size=1):
+    return ft.sample(f"sd[{name}]", ft.HalfNormal(2.0).expand([size]).to_event(1))
+
+
+def effect(name, codes, size=5):
+    sd = spread(name)
+    with ft.plate(f"{name}_level", size):
+        u = ft.sample(name, ft.Normal(0.0, sd).to_event(1))
+    return u[codes, 0]
+
+
+def observe(name, law, values):
+    with ft.plate("row", N):
+        ft.sample(name, law, obs=values)
+
+
+def normal(mean, sigma=None):
+    observe(
+        "y", ft.Normal(mean, ft.sample("sigma", ft.HalfNormal(4.0)) if sigma is None else sigma), Y
+    )
+
+
+def pooled():
+    normal(start() + coefficient("x") * X)
+
+
+def no_intercept():
+    normal(jnp.eye(3)[F] @ coefficient("f", 3))
+
+
+def factor():
+    normal(start() + DUMMIES @ coefficient("f", 2) + coefficient("x") * X
+           + (DUMMIES * X[:, None]) @ coefficient("f:x", 2))  # fmt: skip
+
+
+def one_group():
+    normal(start() + coefficient("x") * X + effect("g", G))
+
+
+def crossed():
+    normal(start() + effect("g", G) + effect("h", H))
+
+
+def slopes(tied):
+    def model():
+        mean = start() + coefficient("x") * X
+        sd = spread("g", 2)
+        root = ft.sample("_L[g]", ft.LKJCholesky(2, 2.0)) if tied else jnp.eye(2)
+        law = ft.MultivariateNormal(0.0, scale_tril=sd[:, None] * root)
+        with ft.plate("g_level", 5):
+            u = ft.sample("g", law)
+        normal(mean + u[G, 0] + u[G, 1] * X)
+
+    return model
+
+
+def nested():
+    both = grouped(["f", "g"])(D)
+    normal(start() + effect("f", F, 3) + effect("f:g", np.asarray(both), len(both.labels)))
+
+
+def kinds():
+    by = np.array([0, 1, 0, 1, 0])
+    mean = start()
+    with ft.plate("g_by", 2):
+        sd = ft.sample("sd[g]", ft.HalfNormal(2.0).expand([2, 1]).to_event(1))
+    with ft.plate("g_level", 5):
+        u = ft.sample("g", ft.Normal(0.0, sd[by]).to_event(1))
+    normal(mean + u[G, 0])
+
+
+def members():
+    mean = start()
+    sd = spread("mm(g, h)")
+    with ft.plate("mm_level", 5):
+        u = ft.sample("mm(g, h)", ft.Normal(0.0, sd).to_event(1))
+    normal(mean + (u[G, 0] + u[H, 0]) / 2)
+
+
+MATRIX = 0.3 + np.eye(5)
+
+
+def relatives():
+    mean = start()
+    sd = spread("g")
+    u = ft.sample("g", ft.MultivariateNormal(jnp.zeros(5), sd[0] ** 2 * MATRIX))
+    normal(mean + u[G])
+
+
+def steps():
+    mean = (
+        start()
+        + 3
+        * coefficient("mo(k)")
+        * jnp.concatenate(
+            [jnp.zeros(1), jnp.cumsum(ft.sample("simplex[mo(k)]", ft.Dirichlet(jnp.ones(3))))]
+        )[V["k"]]
+    )
+    normal(mean)
+
+
+def autoregression():
+    mean = start()
+    sd = ft.sample("sd[ar(t | g)]", ft.HalfNormal(2.0))
+    rho = ft.sample("rho[ar(t | g)]", ft.Uniform(0.0, 1.0))
+    gap = np.abs(np.subtract.outer(np.arange(6), np.arange(6)))
+    law = ft.MultivariateNormal(jnp.zeros(6), sd**2 * (rho**gap + 1e-8 * np.eye(6)))
+    with ft.plate("ar(t | g)_level", 5):
+        u = ft.sample("ar(t | g)", law)
+    normal(mean + u[G, V["t"]])
+
+
+def walk():
+    mean = start()
+    u = ft.sample("rw(t)", ft.GaussianRandomWalk(ft.sample("sd[rw(t)]", ft.HalfNormal(2.0)), 6))
+    normal(mean + u[V["t"]])
+
+
+def offset():
+    normal(start() + coefficient("x") * X + np.log(V["n"]))
+
+
+def spread_by_predictor():
+    mean = start() + coefficient("x") * X
+    a = ft.sample("sigma_Intercept", ft.Normal(0.0, 1.0))
+    b = ft.sample("sigma_z", ft.Normal(0.0, 0.5))
+    normal(mean, jnp.exp(a + b * Z))
+
+
+def known_errors():
+    normal(start() + effect("g", G), V["se"])
+
+
+def censored():
+    mean = start() + coefficient("x") * X
+    sigma = ft.sample("sigma", ft.HalfNormal(4.0))
+    late = V["late"] == 1
+    below, tail = ft.Normal(mean, sigma), jax.scipy.stats.norm.logsf(Y, mean, sigma)
+    observe("y", ft.Unit(jnp.where(late, tail, below.log_prob(Y))), np.zeros((N, 0)))
+
+
+def eta():
+    return start() + coefficient("x") * X
+
+
+def positive(law):
+    return lambda: observe("positive", law(eta()), V["positive"])
+
+
+def shape():
+    return ft.sample("shape", ft.HalfCauchy(5.0))
+
+
+def phi():
+    return ft.sample("phi", ft.HalfCauchy(5.0))
+
+
+def gate(name):
+    return ft.sample(name, ft.Beta(1.0, 1.0))
+
+
+def gamma(e):
+    a = shape()
+    return ft.Gamma(a, a / jnp.exp(e))
+
+
+def weibull(e):
+    a = shape()
+    return ft.Weibull(jnp.exp(e) / jnp.exp(jax.lax.lgamma(1 + 1 / a)), a)
+
+
+def share(law):
+    return lambda: observe("share", law(jax.nn.sigmoid(eta())), V["share"])
+
+
+def beta(m):
+    p = phi()
+    return ft.Beta(m * p, (1 - m) * p)
+
+
+def inflated_beta(m):
+    p, zoi, coi = phi(), gate("zoi"), gate("coi")
+    return ft.ZeroOneInflatedBeta(zoi, coi, m * p, (1 - m) * p)
+
+
+def counts(law):
+    return lambda: observe("count", law(jnp.exp(eta())), V["count"])
+
+
+def wins(law):
+    return lambda: observe("wins", law(eta()), V["wins"])
+
+
+def beta_binomial(e):
+    m, p = jax.nn.sigmoid(e), phi()
+    return ft.BetaBinomial(m * p, (1 - m) * p, V["n"])
+
+
+def yes():
+    observe("yes", ft.Bernoulli(logits=eta() + effect("g", G)), (V["yes"] == "Y").astype(int))
+
+
+CODES = np.array([["low", "mid", "high"].index(v) for v in V["grade"]])
+
+
+def cumulative():
+    mean = coefficient("x") * X
+    cut = ft.sample("Intercept", ft.Ordered(ft.Normal(1.0, 3.0).expand([2])))
+    below = jax.nn.sigmoid(cut - mean[:, None])
+    p = jnp.stack([below[:, 0], below[:, 1] - below[:, 0], 1 - below[:, 1]], 1)
+    observe("grade", ft.Categorical(probs=p), CODES)
+
+
+def sequential():
+    mean = coefficient("x") * X
+    cut = ft.sample("Intercept", ft.Normal(1.0, 3.0).expand([2]).to_event(1))
+    stop = jax.nn.sigmoid(cut - mean[:, None])
+    first = stop[:, 0]
+    second = (1 - stop[:, 0]) * stop[:, 1]
+    p = jnp.stack([first, second, 1 - first - second], 1)
+    observe("grade", ft.Categorical(probs=p), CODES)
+
+
+def adjacent():
+    mean = coefficient("x") * X
+    cut = ft.sample("Intercept", ft.Normal(1.0, 3.0).expand([2]).to_event(1))
+    one = mean - cut[0]
+    logits = jnp.stack([jnp.zeros(N), one, one + mean - cut[1]], 1)
+    observe("grade", ft.Categorical(logits=logits), CODES)
+
+
+def colours():
+    parts = []
+    for level in ("green", "red"):
+        a = ft.sample(f"{level}_Intercept", ft.Normal(0.0, 3.0))
+        parts.append(a + ft.sample(f"{level}_x", ft.Normal(0.0, 1.0)) * X)
+    logits = jnp.stack([jnp.zeros(N), *parts], 1)
+    observe("colour", ft.Categorical(logits=logits), F_COLOUR)
+
+
+F_COLOUR = np.array([["blue", "green", "red"].index(v) for v in V["colour"]])
+SIGMA = {"sigma": ft.HalfNormal(4.0)}
+PARTS = {"sigma_Intercept": ft.Normal(0, 1), "sigma_b": ft.Normal(0, 0.5)}
+EACH = {f"{level}_{name}": prior for level in ("green", "red")
+        for name, prior in (("Intercept", ft.Normal(0, 3)), ("b", ft.Normal(0, 1)))}  # fmt: skip
+
+CASES = {
+    "y ~ x": (pooled, {}),
+    "y ~ 0 + f": (no_intercept, {}),
+    "y ~ f * x": (factor, {}),
+    "y ~ x + (1 | g)": (one_group, {}),
+    "y ~ (1 | g) + (1 | h)": (crossed, {}),
+    "y ~ x + (x | g)": (slopes(True), {}),
+    "y ~ x + (x || g)": (slopes(False), {}),
+    "y ~ x + (1 | g) + (0 + x | g)": (slopes(False), {}),
+    "y ~ (1 | f/g)": (nested, {}),
+    "y ~ (1 | gr(g, by=kind))": (kinds, {}),
+    "y ~ (1 | mm(g, h))": (members, {}),
+    "y ~ (1 | gr(g, cov=A))": (relatives, {"matrices": {"A": MATRIX}}),
+    "y ~ mo(k)": (steps, {}),
+    "y ~ ar(t | g)": (autoregression, {}),
+    "y ~ rw(t)": (walk, {}),
+    "y ~ x + offset(log(n))": (offset, {}),
+    "y ~ x; sigma ~ z": (spread_by_predictor, {"more": PARTS}),
+    "y | se(se) ~ (1 | g)": (known_errors, {}),
+    "positive ~ x / gamma": (positive(gamma), {}),
+    "positive ~ x / exponential": (positive(lambda e: ft.Exponential(jnp.exp(-e))), {}),
+    "positive ~ x / weibull": (positive(weibull), {}),
+    "positive ~ x / inverse_gaussian": (
+        positive(lambda e: ft.InverseGaussian(jnp.exp(e), shape())), {}),
+    "share ~ x / beta": (share(beta), {}),
+    "share ~ x / zero_one_inflated_beta": (share(inflated_beta), {}),
+    "count ~ x / poisson": (counts(ft.Poisson), {}),
+    "count ~ x / negbinomial": (counts(lambda m: ft.NegativeBinomial2(m, shape())), {}),
+    "count ~ x / geometric": (counts(lambda m: ft.Geometric(1 / (1 + m))), {}),
+    "count ~ x / zero_inflated_poisson": (
+        counts(lambda m: ft.ZeroInflatedPoisson(gate("zi"), m)), {}),
+    "count ~ x / hurdle_poisson": (counts(lambda m: ft.HurdlePoisson(gate("hu"), m)), {}),
+    "yes ~ x + (1 | g)": (yes, {}),
+    "p(wins, n) ~ x": (wins(lambda e: ft.Binomial(V["n"], logits=e)), {}),
+    "wins | trials(n) ~ x / beta_binomial": (wins(beta_binomial), {}),
+    "grade ~ x / cumulative": (cumulative, {}),
+    "grade ~ x / sequential": (sequential, {}),
+    "grade ~ x / adjacent": (adjacent, {}),
+    "colour ~ x / categorical": (colours, {"more": EACH}),
+}  # fmt: skip
+
+
+def joint(sites):
+    return sum(float(jnp.sum(s.distribution.log_prob(jnp.asarray(s.value))))
+               for s in sites.values() if s.kind == "sample")  # fmt: skip
+
+
+def made(text, family, said):
+    """Return the formula's model, with those of the priors that it has a parameter for."""
+    priors = {**FLAT, **SIGMA, **said.get("more", {})}
+    if family == "categorical":
+        priors = dict(EACH)
+    while True:
+        try:
+            return ft.formula(
+                text, D, family=family or None, priors=priors, matrices=said.get("matrices")
+            )
+        except ft.ModelError as error:
+            unknown = re.search("no parameter `(.*?)`", str(error))
+            del priors[unknown.group(1)]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_joint_density_is_that_of_the_model_by_hand(case):
+    hand, said = CASES[case]
+    text, _, family = case.partition(" / ")
+    sites = made(text, family, said).trace(3)
+    drawn = {n: s.value for n, s in sites.items() if s.kind == "sample" and not s.observed}
+    theirs = ft.model(hand)().substitute(**drawn).trace(0)
+    assert {n for n, s in theirs.items() if s.kind == "sample" and not s.observed} == set(drawn)
+    with jax.enable_x64(True):
+        assert joint(sites) == pytest.approx(joint(theirs), rel=1e-10)

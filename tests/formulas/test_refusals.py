@@ -1,0 +1,139 @@
+"""Bad formulas, priors and tables are refused in a sentence that names what and what to do."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.formulas.table import table
+
+import finetti as ft
+
+D = table()
+NAN = D.assign(z=D.z.where(D.index > 2), f=D.f.where(D.index != 5))
+
+REFUSED = {
+    "no tilde": (("y x", {}), "is no formula"),
+    "no outcome": (("~ x", {}), "is no formula"),
+    "empty": (("", {}), "is empty"),
+    "open bracket": (("y ~ (1 | g", {}), "not closed"),
+    "unknown column": (("y ~ xx", {}), "'xx'"),
+    "unknown outcome": (("why ~ x", {}), "no column `why`"),
+    "unknown group": (("y ~ (1 | grp)", {}), "no column `grp`"),
+    "unknown function": (("y ~ lag(x)", {}), "lag"),
+    "group of one level": (("y ~ (1 | one)", {}), "one level"),
+    "group within an interaction": (("y ~ x:(1 | g)", {}), "by itself"),
+    "too many bars": (("y ~ (1 | g | h | f)", {}), "too many bars"),
+    "smooth within an interaction": (("y ~ f:s(x)", {}), "by itself"),
+    "too many basis functions": (("y ~ s(k, k=9)", {}), "smaller k="),
+    "unknown setting": (("y ~ s(x, knots=3)", {}), "knots"),
+    "unknown addition": (("y | foo(n) ~ x", {}), "foo"),
+    "unknown family": (("y ~ x", {"family": "gausian"}), "did you mean 'gaussian'"),
+    "unknown link": (("y ~ x", {"link": "loglog"}), "no link"),
+    "link of no parameter": (("y ~ x", {"link": {"phi": "log"}}), "no parameter `phi`"),
+    "no trials": (("wins ~ x", {"family": "binomial"}), r"trials\(n\)"),
+    "successes above trials": (("p(n, wins) ~ x", {}), "at most that of its trials"),
+    "not positive": (("z ~ x", {"family": "gamma"}), "above 0"),
+    "not counts": (("x ~ z", {"family": "poisson"}), "a count"),
+    "beyond the unit": (("positive ~ x", {"family": "beta"}), "between 0 and 1"),
+    "three values for yes or no": (("f ~ x", {}), "three|3 values"),
+    "text for numbers": (("f ~ x", {"family": "poisson"}), "takes numbers"),
+    "one column for several": (("count ~ x", {"family": "multinomial"}), "cbind"),
+    "parameter of no family": (("y ~ x; phi ~ z", {}), "'phi'"),
+    "prior of nothing": (("y ~ x", {"priors": {"zz": ft.Normal(0, 1)}}), "no parameter `zz`"),
+    "prior of a typo": (("y ~ x", {"priors": {"sigm": ft.HalfNormal(1)}}), "did you mean `sigma`"),
+    "prior that is none": (("y ~ x", {"priors": {"b": 3}}), "no distribution"),
+    "prior that cannot be read": (("y ~ x", {"priors": ["b ~ Nomal(0, 1)"]}), "mean Normal"),
+    "prior without a tilde": (("y ~ x", {"priors": ["Normal(0, 1)"]}), "is no prior"),
+    "priors of two families": (
+        ("y ~ f", {"priors": {"f[b]": ft.Normal(0, 1), "f[c]": ft.StudentT(3, 0, 1)}}),
+        "one family",
+    ),
+    "correlation with a normal prior": (
+        ("y ~ (x | g)", {"priors": {"cor": ft.Normal(0, 1)}}), "LKJ"),
+    "no matrix": (("y ~ (1 | gr(g, cov=A))", {}), "matrices="),
+    "matrix of another size": (
+        ("y ~ (1 | gr(g, cov=A))", {"matrices": {"A": np.eye(3)}}), "shape \\(3, 3\\)"),
+    "matrix that is no covariance": (
+        ("y ~ (1 | gr(g, cov=A))", {"matrices": {"A": -np.eye(5)}}), "positive definite"),
+    "adjacency without names": (("y ~ car(W)", {}), "gr=area"),
+    "members of two kinds": (("y ~ (1 | gr(g, by=f))", {}), "several kinds"),
+    "weights of another number": (("y ~ (1 | mm(g, h, weights=c(w)))", {}), "give one each"),
+    "censoring that says nothing": (("y | cens(n) ~ x", {}), "none, left or right"),
+    "errors of counts": (("count | se(se) ~ x", {"family": "poisson"}), "normal or Student"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_wrong_is_refused(case):
+    (text, said), expected = REFUSED[case]
+    with pytest.raises(ft.FinettiError, match=expected) as refused:
+        ft.formula(text, D.assign(one="a"), **said)
+    assert "\n" not in str(refused.value)
+    assert "formulae" not in str(refused.value)
+
+
+def test_missing_values_are_refused_with_their_number_and_both_remedies():
+    with pytest.raises(ft.DataError, match=r"4 of 60 rows.*`z` 3.*drop.*impute"):
+        ft.formula("y ~ z + f", NAN)
+
+
+def test_columns_that_are_not_spoken_of_may_lack_values():
+    assert ft.formula("y ~ x", NAN).variables
+
+
+def test_dropped_rows_are_counted():
+    with pytest.warns(UserWarning, match="4 of 60 rows"):
+        model = ft.formula("y ~ z + f", NAN, missing="drop")
+    assert len(model.arguments[1]["y"]) == 56
+
+
+def test_names_that_are_missing_cannot_be_left_unknown():
+    with pytest.raises(ft.DataError, match="`f` lacks 1 of its 60"):
+        ft.formula("y ~ f", NAN, missing="impute")
+
+
+@pytest.mark.parametrize("term", ["I(z**2)", "z:x", "log(z + 9)"])
+def test_terms_that_compute_with_unknown_values_are_refused(term):
+    with pytest.raises(ft.ModelError, match="a term by itself"):
+        ft.formula(f"y ~ {term}", NAN, missing="impute")
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({}, "no rows"),
+        (3, "takes a table"),
+        ({"y": [1.0, 2.0], "x": [1.0]}, "differ"),
+        (pd.DataFrame({"y": [], "x": []}), "no rows"),
+        (D.assign(x=np.inf), "not finite"),
+        (D.assign(y="a"), "one value|2 values|has 1"),
+    ],
+)
+def test_what_is_no_table_is_refused(data, said):
+    with pytest.raises(ft.FinettiError, match=said):
+        ft.formula("y ~ x", data)
+
+
+def test_a_file_is_read_by_its_path(tmp_path):
+    path = tmp_path / "table.csv"
+    D.to_csv(path, index=False)
+    again = ft.formula("y ~ x + (1 | g)", path)
+    np.testing.assert_allclose(again.arguments[1]["x"], D.x)
+    assert ft.formula("y ~ x + (1 | g)", str(path)).code() == again.code()
+
+
+def test_slopes_far_from_their_level_are_advised_against():
+    with pytest.warns(UserWarning, match=r"center\(year\)"):
+        ft.formula("y ~ (year | g)", D.assign(year=2000.0 + D.t))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ft.formula("y ~ (center(year) | g)", D.assign(year=2000.0 + D.t))
+
+
+def test_coefficients_told_by_their_prior_alone_are_named():
+    few = D[(D.f != "b") | (D.g != "q")]
+    with pytest.warns(UserWarning, match="prior alone"):
+        ft.formula("y ~ f * g", few[few.f != "c"].assign(x=1.0))
+    with pytest.warns(UserWarning, match="more coefficients"):
+        ft.formula("y ~ poly(x, 5) + f + g", D.iloc[:8])
