@@ -196,3 +196,12 @@ def test_answers_print_what_the_draws_support(posterior):
     assert len(said.splitlines()) == 3
     assert "89% interval" in said
     assert repr(posterior.contrast("mu")) == str(posterior.contrast("mu"))
+
+
+def test_few_draws_answer_with_the_doubt_that_they_leave(posterior):
+    few = ft.Posterior(
+        xr.DataTree.from_dict({"posterior": posterior.draws.isel(chain=[0], draw=slice(0, 3))})
+    )
+    for statement in ("mu > -99", "mu > 99"):
+        assert few.probability(statement).mcse > 0.2
+    assert "nan" not in str(few.contrast("mu", rope=99))

@@ -205,6 +205,7 @@ def judged(statement: str, truths: np.ndarray, effective: float) -> Probability:
     all draws or at none, whose own tell nothing.
     """
     value = float(truths.mean())
+    effective = effective if np.isfinite(effective) else 1.0  # of too few draws to tell
     if 0 < value < 1:
         own = diagnose.ess(truths.astype(float))
         worth = own if np.isfinite(own) else effective
