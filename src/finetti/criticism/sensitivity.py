@@ -18,7 +18,7 @@ from finetti.errors import ModelError, UnknownSite
 from finetti.hypertext.html import block, grid, items
 from finetti.models import Model
 from finetti.posterior.diagnose import quiet
-from finetti.posterior.labels import dotted
+from finetti.posterior.labels import dotted, is_hidden
 from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.structure.words import listed
 
@@ -170,7 +170,7 @@ def sensitivity(
             made = psense(tree, group=group, group_var_names=sites)
             one = made.expand_dims("column")
             found[column] = dataset_to_dataframe(one, sample_dims=["column"]).iloc[0]
-    table = pd.DataFrame(found, index=_labels(tree))
+    table = pd.DataFrame(found, index=_labels(tree)).dropna(how="all")  # constants have no spread
     return Sensitivity(table.reindex(columns=list(columns), fill_value=0.0), scaled)
 
 
@@ -205,7 +205,7 @@ def _looked_at(posterior: Posterior, model: Model, names: Iterable[str] | None) 
         for v in model.variables
         if v.kind in ("latent", "deterministic") and not v.plates and not v.discrete
     ]
-    found = [name for name in chosen if name in draws]
+    found = [name for name in chosen if name in draws and not is_hidden(name)]
     if not found:
         raise ModelError(
             f"model `{model.name}` has no site outside its plates to look at: name some, as in "

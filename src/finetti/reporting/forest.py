@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 MIDDLE = (0.25, 0.75)
 
 
-def forest(posterior: Posterior, name: str, most: int = 60) -> Figure:
+def forest(posterior: Posterior, name: str, most: int = 60, term: str | None = None) -> Figure:
     """Draw each member's posterior mean, its middle half and its 89% interval, highest first.
 
-    `name` is a site in one dimension. Of more members than `most`, as many are shown, evenly by the
-    rank of their means, and the picture says so. Raises `UnknownSite`, or `ShapeError` for a site
-    in more dimensions.
+    `name` is a site in one dimension, or in one beside its own terms, of which `term` names the one
+    to draw: `Days` of `Subject[308][Days]`. Of more members than `most`, as many are shown, evenly
+    by the rank of their means, and the picture says so. Raises `UnknownSite`, or `ShapeError` for a
+    site in more dimensions.
 
     >>> @model
     ... def weights(y):
@@ -35,7 +36,9 @@ def forest(posterior: Posterior, name: str, most: int = 60) -> Figure:
     >>> len(figure.axes)
     1
     """
-    draws = posterior[name]
+    draws, label = posterior[name], name
+    if term is not None:
+        draws, label = draws.sel({draws.dims[-1]: term}), f"{name}[·][{term}]"
     if draws.ndim != 3:
         raise ShapeError(
             f"site `{name}` stands in {draws.ndim - 2} dimensions: a forest draws a site of one"
@@ -52,6 +55,6 @@ def forest(posterior: Posterior, name: str, most: int = 60) -> Figure:
         axes.hlines(y, lower, upper, color=BLUE, lw=rows.thick, label="middle half")
         axes.plot(mean[shown], y, "o", color=BLUE, mec="white", mew=rows.edge, ms=rows.dot,
                   label="mean")  # fmt: skip
-        rows.finish(axes, [str(labels[i]) for i in shown], name, of=len(mean))
+        rows.finish(axes, [str(labels[i]) for i in shown], label, of=len(mean))
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure

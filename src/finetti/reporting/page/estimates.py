@@ -12,6 +12,7 @@ from finetti.errors import ModelError
 from finetti.posterior import mode
 from finetti.posterior.advise import RHAT_LIMIT
 from finetti.posterior.digits import cells
+from finetti.posterior.labels import OWN, brackets, is_hidden
 from finetti.posterior.posterior import Posterior
 from finetti.reporting.effects import shrinkage
 from finetti.reporting.forest import forest
@@ -80,13 +81,15 @@ def groups(posterior: Posterior) -> Section | None:
     """Draw the members of each plate's sites."""
     names = list(_grouped(posterior))
     blocks: list[Block] = []
-    for name in names[:FORESTS]:
+    for name, term in names[:FORESTS]:
         count = posterior[name].shape[2]
-        words = f"Posterior means and intervals of the {count:,} members of {name}, highest first."
-        blocks.append(Picture(inline(forest(posterior, name, MEMBERS), words), words))
-        blocks += _shrinkage(posterior, name)
+        of = name if term is None else f"{name}, their {term}"
+        words = f"Posterior means and intervals of the {count:,} members of {of}, highest first."
+        blocks.append(Picture(inline(forest(posterior, name, MEMBERS, term), words), words))
+        if term is None:
+            blocks += _shrinkage(posterior, name)
     if len(names) > FORESTS:
-        rest = ", ".join(names[FORESTS:])
+        rest = ", ".join(dict.fromkeys(name for name, _ in names[FORESTS:]))
         blocks.append(Words(f"Not drawn: {rest}; plots.forest(posterior, name) draws one."))
     return Section("groups", "The groups", tuple(blocks)) if blocks else None
 
@@ -107,14 +110,26 @@ def _shrinkage(posterior: Posterior, name: str) -> Iterator[Block]:
     yield Picture(inline(figure, words), words)
 
 
-def _grouped(posterior: Posterior) -> Iterator[str]:
-    """Name the sites of one dimension, those of a plate first, not the ones as long as the data."""
+def _grouped(posterior: Posterior) -> Iterator[tuple[str, str | None]]:
+    """Name the sites of one plate, each with the terms that its members have, if they have several.
+
+    Sites as long as the data are left out, and those that stand in no plate where others do.
+    """
     rows = _row_dimensions(posterior)
     draws = posterior.tree["posterior"].dataset
+    found: list[tuple[str, str | None, bool]] = []
     for name in posterior.names:
-        dims = draws[name].dims[2:]
-        if len(dims) == 1 and dims[0] not in rows and draws[name].shape[2] >= FEWEST:
-            yield name
+        array = draws[name]
+        groups = brackets(array.dims[2:], array.coords)
+        if is_hidden(name) or array.ndim < 3 or len(groups[0]) != 1 or array.shape[2] < FEWEST:
+            continue
+        own = bool(array[array.dims[2]].attrs.get(OWN))
+        if array.dims[2] in rows or (array.ndim == 4 and len(groups) != 2) or array.ndim > 4:
+            continue
+        terms = [None] if array.ndim == 3 else map(str, array[array.dims[3]].to_numpy())
+        found += [(name, term, own) for term in terms]
+    apart = [(name, term) for name, term, own in found if not own]
+    yield from apart or [(name, term) for name, term, _ in found]
 
 
 def _row_dimensions(posterior: Posterior) -> set[str]:
