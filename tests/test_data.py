@@ -1,13 +1,16 @@
 """Read tables of every format, and hand their columns to models."""
 
 import json
+import sqlite3
+from contextlib import closing
 
 import numpy as np
 import polars as pl
 import pytest
 
 import finetti as ft
-from finetti.data import ENDINGS, arguments, read
+from finetti.data import arguments
+from finetti.reading.read import ENDINGS, read
 
 TABLE = pl.DataFrame(
     {
@@ -17,6 +20,32 @@ TABLE = pl.DataFrame(
         "basement": [True, False, True],
     }
 )
+
+
+def sheet(file):
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for row in (TABLE.columns, *TABLE.rows()):
+        book.active.append(row)
+    book.save(file)
+
+
+def sqlite(file):
+    with closing(sqlite3.connect(file)) as held:
+        held.execute("create table homes (county text, homes int, radon real, basement int)")
+        held.executemany("insert into homes values (?, ?, ?, ?)", TABLE.rows())
+        held.commit()
+
+
+def duck(file):
+    import duckdb
+
+    with duckdb.connect(str(file)) as held:
+        held.execute("create table homes (county text, homes int, radon double, basement bool)")
+        held.executemany("insert into homes values (?, ?, ?, ?)", TABLE.rows())
+
+
 WRITE = {
     ".csv": TABLE.write_csv,
     ".tsv": lambda file: TABLE.write_csv(file, separator="\t"),
@@ -26,6 +55,11 @@ WRITE = {
     ".json": TABLE.write_json,
     ".jsonl": TABLE.write_ndjson,
     ".ndjson": TABLE.write_ndjson,
+    ".xlsx": sheet,
+    ".sqlite": sqlite,
+    ".sqlite3": sqlite,
+    ".db": sqlite,
+    ".duckdb": duck,
 }
 
 
@@ -171,7 +205,7 @@ def test_columns_that_no_model_takes_are_refused(series, message):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("table.xlsx", "", "does not read .*save it as .csv, .tsv"),
+        ("table.sav", "", "does not read .*save it as .csv, .tsv"),
         ("table.parquet", "no parquet", "cannot read .*table.parquet as parquet"),
         ("table.feather", "no arrow", "cannot read .*table.feather as feather"),
         ("table.json", "{", "cannot read .*table.json as json"),

@@ -8,7 +8,8 @@ import pytest
 import finetti as ft
 import zoo
 from finetti.cli.source import Source
-from finetti.data import arguments, read
+from finetti.data import arguments
+from finetti.reading.read import read
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SLOPES = ("level", "uranium", "upstairs")

@@ -3,6 +3,9 @@
 from finetti.criticism.calibrating.calibrate import calibrate
 from finetti.criticism.calibrating.calibration import Calibration
 from finetti.criticism.checking.check import check
+from finetti.criticism.explaining.effects import effects
+from finetti.criticism.explaining.shares import icc, r_squared, variance_shares
+from finetti.criticism.explaining.shrinkage import shrinkage
 from finetti.criticism.leaving_out.compare import Comparison, compare
 from finetti.criticism.leaving_out.elpd import Elpd
 from finetti.criticism.leaving_out.kfold import kfold
@@ -53,6 +56,7 @@ from finetti.models import Model, model
 from finetti.posterior.learned import Learned
 from finetti.posterior.posterior import Posterior
 from finetti.posterior.posterior import open_run as open
+from finetti.posterior.ranking import Ranking, rank
 from finetti.reporting.report import report
 from finetti.targets.density import Density, density
 
@@ -89,6 +93,7 @@ __all__ = [
     "NormalApproximation",
     "OutsidePlate",
     "Posterior",
+    "Ranking",
     "SamplingError",
     "SeedError",
     "Sensitivity",
@@ -104,10 +109,12 @@ __all__ = [
     "constraints",
     "density",
     "deterministic",
+    "effects",
     "factor",
     "fit",
     "formula",
     "groups",
+    "icc",
     "intervene",
     "kfold",
     "leave_out",
@@ -117,13 +124,17 @@ __all__ = [
     "plate",
     "predict",
     "prior",
+    "r_squared",
+    "rank",
     "replay",
     "report",
     "sample",
     "seed",
     "sensitivity",
+    "shrinkage",
     "substitute",
     "trace",
+    "variance_shares",
 ]
 __all__ += list(_DISTRIBUTIONS)
 __all__.sort()

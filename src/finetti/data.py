@@ -1,76 +1,21 @@
-"""Read a table from a file, and hand its columns to a model as its arguments."""
+"""Hand the columns of a table to a model as its arguments."""
 
 from __future__ import annotations
 
-import codecs
 import inspect
-import json
 from collections.abc import Mapping
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from finetti.errors import DataError, MissingExtra
+from finetti.errors import DataError
 from finetti.language.columns import misspelt
 from finetti.language.dims import groups
 from finetti.models import Model
-
-ENDINGS = (".csv", ".tsv", ".parquet", ".arrow", ".feather", ".json", ".jsonl", ".ndjson")
-MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null")  # how text files write a missing value
+from finetti.reading.columns import stack
 
 Columns = Mapping[str, Any]
-
-
-def read(path: str | Path) -> Columns:
-    """Read the columns of a table by name: narwhals series, or from JSON single values too.
-
-    The ending of the name tells the format: .csv, .tsv, .parquet, .arrow or .feather, .jsonl or
-    .ndjson (a record a line), .json. A .json file holds a list of records, or an object whose
-    entries are columns, of any lengths, and single values.
-
-    Raises `DataError` if there is no such file, its ending is not known, it cannot be read or
-    holds no rows, and `MissingExtra` without the extra `cli`.
-
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp(), "coins.json")
-    >>> _ = file.write_text('{"tosses": 10, "heads": [7, 4]}')
-    >>> read(file)["tosses"]
-    10
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise DataError(f"there is no file {path}")
-    if path.suffix.lower() not in ENDINGS:
-        raise DataError(f"finetti does not read {path}: save it as {', '.join(ENDINGS)}")
-    for package in ("polars", "narwhals"):
-        _require(package)
-    import narwhals as nw
-    import polars as pl
-
-    try:
-        table = _table(path)
-    except RecursionError as error:
-        raise DataError(f"cannot read {path}: it is nested deeper than a table is") from error
-    except MemoryError as error:
-        raise DataError(f"cannot read {path}: it takes more memory than there is") from error
-    except (
-        pl.exceptions.PolarsError,
-        pl.exceptions.PanicException,
-        OSError,
-        ValueError,
-        TypeError,
-        OverflowError,
-    ) as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise DataError(f"cannot read {path} as {path.suffix[1:]}: {reason}") from error
-    if all(isinstance(column, pl.Series) and column.is_empty() for column in table.values()):
-        raise DataError(f"{path} holds no rows")
-    return {
-        name: nw.from_native(column, series_only=True) if isinstance(column, pl.Series) else column
-        for name, column in table.items()
-    }
 
 
 def arguments(model: Model, columns: Columns) -> dict[str, Any]:
@@ -129,7 +74,7 @@ def as_argument(name: str, column: Any) -> Any:
     kind = column.dtype
     _refuse_missing(name, column)
     if kind.is_nested() and not isinstance(kind, nw.Struct):
-        return _stack(name, column.to_list())
+        return stack(name, column.to_list())
     if kind.is_float() or kind.is_decimal():
         return column.cast(nw.Float64).to_numpy()
     if kind.is_integer() or isinstance(kind, nw.Boolean):
@@ -166,80 +111,3 @@ def _refuse_misspelt(name: str, cells: list[str]) -> None:
             f"first {cells[bad[0]]!r} in row {bad[0] + 1}: mend them or leave the rows out; where "
             f"they are names of groups, write them so that they cannot be read as numbers"
         )
-
-
-def _stack(name: str, rows: list[Any]) -> np.ndarray:
-    try:
-        array = np.asarray(rows)
-    except ValueError:
-        raise DataError(f"the lists in `{name}` differ in length: make them equal") from None
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"the lists in `{name}` hold something else than numbers")
-    return array
-
-
-def _table(path: Path) -> Mapping[str, Any]:
-    """Read the file by its ending: polars series, and from JSON arrays and single values."""
-    import polars as pl
-
-    whole = None  # infer the kind of a column from all of its rows
-    match path.suffix.lower():
-        case ".csv" | ".tsv" as ending:
-            separator = "," if ending == ".csv" else "\t"
-            nulls = list(MISSING)
-            return pl.read_csv(
-                _text(path).encode(),
-                separator=separator,
-                null_values=nulls,
-                infer_schema_length=whole,
-            ).to_dict()
-        case ".parquet":
-            return pl.read_parquet(path).to_dict()
-        case ".arrow" | ".feather":
-            return pl.read_ipc(path).to_dict()
-        case ".jsonl" | ".ndjson":
-            return pl.read_ndjson(_text(path).encode(), infer_schema_length=whole).to_dict()
-    content = json.loads(_text(path))
-    if isinstance(content, dict):
-        return {name: _entry(name, value) for name, value in content.items()}
-    if isinstance(content, list) and all(isinstance(row, dict) for row in content):
-        return pl.from_dicts(content, infer_schema_length=whole).to_dict() if content else {}
-    raise DataError("it holds neither a list of records nor an object of columns")
-
-
-def _text(path: Path) -> str:
-    """Read a text file in UTF-8, or in UTF-16 where its first bytes say so."""
-    content = path.read_bytes()
-    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        text = content.decode("utf-16" if wide else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        row = content.count(b"\n", 0, error.start) + 1
-        raise DataError(f"it is no text in UTF-8 (in line {row}): save it as UTF-8") from None
-    if "\0" in text:
-        raise DataError("it holds null characters, as no text in UTF-8 does: save it as UTF-8")
-    return text
-
-
-def _entry(name: str, value: Any) -> Any:
-    """Return one entry of a JSON object: a series, an array of more dimensions or a value."""
-    import polars as pl
-
-    if isinstance(value, dict):  # as pandas writes a column: {row: value}
-        value = list(value.values())
-    if not isinstance(value, list):
-        return value
-    if any(isinstance(row, list) for row in value):
-        return _stack(name, value)
-    try:
-        fractions = any(isinstance(item, float) for item in value)
-        return pl.Series(name, value, pl.Float64 if fractions else None)
-    except TypeError:
-        raise DataError(f"`{name}` mixes numbers with something else") from None
-
-
-def _require(package: str) -> None:
-    try:
-        __import__(package)
-    except ImportError as error:
-        raise MissingExtra.needed(package, "cli", "reading a table") from error

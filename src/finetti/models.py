@@ -14,6 +14,7 @@ from typing import Any
 import jax
 
 from finetti.errors import ModelError, OutsidePlate
+from finetti.hypertext.html import block, code, heading, words
 from finetti.language import handlers
 from finetti.language.effects import Site, running
 from finetti.language.taken import as_data, explain, judged, kept
@@ -215,6 +216,18 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<model {self.name}{'' if self.arguments is not None else ', no data yet'}>"
+
+    def _repr_html_(self) -> str:
+        if self.arguments is None and inspect.signature(self.function).parameters:
+            said = inspect.getdoc(self.function) or ""
+            call = f"{self.name}{inspect.signature(self.function)}"
+            return block(heading(repr(self)[1:-1]), code(call), words(said) if said else "")
+        try:
+            graph = self.graph()
+            drawn = f"{graph.svg()}{code(str(graph))}"
+        except Exception as error:  # noqa: BLE001 - whoever runs the model is told all of it
+            drawn = words(f"It cannot be drawn: {str(error).partition(chr(10))[0]}")
+        return block(heading(repr(self)[1:-1]), drawn)
 
 
 def require_model(value: object, verb: str) -> Model:

@@ -13,7 +13,8 @@ from finetti.cli import check, predict  # noqa: F401 - they add their commands
 from finetti.cli.commands import app
 from finetti.cli.fitted import note
 from finetti.cli.source import Source
-from finetti.data import arguments, read
+from finetti.data import arguments
+from finetti.reading.read import read
 
 MODEL = """
 import finetti as ft

@@ -8,7 +8,8 @@ import pytest
 from cases import Refused
 
 import finetti as ft
-from finetti.data import arguments, read
+from finetti.data import arguments
+from finetti.reading.read import read
 
 
 @ft.model

@@ -242,7 +242,7 @@ def test_an_error_of_our_own_is_not_hidden(folder, monkeypatch, capsys):
 @pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("ending", ["csv", "tsv", "json", "jsonl"])
 def test_tables_are_read_in_the_codings_that_say_what_they_are(folder, ending, coding):
-    from finetti.data import read
+    from finetti.reading.read import read
 
     text = {
         "csv": "county,radon\nÉ,1\nB,2\n",

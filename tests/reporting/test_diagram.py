@@ -9,9 +9,9 @@ from matplotlib.patches import Ellipse, FancyArrowPatch, FancyBboxPatch
 
 import finetti as ft
 import zoo
+from finetti.hypertext.layers import Layers
+from finetti.hypertext.layout import GAP, HEIGHT, Layout
 from finetti.reporting import plots
-from finetti.reporting.layers import Layers
-from finetti.reporting.layout import GAP, HEIGHT, Layout
 
 SIGMA = np.arange(1.0, 9.0)
 

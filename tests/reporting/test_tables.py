@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 import finetti as ft
-from finetti.reporting.tables import decimals, plan_table, summary_table
+from finetti.posterior.digits import decimals
+from finetti.reporting.tables import plan_table, summary_table
 
 
 def summary(names, **columns):

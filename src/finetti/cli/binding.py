@@ -17,6 +17,8 @@ from finetti.errors import DataError
 from finetti.language.dims import Groups
 from finetti.models import Model
 from finetti.posterior.posterior import Posterior, open_run
+from finetti.reading.columns import Columns
+from finetti.reading.read import read
 
 
 def reopen(run: Path, model: str | None = None, data: Path | None = None) -> Posterior:
@@ -68,12 +70,14 @@ def bind(console: Console, model: Model, data: Path | None) -> Model:
             f"model `{model.name}` takes {', '.join(needed)}: give a table with these columns, "
             f"as in --data table.csv"
         )
-    columns = tables.read(data) if data else {}
+    columns = read(data) if data else Columns({})
     found = tables.arguments(model, columns)
     width = max(map(len, parameters), default=0)
     for name, parameter in parameters.items():
         got = _described(found[name]) if name in found else f"absent, so {parameter.default!r}"
         console.print(f"{name:{width}}  {got}", markup=False)
+    if columns.said:
+        console.print(columns.said, markup=False)
     unused = [name for name in columns if name not in found]
     if unused:
         console.print(f"Not used: {', '.join(unused)}", markup=False)

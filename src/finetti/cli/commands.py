@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from finetti import data as tables
 from finetti.cli import outputs
 from finetti.cli.app import app
 from finetti.cli.binding import load
@@ -25,6 +24,7 @@ from finetti.inference.methods.trajectories import NUTS
 from finetti.inference.methods.walks import Metropolis
 from finetti.inference.stopping import stoppable
 from finetti.posterior.posterior import Posterior, open_run
+from finetti.reading.read import ENDINGS
 from finetti.reporting.report import report as write_page
 from finetti.reporting.tables import SHOWN, plan_table, sites, summary_table
 
@@ -62,7 +62,9 @@ DataFile = Annotated[
     typer.Option(
         "--data",
         help="A table with the columns of the formula, or for each parameter of the model: "
-        f"{', '.join(tables.ENDINGS)}. Text columns become groups.",
+        f"{', '.join(ENDINGS)}. Text columns become groups. "
+        "What a file does not say goes after a question mark: 'homes.db?select * from homes', "
+        "'homes.xlsx?2024', 'homes.csv?separator=;&decimal=,'.",
         show_default=False,
     ),
 ]

@@ -22,6 +22,7 @@ from finetti.criticism.predicting.predict import predict as draw
 from finetti.language.dims import Groups
 from finetti.posterior.posterior import Posterior
 from finetti.posterior.whole import whole
+from finetti.reading.read import read
 from finetti.reporting.predictions import prediction_frame, prediction_table
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _columns(posterior: Posterior, path: Path) -> dict[str, Any]:
     """Read the columns of new rows that the model takes; names of groups stay names."""
     parameters = inspect.signature(posterior.known_model("predicting").function).parameters
     found = {}
-    for name, column in tables.read(path).items():
+    for name, column in read(path).items():
         if name in parameters:
             value = tables.as_argument(name, column)
             found[name] = _names(value) if isinstance(value, Groups) else value

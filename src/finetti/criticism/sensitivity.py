@@ -15,6 +15,7 @@ import numpy as np
 
 from finetti.criticism.leaving_out.held_out import known_model
 from finetti.errors import ModelError, UnknownSite
+from finetti.hypertext.html import block, grid, items
 from finetti.models import Model
 from finetti.posterior.diagnose import quiet
 from finetti.posterior.labels import dotted, is_hidden
@@ -97,6 +98,20 @@ class Sensitivity:
         """Print the table and the sentences."""
         shown = self.table.to_string(float_format="{:.2f}".format)
         return "\n".join([shown, "", *self.sentences()])
+
+    def __repr__(self) -> str:
+        return f"<sensitivity of {len(self.table)} numbers to {listed(self.scaled)}>"
+
+    def _repr_html_(self) -> str:
+        numbers = self.table.to_numpy(float)
+        rows = [
+            (str(name), *map("{:.2f}".format, row))
+            for name, row in zip(self.table.index, numbers, strict=True)
+        ]
+        marked = {(i, j + 1) for i, j in np.argwhere(numbers >= LIMIT).tolist() if j == 0}
+        caption = f"Sensitivity to the priors and the likelihood; {LIMIT} is much"
+        heads = ("", *map(str, self.table.columns))
+        return block(grid(heads, rows, caption, marked), items(self.sentences()))
 
 
 def sensitivity(

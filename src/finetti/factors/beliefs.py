@@ -39,6 +39,9 @@ class Beliefs:
     temperature: float | int
     exact: bool = False
 
+    def __repr__(self) -> str:
+        return f"<beliefs about {', '.join(self.log_beliefs)}>"
+
     @property
     def marginals(self) -> dict[str, AnyArray]:
         """Return the probabilities of each variable's states, shape (*shape, states).

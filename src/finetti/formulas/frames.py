@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from finetti.errors import DataError, MissingExtra
+from finetti.reading.read import read
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,10 +36,10 @@ def as_frame(data: Any) -> pd.DataFrame:
     import narwhals as nw
     import pandas as pd
 
-    from finetti.data import read
-
-    if isinstance(data, str | PathLike):
+    if isinstance(data, str | PathLike) or type(data).__module__.partition(".")[0] == "xarray":
         data = read(data)
+        if data.said:
+            warnings.warn(data.said, stacklevel=3)
     if isinstance(data, pd.DataFrame):
         frame = data
     elif isinstance(data, Mapping):

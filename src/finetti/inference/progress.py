@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
+from finetti.hypertext.html import block, code
 from finetti.inference.engine.run import Chunk
 from finetti.posterior import diagnose
 
@@ -70,6 +72,51 @@ class Live(Display):
         return report
 
 
+class Cell(Display):
+    """Show one line a phase in a notebook's cell, and write it anew as the run goes on.
+
+    It needs no widgets. `display` is IPython's: with `display_id=True` it returns a handle whose
+    `update` puts something else in the place of what was shown.
+    """
+
+    def __init__(self, display: Callable[..., Any], every: float = 0.5) -> None:
+        """Write at most once in so many seconds."""
+        self.display, self.every = display, every
+
+    def phase(self, name: str, wanted: int, chains: int) -> Callable[[Chunk], None]:
+        """Write the phase's line and return the report that writes it anew."""
+        watch, began = Watch(chains), perf_counter()
+        handle = self.display(Line(f"{name:8} compiling"), display_id=True)
+        written = began
+
+        def report(chunk: Chunk) -> None:
+            nonlocal written
+            watch.add(chunk)
+            drawn, now = int(np.minimum(watch.drawn, wanted).sum()), perf_counter()
+            done = drawn == wanted * chains
+            if not done and now - written < self.every:
+                return
+            note = watch.note(converging=name == "sampling")
+            many = f"{wanted * chains:,}" if done else f"{drawn:,} of {wanted * chains:,}"
+            handle.update(Line(f"{name:8} {many} draws, {note}, {now - began:.1f} s"))
+            written = now
+
+        return report
+
+
+@dataclass(frozen=True)
+class Line:
+    """Hold a line of text for a notebook's cell."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return block(code(self.text))
+
+
 class Watch:
     """Keep enough of the draws to tell how the run is going."""
 
@@ -122,6 +169,11 @@ def show(progress: bool | Display) -> Iterator[Display]:
     from rich.table import Column
 
     console = Console()
+    if console.is_jupyter:
+        from IPython.display import display  # pyright: ignore[reportMissingImports]
+
+        yield Cell(display)
+        return
     if not console.is_terminal:
         yield Lines()
         return

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from finetti.hypertext.html import block, items, words
+
 NAMED_AT_MOST = 4
 
 
@@ -40,6 +42,15 @@ class Advice:
         if not self.findings:
             return self.fine
         return "\n".join(f"- {f.sentence}" for f in self.findings)
+
+    def __repr__(self) -> str:
+        problems = "; ".join(f.problem for f in self.findings)
+        return f"<advice: {problems or 'no warnings'}>"
+
+    def _repr_html_(self) -> str:
+        if not self.findings:
+            return block(words(self.fine))
+        return block(items(f.sentence for f in self.findings))
 
 
 def listed(items: Iterable[object]) -> str:

@@ -28,6 +28,11 @@ class Learned:
     scale: np.ndarray
     coordinates: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        steps, scale = np.size(self.step_size), "x".join(map(str, np.shape(self.scale)))
+        size = f"{np.min(self.step_size):.2g}" if steps else "none"
+        return f"<learned: step size {size}, metric {scale}, {len(self.coordinates)} coordinates>"
+
     def dataset(self) -> xr.Dataset:
         """Return it as a dataset, to be saved with a run."""
         import xarray as xr

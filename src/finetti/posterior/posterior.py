@@ -13,10 +13,13 @@ import numpy as np
 
 from finetti.errors import DataError, ModelError, UnknownSite
 from finetti.models import Model, require_model
-from finetti.posterior import advise, diagnose, evaluate, mode, saved
+from finetti.posterior import advise, diagnose, evaluate, mode, notebook, questions, saved
+from finetti.posterior.exported import Export
 from finetti.posterior.labels import constants, dotted, is_hidden
 from finetti.posterior.learned import LEARNED, Learned
 from finetti.posterior.saved import as_path
+from finetti.posterior.scalars import Scalars
+from finetti.posterior.summarised import Summary, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,6 +93,18 @@ class Posterior:
         """
         return evaluate.log_likelihood(self.known_model("the log likelihood"), self.tree)
 
+    def with_log_likelihood(self) -> Posterior:
+        """Return the posterior with the groups log_likelihood and log_prior, computed now.
+
+        ArviZ's `loo`, `compare`, `psense` and their pictures ask for them in the tree. Raises
+        `ModelError` for a run without its model.
+        """
+        import xarray as xr
+
+        found = {"log_likelihood": self.log_likelihood(), "log_prior": self.log_prior()}
+        added = {name: xr.DataTree(terms) for name, terms in found.items()}
+        return replace(self, tree=self.tree.assign(added))
+
     def log_prior(self) -> xr.Dataset:
         """Return each latent variable's log prior density at each draw, given those above it.
 
@@ -101,7 +116,7 @@ class Posterior:
     def __getitem__(self, name: str) -> xr.DataArray:
         """Return the draws of one site."""
         draws = self.draws
-        if dotted(name) not in draws:
+        if dotted(name) not in draws.data_vars:
             if MOMENTS in self.tree and dotted(name) in self.tree[MOMENTS].dataset:
                 raise UnknownSite(
                     f"the draws of site `{name}` were not kept: read posterior.moments"
@@ -169,7 +184,7 @@ class Posterior:
         constants, such as those above the diagonal of a triangle.
         """
         if names is None:
-            table = _told(self._table, self.draws)
+            table = told(self._table, self.draws)
         else:
             for name in names:
                 self[name]
@@ -178,6 +193,54 @@ class Posterior:
             table = seek(self.tree, chosen)
         table.attrs["sites"] = self.names
         return table
+
+    def table(self, names: list[str] | None = None, rows: int | None = None) -> Summary:
+        """Return the summary to print, or to write as Markdown, LaTeX, CSV or for polars.
+
+        Its numbers end where their Monte Carlo error begins; `summary()` has all digits. `rows` is
+        how many of each site to show: without it all.
+
+        >>> posterior = fit(coin(10).condition(heads=7), NUTS(draws=100), progress=False)
+        >>> posterior.table().to_markdown().splitlines()[1].count("---")
+        7
+        """
+        return Summary.of(self.summary(names), Scalars(self.draws).site, rows)
+
+    def probability(self, statement: str) -> questions.Probability:
+        """Return the probability of a statement, with its Monte Carlo standard error.
+
+        A statement compares rows of the summary by their names, with numbers, + - * / **, and, or,
+        not, abs, exp, log, sqrt, min and max. Raises `UnknownSite` for a name that no row has,
+        `ModelError` for what is no statement, or not defined at all draws.
+
+        >>> posterior = fit(coin(10).condition(heads=7), NUTS(draws=1000), progress=False)
+        >>> 0.8 < float(posterior.probability("p > 0.5")) < 0.95
+        True
+        """
+        questions.refuse_mode(self.tree, "a probability")
+        return questions.probability(self.draws, statement)
+
+    def contrast(
+        self, expression: str, rope: float | tuple[float, float] | None = None, share: float = 0.89
+    ) -> questions.Contrast:
+        """Return a quantity computed from rows of the summary, such as `theta[A] - theta[B]`.
+
+        It has the mean, an equal-tailed interval that holds `share` of the draws, and the
+        probability of being above 0. `rope` is a region of practical equivalence, (low, high), or
+        one number for both sides of 0: then also the probabilities below, within and above it, and
+        a verdict. Raises as `probability` does.
+        """
+        questions.refuse_mode(self.tree, "a contrast")
+        return questions.contrast(self.draws, expression, rope, share)
+
+    def export(self, names: Iterable[str] | None = None) -> Export:
+        """Return the draws of some sites to hand on, as `posterior.export().to_polars()`.
+
+        Without names they are those of all sites whose name does not begin with an underscore.
+        """
+        shown = (name for name in self.names if not is_hidden(name)) if names is None else names
+        given = [shown] if isinstance(shown, str) else shown
+        return Export(self.draws[[self[name].name for name in given]])
 
     @cached_property
     def _table(self) -> pd.DataFrame:
@@ -220,6 +283,9 @@ class Posterior:
         sizes = self.tree["posterior"].sizes
         return f"<posterior of {name}: {sizes['chain']} chains x {sizes['draw']} draws>"
 
+    def _repr_html_(self) -> str:
+        return notebook.shown(self)
+
 
 def open_run(path: str | Path, model: Model | None = None) -> Posterior:
     """Open a run that `Posterior.save` or ArviZ wrote, NetCDF or Zarr.
@@ -246,27 +312,6 @@ def require_posterior(value: object, verb: str) -> Posterior:
     else:
         given, remedy = f"{value!r:.80}", "give what ft.fit or ft.open returned"
     raise ModelError(f"{verb} takes a posterior, not {given}: {remedy}")
-
-
-def _told(table: pd.DataFrame, draws: xr.Dataset) -> pd.DataFrame:
-    """Return a summary without the sites that are hidden, and without entries that are constants.
-
-    An entry is one where its site has others that vary: a matrix's zeros tell nothing.
-    """
-    shown = []
-    for name, found in draws.data_vars.items():
-        array = found.transpose("chain", "draw", ...)
-        rows = array[0, 0].size
-        if is_hidden(str(name)):
-            shown.append(np.zeros(rows, bool))
-            continue
-        moves = np.ones(rows, bool)
-        if array.dtype.kind == "f" and rows > 1 and array[..., 0].size > 1:
-            flat = array.to_numpy().reshape(-1, rows)
-            same = flat[0] == flat[-1]
-            moves[same] = np.ptp(flat[:, same], 0) > 0
-        shown.append(moves | ~moves.any())
-    return table[np.concatenate(shown)].copy() if shown else table.copy()
 
 
 def _agree(

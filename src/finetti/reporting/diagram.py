@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from finetti.hypertext.layers import Layers, Path
+from finetti.hypertext.layout import HEIGHT, Layout
 from finetti.models import Model
 from finetti.reporting.drawing import GREY, INK, PALE, PLAIN, SMALL, canvas
-from finetti.reporting.layers import Layers, Path
-from finetti.reporting.layout import HEIGHT, Layout
 from finetti.structure.graph import Graph
 from finetti.structure.plan import Plan
 from finetti.structure.rewrites.rewrite import Rewrite

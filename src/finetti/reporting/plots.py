@@ -7,6 +7,7 @@
 from finetti.reporting.calibrated import calibration
 from finetti.reporting.chains import ranks, trace
 from finetti.reporting.checks import checks
+from finetti.reporting.conditional import conditional
 from finetti.reporting.diagram import graph
 from finetti.reporting.effects import effects, shrinkage
 from finetti.reporting.forest import forest
@@ -16,6 +17,7 @@ from finetti.reporting.priors import prior_posterior
 __all__ = [
     "calibration",
     "checks",
+    "conditional",
     "effects",
     "forest",
     "funnel",

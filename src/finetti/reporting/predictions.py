@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from finetti.reporting.tables import SHOWN, decimals, plain_table
+from finetti.posterior.digits import decimals
+from finetti.reporting.tables import SHOWN, plain_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from finetti.hypertext.html import block
+from finetti.hypertext.picture import Node, picture
 from finetti.structure.equations import is_literal, read_tag, variables
 
 if TYPE_CHECKING:
@@ -50,6 +52,35 @@ class Graph:
         for child, parents in self.parents.items():
             lines += [f'  "{parent}" -> "{child}";' for parent in parents]
         return "\n".join([*lines, "}"])
+
+    def svg(self, dashed: Collection[str] = (), doubled: Collection[str] = ()) -> str:
+        """Return the graph drawn as SVG, for web pages and notebooks; marked as by `dot`."""
+        titles = {
+            tuple(p.name for p in v.plates[: depth + 1]): str(plate)
+            for v in self.variables
+            for depth, plate in enumerate(v.plates)
+        }
+        nodes = [_node(v, v.name in dashed, v.name in doubled) for v in self.variables]
+        return picture(nodes, self.parents, titles)
+
+    def __repr__(self) -> str:
+        return f"<graph of {len(self.variables)} sites>"
+
+    def _repr_html_(self) -> str:
+        return block(self.svg())
+
+
+def _node(v: Variable, dashed: bool, doubled: bool) -> Node:
+    """Return what is drawn of a site: computed ones square, factors dark, held ones dotted."""
+    return Node(
+        v.name,
+        v.family or v.kind,
+        tuple(p.name for p in v.plates),
+        {"deterministic": "square", "factor": "black"}.get(v.kind, "round"),
+        v.kind == "observed",
+        "1 2" if v.kind == "fixed" else "4 3" if dashed else "",
+        doubled,
+    )
 
 
 def describe(v: Variable, parents: Sequence[str]) -> str:

@@ -15,7 +15,8 @@ import jax
 import numpy as np
 
 from finetti.errors import ModelError
-from finetti.structure.account import Account, Row
+from finetti.hypertext.html import block, grid, words
+from finetti.structure.account import COSTS, HEADS, Account, Row
 from finetti.structure.choices import FREE, Choices, sites
 from finetti.structure.form import Form, Given
 from finetti.structure.graph import Graph
@@ -145,8 +146,15 @@ class Plan:
 
     def dot(self) -> str:
         """Return the graph in Graphviz's language; dashed: taken out, double: centred."""
-        centred = {site for move in self.form.settling for site in move.sites}
-        return self.graph.dot(dashed=self._whole.gone, doubled=centred)
+        return self.graph.dot(self._whole.gone, self._centred)
+
+    def svg(self) -> str:
+        """Return the graph drawn as SVG; dashed: taken out, double: centred."""
+        return self.graph.svg(self._whole.gone, self._centred)
+
+    @property
+    def _centred(self) -> set[str]:
+        return {site for move in self.form.settling for site in move.sites}
 
     @cached_property
     def form(self) -> Form:
@@ -227,3 +235,15 @@ class Plan:
     def __str__(self) -> str:
         """Print the plan as a table of the sites, then one of the rewrites' costs."""
         return str(self.account)
+
+    def __repr__(self) -> str:
+        return f"<plan: {self.dimensions()}>"
+
+    def _repr_html_(self) -> str:
+        rows = [(row.site, row.seen, row.done, row.why) for row in self.rows()]
+        return block(
+            self.svg(),
+            grid(HEADS, rows, "What finetti saw, what it will do, and why"),
+            grid(COSTS, self.costs(), "What the rewrites take"),
+            words(self.dimensions()),
+        )

@@ -73,7 +73,7 @@ Supply = Callable[["Reader"], Mapping[str, tuple[Array, Array]]]
 Evaluate = Callable[[Any, list[Any]], list[Any]]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Program:
     """Hold a traced model; programs with the same fingerprint are equal and share compiled code.
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from finetti.criticism.calibrating import uniform
 from finetti.errors import UnknownSite
+from finetti.hypertext.html import block, heading, items
 from finetti.posterior.labels import dotted, scalars
 
 if TYPE_CHECKING:
@@ -167,14 +168,20 @@ class Calibration:
 
     def __str__(self) -> str:
         """Print the verdicts, bad ones first, then what is to be said of the fits."""
+        return "\n".join(f"- {line}" for line in self._sentences())
+
+    def _sentences(self) -> list[str]:
         ordered = sorted(self.verdicts, key=lambda v: not v.problem)
-        return "\n".join(f"- {line}" for line in (*(v.sentence for v in ordered), *self.notes))
+        return [*(v.sentence for v in ordered), *self.notes]
 
     def __repr__(self) -> str:
         return (
             f"<calibration of {self.model}: {self.simulations} simulations, "
             f"{'passed' if self.passed else 'failed'}>"
         )
+
+    def _repr_html_(self) -> str:
+        return block(heading(repr(self)[1:-1]), items(self._sentences()))
 
 
 def _describe(pits: np.ndarray, numbers: int) -> tuple[str, str]:

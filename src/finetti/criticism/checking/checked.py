@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finetti.criticism.checking.pit import LooPit
+from finetti.hypertext.html import block, grid, items, words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 EXTREME = 0.01  # two-sided: of 100 quantities of a right model, one at most fails
+HEADS = ("quantity", "observed", "replicated (89%)", "p", "p within")
 SHOWN = 10  # members of a plate in the printed table, more where they fail
 
 
@@ -60,6 +62,9 @@ class Outcome:
     def name(self) -> str:
         """Return the quantity with its site and member."""
         return f"{self.quantity} of {self.site}{f'[{self.member}]' if self.member else ''}"
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: p = {self.p:.3f}{', fails' if self.fails else ''}>"
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -121,14 +126,16 @@ class Check:
 
     def sentences(self) -> str:
         """Say what fails, or that nothing does, and what could not be checked."""
-        lines = [f"- {sentence}" for sentence in self.failures]
-        if not lines:
-            count = len(self.outcomes) + len(self.pits)
-            lines = [
-                f"The model reproduces all {count} quantities that were checked. That is no proof "
-                f"that it is right: check what you will use it for."
-            ]
+        lines = [f"- {sentence}" for sentence in self.failures] or [self._fine]
         return "\n".join([*lines, *(f"Note: {note}" for note in self.notes)])
+
+    @property
+    def _fine(self) -> str:
+        count = len(self.outcomes) + len(self.pits)
+        return (
+            f"The model reproduces all {count} quantities that were checked. That is no proof "
+            f"that it is right: check what you will use it for."
+        )
 
     def table(self) -> Table:
         """Return the outcomes as a table for rich, of each plate the most extreme members."""
@@ -137,26 +144,27 @@ class Check:
         from rich.table import Table
 
         table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
-        for title in ("quantity", "observed", "replicated (89%)", "p", "p within"):
+        for title in HEADS:
             table.add_column(title, justify="left" if title == "quantity" else "right")
-        whole = sum(not o.member for o in self.outcomes)
-        shown = self.shown(whole + max(SHOWN, sum(o.fails for o in self.outcomes)))
-        for o in shown:
-            low, high = o.interval
-            cells = (
-                escape(o.name),
-                f"{np.mean(o.observed):.4g}",
-                f"{low:.4g}  {high:.4g}",
-                f"{o.p:.3f}",
-                f"{o.p_low:.3f}  {o.p_high:.3f}",
-            )
-            table.add_row(*cells, style="bold red" if o.fails else "")
-        if len(shown) < len(self.outcomes):
-            table.add_row(f"[dim]and {len(self.outcomes) - len(shown)} less extreme[/]")
-        for c in self.pits:
-            cells = (f"LOO-PIT of {escape(c.site)}", "", "uniform?", f"{c.p:.3f}", "")
-            table.add_row(*cells, style="bold red" if c.fails else "")
+        rows = self._rows()
+        for cells, fails in rows:
+            table.add_row(*map(escape, cells), style="bold red" if fails else "")
+        hidden = len(self.outcomes) + len(self.pits) - len(rows)
+        if hidden:
+            table.add_row(f"[dim]and {hidden} less extreme[/]")
         return table
+
+    def _rows(self) -> list[tuple[tuple[str, ...], bool]]:
+        """Return the rows of the table, and whether each fails; of a plate the most extreme."""
+        whole = sum(not o.member for o in self.outcomes)
+        found = []
+        for o in self.shown(whole + max(SHOWN, sum(o.fails for o in self.outcomes))):
+            low, high = o.interval
+            numbers = f"{np.mean(o.observed):.4g}", f"{low:.4g}  {high:.4g}", f"{o.p:.3f}"
+            found.append(((o.name, *numbers, f"{o.p_low:.3f}  {o.p_high:.3f}"), o.fails))
+        return found + [
+            ((f"LOO-PIT of {c.site}", "", "uniform?", f"{c.p:.3f}", ""), c.fails) for c in self.pits
+        ]
 
     def shown(self, most: int) -> list[Outcome]:
         """Return at most so many outcomes: those of whole sites, then the most extreme members'."""
@@ -179,6 +187,17 @@ class Check:
         console = Console(file=written, width=100, highlight=False, color_system=None)
         console.print(self.table(), "")
         return f"{written.getvalue()}{self.sentences()}"
+
+    def __repr__(self) -> str:
+        count, failed = len(self.outcomes) + len(self.pits), len(self.failures)
+        return f"<check of {count} quantities: {f'{failed} fail' if failed else 'passed'}>"
+
+    def _repr_html_(self) -> str:
+        rows = self._rows()
+        marked = {(i, j) for i, (_, fails) in enumerate(rows) if fails for j in range(len(HEADS))}
+        said = items(self.failures) or words(self._fine)
+        table = grid(HEADS, [cells for cells, _ in rows], "", marked)
+        return block(table, said, *(words(f"Note: {note}") for note in self.notes))
 
 
 def _row(o: Outcome) -> dict[str, Any]:

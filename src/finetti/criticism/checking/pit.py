@@ -36,6 +36,9 @@ class LooPit:
         """Tell whether the transforms are far from uniform."""
         return self.p < UNIFORM_LIMIT
 
+    def __repr__(self) -> str:
+        return f"<LOO-PIT of {self.site}: p = {self.p:.3f}{', fails' if self.fails else ''}>"
+
     @property
     def doubt(self) -> str:
         """Say how many observations' predictions from the others cannot be trusted."""

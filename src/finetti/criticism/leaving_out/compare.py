@@ -12,6 +12,7 @@ import numpy as np
 from finetti.criticism.leaving_out.elpd import Elpd
 from finetti.criticism.leaving_out.loo import loo
 from finetti.errors import ModelError
+from finetti.hypertext.html import block, grid, items
 from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.types import Float
 
@@ -127,12 +128,27 @@ class Comparison:
 
     def __str__(self) -> str:
         """Print the table and the sentences."""
-        first = self.elpds[self.best]
         shown = self.table.assign(weight=[f"{weight:.2f}" for weight in self.weights.values()])
         counts = {"refitted": int, "unreliable": int}
         table = shown.astype(counts).to_string(float_format="{:.1f}".format)
-        head = f"{first.method}, {first.pointwise.size:,} points; elpd in nats, larger is better"
-        return "\n".join([head, "", table, "", *self.sentences()])
+        return "\n".join([self._head, "", table, "", *self.sentences()])
+
+    @property
+    def _head(self) -> str:
+        first = self.elpds[self.best]
+        return f"{first.method}, {first.pointwise.size:,} points; elpd in nats, larger is better"
+
+    def __repr__(self) -> str:
+        return f"<comparison of {', '.join(self.elpds)}: {self.best} predicts best>"
+
+    def _repr_html_(self) -> str:
+        rows = self._rows()
+        heads = list(rows[self.best])
+        digits = {"weight": 2, "refitted": 0, "unreliable": 0}
+        written = [
+            (name, *(f"{row[h]:.{digits.get(h, 1)}f}" for h in heads)) for name, row in rows.items()
+        ]
+        return block(grid(("", *heads), written, self._head), items(self.sentences()))
 
 
 def compare(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from finetti.hypertext.html import block, items, words
 from finetti.structure.words import listed
 
 if TYPE_CHECKING:
@@ -117,14 +118,23 @@ class Elpd:
             )
         return said
 
+    @property
+    def sums(self) -> str:
+        """Say what the sums over all points are."""
+        return (
+            f"{self.method} of `{self.model}`, {self.pointwise.size:,} points: elpd "
+            f"{self.elpd:.1f} (standard error {self.se:.1f}), {self.p:.1f} effective parameters"
+        )
+
     def __str__(self) -> str:
         """Print the sums and the notes."""
-        many = self.pointwise.size
-        head = (
-            f"{self.method} of `{self.model}`, {many:,} points: elpd {self.elpd:.1f} "
-            f"(standard error {self.se:.1f}), {self.p:.1f} effective parameters"
-        )
-        return "\n".join([head, *self.notes()])
+        return "\n".join([self.sums, *self.notes()])
+
+    def __repr__(self) -> str:
+        return f"<{self.sums}>"
+
+    def _repr_html_(self) -> str:
+        return block(words(self.sums), items(self.notes()))
 
 
 def named(labels: list[str]) -> str:

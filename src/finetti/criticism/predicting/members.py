@@ -108,7 +108,7 @@ def newcomers(known: Mapping[str, np.ndarray], population: bool) -> Iterator[Non
         seen = known.get(site.name)
         if seen is None or site.kind != "sample":
             return
-        fresh = _mean(site) if population else _draw(site)
+        fresh = middle(site) if population else _draw(site)
         whole = seen.reshape(seen.shape + (1,) * (np.ndim(site.value) - seen.ndim))
         site.value = jnp.where(whole, site.value, fresh)
 
@@ -126,7 +126,7 @@ def _draw(site: Site) -> Array:
         ) from error
 
 
-def _mean(site: Site) -> Array:
+def middle(site: Site) -> Array:
     """Return the mean of a site's distribution: the location where it is symmetric."""
     distribution = site.distribution
     if distribution.support.is_discrete:

@@ -11,13 +11,14 @@ from finetti.criticism.separate import separate
 from finetti.errors import ModelError
 from finetti.posterior import mode
 from finetti.posterior.advise import RHAT_LIMIT
+from finetti.posterior.digits import cells
 from finetti.posterior.labels import OWN, brackets, is_hidden
 from finetti.posterior.posterior import Posterior
 from finetti.reporting.effects import shrinkage
 from finetti.reporting.forest import forest
 from finetti.reporting.page.blocks import Block, Cell, Grid, Picture, Section, Words
 from finetti.reporting.page.vector import inline
-from finetti.reporting.tables import cells, sites
+from finetti.reporting.tables import sites
 
 WHOLE = 250  # rows of one site that are all shown
 EXTREMES = 10  # rows at either end of a larger site

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from finetti.models import Model
+from finetti.posterior.digits import decimals
 from finetti.posterior.posterior import Posterior
 from finetti.reporting.diagram import graph
 from finetti.reporting.page.blocks import Block, Cell, Code, Grid, Note, Picture, Section, Words
 from finetti.reporting.page.vector import inline
-from finetti.reporting.tables import decimals
 from finetti.structure.account import COSTS, HEADS
 from finetti.structure.choices import Choices
 from finetti.structure.plan import Plan

@@ -50,6 +50,10 @@ class Explanation:
     sights: tuple[Sight, ...]
     points: Int[AnyArray, "point 3"]
 
+    def __repr__(self) -> str:
+        found = sum(sight is Sight.PRESENT for sight in self.sights)
+        return f"<explained as {self.label}: {found} of {len(self.sights)} features found>"
+
     @property
     def places(self) -> Float[AnyArray, "feature 2"]:
         """Return where the features came to lie, (row, col) in pixels of the image."""

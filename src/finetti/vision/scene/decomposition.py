@@ -32,6 +32,10 @@ class Decomposition:
     labels: tuple[Label, ...]
     posterior: ft.Posterior
 
+    def __repr__(self) -> str:
+        rows, columns = self.image.shape
+        return f"<decomposition of an image of {rows} x {columns} pixels>"
+
     @property
     def reflectance(self) -> Float[np.ndarray, "row col"]:
         """Return the posterior's geometric mean of the reflectance, in the image's unit."""

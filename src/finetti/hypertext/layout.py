@@ -9,7 +9,7 @@ from itertools import combinations, pairwise
 from math import fsum
 from statistics import fmean
 
-from finetti.reporting.layers import Layers, Node, Path, prefixes
+from finetti.hypertext.layers import Layers, Node, Path, prefixes
 
 HEIGHT, GAP = 0.5, 0.22  # inches: of a node, and between neighbours
 RISE, PAD, FOOT = 0.34, 0.16, 0.3  # between layers; a box's margin, and where its title stands

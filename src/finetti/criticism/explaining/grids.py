@@ -1,0 +1,174 @@
+"""Lay out the rows on which a model is asked for its mean: a grid of columns, the others held."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Literal
+
+import numpy as np
+
+from finetti.criticism.predicting.rows import arguments
+from finetti.errors import DataError
+from finetti.language.dims import Groups
+from finetti.models import Model
+from finetti.structure.words import listed
+
+POINTS = 25  # of a column of numbers
+LEVELS = 12  # of different numbers, up to which all are taken
+FEW = 3  # numbers that predictions are parted by
+MOST = 2_000_000  # rows to predict at once
+STEP = 1e-4  # of a column's range: for slopes
+
+At = Literal["mean", "data"]
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Hold values that columns go over, the last the fastest, and the rows the others have there.
+
+    `steps` are added to the last column: nothing, and for slopes a little either way.
+    """
+
+    values: Mapping[str, np.ndarray]
+    rows: Mapping[str, np.ndarray]
+    steps: np.ndarray
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the columns that go over values."""
+        return tuple(self.values)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the number of steps, then of values of each column."""
+        return (len(self.steps), *map(len, self.values.values()))
+
+    @property
+    def held(self) -> int:
+        """Return the number of rows at each place."""
+        return len(next(iter(self.rows.values())))
+
+    def table(self) -> dict[str, np.ndarray]:
+        """Return the columns, shape (step x values x row,), or refuse too many rows."""
+        total = prod(self.shape) * self.held
+        if total > MOST:
+            raise DataError(
+                f"{total:,} rows would be predicted, more than {MOST:,}: give fewer rows of data, "
+                f"or leave at='data' out"
+            )
+        places = np.indices((*self.shape, self.held)).reshape(len(self.shape) + 1, -1)
+        found = {name: column[places[-1]] for name, column in self.rows.items()}
+        for axis, (name, values) in enumerate(self.values.items(), 1):
+            found[name] = values[places[axis]]
+        if len(self.steps) > 1:
+            found[self.names[-1]] = found[self.names[-1]] + self.steps[places[0]]
+        return found
+
+
+def grid_over(
+    columns: Mapping[str, np.ndarray], name: str, by: str | None, at: At | Mapping[str, Any]
+) -> Grid:
+    """Return the grid of a column, and of one to part it by; refuse what is no column."""
+    chosen = [name] if by is None else [by, name]
+    for one in chosen:
+        if one not in columns:
+            known = listed(f"`{c}`" for c in columns) or "none"
+            raise DataError(f"the data have no column `{one}` of rows (columns: {known})")
+    if by == name:
+        raise DataError(f"`{name}` cannot be parted by itself: give another column as by=")
+    values = {one: _grid(columns[one], POINTS if one == name else FEW) for one in chosen}
+    return Grid(values, _rows(columns, at, chosen), _steps(columns[name]))
+
+
+def columns_of(model: Model, data: Any, name: str) -> dict[str, np.ndarray]:
+    """Return the columns of rows by name: of the data given, or the model's arguments."""
+    if data is None and model.reader is not None:
+        raise DataError(
+            f"model `{model.name}` is made of a table that it does not hold: give it, as in "
+            f"ft.effects(posterior, {name!r}, data=table)"
+        )
+    if data is None:
+        known: dict[str, Any] = arguments(model)
+    else:
+        known = {str(n): data[n] for n in (data.columns if hasattr(data, "columns") else data)}
+    found = {}
+    for key, value in known.items():
+        column = np.array(value.labels, object)[np.asarray(value)] if isinstance(
+            value, Groups) else np.asarray(value)  # fmt: skip
+        if column.ndim == 1 and len(column) > 1:
+            found[key] = column
+    length = len(found[name]) if name in found else 0
+    named = [set(map(str, p.labels)) for v in model.variables for p in v.plates if p.labels]
+    return {
+        key: _kept(column, named, model.reader is not None)
+        for key, column in found.items()
+        if not length or len(column) == length
+    }
+
+
+def _kept(column: np.ndarray, named: list[set[str]], formula: bool) -> np.ndarray:
+    """Return whole numbers as names where they name a plate's members, as fractions in formulas."""
+    if column.dtype.kind not in "iu":
+        return column
+    if any(set(map(str, np.unique(column).tolist())) <= labels for labels in named):
+        return column.astype(object)
+    return column.astype(float) if formula else column
+
+
+def _is_number(column: np.ndarray) -> bool:
+    return column.dtype.kind in "iuf"
+
+
+def _grid(column: np.ndarray, points: int) -> np.ndarray:
+    """Return the values that a column goes over: its labels, or so many numbers of its range."""
+    if not _is_number(column):
+        return np.array(list(dict.fromkeys(sorted(column.tolist(), key=str))), object)
+    distinct = np.unique(column)
+    if len(distinct) <= LEVELS:
+        return distinct
+    if points < LEVELS:  # few: around the mean
+        return column.mean() + column.std() * np.arange(-(points // 2), points // 2 + 1.0)
+    return np.linspace(column.min(), column.max(), points)
+
+
+def _rows(
+    columns: Mapping[str, np.ndarray], at: At | Mapping[str, Any], chosen: list[str]
+) -> dict[str, np.ndarray]:
+    """Return the rows that the other columns are held at: one, or those of the data."""
+    if isinstance(at, str) and at == "data":
+        return dict(columns)
+    if isinstance(at, str) and at != "mean":
+        raise ValueError(f'at={at!r} is neither "mean", "data" nor values of columns')
+    given: Mapping[str, Any] = {} if isinstance(at, str) else at
+    for name in given:
+        if name not in columns or name in chosen:
+            known = listed(f"`{c}`" for c in columns if c not in chosen) or "none"
+            raise DataError(f"`{name}` of at= is no other column of the data (others: {known})")
+    return {n: np.array([given.get(n, _middle(c))], c.dtype if n not in given else None)
+            for n, c in columns.items()}  # fmt: skip
+
+
+def _middle(column: np.ndarray) -> Any:
+    """Return where a column is held: numbers at the mean, whole ones at the median, names first."""
+    if column.dtype.kind == "f":
+        return column.mean()
+    if column.dtype.kind in "iu":
+        return np.sort(column)[(len(column) - 1) // 2]
+    return sorted(column.tolist(), key=str)[0]
+
+
+def _steps(column: np.ndarray) -> np.ndarray:
+    """Return what is added to a column: nothing, and a little either way for slopes."""
+    if column.dtype.kind != "f":
+        return np.zeros(1)
+    step = STEP * (np.ptp(column) or 1.0)
+    return np.array([0.0, step, -step])
+
+
+def coordinate(grid: np.ndarray) -> np.ndarray:
+    """Return a grid as a coordinate: text as text, numbers short enough to read."""
+    if grid.dtype == object:
+        return np.array([str(value) for value in grid])
+    return np.array([float(f"{value:.6g}") for value in grid]) if grid.dtype.kind == "f" else grid

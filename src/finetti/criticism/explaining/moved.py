@@ -1,0 +1,207 @@
+"""Run a model with its groups' effects moved, to see what of an observed site they explain.
+
+An effect is moved by what is added to it, and those whose prior has it for its location move along,
+so that an effect written as Normal(mu, tau) and one written as mu + tau * z answer alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from math import prod
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from finetti.compiling import OFTEN, compiled
+from finetti.criticism.leaving_out.held_out import known_model
+from finetti.criticism.predicting.members import middle
+from finetti.errors import ModelError, UnknownSite
+from finetti.language.effects import Site, around
+from finetti.models import Model
+from finetti.posterior.batches import in_batches
+from finetti.posterior.evaluate import latent_draws, run_at
+from finetti.posterior.posterior import Posterior
+from finetti.structure.variables import Variable
+from finetti.structure.words import listed
+from finetti.types import Array
+
+Values = Mapping[str, Array]
+CLOSE = 1e-6  # relative: two ways to compute one number
+EMPTY: Values = {}
+MIXED, LINEAR = "mixed", "linear"  # how effects reach the rows
+
+
+@dataclass(frozen=True, eq=False)
+class Moved:
+    """Hold a model with an observed site, and which latent sites are groups' effects on it.
+
+    `effects` maps each such site to the name of its plates, such as `county` or `county:year`.
+    `coefficients` are sites in plates that several members of which reach one row, as those of a
+    regression do: they count as the population's. `bent` names effects that the site's mean is not
+    linear in, with why.
+    """
+
+    model: Model
+    site: Variable
+    draws: Mapping[str, np.ndarray]
+    effects: Mapping[str, str]
+    coefficients: tuple[str, ...]
+    bent: Mapping[str, str]
+
+    def sites(
+        self, given: Values, added: Values = EMPTY, gone: frozenset[str] = frozenset()
+    ) -> dict[str, Site]:
+        """Run the model at one draw, effects moved by what is added, or put at their middle."""
+        still = {
+            v.name: jnp.zeros(v.shape)
+            for v in self.model.variables
+            if v.kind == "latent" and v.plates and v.support == "real" and not v.discrete
+        }
+        moving = partial(move, {**still, **added}, gone)
+        return run_at(replace(self.model, handlers=(*self.model.handlers, moving)), given)
+
+    def each(self, read: Callable[[Values], Mapping[str, Array]], numbers: int) -> dict:
+        """Return what `read` makes of the latent values of each draw, shape (chain, draw, ...)."""
+        return at_each(self.draws, read, numbers)
+
+    @property
+    def counting(self) -> np.ndarray:
+        """Tell which values of the observed site count, flat."""
+        rows, counting = prod(self.site.shape), self.site.counting
+        return np.ones(rows, bool) if counting is None else np.asarray(counting).ravel()
+
+
+def at_each(
+    draws: Mapping[str, np.ndarray], read: Callable[[Values], Mapping[str, Array]], numbers: int
+) -> dict[str, np.ndarray]:
+    """Return what `read` makes of the values at each draw, shape (chain, draw, ...).
+
+    About `numbers` numbers are at work in one draw: so many draws are read at once as memory holds.
+    """
+    shape = next(iter(draws.values())).shape[:2]
+    total = prod(shape)
+    flat = {name: a.reshape(total, *a.shape[2:]) for name, a in draws.items()}
+    with jax.enable_x64(True):
+        every = compiled(OFTEN)(jax.vmap(read))
+        found = in_batches(
+            lambda places: every({n: a[places] for n, a in flat.items()}), total, numbers
+        )
+    return {name: a.reshape(*shape, *a.shape[1:]) for name, a in found.items()}
+
+
+@contextmanager
+def move(added: Values, gone: frozenset[str]) -> Iterator[None]:
+    """Add to the values of effects, or put them at the middle of their distribution.
+
+    Those that have an effect for their location move along with it.
+    """
+
+    def after(site: Site) -> None:
+        if site.name in gone:
+            site.value = middle(site)
+        elif site.name in added:
+            place = middle(site) if _has_middle(site) else jnp.zeros(())
+            site.value = site.value + (place - jax.lax.stop_gradient(place)) + added[site.name]
+
+    with around(after=after):
+        yield
+
+
+def _has_middle(site: Site) -> bool:
+    try:
+        middle(site)
+    except ModelError:
+        return False
+    return True
+
+
+def _stands(site: Site) -> bool:
+    """Tell whether a site has a middle to stand at, unlike a half-Cauchy of infinite mean."""
+    return _has_middle(site) and bool(np.isfinite(middle(site)).all())
+
+
+def moved(
+    posterior: Posterior, of: str | None, reader: Callable[[Site], Array], verb: str
+) -> Moved:
+    """Find which latent sites are groups' effects on what `reader` makes of an observed site.
+
+    `of` names the observed site, if there are several. Raises `ModelError` where it is no site of
+    independent numbers, or the posterior is a mode or has no model.
+    """
+    model = known_model(posterior, verb)
+    site = _observed(model, of, verb)
+    draws = latent_draws(model, posterior.tree)
+    tried = {
+        v.name: v for v in model.variables if v.kind == "latent" and v.plates and not v.discrete
+    }
+    whole = Moved(model, site, draws, {}, (), {})
+    effects, coefficients, bent = {}, [], {}
+    with jax.enable_x64(True):
+        first = {name: jnp.asarray(a[0, 0]) for name, a in draws.items()}
+        for name, v in tried.items():
+            kind = _kind(whole, first, v, reader)
+            if kind == MIXED:
+                coefficients.append(name)
+            elif kind:
+                bent |= {} if kind == LINEAR else {name: kind}
+                if _stands(whole.sites(first)[name]):
+                    effects[name] = ":".join(p.name for p in v.plates)
+    return replace(whole, effects=effects, coefficients=tuple(coefficients), bent=bent)
+
+
+def _kind(whole: Moved, given: Values, v: Variable, reader: Callable[[Site], Array]) -> str:
+    """Say how a site reaches the rows: not at all, mixed, linear, or why it is not linear."""
+
+    def predictor(added: Array) -> Array:
+        return reader(whole.sites(given, {v.name: added})[whole.site.name]).ravel()
+
+    _, slope = jax.linearize(predictor, jnp.zeros(v.shape))
+    one = jnp.ones(v.shape)
+    straight = np.asarray(slope(one))
+    crossed = [np.asarray(slope(jnp.asarray(signs))) for signs in told_apart(v)]
+    scale = max(np.abs(a).max(initial=0) for a in (straight, *crossed))
+    if not scale > 0:
+        return ""  # it does not reach them
+    size = np.abs(straight)
+    if not all(np.allclose(size, np.abs(a), rtol=CLOSE, atol=CLOSE * scale) for a in crossed):
+        return MIXED
+    if v.support != "real":
+        return f"it is {v.support}, and no effect on the real line"
+    _, far = jax.jvp(predictor, (one,), (one,))
+    if not np.allclose(far, straight, rtol=CLOSE, atol=CLOSE * scale):
+        return "the mean is not linear in it"
+    return LINEAR
+
+
+def told_apart(v: Variable) -> list[np.ndarray]:
+    """Return signs for a site's members, arrays of its shape: any two differ in one of them."""
+    shape = v.shape[: len(v.plates)]
+    members = np.arange(prod(shape)).reshape(shape + (1,) * (len(v.shape) - len(shape)))
+    bits = range(max(1, (prod(shape) - 1).bit_length()))
+    return [np.broadcast_to(1.0 - 2 * (members >> bit & 1), v.shape) for bit in bits]
+
+
+def _observed(model: Model, of: str | None, verb: str) -> Variable:
+    """Return the observed site named, or the only one; refuse one that is no row of numbers."""
+    found = {v.name: v for v in model.variables if v.kind == "observed"}
+    if of is not None and of not in found:
+        raise UnknownSite.among(of, found, f"give {verb} of")
+    if not found:
+        raise ModelError(f"model `{model.name}` has no observed site to explain")
+    if of is None and len(found) > 1:
+        names = listed(f"`{name}`" for name in found)
+        raise ModelError(
+            f"model `{model.name}` observes {names}: say of which to give {verb}, as in "
+            f"of={next(iter(found))!r}"
+        )
+    site = found[of] if of is not None else next(iter(found.values()))
+    if prod(site.shape) < 2 or site.known.tells == "category" or site.family.startswith("Multi"):
+        raise ModelError(
+            f"site `{site.name}` ~ {site.family} is no row of single numbers: there is no {verb} "
+            f"of it"
+        )
+    return site

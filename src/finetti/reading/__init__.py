@@ -1,0 +1,1 @@
+"""Read tables: files, sheets, databases and data frames, to columns by name."""

@@ -1,0 +1,151 @@
+"""Read tables of text: find what parts the columns and how numbers are written, and say it."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from finetti.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null")  # how text files write a missing value
+SEPARATORS = (",", ";", "\t", "|")
+NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " ", "bar": "|"}
+LOOKED_AT = 200  # lines
+COMMA = re.compile(r"\s*[-+]?\d+(,\d+)?([eE][-+]?\d+)?\s*")  # a number with a decimal comma, if any
+OPTIONS = ("separator", "decimal", "encoding")
+
+
+@dataclass(frozen=True)
+class Written:
+    """Say how a text file is written; None for what is to be found out.
+
+    `separator` parts the columns, `decimal` is "." or ",", `encoding` one of Python's.
+    """
+
+    separator: str | None = None
+    decimal: str | None = None
+    encoding: str | None = None
+
+    @classmethod
+    def of(cls, told: str) -> Written:
+        """Read what was told of a file, such as `separator=;&decimal=,&encoding=latin-1`."""
+        found: dict[str, str] = {}
+        for part in filter(None, told.split("&")):
+            name, equals, value = part.partition("=")
+            if name.strip() not in OPTIONS or not equals or not value:
+                raise DataError(
+                    f"`{part}` tells nothing of a text table: write separator=, decimal= or "
+                    f"encoding= with a value, joined by &, as in separator=;&decimal=,"
+                )
+            found[name.strip()] = value
+        separator = found.get("separator")
+        separator = NAMES.get(separator, separator) if separator else None
+        if separator is not None and (len(separator) != 1 or not separator.isascii()):
+            raise DataError(
+                f"separator={separator} is not one character: give one such as ; or tab"
+            )
+        if found.get("decimal") not in (None, ".", ","):
+            raise DataError(f"decimal={found['decimal']} is neither . nor ,")
+        return cls(separator, found.get("decimal"), found.get("encoding"))
+
+
+def read_text(path: Path, told: str) -> tuple[Mapping[str, pl.Series], str]:
+    """Read the columns of a .csv or .tsv file, and say what was guessed of how it is written.
+
+    What is told, as `Written.of` reads it, is not guessed.
+    """
+    import polars as pl
+
+    written = Written.of(told)
+    usual = "\t" if path.suffix.lower() == ".tsv" else ","
+    text = decoded(path, written.encoding)
+    separator = written.separator or sniffed(text, usual)
+
+    def table(decimal: str) -> pl.DataFrame:
+        return pl.read_csv(
+            text.encode(),
+            separator=separator,
+            null_values=list(MISSING),
+            infer_schema_length=None,  # infer the kind of a column from all of its rows
+            decimal_comma=decimal == ",",
+        )
+
+    if written.decimal == "," and separator == ",":
+        raise DataError("a comma cannot part both columns and decimals: tell separator= as well")
+    found = table(written.decimal or ".")
+    comma = written.decimal is None and separator != "," and _has_commas(found)
+    found = table(",") if comma else found
+    said = [] if separator == (written.separator or usual) else [_named(separator)]
+    said += ["a decimal comma"] if comma else []
+    return found.to_dict(), " and ".join(said)
+
+
+def sniffed(text: str, usual: str) -> str:
+    """Return what parts the columns: the usual separator, or another where that parts none.
+
+    A separator parts columns that makes as many of every line, more than one.
+
+    >>> sniffed("x;y\\n1,5;2", usual=",")
+    ';'
+    """
+    lines = text.splitlines()[:LOOKED_AT]
+    for separator in dict.fromkeys((usual, *SEPARATORS)):
+        try:
+            rows = list(islice(csv.reader(lines, delimiter=separator), LOOKED_AT))
+        except csv.Error:
+            continue
+        widths = {len(row) for row in rows if row}
+        if len(widths) == 1 and widths.pop() > 1:
+            return separator
+    return usual
+
+
+def decoded(path: Path, encoding: str | None = None) -> str:
+    """Read a text file in the encoding told, or UTF-8, or UTF-16 where its first bytes say so."""
+    content = path.read_bytes()
+    if encoding is not None:
+        try:
+            return content.decode(encoding)
+        except LookupError:
+            raise DataError(f"`{encoding}` is no encoding: give one such as latin-1") from None
+        except UnicodeDecodeError:
+            raise DataError(f"it is no text in {encoding}: tell its encoding") from None
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = content.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        row = content.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"it is no text in UTF-8 (in line {row}): save it as UTF-8, or tell what it is, as in "
+            f"{path.name}?encoding=cp1252"
+        ) from None
+    if "\0" in text:
+        raise DataError("it holds null characters, as no text in UTF-8 does: save it as UTF-8")
+    return text
+
+
+def _has_commas(table: pl.DataFrame) -> bool:
+    """Tell whether numbers are written with a decimal comma: some column is, none with a point."""
+    import polars as pl
+
+    commas = False
+    for column in table.iter_columns():
+        if column.dtype.is_float():
+            return False
+        if column.dtype == pl.String:
+            cells = [cell for cell in column.drop_nulls().to_list() if cell.strip()]
+            commas |= any("," in c for c in cells) and all(map(COMMA.fullmatch, cells))
+    return commas
+
+
+def _named(separator: str) -> str:
+    return "tabs between columns" if separator == "\t" else f"`{separator}` between columns"
