@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from textwrap import dedent
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 
@@ -28,6 +28,22 @@ from finetti.structure.variables import Variable, discover
 Handler = Callable[[], AbstractContextManager[Any]]
 
 
+class Reader(Protocol):
+    """Make a function's arguments of a table, where columns are not taken as they are.
+
+    `table` is the one that the model was made of, a mapping from names to columns.
+    """
+
+    @property
+    def table(self) -> Any:
+        """Return the table that the model was made of."""
+        ...
+
+    def __call__(self, table: Any, /) -> Mapping[str, Any]:
+        """Return the arguments made of another table."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
     """Hold a model's function, the data it is applied to, and the handlers around it.
@@ -41,7 +57,7 @@ class Model:
     name: str
     arguments: tuple[tuple[Any, ...], Mapping[str, Any]] | None = None
     handlers: tuple[Handler, ...] = ()
-    reader: Callable[[Any], Mapping[str, Any]] | None = None
+    reader: Reader | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Bind the model to its data or, inside a running model, run it with prefixed sites."""
@@ -96,7 +112,7 @@ class Model:
         """Return the model under another name, to call it twice inside one model."""
         return replace(self, name=name)
 
-    def reading(self, reader: Callable[[Any], Mapping[str, Any]]) -> Model:
+    def reading(self, reader: Reader) -> Model:
         """Return the model with what makes its function's arguments of a table."""
         return replace(self, reader=reader)
 

@@ -29,7 +29,8 @@ class Ordered(Distribution):
     pytree_data_fields = ("base_dist",)
 
     def __init__(self, base: Distribution):
-        if not base.batch_shape or base.event_shape or base.support.is_discrete:
+        support: Any = base.support
+        if not base.batch_shape or base.event_shape or support.is_discrete:
             raise ValueError(
                 f"Ordered takes a continuous law of several numbers, such as "
                 f"ft.Normal(0, 1).expand([3]), not one of batch shape {base.batch_shape} and event "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from finetti.errors import ModelError
@@ -83,15 +83,30 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     wished.refuse_unused()
     outcomes = "_".join(m.response for m in mains)
 
-    def read(table: Any) -> dict[str, Any]:
-        rows = as_frame(table)
-        spared = {*_only_outcome(script), *holes}
-        given = [n for n in names if n in rows and n not in spared]
-        rows, _ = whole_rows(rows, given, "refuse")
-        return script.make(rows, outcomes=False)
-
+    read = Reading(frame, script, tuple(names), frozenset(holes))
     made = script.model(f"{re.sub(r'[^0-9A-Za-z]+', '_', outcomes).strip('_')}_model", read)
     return made(**script.make(frame))
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """Make a formula's arguments of a table as they were made of the one it was fitted to.
+
+    `columns` are those that the formula speaks of, `holes` those of which values may be missing.
+    """
+
+    table: pd.DataFrame
+    script: Script
+    columns: tuple[str, ...]
+    holes: frozenset[str]
+
+    def __call__(self, table: Any, /) -> dict[str, Any]:
+        """Return the arguments; outcomes may be absent. Raises `DataError` for what is missing."""
+        rows = as_frame(table)
+        spared = {*_only_outcome(self.script), *self.holes}
+        given = [n for n in self.columns if n in rows and n not in spared]
+        rows, _ = whole_rows(rows, given, "refuse")
+        return self.script.make(rows, outcomes=False)
 
 
 def _prepared(  # noqa: PLR0913 - all that outcomes are read with

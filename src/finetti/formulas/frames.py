@@ -94,7 +94,7 @@ def _plainly(frame: pd.DataFrame) -> pd.DataFrame:
 
     found = {}
     for name in frame:
-        column = frame[name]
+        column: Any = frame[name]
         if isinstance(column.dtype, pd.CategoricalDtype):
             column = column.cat.remove_unused_categories()
         elif pd.api.types.is_bool_dtype(column) and not column.isna().any():
@@ -133,7 +133,7 @@ def whole_rows(
     """
     import pandas as pd
 
-    bad = pd.DataFrame({n: frame[n].isna() for n in names if n not in set(spared)})
+    bad: Any = pd.DataFrame({n: frame[n].isna() for n in names if n not in set(spared)})
     rows = bad.any(axis=1).to_numpy() if bad.shape[1] else np.zeros(len(frame), bool)
     if not rows.any():
         return frame, 0

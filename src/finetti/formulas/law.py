@@ -76,7 +76,7 @@ def _seen(script: Script, outcome: Outcome, observed: str) -> str:
 
     def make(frame: pd.DataFrame) -> np.ndarray:
         found = outcome.make(frame)
-        return ~np.isnan(found.reshape(len(found), -1)).any(1)
+        return np.asarray(~np.isnan(found.reshape(len(found), -1)).any(1))
 
     return script.argument(
         f"{observed}_known", make, set(outcome.columns),

@@ -123,9 +123,9 @@ def numbers(text: str, frame: pd.DataFrame) -> tuple[Make, frozenset[str]]:
 def _single(text: str, family: Family, frame: pd.DataFrame) -> Outcome:
     name = text.strip("`")
     if name not in frame:
-        make, columns = numbers(text, frame)
-        return Outcome(name, make, columns, make(frame))
-    column = frame[name]
+        read, columns = numbers(text, frame)
+        return Outcome(name, read, columns, read(frame))
+    column: Any = frame[name]
     plain = column.dtype.kind in "biuf"
     if family.kind in ("ordered", "category"):
         levels = _levels(column)
@@ -142,8 +142,8 @@ def _single(text: str, family: Family, frame: pd.DataFrame) -> Outcome:
             f"numbers: take family='categorical', or 'cumulative' if the values are ordered"
         )
     else:
-        make, columns = numbers(name, frame)
-        return Outcome(name, make, columns, make(frame))
+        read, columns = numbers(name, frame)
+        return Outcome(name, read, columns, read(frame))
     codes = {level: i for i, level in enumerate(levels)}
 
     def make(frame: pd.DataFrame) -> np.ndarray:

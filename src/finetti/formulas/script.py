@@ -6,7 +6,7 @@ import json
 import keyword
 import linecache
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ import numpy as np
 
 from finetti.errors import DataError
 from finetti.formulas.text import cut
-from finetti.models import Model
+from finetti.models import Model, Reader
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,7 +123,7 @@ class Script:
         head = [*used, "", "import finetti as ft", *notes] if used else ["import finetti as ft"]
         return "\n".join([*head, "", "", "@ft.model", f"def {name}({parameters}):", body, ""])
 
-    def model(self, name: str, read: Callable[[Any], Mapping[str, Any]]) -> Model:
+    def model(self, name: str, read: Reader) -> Model:
         """Return the model of the code, with `read` to make its arguments of another table."""
         named = self.identifier(name)
         text = self.text(named)

@@ -170,7 +170,7 @@ def _monotonic(writing: Writing, call: Call) -> str:
     _settings(call, {})
     column = call.arguments[0].strip("`")
     need(writing.frame, [column], str(call))
-    values = writing.frame[column]
+    values: Any = writing.frame[column]
     if str(values.dtype) == "category":
         levels = values.cat.categories.tolist()
     elif values.dtype.kind in "iub":

@@ -85,10 +85,7 @@ def grid_over(
 def columns_of(model: Model, data: Any, name: str) -> dict[str, np.ndarray]:
     """Return the columns of rows by name: of the data given, or the model's arguments."""
     if data is None and model.reader is not None:
-        raise DataError(
-            f"model `{model.name}` is made of a table that it does not hold: give it, as in "
-            f"ft.effects(posterior, {name!r}, data=table)"
-        )
+        data = model.reader.table
     if data is None:
         known: dict[str, Any] = arguments(model)
     else:
