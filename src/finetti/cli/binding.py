@@ -15,7 +15,8 @@ from finetti.cli.source import Source
 from finetti.errors import DataError
 from finetti.language.dims import Groups
 from finetti.models import Model
-from finetti.posterior.posterior import Posterior, open_run
+from finetti.posterior.posterior import Posterior
+from finetti.store.opened import open_run
 
 
 def reopen(run: Path, model: str | None = None, data: Path | None = None) -> Posterior:

@@ -22,9 +22,10 @@ from finetti.inference.methods.method import Chains
 from finetti.inference.methods.trajectories import NUTS
 from finetti.inference.methods.walks import Metropolis
 from finetti.inference.stopping import stoppable
-from finetti.posterior.posterior import Posterior, open_run
+from finetti.posterior.posterior import Posterior
 from finetti.reporting.report import report as write_page
 from finetti.reporting.tables import SHOWN, plan_table, sites, summary_table
+from finetti.store.opened import open_run
 
 SEEDS = 2**63 - 1  # the largest that a key is made of
 MANY = 100  # dimensions: for fewer than a handful the methods choose otherwise

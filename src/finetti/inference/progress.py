@@ -70,6 +70,14 @@ class Live(Display):
         return report
 
 
+def announce(display: Display, said: str) -> None:
+    """Print a sentence, unless the display is silent or the user's own."""
+    if isinstance(display, Lines):
+        print(said, flush=True)
+    elif isinstance(display, Live):
+        display.bars.console.print(said, markup=False, highlight=False)
+
+
 class Watch:
     """Keep enough of the draws to tell how the run is going."""
 

@@ -156,6 +156,8 @@ def _stranger_folder(path: Path) -> str:
     stranger = digests.stranger(path)
     if stranger is not None:
         return f"holds `{stranger}`, which is no part of a run"
+    if (path / digests.FOLDER / digests.RECORD).is_file():
+        return ""
     metadata = (".zgroup", "zarr.json")
     if any((path / name).is_file() for name in metadata) and any(
         (path / group / name).is_file() for group in GROUPS for name in metadata
