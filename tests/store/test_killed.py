@@ -1,6 +1,7 @@
 """Check that a run whose process is killed, wherever it was, gives the draws of an unbroken one."""
 
 import pytest
+
 from store.killed import survivor, unbroken
 from store.processes import RUNS
 

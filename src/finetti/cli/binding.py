@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +36,22 @@ def bring(
 ) -> Posterior:
     """Return a run that was opened with its model and data; see `reopen`."""
     posterior.draws  # noqa: B018 - refuses predictions
+    source, content, table = named(run, posterior.attributes, model, data)
+    with source.answerable():
+        return posterior.of(bind(Console(quiet=True), source.load(content), table))
+
+
+def named(
+    run: Path, attributes: Mapping[str, Any], model: str | None, data: Path | None
+) -> tuple[Source, bytes, Path | None]:
+    """Return a run's model file with its text, and its table: those given, or those it notes."""
     if model is None:
-        source, content = noted(run, posterior)
+        source, content = noted(run, attributes)
     else:
         source = Source.parse(model)
         content = source.content()
-    known = posterior.attributes.get(TABLE)
-    table = data or (Path(known) if isinstance(known, str) else None)
-    with source.answerable():
-        return posterior.of(bind(Console(quiet=True), source.load(content), table))
+    known = attributes.get(TABLE)
+    return source, content, data or (Path(known) if isinstance(known, str) else None)
 
 
 def bind(console: Console, model: Model, data: Path | None) -> Model:

@@ -13,19 +13,22 @@ from finetti import data as tables
 from finetti.cli import outputs
 from finetti.cli.app import app
 from finetti.cli.binding import bind
-from finetti.cli.fitted import note
+from finetti.cli.fitted import notes, remember
 from finetti.cli.source import Source
 from finetti.cli.vision import vision
 from finetti.cli.words import spoken
 from finetti.inference.fit import fit
 from finetti.inference.methods.method import Chains
+from finetti.inference.methods.precision import ESS, MCSE, Precision
 from finetti.inference.methods.trajectories import NUTS
 from finetti.inference.methods.walks import Metropolis
 from finetti.inference.stopping import stoppable
+from finetti.posterior import saved
 from finetti.posterior.posterior import Posterior
 from finetti.reporting.report import report as write_page
 from finetti.reporting.tables import SHOWN, plan_table, sites, summary_table
 from finetti.store.opened import open_run
+from finetti.store.store import Destination
 
 SEEDS = 2**63 - 1  # the largest that a key is made of
 MANY = 100  # dimensions: for fewer than a handful the methods choose otherwise
@@ -71,6 +74,18 @@ OutPath = Annotated[
         "Default: runs/NAME.zarr, with the model's name.",
         show_default=False,
     ),
+]
+Until = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="WISH",
+        help="Draw until this holds: ess=400 (effective draws of every number), ess:SITE=400, or "
+        "mcse:SITE=0.1 (the error of its mean). Several may be given.",
+        show_default=False,
+    ),
+]
+Minutes = Annotated[
+    float | None, typer.Option(help="End after so many minutes.", show_default=False)
 ]
 Seed = Annotated[int, typer.Option(min=0, max=SEEDS, help="The same seed gives the same draws.")]
 
@@ -130,6 +145,8 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
             f"divergences. {_default('target_acceptance')}"
         ),
     ] = None,
+    until: Until = None,
+    minutes: Minutes = None,
     seed: Seed = 0,
     report: Annotated[
         bool, typer.Option("--report", help="Write the run as an HTML page too, beside the draws.")
@@ -137,17 +154,22 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
 ) -> None:
     """Fit a model to a table, and save the draws.
 
-    Prints the plan, the progress, a summary and advice. Ctrl-C or SIGTERM while sampling stops
-    early and saves the draws made so far; the exit code is then 130 or 143.
+    Prints the plan, the progress, a summary and advice. A .zarr run is written as it is made:
+    whatever ends it, finetti resume goes on with it, and finetti watch looks at it meanwhile.
+    Ctrl-C or SIGTERM while sampling stops early and saves the draws made so far; the exit code is
+    then 130 or 143.
 
     \b
       finetti fit examples/radon.py --data examples/radon.csv --draws 2000
+      finetti fit examples/radon.py --data examples/radon.csv --until ess=400 --minutes 10
     """
     settings = {
         "draws": draws,
         "warmup": warmup,
         "chains": chains,
         "target_acceptance": target_acceptance,
+        "until": wishes(until),
+        "minutes": minutes,
     }
     chosen = _method(method, {name: value for name, value in settings.items() if value is not None})
     console, source = _console(), Source.parse(model)
@@ -157,30 +179,47 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
         path = outputs.run_path(out or Path("runs", f"{bound.name}.zarr"))
         page = outputs.page_path(path.with_suffix(".html")) if report else None
         console.print(plan_table(bound.plan()), "")
+        noted = notes(source, content, data)
+        remember(source, content)
         with stoppable() as stop:
             try:
-                posterior = fit(bound, chosen, seed=seed)
+                if saved.is_netcdf(path):
+                    posterior = fit(bound, chosen, seed=seed)
+                    posterior.tree.attrs.update(noted)
+                    at, why = outputs.keep(posterior, path)
+                else:
+                    at, why = path, ""
+                    posterior = fit(bound, chosen, seed=seed, out=Destination(path, noted))
             except KeyboardInterrupt:
-                console.print("Stopped before every chain had a draw to keep: nothing is saved.")
+                rest = "nothing is saved."
+                if not saved.is_netcdf(path):
+                    rest = f"finetti resume {path} goes on."
+                console.print(f"Stopped before every chain had a draw to keep: {rest}")
                 raise typer.Exit(stop.exit_code) from None
-            note(posterior, source, content, data)
-            saved, why = outputs.keep(posterior, path)
     if why:
         _console(stderr=True).print(
-            f"error: {why}. The draws are not lost: they are saved as {saved}", markup=False
+            f"error: {why}. The draws are not lost: they are saved as {at}", markup=False
         )
-    kept = posterior.tree["posterior"].sizes["draw"]
-    if kept < chosen.draws:
-        console.print(f"Stopped early: {kept:,} of {chosen.draws:,} draws a chain are kept.")
-    console.print()
-    _read_out(console, saved, posterior)
-    console.print(f"\nSaved as {saved}; in Python, ft.open({str(saved)!r}) reads it.", markup=False)
-    if page is not None:
-        console.print(f"Wrote {write_page(posterior, page)}", markup=False)
+    conclude(console, posterior, at, page)
     if why:
         raise typer.Exit(1)
     if stop:
         raise typer.Exit(stop.exit_code)
+
+
+def conclude(console: Console, posterior: Posterior, run: Path, page: Path | None = None) -> None:
+    """Print what a run says, where it is, and how to go on with it if it has not all its draws."""
+    kept = posterior.tree["posterior"].sizes["draw"]
+    wanted = posterior.attributes.get("draws_wanted", kept)
+    if kept < wanted:
+        console.print(f"Stopped early: {kept:,} of {wanted:,} draws a chain are kept.")
+    console.print()
+    _read_out(console, run, posterior)
+    console.print(f"\nSaved as {run}; in Python, ft.open({str(run)!r}) reads it.", markup=False)
+    if kept < wanted and not saved.is_netcdf(run):
+        console.print(f"finetti resume {run} goes on with it.", markup=False)
+    if page is not None:
+        console.print(f"Wrote {write_page(posterior, page)}", markup=False)
 
 
 @app.command()
@@ -231,6 +270,23 @@ def demo(
     from finetti.demo import main as tell
 
     tell(outputs.folder_path("--out", out), seed)
+
+
+def wishes(words: list[str] | None) -> tuple[Precision, ...] | None:
+    """Return how precise the draws are to be, of words such as ess=400 and mcse:theta=0.1."""
+    found: list[Precision] = []
+    for word in words or ():
+        what, _, number = word.partition("=")
+        kind, _, site = what.partition(":")
+        try:
+            if kind not in ("ess", "mcse") or (kind == "mcse" and not site):
+                raise ValueError("give ess=400, ess:SITE=400 or mcse:SITE=0.1")
+            amount = float(number)
+            sites = (site,) if site else ()
+            found.append(ESS(amount, sites) if kind == "ess" else MCSE(site, amount))
+        except ValueError as error:
+            raise typer.BadParameter(f"--until {word}: {error}") from error
+    return tuple(found) or None
 
 
 def _method(name: str, settings: dict[str, Any]) -> Chains:

@@ -14,6 +14,7 @@ from finetti.posterior import saved
 from finetti.posterior.posterior import Posterior
 from finetti.posterior.saved import NETCDF
 from finetti.posterior.whole import refuse_unwritable, whole
+from finetti.store.store import refuse
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,6 +28,8 @@ def run_path(path: Path) -> Path:
     _ending("--out", path, RUNS)
     try:
         saved.refuse_destination(path)
+        if not saved.is_netcdf(path):
+            refuse(path)
     except DataError as error:
         raise typer.BadParameter(f"--out {error}") from error
     return path

@@ -126,8 +126,9 @@ class Journey:
             found = {n: np.concatenate([t[n] for t in told], 1) for n in told[0]}
             self.keeper.put(statistics.group, statistics.label(found))
             self.run = self.sampler.cross(self.run)
-        self._open()
-        self.commit()
+        if not self.readers:  # they are there where the run was taken up among its draws
+            self._open()
+            self.commit()
 
     def draw(self, display: Display) -> None:
         """Make the draws that are left, and have them read.

@@ -26,12 +26,10 @@ from finetti.inference.progress import Display, show
 from finetti.inference.stopping import stoppable
 from finetti.inference.to_disk import processor, search_into
 from finetti.models import Model, require_model
-from finetti.posterior.digests import FOLDER
 from finetti.posterior.posterior import Posterior
 from finetti.posterior.saved import as_path
 from finetti.store.identity import require_same
-from finetti.store.manifest import FINISHED, Place
-from finetti.store.opened import open_run
+from finetti.store.opened import is_whole, open_run
 from finetti.store.store import SECONDS, Store, recorded, reopened
 from finetti.structure.choices import Choices
 from finetti.targets.density import density
@@ -58,11 +56,9 @@ def resume(
     be written.
     """
     place = as_path(path, "ft.resume")
-    record, known = recorded(place), Place(place / FOLDER).read()
-    if known and known.phase == FINISHED and (draws is None or draws <= known.draws):
-        sound = open_run(place, model)
-        if "interrupted" not in sound.attributes:
-            return sound
+    record = recorded(place)
+    if is_whole(place, draws or 0):
+        return open_run(place, model)
     if model is None:
         raise ModelError(
             f"{place} does not bring its model: give it with its data, as ft.resume(path, model); "

@@ -66,7 +66,7 @@ class Arrays:
 
         self.put(group, rows.drop_vars([*drawn, "draw"], errors="ignore"), mode="a")
         held = self._group(group)
-        before = [name for name, _ in self._drawn(group)]
+        before = [name for name, _ in self.drawn(group)]
         held.update_attributes({ORDER: [*before, *drawn]})
         for name, array in drawn.items():
             chains, rest = array.shape[0], array.shape[2:]
@@ -95,7 +95,7 @@ class Arrays:
         with quietly():
             for group in groups:
                 try:
-                    arrays = self._drawn(group)
+                    arrays = self.drawn(group)
                 except Exception:  # noqa: BLE001 - damaged metadata make readers raise anything
                     yield group, 0
                     continue
@@ -127,7 +127,7 @@ class Arrays:
 
         with quietly():
             for group in groups:
-                for _, array in self._drawn(group):
+                for _, array in self.drawn(group):
                     array.resize((array.shape[0], draws, *array.shape[2:]))
                 self._group(group).create_array(
                     "draw", data=np.arange(draws), dimension_names=["draw"], overwrite=True
@@ -145,7 +145,7 @@ class Arrays:
                 kept = {n: v for n, v in place.attrs.asdict().items() if n not in PASSING}
                 place.attrs.put({**kept, **attributes})
 
-    def _drawn(self, group: str) -> list[tuple[str, Any]]:
+    def drawn(self, group: str) -> list[tuple[str, Any]]:
         """Return the arrays of a group that grow with the draws."""
         found = self._group(group).arrays()
         return [(n, a) for n, a in found if tuple(a.metadata.dimension_names or ())[:2] == LEADING]

@@ -21,16 +21,22 @@ import numpy as np
 from finetti.store.written import write_whole
 
 FILES = ("manifest-0.json", "manifest-1.json")
+LARGE = 1 << 24  # bytes of a state
 WARMUP, SAMPLING, FINISHED, INTERRUPTED = "warm-up", "sampling", "finished", "interrupted"
 
 
 @dataclass(frozen=True)
 class State:
-    """Name a state's file, and how many draws a chain were in whole blocks then."""
+    """Name a state's file, and how many draws a chain were in whole blocks then.
+
+    `count` numbers the commits; `size` is in bytes.
+    """
 
     file: str
     draws: int
     phase: str
+    count: int
+    size: int
 
 
 @dataclass(frozen=True)
@@ -58,10 +64,20 @@ class Manifest:
         return replace(self, number=self.number + 1, **changes)
 
     def with_state(self, state: State) -> tuple[State, ...]:
-        """Return the states to keep beside a new one."""
-        first = [s for s in self.states if s.phase == SAMPLING and s.draws == 0][:1]
-        kept = [*first, *self.states[-1:], state]
-        return tuple(dict.fromkeys(kept))
+        """Return the states to keep beside a new one: the more of them the younger they are.
+
+        Of states that are 2^k commits old or more, one in 2^(k - 1) stays, so that what damage
+        costs is about as long as what came after it. Of large ones stay the first draws' and two.
+        """
+        held = [*self.states, state]
+        if state.size > LARGE:
+            first = [s for s in held if s.phase == SAMPLING and s.draws == 0][:1]
+            return tuple(dict.fromkeys([*first, *held[-2:]]))
+        return tuple(s for s in held if s.count % _stride(state.count - s.count) == 0)
+
+
+def _stride(age: int) -> int:
+    return 1 << max(0, age.bit_length() - 2)
 
 
 @dataclass(frozen=True)

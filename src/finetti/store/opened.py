@@ -38,6 +38,14 @@ def open_run(path: str | Path, model: Model | None = None) -> Posterior:
     return found if model is None else found.of(model)
 
 
+def is_whole(path: Path, draws: int) -> bool:
+    """Tell whether a run that was written as it was made has ended, with so many draws at least."""
+    record, known = recorded(path), Place(path / FOLDER).read()
+    if known is None or known.phase != FINISHED or known.draws < draws:
+        return False
+    return not any(Arrays(path, int(record["block"])).damaged(known.groups, known.draws))
+
+
 def _opened(path: Path) -> xr.DataTree:
     """Return the tree of a run that was written as it was made, read where it is asked for."""
     import xarray as xr

@@ -81,9 +81,11 @@ class Store:
         with writing(self.path):
             synced(self.unsynced)
             self.unsynced = []
-            number = self.manifest.number + 1
-            new = State(f"state-{number:06d}.npz", whole, known["phase"])
-            self.place.write_state(new.file, state)
+            count = max((s.count for s in self.manifest.states), default=0) + 1
+            name = f"state-{self.manifest.number + 1:06d}.npz"
+            size = sum(array.nbytes for array in state.values())
+            new = State(name, whole, known["phase"], count, size)
+            self.place.write_state(name, state)
             self._write(states=self.manifest.with_state(new), **known)
         self.last = perf_counter()
         self.took = self.last - began
@@ -151,10 +153,10 @@ def created(
     is replaced once this one has ended well; raises `DataError` where the path has an unfinished
     one, or something that is no run.
     """
-    import zarr
-
     path = to.path
     refuse(path)
+    import zarr
+
     noted = {**attributes, **to.notes}
     with whole(path, "the run", keep=True) as beside, quietly():
         zarr.open_group(beside, mode="w", zarr_format=3).update_attributes(noted)
