@@ -92,8 +92,8 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     work = Work(built, method, names, block, positions=to is not None and keep is None)
     with jax.enable_x64(True), stoppable() as stop, show(progress) as display:
         if to is None:
-            most = most_draws(built, names, method)
-            journey = Journey(work, *begin(built, method, most, beginning), Memory(method.draws))
+            most, keeper = most_draws(built, names, method), Memory(method.draws)
+            journey = Journey(work, *begin(built, method, most, beginning), keeper)
             found = outcome(journey, display, stop, seed)
         else:
             most = method.draws * (MOST if method.wishes else 1)

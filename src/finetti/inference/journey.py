@@ -69,7 +69,6 @@ class Journey:
         self.shelf = Shelf(chains, wanted, every, ahead=True)
         self.readers: list[Reader] = []
         self.ended, self.torn, self.divergences = "draws", False, 0
-        self.began = perf_counter()
 
     @property
     def warming(self) -> bool:
@@ -231,7 +230,7 @@ class Journey:
     def _late(self) -> bool:
         """Tell whether the time is spent."""
         minutes = self.work.method.minutes
-        return minutes is not None and perf_counter() - self.began > 60 * minutes
+        return minutes is not None and perf_counter() - self.keeper.began > 60 * minutes
 
     def commit(self) -> None:
         """Make safe where the run stands."""

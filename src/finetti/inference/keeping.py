@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,7 +34,8 @@ class Keeper(ABC):
     """Keep rows of draws until a posterior is made of them."""
 
     path: Path | None = None  # of the run, where it is on disk
-    seconds: float = 0.0  # that the run was at work before this process took it up
+    began: float  # when this process took the run up, by the clock of `perf_counter`
+    before: float = 0.0  # seconds that others were at work on it
 
     @property
     @abstractmethod
@@ -74,7 +76,7 @@ class Memory(Keeper):
     """Keep rows in memory, with room for `wanted` draws a chain from the beginning."""
 
     def __init__(self, wanted: int) -> None:
-        self.wanted = wanted
+        self.wanted, self.began = wanted, perf_counter()
         self.readers: Sequence[Rows] = ()
         self.groups: dict[str, xr.Dataset] = {}
         self.kept: list[dict[str, np.ndarray]] = []
@@ -131,7 +133,8 @@ class Stored(Keeper):
     """Keep rows on disk, in a store."""
 
     def __init__(self, store: Store) -> None:
-        self.store, self.path, self.seconds = store, store.path, store.before
+        self.store, self.path = store, store.path
+        self.began, self.before = store.began, store.before
         self.readers: Sequence[Rows] = ()
 
     @property

@@ -24,7 +24,7 @@ def outcome(journey: Journey, display: Display, stop: Stop, seed: int) -> Poster
     Raises `KeyboardInterrupt` where it is asked to stop before there is a draw to keep; a run on
     disk can then be gone on with, and the exception says how.
     """
-    began, work, keeper = perf_counter(), journey.work, journey.keeper
+    work, keeper = journey.work, journey.keeper
     try:
         journey.warm_up(display)
         journey.draw(display)
@@ -44,7 +44,7 @@ def outcome(journey: Journey, display: Display, stop: Stop, seed: int) -> Poster
     attributes: dict[str, Any] = {
         **written(work.method),
         "seed": seed,
-        "seconds": keeper.seconds + perf_counter() - began,
+        "seconds": keeper.before + perf_counter() - keeper.began,
         "created_by": "finetti",
         ENDED: ended,
     }
@@ -52,19 +52,24 @@ def outcome(journey: Journey, display: Display, stop: Stop, seed: int) -> Poster
         attributes["draws_wanted"] = work.method.draws
     if journey.ended == "signal":
         attributes["interrupted"] = ended
-    said = {
+    announce(display, _said(journey, draws, ended))
+    return keeper.finish(work.built, draws, groups, attributes)
+
+
+def _said(journey: Journey, draws: int, ended: str) -> str:
+    """Say why a run ended, if not with its draws, and how to go on with it where it is on disk."""
+    known = {
         "precision": f"ended after {draws:,} draws a chain, which are as precise as asked for",
         "time": f"ended after {draws:,} draws a chain, as the time was spent",
-    }.get(ended)
-    if ended == "draws" and work.method.wishes:
-        said = (
-            f"ended after {draws:,} draws a chain, the most it makes: not as precise as asked for"
-        )
-    if journey.ended == "signal":
-        said = f"stopped by {ended} after {draws:,} draws a chain"
-    if said:
-        announce(display, said if keeper.path is None else f"{said}; {onward(keeper)}")
-    return keeper.finish(work.built, draws, groups, attributes)
+        "signal": f"stopped by {ended} after {draws:,} draws a chain",
+    }
+    if journey.ended == "draws":
+        if not journey.work.method.wishes:
+            return ""
+        return f"ended after {draws:,} draws a chain, the most: not as precise as asked for"
+    said = known[journey.ended]
+    on_disk = journey.keeper.path is not None and journey.ended != "precision"
+    return f"{said}; {onward(journey.keeper)}" if on_disk else said
 
 
 def onward(keeper: Keeper) -> str:

@@ -71,7 +71,9 @@ class Live(Display):
 
 
 def announce(display: Display, said: str) -> None:
-    """Print a sentence, unless the display is silent or the user's own."""
+    """Print a sentence, if there is one, unless the display is silent or the user's own."""
+    if not said:
+        return
     if isinstance(display, Lines):
         print(said, flush=True)
     elif isinstance(display, Live):

@@ -33,7 +33,8 @@ def from_arrays(
     """
     chains, fits = len(keys), sampler.course.fits
     shapes = [(dim, chains), (chains,), (dim, chains)]
-    points: Any = Point(*(jax.ShapeDtypeStruct(shape, DTYPE) for shape in shapes))
+    structs: Any = [jax.ShapeDtypeStruct(shape, DTYPE) for shape in shapes]
+    points = Point(*structs)
     sizes = jax.ShapeDtypeStruct((fits,), DTYPE)
     carry = jax.eval_shape(partial(launch, sampler.course.kernel, fits), points, sizes)
     none = np.empty(0)
