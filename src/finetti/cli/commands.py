@@ -28,7 +28,7 @@ from finetti.posterior.posterior import Posterior
 from finetti.reporting.report import report as write_page
 from finetti.reporting.tables import SHOWN, plan_table, sites, summary_table
 from finetti.store.opened import open_run
-from finetti.store.store import Destination
+from finetti.store.store import Destination, is_streamed
 
 SEEDS = 2**63 - 1  # the largest that a key is made of
 MANY = 100  # dimensions: for fewer than a handful the methods choose otherwise
@@ -191,9 +191,8 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
                     at, why = path, ""
                     posterior = fit(bound, chosen, seed=seed, out=Destination(path, noted))
             except KeyboardInterrupt:
-                rest = "nothing is saved."
-                if not saved.is_netcdf(path):
-                    rest = f"finetti resume {path} goes on."
+                on_disk = is_streamed(path)
+                rest = f"finetti resume {path} goes on." if on_disk else "nothing is saved."
                 console.print(f"Stopped before every chain had a draw to keep: {rest}")
                 raise typer.Exit(stop.exit_code) from None
     if why:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finetti.inference.engine.draws import Draws
-from finetti.inference.readers.assemble import described, gather
+from finetti.inference.readers.assemble import data_groups, described, gather
 from finetti.inference.readers.ratios import Ratios
 from finetti.inference.readers.reader import Rows
 from finetti.posterior import diagnose
@@ -171,11 +171,11 @@ class Stored(Keeper):
         self, built: Density, draws: int, groups: Groups, attributes: dict[str, Any]
     ) -> Posterior:
         """Close the store, and return the posterior that reads from it."""
-        for group, found in groups.items():
+        for group, found in {**data_groups(built.model), **groups}.items():
             self.store.put(group, found)
         if "posterior" not in self.store.manifest.groups:  # none of its sites is kept
             self.store.put("posterior", nothing_kept())
-        known = {**described(built), **attributes}
+        known = {**described(built), **self.store.record["notes"], **attributes}
         if any(isinstance(reader, Ratios) for reader in self.readers):
             ratios = self.store.arrays.read("sample_stats", "log_ratio", draws)
             known["pareto_k"] = diagnose.pareto_k(ratios)

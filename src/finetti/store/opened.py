@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,8 +34,10 @@ def open_run(path: str | Path, model: Model | None = None) -> Posterior:
     program, or of finetti before it saved digests, opens with a warning that damage to it cannot be
     seen.
     """
-    place = standing(as_path(path, "opening a run"))
-    found = Posterior(_opened(place) if is_streamed(place) else saved.load(as_path(path, "")))
+    place = as_path(path, "opening a run")
+    with suppress(OSError, ValueError, RuntimeError):  # of which `load` speaks
+        place = standing(place)
+    found = Posterior(_opened(place) if is_streamed(place) else saved.load(Path(path)))
     return found if model is None else found.of(model)
 
 
@@ -74,8 +77,18 @@ def _opened(path: Path) -> xr.DataTree:
     except Exception as error:  # damaged metadata make readers raise anything
         raise DataError(f"the run at {path} is damaged: {reason(error)}") from error
     groups = {name: _ordered(node.dataset) for name, node in tree.children.items()}
-    for name in known.groups:
-        groups[name] = groups[name].isel(draw=slice(0, sound))
+    for name in list(groups):
+        if name in known.groups:
+            groups[name] = groups[name].isel(draw=slice(0, sound))
+            continue
+        try:
+            groups[name].load()
+        except Exception as error:  # noqa: BLE001 - damaged bytes make codecs raise anything
+            del groups[name]
+            warnings.warn(
+                f"the run at {path} is damaged: its group {name} is left out ({reason(error)})",
+                stacklevel=4,
+            )
     found = xr.DataTree.from_dict(groups)
     found.attrs.update(tree.attrs)
     if known.phase != FINISHED or damaged:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -116,6 +117,8 @@ class Store:
         sound = min((first for _, first in damaged), default=longest)
         for name, first in damaged:
             lost.append(f"`{name}` is damaged from draw {first:,} on")
+            if "/" not in name:  # what describes it cannot be read: it is made anew
+                shutil.rmtree(self.path / name, ignore_errors=True)
         for state in reversed(self.manifest.states):
             if state.draws > sound:
                 continue
@@ -205,7 +208,10 @@ def recorded(path: Path) -> dict[str, Any]:
 
 def is_streamed(path: Path) -> bool:
     """Tell whether the run at a path was written as it was made."""
-    return (path / FOLDER / RECORD).is_file()
+    try:
+        return (path / FOLDER / RECORD).is_file()
+    except (OSError, ValueError, RuntimeError):  # no path at all
+        return False
 
 
 def refuse(path: Path) -> None:
