@@ -353,6 +353,8 @@ def test_what_stands_at_a_path_is_not_overwritten_unasked(tmp_path):
     crashed(path)
     with pytest.raises(DataError, match="there is an unfinished run"):
         fit(path)
+    with pytest.raises(DataError, match=r"unfinished run, with which ft\.resume"):
+        fit().save(path)
     resume(path)
     first = ft.open(path)["mu"].to_numpy()
     assert_same(fit(path), fit())  # a finished one is replaced
@@ -370,6 +372,21 @@ def test_what_stands_at_a_path_is_not_overwritten_unasked(tmp_path):
         fit(tmp_path / "strange")
     with pytest.raises(DataError, match="there is no run"):
         resume(tmp_path / "nothing.zarr")
+
+
+def test_a_search_that_was_killed_is_begun_again(tmp_path):
+    path, method = tmp_path / "run.zarr", ft.MAP()
+
+    def fails(*_, **__):
+        raise Crash
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(to_disk, "search", fails)
+        with pytest.raises(Crash):
+            ft.fit(MODEL, method, seed=3, out=path)
+    whole = ft.fit(MODEL, method, seed=3)
+    np.testing.assert_array_equal(ft.resume(path, MODEL)["mu"], whole["mu"])
+    np.testing.assert_array_equal(ft.open(path)["mu"], whole["mu"])
 
 
 def test_a_model_is_asked_for_only_where_it_is_needed(tmp_path):

@@ -27,9 +27,9 @@ def run_path(path: Path) -> Path:
     """Return where to save a run, or refuse: before sampling rather than after."""
     _ending("--out", path, RUNS)
     try:
-        saved.refuse_destination(path)
         if not saved.is_netcdf(path):
             refuse(path)
+        saved.refuse_destination(path)
     except DataError as error:
         raise typer.BadParameter(f"--out {error}") from error
     return path

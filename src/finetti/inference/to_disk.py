@@ -55,6 +55,7 @@ def search_into(built: Density, method: Search, beginning: Beginning, store: Sto
     """Look for a mode, and save what is found in the place of a store."""
     found = search(built, method, beginning.seed, beginning.init)
     found.tree.attrs.update(store.record["notes"])
+    store.mark_done()  # there is nothing to go on with
     found.save(store.path)
     return found
 

@@ -20,6 +20,7 @@ GATHERED = ".zmetadata"
 KEY = "finetti"
 FOLDER = ".finetti"  # what a run that is written as it is made has beside its draws
 RECORD = "record.json"  # in that folder
+DONE = "finished"  # there where the run has all its draws
 LINE = b"\nfinetti sha256 %b of %020d bytes\n"
 LENGTH = len(LINE % (b"0" * 64, 0))
 MARK = re.compile(rb"\nfinetti sha256 ([0-9a-f]{64}) of (\d{20}) bytes\n")

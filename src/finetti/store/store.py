@@ -15,7 +15,7 @@ import numpy as np
 
 from finetti.errors import DataError
 from finetti.posterior import saved
-from finetti.posterior.digests import FOLDER, RECORD
+from finetti.posterior.digests import DONE, FOLDER, RECORD
 from finetti.posterior.whole import forget_replaced, refuse_unwritable, whole
 from finetti.store.arrays import Arrays, quietly, synced
 from finetti.store.lock import holder, is_held, locked
@@ -86,6 +86,7 @@ class Store:
             name = f"state-{self.manifest.number + 1:06d}.npz"
             size = sum(array.nbytes for array in state.values())
             new = State(name, whole, known["phase"], count, size)
+            (self.path / FOLDER / DONE).unlink(missing_ok=True)
             self.place.write_state(name, state)
             self._write(states=self.manifest.with_state(new), **known)
         self.last = perf_counter()
@@ -104,7 +105,13 @@ class Store:
             self.arrays.close(self.manifest.groups, draws, attributes)
             phase = FINISHED if ended in ("draws", "precision") else INTERRUPTED
             self._write(phase=phase, draws=draws, ended=ended)
+            if phase == FINISHED:
+                self.mark_done()
             forget_replaced(self.path)
+
+    def mark_done(self) -> None:
+        """Mark that the run has all its draws, so that another may take its place."""
+        (self.path / FOLDER / DONE).touch()
 
     def newest(self) -> tuple[State | None, dict[str, np.ndarray], str]:
         """Return the newest state with all its draws whole, its arrays, and what was lost.
@@ -222,19 +229,17 @@ def refuse(path: Path) -> None:
             f"ends in .zarr"
         )
     saved.require("zarr", "writing a run as it is made")
+    if is_streamed(path):
+        lock, found = path / FOLDER / LOCK, Place(path / FOLDER).read()
+        if is_held(lock):
+            raise DataError(
+                f"{path} is being written by another process ({holder(lock)}): wait for it, stop "
+                f"it, or give another name"
+            )
+        if found is None or found.phase != FINISHED:
+            raise DataError(
+                f"there is an unfinished run at {path}: go on with it by ft.resume or finetti "
+                f"resume, give another name, or remove it"
+            )
     saved.refuse_strangers(path)
     refuse_unwritable(path)
-    if not is_streamed(path):
-        return
-    lock = path / FOLDER / LOCK
-    if is_held(lock):
-        raise DataError(
-            f"{path} is being written by another process ({holder(lock)}): wait for it, stop it, "
-            f"or give another name"
-        )
-    found = Place(path / FOLDER).read()
-    if found is None or found.phase != FINISHED:
-        raise DataError(
-            f"there is an unfinished run at {path}: go on with it by ft.resume or finetti resume, "
-            f"give another name, or remove it"
-        )
