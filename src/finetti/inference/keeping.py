@@ -19,7 +19,7 @@ from finetti.inference.readers.reader import Rows
 from finetti.posterior import diagnose
 from finetti.posterior.labels import dotted
 from finetti.posterior.posterior import Posterior
-from finetti.store.opened import open_run
+from finetti.store.opened import reread
 from finetti.store.store import Store
 from finetti.targets.density import Density
 
@@ -180,7 +180,7 @@ class Stored(Keeper):
             ratios = self.store.arrays.read("sample_stats", "log_ratio", draws)
             known["pareto_k"] = diagnose.pareto_k(ratios)
         self.store.close(draws, known, known["ended"])
-        return replace(open_run(self.store.path), model=copy(built.model))
+        return replace(reread(self.store.path), model=copy(built.model))
 
 
 def nothing_kept() -> xr.Dataset:
