@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 RECOVER = 1 << 30  # far from the numbers that the sampler folds into the chains' keys
 BLOCK_BYTES = 8_000_000  # of one array
-BLOCK = 250  # draws a chain
+BLOCK = 2000  # draws a chain
 
 
 class Rows(ABC):
@@ -63,7 +63,7 @@ def block_length(chains: int, numbers: int) -> int:
     """Return of how many draws a chain a block is, where each has so many numbers.
 
     >>> block_length(4, 10), block_length(4, 10_000)
-    (250, 25)
+    (2000, 25)
     """
     return int(np.clip(BLOCK_BYTES // (8 * chains * max(numbers, 1)), 1, BLOCK))
 
