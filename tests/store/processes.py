@@ -21,8 +21,6 @@ from finetti.inference.readers import reader
 from finetti.store.store import Destination
 
 EVENTS = ("open", "os.mkdir", "os.rename", "os.remove", "shutil.rmtree", "os.truncate")
-run.CHUNK_STEPS = run.CHUNK_FIRST = 61  # so that there are many moments between two
-reader.BLOCK = 32  # draws that are read together
 Y = np.array([3, 0, 4, 1, 7, 2, 5])
 
 
@@ -90,6 +88,8 @@ def die_at(moment, path):
 
 
 def main(name, path, moment=0):
+    run.CHUNK_STEPS = run.CHUNK_FIRST = 61  # so that there are many moments between two
+    reader.BLOCK = 32  # draws that are read together
     model, method, keep = RUNS[name]
     if path == "-":
         posterior = ft.fit(model, method, seed=5, keep=keep, progress=False)
