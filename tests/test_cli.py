@@ -1,9 +1,9 @@
 """Run the command line as a user does, in the terminal's words."""
 
 import re
+import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from finetti.cli import commands, main, report  # noqa: F401 - adds its command
 from finetti.cli.binding import reopen
 from finetti.cli.commands import app
 from finetti.cli.source import Source
+from finetti.inference.progress import Display
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 RADON = [str(EXAMPLES / "radon.py"), "--data", str(EXAMPLES / "radon.csv")]
@@ -149,20 +150,30 @@ def test_metropolis_can_be_chosen(capsys, folder):
     assert ft.open("runs/coin.zarr").attributes["method"].startswith("Metropolis(draws=20")
 
 
+class Interrupting(Display):
+    """Ask the run to stop at the first report of its draws."""
+
+    def phase(self, name, wanted, chains):
+        sent = [signal.SIGINT] if name == "sampling" else []
+        return lambda chunk: signal.raise_signal(sent.pop()) if sent else None
+
+
 def test_an_interrupt_keeps_the_draws_made_so_far(capsys, folder, monkeypatch):
-    def interrupted(model, method, seed):
-        return ft.fit(model, replace(method, draws=30), seed=seed, progress=False)
+    def interrupted(model, method, seed, out):
+        return ft.fit(model, method, seed=seed, out=out, progress=Interrupting())
 
     monkeypatch.setattr(commands, "fit", interrupted)
     written(folder, COIN)
-    code, out, _ = run(capsys, "fit", "coin.py")
-    assert code == 0
-    assert "Stopped early: 30 of 1,000 draws a chain are kept." in out
-    assert ft.open("runs/coin.zarr")["p"].shape == (4, 30)
+    code, out, _ = run(capsys, "fit", "coin.py", "--draws", "20000")
+    assert code == 130
+    made = ft.open("runs/coin.zarr")["p"].sizes["draw"]
+    assert 0 < made < 20_000
+    assert f"Stopped early: {made:,} of 20,000 draws a chain are kept." in out
+    assert "finetti resume runs/coin.zarr goes on with it." in out
 
 
 def test_an_interrupt_before_there_are_draws_saves_nothing(capsys, folder, monkeypatch):
-    def interrupted(model, method, seed):
+    def interrupted(model, method, seed, out):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(commands, "fit", interrupted)

@@ -36,9 +36,11 @@ from finetti.errors import (
 from finetti.formulas.formula import formula
 from finetti.inference.fit import fit
 from finetti.inference.methods.blocks import BinaryMetropolis, Block, Compound, DiscreteMetropolis
+from finetti.inference.methods.precision import ESS, MCSE
 from finetti.inference.methods.searches import MAP, NormalApproximation
 from finetti.inference.methods.trajectories import HMC, NUTS, EmbeddedLaplace
 from finetti.inference.methods.walks import AdaptiveMetropolis, Metropolis
+from finetti.inference.resume import resume
 from finetti.kernels.metric import Dense, Diagonal
 from finetti.language.chain import MarkovChain
 from finetti.language.dims import Groups, groups
@@ -55,14 +57,16 @@ from finetti.language.sites import deterministic, factor, plate, sample
 from finetti.models import Model, model
 from finetti.posterior.learned import Learned
 from finetti.posterior.posterior import Posterior
-from finetti.posterior.posterior import open_run as open
 from finetti.posterior.ranking import Ranking, rank
 from finetti.reporting.report import report
+from finetti.store.opened import open_run as open
 from finetti.targets.density import Density, density
 
 __all__ = [
+    "ESS",
     "HMC",
     "MAP",
+    "MCSE",
     "NUTS",
     "AdaptiveMetropolis",
     "BinaryMetropolis",
@@ -128,6 +132,7 @@ __all__ = [
     "rank",
     "replay",
     "report",
+    "resume",
     "sample",
     "seed",
     "sensitivity",

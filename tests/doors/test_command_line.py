@@ -267,8 +267,8 @@ def fitted_without_sampling(monkeypatch, folder):
     monkeypatch.setattr(commands, "fit", lambda model, method, seed: made(1, method.draws))
 
 
-@pytest.mark.parametrize("ending", [".zarr", ".nc"])
-def test_draws_that_cannot_be_saved_are_saved_beside(folder, capsys, monkeypatch, ending):
+def test_draws_that_cannot_be_saved_are_saved_beside(folder, capsys, monkeypatch):
+    """In one go, that is: a .zarr run is written as it is made, and made again where it ends."""
     fitted_without_sampling(monkeypatch, folder)
     save = Posterior.save
 
@@ -278,13 +278,13 @@ def test_draws_that_cannot_be_saved_are_saved_beside(folder, capsys, monkeypatch
         return save(self, path)
 
     monkeypatch.setattr(Posterior, "save", refuses)
-    code, out, said = command(capsys, "fit", "coin.py", "--draws", "50", "--out", f"run{ending}")
+    code, out, said = command(capsys, "fit", "coin.py", "--draws", "50", "--out", "run.nc")
     assert code == 1
     assert "No space left" in said
     assert "theta" in out
     (place,) = folder.glob("run-unsaved-*")
     assert place.name in said
-    assert place.suffix == ending
+    assert place.suffix == ".nc"
     np.testing.assert_array_equal(ft.open(place)["mu"], made(1)["mu"])
 
 
@@ -301,7 +301,7 @@ def test_draws_that_can_be_saved_nowhere_near_are_saved_elsewhere(
 
     monkeypatch.setattr(Posterior, "save", refuses)
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(elsewhere))
-    code, _, said = command(capsys, "fit", "coin.py", "--draws", "50")
+    code, _, said = command(capsys, "fit", "coin.py", "--draws", "50", "--out", "run.nc")
     assert code == 1
     (place,) = elsewhere.iterdir()
     assert str(place) in said.replace("\n", "")
@@ -357,7 +357,7 @@ def test_a_report_and_a_summary_do_without_a_program_that_is_not_yours(received,
 @pytest.mark.parametrize("arguments", COMMANDS, ids=lambda a: a[0])
 def test_a_program_that_you_changed_since_is_not_run(received, capsys, arguments):
     file = received("model.py", COIN)
-    fitted.note(made(1), Source(file), COIN.encode(), None)
+    fitted.remember(Source(file), COIN.encode())
     file.write_text(TRAP + COIN, encoding="utf-8")
     code, _, said = command(capsys, *arguments)
     assert code == 1
@@ -370,7 +370,7 @@ def test_a_program_that_you_fitted_here_or_name_is_run(received, capsys):
     assert "holds no draws of `p`" in command(capsys, "check", "run.zarr", "--model", "model.py")[2]
     assert Path("sprung").exists()
     Path("sprung").unlink()
-    fitted.note(made(1), Source(file), (TRAP + COIN).encode(), None)
+    fitted.remember(Source(file), (TRAP + COIN).encode())
     assert "holds no draws of `p`" in command(capsys, "check", "run.zarr")[2]
     assert Path("sprung").exists()
 

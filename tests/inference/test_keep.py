@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import cache
 
 import jax
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 
 import finetti as ft
+from finetti.inference import begin
 from finetti.structure.rewrites.tally.tally import Tally
 from zoo.groups import intercepts
 
@@ -166,7 +166,7 @@ def test_a_posterior_beyond_the_memory_is_refused_before_sampling(monkeypatch):
     def sampled(*_):
         raise AssertionError("sampling began")
 
-    monkeypatch.setattr(sys.modules[ft.fit.__module__], "one_start", sampled)
+    monkeypatch.setattr(begin, "one_start", sampled)
     model = bound(intercepts, GROUPS, ROWS)
     with pytest.raises(ft.SamplingError, match=r"`theta` \(20,000 numbers.*keep=\['mu', 'tau'"):
         ft.fit(model, ft.NUTS(draws=10_000), progress=False)

@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> None:
         except ImportError as error:
             raise MissingExtra.needed("typer", "cli", "the command line") from error
         # These add their commands to the app.
-        from finetti.cli import calibrate, check, compare, predict, report  # noqa: F401
+        from finetti.cli import calibrate, check, compare, predict, report, resume, watch  # noqa: F401
         from finetti.cli.commands import app
         from finetti.cli.words import spoken
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from finetti.cli.written import Written, parse
 from finetti.errors import DataError
 from finetti.language.dims import Groups
 from finetti.models import Model
-from finetti.posterior.posterior import Posterior, open_run
+from finetti.posterior.posterior import Posterior
 from finetti.reading.columns import Columns
 from finetti.reading.read import read
+from finetti.store.opened import open_run
 
 
 def reopen(run: Path, model: str | None = None, data: Path | None = None) -> Posterior:
@@ -37,15 +39,22 @@ def bring(
 ) -> Posterior:
     """Return a run that was opened with its model and data; see `reopen`."""
     posterior.draws  # noqa: B018 - refuses predictions
+    source, content, table = named(run, posterior.attributes, model, data)
+    with source.answerable():
+        return posterior.of(load(Console(quiet=True), source, content, table))
+
+
+def named(
+    run: Path, attributes: Mapping[str, Any], model: str | None, data: Path | None
+) -> tuple[Source | Written, bytes, Path | None]:
+    """Return a run's model file with its text, and its table: those given, or those it notes."""
     if model is None:
-        source, content = noted(run, posterior)
+        source, content = noted(run, attributes)
     else:
         source = parse(model)
         content = source.content()
-    known = posterior.attributes.get(TABLE)
-    table = data or (Path(known) if isinstance(known, str) else None)
-    with source.answerable():
-        return posterior.of(load(Console(quiet=True), source, content, table))
+    known = attributes.get(TABLE)
+    return source, content, data or (Path(known) if isinstance(known, str) else None)
 
 
 def load(

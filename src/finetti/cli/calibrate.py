@@ -11,8 +11,9 @@ import typer
 from rich.console import Console
 
 from finetti.cli import outputs
+from finetti.cli.app import app
 from finetti.cli.binding import load, reopen
-from finetti.cli.commands import DataFile, ModelFile, Seed, app
+from finetti.cli.options import DataFile, ModelFile, Seed
 from finetti.cli.written import parse
 from finetti.criticism.calibrating.calibrate import FEWEST, USUAL, calibrate
 from finetti.criticism.calibrating.calibration import Calibration

@@ -10,8 +10,9 @@ import typer
 from rich.console import Console
 
 from finetti.cli import outputs
+from finetti.cli.app import app
 from finetti.cli.binding import reopen
-from finetti.cli.commands import Seed, app
+from finetti.cli.options import Seed
 from finetti.cli.saved import Draws, Json, RunData, RunModel, SavedRun
 from finetti.criticism.checking.check import check as compare_replicates
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,32 +12,34 @@ from rich.console import Console
 from finetti.cli import outputs
 from finetti.cli.app import app
 from finetti.cli.binding import load
-from finetti.cli.fitted import note
-from finetti.cli.source import Source
+from finetti.cli.fitted import notes, remember
+from finetti.cli.options import (
+    METHODS,
+    DataFile,
+    FamilyName,
+    LinkName,
+    Minutes,
+    MissingRows,
+    ModelFile,
+    OutPath,
+    Priors,
+    Seed,
+    Until,
+    default_of,
+    source_of,
+    wishes,
+)
 from finetti.cli.vision import vision
 from finetti.cli.words import spoken
-from finetti.cli.written import Written, parse
 from finetti.inference.fit import fit
 from finetti.inference.methods.method import Chains
-from finetti.inference.methods.trajectories import NUTS
-from finetti.inference.methods.walks import Metropolis
 from finetti.inference.stopping import stoppable
-from finetti.posterior.posterior import Posterior, open_run
-from finetti.reading.read import ENDINGS
+from finetti.posterior import saved
+from finetti.posterior.posterior import Posterior
 from finetti.reporting.report import report as write_page
 from finetti.reporting.tables import SHOWN, plan_table, sites, summary_table
-
-SEEDS = 2**63 - 1  # the largest that a key is made of
-MANY = 100  # dimensions: for fewer than a handful the methods choose otherwise
-METHODS: dict[str, type[Chains]] = {"nuts": NUTS, "metropolis": Metropolis}
-
-
-def _default(setting: str) -> str:
-    """Say the default of a setting, of each method if they differ."""
-    values = {name: getattr(method().suited(MANY), setting) for name, method in METHODS.items()}
-    if len(set(values.values())) == 1:
-        return f"Default: {values['nuts']}."
-    return "Default: " + ", ".join(f"{value} for {name}" for name, value in values.items()) + "."
+from finetti.store.opened import open_run
+from finetti.store.store import Destination, is_streamed
 
 
 def _show_version(wanted: bool) -> bool:
@@ -46,64 +47,6 @@ def _show_version(wanted: bool) -> bool:
         print(f"finetti {version('finetti')}")
         raise typer.Exit
     return wanted
-
-
-ModelFile = Annotated[
-    str,
-    typer.Argument(
-        metavar="MODEL",
-        help="A Python file with an @ft.model function, file.py:name where it has several; or a "
-        "formula, such as 'y ~ x + (1 | g)'.",
-        show_default=False,
-    ),
-]
-DataFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--data",
-        help="A table with the columns of the formula, or for each parameter of the model: "
-        f"{', '.join(ENDINGS)}. Text columns become groups. "
-        "What a file does not say goes after a question mark: 'homes.db?select * from homes', "
-        "'homes.xlsx?2024', 'homes.csv?separator=;&decimal=,'.",
-        show_default=False,
-    ),
-]
-OutPath = Annotated[
-    Path | None,
-    typer.Option(
-        help="Where to save the run, .zarr or .nc; what is there is replaced. "
-        "Default: runs/NAME.zarr, with the model's name.",
-        show_default=False,
-    ),
-]
-FamilyName = Annotated[
-    str | None,
-    typer.Option(
-        "--family",
-        help="Of a formula: how outcomes are distributed, such as binomial, poisson or cumulative.",
-        show_default=False,
-    ),
-]
-LinkName = Annotated[
-    str | None, typer.Option("--link", help="Of a formula: another link.", show_default=False)
-]
-Priors = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--prior",
-        help="Of a formula: a prior, such as 'b ~ Normal(0, 10)'; may be given several times.",
-        show_default=False,
-    ),
-]
-MissingRows = Annotated[
-    str,
-    typer.Option(
-        "--missing",
-        metavar="refuse|drop|impute",
-        help="Of a formula: what to do with rows that lack a value.",
-    ),
-]
-Seed = Annotated[int, typer.Option(min=0, max=SEEDS, help="The same seed gives the same draws.")]
 
 
 app.command()(vision)
@@ -146,21 +89,23 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
     out: OutPath = None,
     method: Annotated[str, typer.Option(metavar="|".join(METHODS), help="How to draw.")] = "nuts",
     draws: Annotated[
-        int | None, typer.Option(help=f"Draws to keep of each chain. {_default('draws')}")
+        int | None, typer.Option(help=f"Draws to keep of each chain. {default_of('draws')}")
     ] = None,
     warmup: Annotated[
-        int | None, typer.Option(help=f"Draws of each chain to learn from. {_default('warmup')}")
+        int | None, typer.Option(help=f"Draws of each chain to learn from. {default_of('warmup')}")
     ] = None,
     chains: Annotated[
-        int | None, typer.Option(help=f"Independent chains. {_default('chains')}")
+        int | None, typer.Option(help=f"Independent chains. {default_of('chains')}")
     ] = None,
     target_acceptance: Annotated[
         float | None,
         typer.Option(
             help="Between 0 and 1; with nuts, nearer 1 takes smaller steps and leaves fewer "
-            f"divergences. {_default('target_acceptance')}"
+            f"divergences. {default_of('target_acceptance')}"
         ),
     ] = None,
+    until: Until = None,
+    minutes: Minutes = None,
     seed: Seed = 0,
     report: Annotated[
         bool, typer.Option("--report", help="Write the run as an HTML page too, beside the draws.")
@@ -172,51 +117,72 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
 ) -> None:
     """Fit a model to a table, and save the draws.
 
-    Prints the plan, the progress, a summary and advice. Ctrl-C or SIGTERM while sampling stops
-    early and saves the draws made so far; the exit code is then 130 or 143.
+    Prints the plan, the progress, a summary and advice. A .zarr run is written as it is made:
+    whatever ends it, finetti resume goes on with it, and finetti watch looks at it meanwhile.
+    Ctrl-C or SIGTERM while sampling stops early and saves the draws made so far; the exit code is
+    then 130 or 143.
 
     \b
       finetti fit examples/radon.py --data examples/radon.csv --draws 2000
       finetti fit "log_radon ~ floor + (1 | county)" --data examples/radon.csv --report
+      finetti fit examples/radon.py --data examples/radon.csv --until ess=400 --minutes 10
     """
     settings = {
         "draws": draws,
         "warmup": warmup,
         "chains": chains,
         "target_acceptance": target_acceptance,
+        "until": wishes(until),
+        "minutes": minutes,
     }
     chosen = _method(method, {name: value for name, value in settings.items() if value is not None})
-    console, source = _console(), _source(model, family, link, prior, missing)
+    console, source = _console(), source_of(model, family, link, prior, missing)
     with source.answerable():
         content = source.content()
         bound = load(console, source, content, data)
         path = outputs.run_path(out or Path("runs", f"{bound.name}.zarr"))
         page = outputs.page_path(path.with_suffix(".html")) if report else None
         console.print(plan_table(bound.plan()), "")
+        noted = notes(source, content, data)
+        remember(source, content)
         with stoppable() as stop:
             try:
-                posterior = fit(bound, chosen, seed=seed)
+                if saved.is_netcdf(path):
+                    posterior = fit(bound, chosen, seed=seed)
+                    posterior.tree.attrs.update(noted)
+                    at, why = outputs.keep(posterior, path)
+                else:
+                    at, why = path, ""
+                    posterior = fit(bound, chosen, seed=seed, out=Destination(path, noted))
             except KeyboardInterrupt:
-                console.print("Stopped before every chain had a draw to keep: nothing is saved.")
+                on_disk = is_streamed(path)
+                rest = f"finetti resume {path} goes on." if on_disk else "nothing is saved."
+                console.print(f"Stopped before every chain had a draw to keep: {rest}")
                 raise typer.Exit(stop.exit_code) from None
-            note(posterior, source, content, data)
-            saved, why = outputs.keep(posterior, path)
     if why:
         _console(stderr=True).print(
-            f"error: {why}. The draws are not lost: they are saved as {saved}", markup=False
+            f"error: {why}. The draws are not lost: they are saved as {at}", markup=False
         )
-    kept = posterior.tree["posterior"].sizes["draw"]
-    if kept < chosen.draws:
-        console.print(f"Stopped early: {kept:,} of {chosen.draws:,} draws a chain are kept.")
-    console.print()
-    _read_out(console, saved, posterior)
-    console.print(f"\nSaved as {saved}; in Python, ft.open({str(saved)!r}) reads it.", markup=False)
-    if page is not None:
-        console.print(f"Wrote {write_page(posterior, page)}", markup=False)
+    conclude(console, posterior, at, page)
     if why:
         raise typer.Exit(1)
     if stop:
         raise typer.Exit(stop.exit_code)
+
+
+def conclude(console: Console, posterior: Posterior, run: Path, page: Path | None = None) -> None:
+    """Print what a run says, where it is, and how to go on with it if it has not all its draws."""
+    kept = posterior.tree["posterior"].sizes["draw"]
+    wanted = posterior.attributes.get("draws_wanted", kept)
+    if kept < wanted:
+        console.print(f"Stopped early: {kept:,} of {wanted:,} draws a chain are kept.")
+    console.print()
+    _read_out(console, run, posterior)
+    console.print(f"\nSaved as {run}; in Python, ft.open({str(run)!r}) reads it.", markup=False)
+    if kept < wanted and not saved.is_netcdf(run):
+        console.print(f"finetti resume {run} goes on with it.", markup=False)
+    if page is not None:
+        console.print(f"Wrote {write_page(posterior, page)}", markup=False)
 
 
 @app.command()
@@ -234,7 +200,7 @@ def plan(
       finetti plan examples/radon.py --data examples/radon.csv
       finetti plan "log_radon ~ floor + (1 | county)" --data examples/radon.csv
     """
-    console, source = _console(), _source(model, family, link, prior, missing)
+    console, source = _console(), source_of(model, family, link, prior, missing)
     with source.answerable():
         console.print(plan_table(load(console, source, None, data).plan()))
 
@@ -275,26 +241,6 @@ def demo(
     from finetti.demo import main as tell
 
     tell(outputs.folder_path("--out", out), seed)
-
-
-def _source(
-    model: str, family: str | None, link: str | None, priors: list[str] | None, missing: str
-) -> Source | Written:
-    """Return where a model comes from, or refuse options that are a formula's with a file."""
-    source = parse(model)
-    if isinstance(source, Written):
-        if missing not in ("refuse", "drop", "impute"):
-            raise typer.BadParameter(f"--missing is refuse, drop or impute, not {missing!r}")
-        return replace(
-            source, family=family, link=link, priors=tuple(priors or ()), missing=missing
-        )
-    given = {"--family": family, "--link": link, "--prior": priors}
-    for option, value in given.items():
-        if value:
-            raise typer.BadParameter(f"{option} is for formulas: {model} is a file, edit it")
-    if missing != "refuse":
-        raise typer.BadParameter(f"--missing is for formulas: {model} is a file")
-    return source
 
 
 def _method(name: str, settings: dict[str, Any]) -> Chains:

@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from finetti.cli.app import app
 from finetti.cli.binding import reopen
-from finetti.cli.commands import Seed, app
+from finetti.cli.options import Seed
 from finetti.cli.saved import Json, RunData
 from finetti.criticism.leaving_out.compare import compare as compare_scores
 from finetti.criticism.leaving_out.kfold import kfold

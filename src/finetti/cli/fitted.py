@@ -4,40 +4,43 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from finetti.cli.source import Source
 from finetti.cli.written import Written, parse
 from finetti.errors import ModelError
-from finetti.posterior.posterior import Posterior
 
 FILE, TEXT, TABLE = "model_file", "model_digest", "data_file"  # what a run notes
 
 
-def note(posterior: Posterior, source: Source | Written, content: bytes, data: Path | None) -> None:
-    """Note in a run where its model and data lie, and remember that they were fitted here."""
-    posterior.tree.attrs[FILE] = str(source)
-    posterior.tree.attrs[TEXT] = hashlib.sha256(content).hexdigest()
-    if data is not None:
-        posterior.tree.attrs[TABLE] = str(data.resolve())
+def notes(source: Source | Written, content: bytes, data: Path | None) -> dict[str, str]:
+    """Return what a run notes of where its model and data lie."""
+    found = {FILE: str(source), TEXT: hashlib.sha256(content).hexdigest()}
+    return found if data is None else {**found, TABLE: str(data.resolve())}
+
+
+def remember(source: Source | Written, content: bytes) -> None:
+    """Remember that this text of a model is fitted here."""
     with suppress(OSError, RuntimeError):  # then --model is asked for
         path = _remembered(source, content)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
 
 
-def noted(run: Path, posterior: Posterior) -> tuple[Source | Written, bytes]:
+def noted(run: Path, attributes: Mapping[str, Any]) -> tuple[Source | Written, bytes]:
     """Return the model that a run names with its text, where you fitted that very text here.
 
     A run may come from anywhere, and running a model file is running a program. Raises
     `ModelError` that says why the file is not run.
     """
-    reference = posterior.attributes.get(FILE)
+    reference = attributes.get(FILE)
     if not isinstance(reference, str) or not reference:
         raise ModelError(f"{run} does not say where its model is: give --model file.py")
     source = parse(reference)
-    why = _doubt(source, posterior.attributes.get(TEXT))
+    why = _doubt(source, attributes.get(TEXT))
     if why:
         raise ModelError(
             f"{run} says that its model is {reference:.200}, and {why}. finetti runs only what you "

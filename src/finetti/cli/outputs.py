@@ -14,6 +14,7 @@ from finetti.posterior import saved
 from finetti.posterior.posterior import Posterior
 from finetti.posterior.saved import NETCDF
 from finetti.posterior.whole import refuse_unwritable, whole
+from finetti.store.store import refuse
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,6 +27,8 @@ def run_path(path: Path) -> Path:
     """Return where to save a run, or refuse: before sampling rather than after."""
     _ending("--out", path, RUNS)
     try:
+        if not saved.is_netcdf(path):
+            refuse(path)
         saved.refuse_destination(path)
     except DataError as error:
         raise typer.BadParameter(f"--out {error}") from error

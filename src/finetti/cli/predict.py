@@ -13,9 +13,10 @@ from rich.console import Console
 
 from finetti import data as tables
 from finetti.cli import outputs
+from finetti.cli.app import app
 from finetti.cli.binding import reopen
-from finetti.cli.commands import Seed, app
 from finetti.cli.fitted import TABLE
+from finetti.cli.options import Seed
 from finetti.cli.saved import Draws, Json, RunData, RunModel, SavedRun
 from finetti.criticism.predicting.predict import At, NewGroups
 from finetti.criticism.predicting.predict import predict as draw

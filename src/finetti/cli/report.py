@@ -14,8 +14,8 @@ from finetti.cli.binding import bring
 from finetti.cli.saved import RunData, RunModel, SavedRun
 from finetti.cli.words import spoken
 from finetti.errors import DataError, ModelError
-from finetti.posterior.posterior import open_run
 from finetti.reporting.report import report as write_page
+from finetti.store.opened import open_run
 
 
 @app.command()

@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
-from time import perf_counter
+from pathlib import Path
 
 import jax
-import numpy as np
 
-from finetti.inference.engine.batch import Own, alone, joined, spread
-from finetti.inference.engine.draws import Shelf
-from finetti.inference.engine.prepare import prepare
-from finetti.inference.engine.run import Chunk, Run, Sampler, travel
-from finetti.inference.engine.start import DTYPE, chain_keys, one_start
+from finetti.inference.begin import Beginning, begin
+from finetti.inference.journey import Journey, Work, block_of
+from finetti.inference.keeping import Memory, Stored
 from finetti.inference.methods.method import Chains, Method, natural
-from finetti.inference.methods.recorded import written
+from finetti.inference.methods.precision import MOST
 from finetti.inference.methods.searches import Search
 from finetti.inference.methods.trajectories import NUTS
+from finetti.inference.outcome import outcome
 from finetti.inference.progress import Display, show
-from finetti.inference.readers.assemble import Statistics, collected, gather
-from finetti.inference.readers.keep import kept_names
-from finetti.inference.readers.moments import Moments
-from finetti.inference.readers.ratios import Ratios
-from finetti.inference.readers.reader import Reader
-from finetti.inference.readers.states import States
-from finetti.inference.readers.values import Values
+from finetti.inference.readers.keep import kept_names, most_draws
 from finetti.inference.search.search import search
-from finetti.inference.stopping import asked_to_stop, stoppable
-from finetti.inference.tuned import adopted, told
+from finetti.inference.stopping import stoppable
+from finetti.inference.to_disk import begun, destination, searched
 from finetti.models import Model, require_model
-from finetti.posterior.learned import LEARNED, Learned
+from finetti.posterior.learned import Learned
 from finetti.posterior.posterior import Posterior
+from finetti.store.store import Destination
 from finetti.structure.choices import Choices
-from finetti.structure.form import Given
 from finetti.structure.plan import Plan
-from finetti.targets.density import Density, density
+from finetti.targets.density import density
 from finetti.types import Values as Named
 
 
@@ -50,6 +41,7 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     init: Named | None = None,
     tuning: Learned | None = None,
     keep: Iterable[str] | None = None,
+    out: str | Path | Destination | None = None,
     progress: bool | Display = True,
 ) -> Posterior:
     """Draw from the posterior of a model with its data.
@@ -61,13 +53,16 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     model, whose step size, metric and coordinates are used again: warm-up then learns nothing, it
     only takes the chains from where they start. `keep` names the sites whose draws are kept, all
     without it; of the others means and standard deviations come back, as `posterior.moments`.
-    `progress=False` keeps silent.
+    `out` is a path such as "run.zarr" to which the run is written as it is made, draws and all it
+    takes to go on: whatever ends it, `resume` goes on from there, and memory does not grow with the
+    draws, which the posterior reads from disk as they are asked for. `progress=False` keeps silent.
     Draws depend on the model, its data, the method, `seed`, `init` and `tuning` alone. Ctrl-C
     and SIGTERM stop a run and return the draws made so far, marked `interrupted` in the posterior's
     attributes; during warm-up they raise `KeyboardInterrupt`.
 
     Raises `ModelError` or `SamplingError` with the site at fault before sampling starts, also where
-    the draws kept would take more than 4 GiB of memory.
+    the draws kept would take more than 4 GiB of memory; `DataError` where `out` has an unfinished
+    run or something that is no run, another process writes there, or it cannot be written.
 
     >>> posterior = fit(coin(10).condition(heads=7), NUTS(draws=500), seed=1, progress=False)
     >>> posterior["p"].shape
@@ -77,126 +72,36 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     (4, 1000)
     """
     require_model(model, "ft.fit")
-    began = perf_counter()
     method = method or NUTS()
     chosen = method.plan(model, plan)
     again = partial(fit_alike, method, plan and plan.choices)
+    beginning, to = Beginning(seed, init, tuning), destination(out)
     if isinstance(method, Search):
-        return replace(search(density(model, chosen), method, seed, init), refit=again)
+        built = density(model, chosen)
+        if to is None:
+            return replace(search(built, method, seed, init), refit=again)
+        return replace(searched(built, method, beginning, to), refit=again)
     if not isinstance(method, Chains):
         raise TypeError(f"no way is known to fit by {method!r}")
     built = density(model, chosen, natural(model, method))
     method = method.suited(built.dim)
-    names = kept_names(built, keep, method)
+    names = kept_names(built, keep)
+    for wish in method.wishes:
+        wish.names(names)
+    block = block_of(built, method, names)
+    work = Work(built, method, names, block, positions=to is not None and keep is None)
     with jax.enable_x64(True), stoppable() as stop, show(progress) as display:
-        sampler, run = _start(built, method, seed, init, tuning)
-        warm = Statistics(method, built.layout, "warmup_sample_stats")
-        run = _warm_up(sampler, run, warm, display)
-        readers = _readers(built, method, sampler, run, names)
-        drawn = _sample(sampler, run, readers, method.thin or 1, display)
-        groups = {**collected([*readers, warm]), LEARNED: told(run).dataset()}
-    attributes = {
-        **written(method),
-        "seed": seed,
-        "seconds": perf_counter() - began,
-        "created_by": "finetti",
-    }
-    if drawn < method.draws:
-        by = signal.Signals(stop.signal or signal.SIGINT).name
-        attributes |= {"interrupted": by, "draws_wanted": method.draws}
-    return replace(gather(built, groups, attributes), refit=again)
-
-
-def _start(
-    built: Density,
-    method: Chains,
-    seed: int,
-    init: Named | None,
-    tuning: Learned | None,
-) -> tuple[Sampler, Run]:
-    """Return the sampler, and the run with every chain at its start."""
-    target, given = built.target(DTYPE)
-    constants = {m.name: given.rewrites[m.name] for m in target.form.moves}
-    fixed = None
-    if tuning is not None:
-        fixed, constants = adopted(tuning, target, constants)
-    own = Own(rewrites=spread(constants, 1))
-    keys = chain_keys(np.int64(seed), method.chains)[None]
-    points = one_start(built, given, own, keys, init)
-    return prepare(target, method, given, own, keys, points, settle=init is None, tuning=fixed)
-
-
-def _warm_up(sampler: Sampler, run: Run, warm: Statistics, display: Display) -> Run:
-    """Return the run with its warm-up behind it, of whose draws the statistics are told.
-
-    Raises `KeyboardInterrupt` where it is asked to stop.
-    """
-    stages = sampler.warm_up
-    if not stages:
-        return run
-    report = display.phase("warm-up", sum(s.draws for s in stages), len(run.keys))
-    shelves = [Shelf(len(run.keys), s.draws, positions=False) for s in stages]
-    for here, chunk in travel(sampler, run, len(stages)):
-        shelves[int(here.stage)].add(chunk)
-        report(chunk)
-        run = here
-        if asked_to_stop():
-            raise KeyboardInterrupt
-    for shelf in shelves:
-        warm.add(shelf.draws())
-    return sampler.cross(run)
-
-
-def _readers(
-    built: Density, method: Chains, sampler: Sampler, run: Run, names: Sequence[str]
-) -> list[Reader]:
-    """Return what reads the draws, with the constants that warm-up has settled."""
-    target, total = sampler.course.target, method.draws
-    assert run.own is not None
-    given: Given = joined(sampler.shared, alone(run.own))
-    kept = [v for v in built.kept if v.name in names]
-    left = [v for v in built.kept if v.name not in names]
-    return [
-        Values(target, given, run.keys, kept, total),
-        Statistics(method, built.layout),
-        Ratios(target, given, run.keys, total),
-        States(target, given, built.model.variables, total),
-        Moments(target, given, run.keys, left, total),
-    ]
-
-
-def _sample(
-    sampler: Sampler, run: Run, readers: Sequence[Reader], thin: int, display: Display
-) -> int:
-    """Make the draws and have them read; return how many every chain has.
-
-    It may be asked to stop, and raises `KeyboardInterrupt` where that is before there are any.
-    """
-    wanted, chains = sampler.stages[-1].draws, len(run.keys)
-    shelf = Shelf(chains, wanted // thin, thin)
-    for _ in _chunks(sampler, run, shelf, display.phase("sampling", wanted, chains)):
-        draws = shelf.take()
-        if draws.positions.shape[1]:
-            for reader in readers:  # no interrupt is caught here: half read is no answer
-                reader.add(draws)
-    return shelf.level
-
-
-def _chunks(
-    sampler: Sampler, run: Run, shelf: Shelf, report: Callable[[Chunk], None]
-) -> Iterator[None]:
-    """Put draws away a chunk at a time, until all are made or it is asked to stop."""
-    try:
-        for here, chunk in travel(sampler, run):
-            shelf.add(chunk)
-            report(chunk)
-            if asked_to_stop() and not sampler.complete(here):
-                raise KeyboardInterrupt
-            yield
-    except KeyboardInterrupt:
-        if not shelf.level:
-            raise
-        yield
+        if to is None:
+            most, keeper = most_draws(built, names, method), Memory(method.draws)
+            journey = Journey(work, *begin(built, method, most, beginning), keeper)
+            found = outcome(journey, display, stop, seed)
+        else:
+            most = method.draws * (MOST if method.wishes else 1)
+            with begun(work, beginning, to) as store:
+                journey = Journey(work, *begin(built, method, most, beginning), Stored(store))
+                journey.commit()
+                found = outcome(journey, display, stop, seed)
+    return replace(found, refit=again)
 
 
 def fit_alike(method: Method, choices: Choices | None, model: Model, seed: int) -> Posterior:

@@ -117,6 +117,16 @@ class Line:
         return block(code(self.text))
 
 
+def announce(display: Display, said: str) -> None:
+    """Print a sentence, if there is one, unless the display is silent or the user's own."""
+    if not said:
+        return
+    if isinstance(display, Lines):
+        print(said, flush=True)
+    elif isinstance(display, Live):
+        display.bars.console.print(said, markup=False, highlight=False)
+
+
 class Watch:
     """Keep enough of the draws to tell how the run is going."""
 

@@ -18,6 +18,9 @@ from finetti.errors import DataError
 
 GATHERED = ".zmetadata"
 KEY = "finetti"
+FOLDER = ".finetti"  # what a run that is written as it is made has beside its draws
+RECORD = "record.json"  # in that folder
+DONE = "finished"  # there where the run has all its draws
 LINE = b"\nfinetti sha256 %b of %020d bytes\n"
 LENGTH = len(LINE % (b"0" * 64, 0))
 MARK = re.compile(rb"\nfinetti sha256 ([0-9a-f]{64}) of (\d{20}) bytes\n")
@@ -90,7 +93,9 @@ def check_file(path: Path) -> bool:
 def stranger(folder: Path) -> str | None:
     """Return a file in a folder that is no part of a Zarr store, if there is one."""
     for name in _files(folder):
-        last = Path(name).name
+        last, top = Path(name).name, Path(name).parts[0]
+        if top == FOLDER or last.endswith(".partial"):
+            continue
         if last not in METADATA and not CHUNK.fullmatch(last) and last != ".DS_Store":
             return name
     return None

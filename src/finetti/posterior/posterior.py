@@ -287,18 +287,6 @@ class Posterior:
         return notebook.shown(self)
 
 
-def open_run(path: str | Path, model: Model | None = None) -> Posterior:
-    """Open a run that `Posterior.save` or ArviZ wrote, NetCDF or Zarr.
-
-    `model`, with its data, is needed for what runs it again, such as predictions. Raises
-    `DataError` when there is no such run, it is none, or is not as it was saved, `ModelError`
-    where the model is not that of the run. A run of another program, or of finetti before it saved
-    digests, opens with a warning that damage to it cannot be seen.
-    """
-    found = Posterior(saved.load(as_path(path, "opening a run")))
-    return found if model is None else found.of(model)
-
-
 def require_posterior(value: object, verb: str) -> Posterior:
     """Return a posterior, or refuse what is none in a sentence that says how to come by one."""
     if isinstance(value, Posterior):

@@ -156,6 +156,9 @@ def _stranger_folder(path: Path) -> str:
     stranger = digests.stranger(path)
     if stranger is not None:
         return f"holds `{stranger}`, which is no part of a run"
+    if (path / digests.FOLDER / digests.RECORD).is_file():
+        done = (path / digests.FOLDER / digests.DONE).is_file()
+        return "" if done else "holds an unfinished run, with which ft.resume can go on"
     metadata = (".zgroup", "zarr.json")
     if any((path / name).is_file() for name in metadata) and any(
         (path / group / name).is_file() for group in GROUPS for name in metadata

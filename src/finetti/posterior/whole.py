@@ -18,12 +18,13 @@ REPLACED, UNFINISHED = "replaced", "unfinished"
 
 
 @contextmanager
-def whole(path: Path, what: str) -> Iterator[Path]:
+def whole(path: Path, what: str, keep: bool = False) -> Iterator[Path]:
     """Yield a name beside `path` to write to; in the end what was written takes its place.
 
     Until then `path` keeps what it has, also where the process is killed. A folder is put in its
     place by two renames: killed between them, what was there stands beside, where `standing` finds
-    it. Raises `DataError` that `what` cannot be saved where the system refuses.
+    it; to `keep` it there is to have it until `forget_replaced`. Raises `DataError` that `what`
+    cannot be saved where the system refuses.
     """
     refuse_unwritable(path)
     try:
@@ -34,7 +35,7 @@ def whole(path: Path, what: str) -> Iterator[Path]:
         try:
             yield beside
             _sync(beside)
-            _put(beside, path)
+            _put(beside, path, keep)
         except BaseException:
             _remove(beside)
             raise
@@ -74,7 +75,14 @@ def reason(error: BaseException) -> str:
     return (said.strip().partition("\n")[0] or type(error).__name__)[:200]
 
 
-def _put(beside: Path, path: Path) -> None:
+def forget_replaced(path: Path) -> None:
+    """Remove what stands beside since `path` took its place."""
+    path = path.resolve()
+    for old in _leftovers(path, REPLACED):
+        _remove(old)
+
+
+def _put(beside: Path, path: Path, keep: bool) -> None:
     """Rename what was written to its place."""
     if not beside.is_dir():
         beside.replace(path)
@@ -89,8 +97,8 @@ def _put(beside: Path, path: Path) -> None:
             with suppress(OSError):
                 parked.rename(path)
         raise
-    for old in _leftovers(path, REPLACED):
-        _remove(old)
+    if not keep:
+        forget_replaced(path)
 
 
 def _clear(path: Path) -> None:

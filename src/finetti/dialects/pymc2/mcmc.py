@@ -154,7 +154,7 @@ class _Run:
         if not np.isfinite(log_density):
             raise ZeroProbability("the model has zero probability at the values to start from")
         points = Point(start, log_density[None], jnp.zeros_like(start))
-        self.sampler = Sampler.of(course, self.given, points)
+        self.sampler = Sampler.of(course, self.given, points.position.shape)
         self.run = self.sampler.begin(None, self.keys, points, 1.0)
         self.scale, self.windows = jnp.asarray(scale), 0
         self.rates = np.zeros(len(self.owners))

@@ -157,7 +157,7 @@ class _Run:
         spread = self.shapes.spread(moves.step_size)
         self.size, self.scale = float(np.exp(np.log(spread).mean())), spread
         points = Point(*(jnp.moveaxis(a, 0, -1) for a in points))
-        self.sampler = Sampler.of(Course(moves.kernel, target), None, points)
+        self.sampler = Sampler.of(Course(moves.kernel, target), None, points.position.shape)
         run = self.sampler.begin(None, keys, points, self.size)
         tuning = Tuning(jnp.asarray(self.size), jnp.asarray(spread / self.size))
         self.run = self.sampler.adopt(run, one(tuning))

@@ -81,7 +81,7 @@ class Places:
         return self._measure(sampler, run, np.ones(self.target.layout.dim, bool))
 
     def relearn(self, sampler: Sampler, run: Run) -> Run:
-        """Learn from the later half of a window's draws, and go on in those coordinates."""
+        """Learn from a window's draws, and go on in those coordinates."""
         target, shared, own = self.target, sampler.shared, run.own
         assert own is not None
         here: Point = jax.tree.map(self._apart, run.carry.states.draw)
@@ -125,11 +125,12 @@ def measured(scale: np.ndarray, bent: np.ndarray, places: np.ndarray) -> np.ndar
 
 
 def telling(draws: np.ndarray) -> np.ndarray:
-    """Return `POINTS` of a window's later draws, of the chains that did not stand still if any."""
-    later = draws[:, draws.shape[1] // 2 :]
-    moving = (later != later[:, :1]).any((1, 2))
-    rows = later[moving | ~moving.any()].reshape(-1, draws.shape[2])
-    return rows[np.linspace(0, len(rows) - 1, POINTS).astype(int)]
+    """Return `POINTS` of a window's draws, of the chains that did not stand still if any."""
+    moving = np.array([(chain != chain[:1]).any() for chain in draws])
+    chains = np.flatnonzero(moving | ~moving.any())
+    count = draws.shape[1]
+    places = np.linspace(0, len(chains) * count - 1, POINTS).astype(int)
+    return draws[chains[places // count], places % count]
 
 
 def beside(points: Point) -> Point:

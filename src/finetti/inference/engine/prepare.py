@@ -22,28 +22,39 @@ def prepare(  # noqa: PLR0913 - all that a run starts from
     keys: Key,
     points: Point,
     *,
+    draws: int | None = None,
     settle: bool = True,
     tuning: Tuning | None = None,
 ) -> tuple[Sampler, Run]:
     """Return the sampler of a method, and the run of its chains from `points`.
 
-    `keys` and `points` have leading axes (fit, chain), and `own` that of fits. `settle` lets the
+    `keys` and `points` have leading axes (fit, chain), and `own` that of fits. So many `draws` a
+    chain are made and kept, as many as the method has if it is not said. `settle` lets the
     centred sites begin at their mode given all else. With a `tuning`, for one fit, warm-up learns
     nothing and only takes the chains from where they start; the constants stay as they are.
     """
-    fits, chains = keys.shape
-    places = Places(target, chains)
+    fits, _ = keys.shape
+    draws = method.draws if draws is None else draws
+    sampler = sampler_of(target, method, shared, fits, draws, tuned=tuning is not None)
     if tuning is None:
+        places = sampler.coordinates
+        assert isinstance(places, Places)
         own, points = places.start(shared, own, keys, points, settle)
+    run = sampler.begin(own, keys.ravel(), beside(points), method.first_step)
+    return sampler, run if tuning is None else sampler.adopt(run, one(tuning))
+
+
+def sampler_of(
+    target: Target, method: Chains, shared: Given, fits: int, draws: int, tuned: bool
+) -> Sampler:
+    """Return the sampler of a method for so many kept draws; `tuned`: its tuning is given."""
+    places = Places(target, method.chains)
     ends = warmup.schedule(method.warmup, method.chains)
     course = Course(method.kernel(target.layout), target, ends, fits=fits)
-    learns = method.learns and tuning is None
+    learns = method.learns and not tuned
     stages = _stages(method, ends, learns, learns and places.learned)
-    stages = (*stages, Stage(SAMPLING, method.draws * (method.thin or 1)))
-    abreast = beside(points)
-    sampler = Sampler.of(course, shared, abreast, stages, places)
-    run = sampler.begin(own, keys.ravel(), abreast, method.first_step)
-    return sampler, run if tuning is None else sampler.adopt(run, one(tuning))
+    stages = (*stages, Stage(SAMPLING, draws * (method.thin or 1)))
+    return Sampler.of(course, shared, (target.layout.dim, fits * method.chains), stages, places)
 
 
 def _stages(

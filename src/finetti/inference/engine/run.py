@@ -51,8 +51,8 @@ class Run(NamedTuple):
     """Hold where a run stands: all that its next draws depend on, in arrays.
 
     `stage` counts its sampler's stages. `own` are the constants that each fit has for itself, what
-    its warm-up has learned among them. `window` has the draws since coordinates were last learned,
-    (chain, draw, dim), where they are to be learned again; else it is empty.
+    its warm-up has learned among them. `window` has the later half of the draws of a stage, (chain,
+    draw, dim), where coordinates are to be learned from them; else it is empty.
     """
 
     stage: Int[np.ndarray, ""]
@@ -121,15 +121,12 @@ class Sampler:
         cls,
         course: Course,
         shared: Any,
-        points: Point,
+        shape: tuple[int, ...],
         stages: tuple[Stage, ...] = (),
         coordinates: Coordinates | None = None,
     ) -> Sampler:
-        """Return the sampler whose chunks take a bounded room, for chains at points such as these.
-
-        `points` have the chains last.
-        """
-        dim, chains = points.position.shape
+        """Return the sampler whose chunks take a bounded room; `shape` is (dim, chains)."""
+        dim, chains = shape
         room = CHUNK_BYTES // (8 * chains * (2 * dim + 12))
         course = replace(course, capacity=int(np.clip(room, 1, CHUNK_STEPS)))
         return cls(course, shared, stages, coordinates)
@@ -148,7 +145,7 @@ class Sampler:
         none, window = np.zeros(len(run.keys), np.int32), np.empty((0, 0, 0))
         if self._keeps_window(stage):
             dim = run.carry.states.draw.position.shape[0]
-            window = np.zeros((len(none), self.stages[stage].draws, dim))
+            window = np.zeros((len(none), later(self.stages[stage].draws), dim))
         carry = run.carry._replace(counts=none, steps=np.int32(0))
         return run._replace(stage=np.asarray(stage, np.int32), carry=carry, window=window)
 
@@ -194,8 +191,12 @@ class Sampler:
         window = run.window
         if window.size:
             chains, steps, numbers = chunk.places(stage.draws)
-            window = window.copy()
-            window[chains, numbers] = chunk.record.position[steps, :, chains]
+            numbers = numbers - (stage.draws - later(stage.draws))
+            kept = numbers >= 0
+            if kept.any():
+                window = window.copy()
+                found = chunk.record.position[steps[kept], :, chains[kept]]
+                window[chains[kept], numbers[kept]] = found
         return run._replace(carry=carry, window=window), chunk
 
     def cross(self, run: Run) -> Run:
@@ -235,6 +236,11 @@ class Sampler:
         """
         states = _restarted(self.course.kernel, run.carry.states)
         return run._replace(carry=run.carry._replace(tuning=tuning, states=states))
+
+
+def later(draws: int) -> int:
+    """Return how many of a stage's draws coordinates are learned from: the later half."""
+    return draws - draws // 2
 
 
 @compiled(ONCE, "kernel")

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from finetti.inference.methods.precision import Precision
 from finetti.kernels.kernel import Kernel
 from finetti.models import Model
 from finetti.structure.plan import Plan
@@ -30,6 +31,10 @@ class Chains(Method):
     `draws` and `warmup` are numbers of draws a chain; warm-up draws are not kept. Every `thin`-th
     draw is kept, so that `thin` times as many are made. `step_size` is where the adaptation starts,
     or, for a method that keeps its step size, where it stays.
+
+    With `until`, such as `ESS(400)` or several in a tuple, a run goes on until the draws are as
+    precise as that, however many it takes up to 100 times `draws`. After so many `minutes` it ends
+    with the draws it has. `posterior.attributes["ended"]` says which it was.
     """
 
     keeps_step: ClassVar[bool] = False
@@ -39,6 +44,8 @@ class Chains(Method):
     chains: int = 4
     thin: int | None = None
     step_size: float | None = 0.1
+    until: Precision | tuple[Precision, ...] | None = None
+    minutes: float | None = None
 
     def __post_init__(self) -> None:
         check_counts(self, draws=1, warmup=0, chains=1)
@@ -46,6 +53,11 @@ class Chains(Method):
             check_counts(self, thin=1)
         if self.step_size is not None and not self.step_size > 0:
             raise ValueError(f"step_size must be positive, not {self.step_size!r}")
+        if self.minutes is not None and not self.minutes > 0:
+            raise ValueError(f"minutes must be positive, not {self.minutes!r}")
+        wishes = self.wishes
+        if not all(isinstance(wish, Precision) for wish in wishes):
+            raise ValueError(f"until takes ft.ESS(...) or ft.MCSE(...), not {self.until!r}")
 
     def suited(self, dim: int) -> Chains:
         """Return the method with every setting that is None chosen for so many dimensions."""
@@ -54,6 +66,13 @@ class Chains(Method):
     @abstractmethod
     def kernel(self, layout: Layout) -> Kernel:
         """Return the kernel that makes one step of the method on a vector laid out so."""
+
+    @property
+    def wishes(self) -> tuple[Precision, ...]:
+        """Return how precise the draws are to be, in all respects that are named."""
+        if self.until is None:
+            return ()
+        return self.until if isinstance(self.until, tuple) else (self.until,)
 
     @property
     def learns(self) -> bool:

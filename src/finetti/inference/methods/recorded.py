@@ -9,6 +9,7 @@ from typing import Any
 from finetti.errors import DataError
 from finetti.inference.methods.blocks import BinaryMetropolis, Block, Compound, DiscreteMetropolis
 from finetti.inference.methods.method import Method
+from finetti.inference.methods.precision import ESS, MCSE
 from finetti.inference.methods.searches import MAP, NormalApproximation
 from finetti.inference.methods.trajectories import HMC, NUTS, EmbeddedLaplace
 from finetti.inference.methods.walks import AdaptiveMetropolis, Metropolis
@@ -31,6 +32,8 @@ KNOWN = {
         NormalApproximation,
         Dense,
         Diagonal,
+        ESS,
+        MCSE,
     )
 }
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from copy import copy
 from importlib.metadata import PackageNotFoundError, version
+from math import prod
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from finetti.inference.engine.draws import Draws
 from finetti.inference.methods.method import Chains
 from finetti.inference.methods.trajectories import NUTS, EmbeddedLaplace
-from finetti.inference.readers.reader import Reader
+from finetti.inference.readers.reader import Rows
 from finetti.kernels.alternating import Alternating
 from finetti.kernels.blockwise import Blockwise
 from finetti.language.dims import Plate
@@ -31,32 +32,39 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-class Statistics(Reader):
+class Statistics(Rows):
     """Read what the kernel told of each draw."""
 
     def __init__(self, method: Chains, layout: Layout, group: str = "sample_stats") -> None:
         self.method, self.layout, self.group = method, layout, group
-        self.blocks: list[Mapping[str, np.ndarray]] = []
 
-    def add(self, draws: Draws) -> None:
-        """Read the next draws."""
-        self.blocks.append(draws.info)
+    def read(self, draws: Draws) -> dict[str, np.ndarray]:
+        """Return what the kernel told."""
+        return dict(draws.info)
 
-    def finish(self) -> dict[str, xr.Dataset]:
+    def label(self, rows: Mapping[str, np.ndarray]) -> xr.Dataset:
         """Return the group of statistics."""
-        if not self.blocks:
-            return {}
-        info = {n: np.concatenate([b[n] for b in self.blocks], 1) for n in self.blocks[0]}
-        return {self.group: statistics(self.method, self.layout, info)}
+        return statistics(self.method, self.layout, rows)
 
 
-def collected(readers: list[Reader]) -> dict[str, xr.Dataset]:
-    """Return the groups that the readers have, joining those of one name."""
-    groups: dict[str, xr.Dataset] = {}
-    for reader in readers:
-        for name, found in reader.finish().items():
-            groups[name] = groups[name].assign(found.data_vars) if name in groups else found
-    return groups
+class Positions(Rows):
+    """Read where the sampler stood, on the unconstrained scale that it moves on."""
+
+    group = "unconstrained_posterior"
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+
+    def read(self, draws: Draws) -> dict[str, np.ndarray]:
+        """Return the positions."""
+        return {"position": draws.positions}
+
+    def label(self, rows: Mapping[str, np.ndarray]) -> xr.Dataset:
+        """Return the group of positions, with the site that each coordinate is of."""
+        found = dataset({"position": (("chain", "draw", "coordinate"), rows["position"])}, {})
+        sizes = zip(self.layout.names, self.layout.shapes, strict=True)
+        names = [name for name, shape in sizes for _ in range(prod(shape))]
+        return found.assign_coords(coordinate=names)
 
 
 def gather(
@@ -70,20 +78,27 @@ def gather(
     """
     import xarray as xr
 
-    model = density.model
-    plates = named_dimensions(model.variables)
-    data = {
-        "observed_data": _observed(model.variables, plates),
-        "constant_data": constants(model),
-    }
-    tree = xr.DataTree.from_dict({**groups, **data})
-    known = {"model": model.name, "plan": json.dumps(density.plan().record())}
+    tree = xr.DataTree.from_dict({**groups, **data_groups(density.model)})
+    known = described(density)
     if "log_ratio" in groups["sample_stats"]:
         ratios = groups["sample_stats"]["log_ratio"].values
         known = {**known, "pareto_k": diagnose.pareto_k(ratios)}
-    tree.attrs.update({**attributes, **known, **_written(model), **_versions()})
+    tree.attrs.update({**attributes, **known})
     tree["posterior"].attrs.update(tree.attrs)
-    return Posterior(tree, copy(model))  # which knows what it has read around it
+    return Posterior(tree, copy(density.model))  # which knows what it has read around it
+
+
+def data_groups(model: Model) -> dict[str, xr.Dataset]:
+    """Return the groups of the data: what is observed, and what the model was called with."""
+    plates = named_dimensions(model.variables)
+    observed = _observed(model.variables, plates)
+    return {"observed_data": observed, "constant_data": constants(model)}
+
+
+def described(density: Density) -> dict[str, str]:
+    """Return what is known of a run before it is made: model, plan, versions."""
+    known = {"model": density.model.name, "plan": json.dumps(density.plan().record())}
+    return {**known, **_written(density.model), **_versions()}
 
 
 def statistics(method: Chains, layout: Layout, info: Mapping[str, np.ndarray]) -> xr.Dataset:

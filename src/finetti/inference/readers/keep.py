@@ -2,46 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from math import prod
 
 from finetti.errors import SamplingError, UnknownSite
 from finetti.inference.methods.method import Chains
+from finetti.inference.methods.precision import MOST
 from finetti.targets.density import Density
 
 LIMIT = 4 << 30  # bytes
 
 
-def kept_names(density: Density, keep: Iterable[str] | None, method: Chains) -> tuple[str, ...]:
+def kept_names(density: Density, keep: Iterable[str] | None) -> tuple[str, ...]:
     """Return the names of the sites whose draws are kept: those in `keep`, or all, in order.
 
-    Raises `UnknownSite` for a name that is no latent or deterministic site, and `SamplingError`
-    where the draws would need more than 4 GiB of memory.
+    Raises `UnknownSite` for a name that is no latent or deterministic site.
     """
     shapes = {v.name: v.shape for v in density.kept}
     chosen = set(shapes if keep is None else keep)
     for name in sorted(chosen):
         if name not in shapes:
             raise UnknownSite.among(name, shapes, "keep")
-    names = tuple(name for name in shapes if name in chosen)
+    return tuple(name for name in shapes if name in chosen)
+
+
+def most_draws(density: Density, names: Collection[str], method: Chains) -> int:
+    """Return how many draws a chain to make at most, where they are kept in memory.
+
+    That is as many as the method has or, where it ends when they are precise enough, as there is
+    room for. Raises `SamplingError` where the draws would need more than 4 GiB.
+    """
+    shapes = {v.name: v.shape for v in density.kept if v.name in names}
     draws = method.chains * method.draws
-    sizes = {name: 8 * draws * prod(shapes[name]) for name in names}
-    moved = 8 * draws * density.dim  # what the sampler moves is held until it is named
-    if sum(sizes.values()) + moved <= LIMIT:
-        return names
+    sizes = {name: 8 * draws * prod(shape) for name, shape in shapes.items()}
+    if sum(sizes.values()) <= LIMIT:
+        if not method.wishes:
+            return method.draws
+        return min(MOST, LIMIT // max(sum(sizes.values()), 1)) * method.draws
     many = f"{method.chains} chains of {method.draws:,} draws"
-    if moved > LIMIT:
-        raise SamplingError(
-            f"{many} in {density.dim:,} dimensions take {_gib(moved)} of memory, above the limit "
-            f"of {_gib(LIMIT)}: take fewer draws"
-        )
     largest = max(sizes, key=lambda name: sizes[name])
-    others = [name for name in names if name != largest]
+    others = [name for name in shapes if name != largest]
     raise SamplingError(
         f"the draws of site `{largest}` ({prod(shapes[largest]):,} numbers, {many}) take "
         f"{_gib(sizes[largest])} of memory, and all that is kept may take {_gib(LIMIT)}: keep the "
         f"draws of other sites alone, with keep={others!r} (means and standard deviations of the "
-        f"rest come back as `moments`), or take fewer draws"
+        f"rest come back as `moments`), write them to disk as they are made, with out='run.zarr', "
+        f"or take fewer draws"
     )
 
 

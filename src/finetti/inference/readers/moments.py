@@ -6,6 +6,7 @@ which has less error than drawing it (Gelfand & Smith 1990, who name it after Ra
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from finetti.compiling import OFTEN, compiled
 from finetti.inference.engine.draws import Draws
-from finetti.inference.readers.reader import Batches, Reader, recovery_key, rows
+from finetti.inference.readers.reader import Reader, batches, recovery_key, rows
 from finetti.posterior.labels import coordinates_of, dotted
 from finetti.posterior.posterior import MOMENTS
 from finetti.structure.form import Given
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 NUMBERS = 10**8  # to average in all: from few draws where a draw has many
 FEWEST = 100  # draws
-TOGETHER = 50  # draws a call
+TOGETHER = 50  # draws a call, fewer where each is many numbers
+TOGETHER_NUMBERS = 4 * 10**6
 
 
 class Sums(NamedTuple):
@@ -42,21 +44,21 @@ class Sums(NamedTuple):
 class Moments(Reader):
     """Read means and standard deviations of the variables given, whose draws are not kept.
 
-    A site has a first dimension more than in the model, `moment`, with the members mean and sd. At
-    most all draws are used, evenly spaced ones where there are many numbers; the group's attribute
-    `draws` says how many.
+    A site has a first dimension more than in the model, `moment`, with the members mean and sd. Of
+    `total` draws a chain all are used, or every so many where there are many numbers; the group's
+    attribute `draws` says how many.
     """
 
     def __init__(
         self, target: Target, given: Given, keys: Key, variables: list[Variable], total: int
     ) -> None:
         self.target, self.given, self.keys = target, given, keys
-        self.variables, self.total = variables, total
+        self.variables = variables
         numbers, draws = sum(prod(v.shape) for v in variables), len(keys) * total
         wanted = min(draws, max(FEWEST, NUMBERS // max(numbers, 1)))
-        self.used = np.zeros(draws, bool)
-        self.used[np.linspace(0, draws - 1, wanted).astype(int)] = True
-        self.batches, self.count = Batches(TOGETHER), 0
+        self.stride = -(-draws // wanted)
+        self.together = int(np.clip(TOGETHER_NUMBERS // max(target.layout.dim, 1), 1, TOGETHER))
+        self.count = 0
         self.sums: dict[str, Sums] | None = None
 
     def add(self, draws: Draws) -> None:
@@ -64,9 +66,9 @@ class Moments(Reader):
         if not self.variables:
             return
         columns = rows(draws)
-        used = self.used[columns[0] * self.total + columns[1]]
-        for batch in self.batches.add(*(column[used] for column in columns)):
-            self._add(batch, TOGETHER)
+        used = columns[1] % self.stride == 0
+        for batch, count in batches(self.together, *(column[used] for column in columns)):
+            self._add(batch, count)
 
     def _add(self, batch: list[np.ndarray], count: int) -> None:
         names = tuple(v.name for v in self.variables)
@@ -82,8 +84,6 @@ class Moments(Reader):
         """Return the group of means and standard deviations."""
         import xarray as xr
 
-        for batch, count in self.batches.rest():
-            self._add(batch, count)
         if not self.variables or self.sums is None:
             return {}
         variables = {}
@@ -94,6 +94,22 @@ class Moments(Reader):
         plates = coordinates_of(named_dimensions(self.variables))
         coordinates = {"moment": ["mean", "sd"], **plates}
         return {MOMENTS: xr.Dataset(variables, coordinates, {"draws": self.count})}
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the sums so far, and of how many draws one is used."""
+        sums = {
+            f"{field} {name}": np.asarray(getattr(s, field))
+            for name, s in (self.sums or {}).items()
+            for field in Sums._fields
+        }
+        return {"count": np.asarray(self.count), "stride": np.asarray(self.stride), **sums}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from what `state` returned."""
+        self.count, self.stride = int(state["count"]), int(state["stride"])
+        names = [n.removeprefix("mean ") for n in state if n.startswith("mean ")]
+        found = {n: Sums(*(jnp.asarray(state[f"{f} {n}"]) for f in Sums._fields)) for n in names}
+        self.sums = found or None
 
 
 def _nothing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from finetti.compiling import ONCE, compiled
 from finetti.inference.engine.draws import Draws
-from finetti.inference.readers.reader import Reader, recovery_key
+from finetti.inference.readers.reader import Rows, recovery_key
 from finetti.inference.readers.values import Each, width
 from finetti.posterior.labels import dataset
 from finetti.structure.form import Given
@@ -21,31 +22,27 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-class Ratios(Reader):
-    """Read each draw's log density over its approximation, where something is approximated."""
+class Ratios(Rows):
+    """Read each draw's log density over its approximation; see `weighs`."""
 
-    def __init__(self, target: Target, given: Given, keys: Key, total: int) -> None:
-        self.each = None
-        if any(m.weighs for m in target.form.marginals):
-            sites = tuple(site for m in target.form.marginals for site in m.sites)
-            function = partial(_ratios, target, given, keys)
-            self.each = Each(function, len(keys), total, width(target, sites))
+    group = "sample_stats"
 
-    def add(self, draws: Draws) -> None:
-        """Read the next draws."""
-        if self.each is not None:
-            self.each.add(draws)
+    def __init__(self, target: Target, given: Given, keys: Key, most: int) -> None:
+        sites = tuple(site for m in target.form.marginals for site in m.sites)
+        self.each = Each(partial(_ratios, target, given, keys), most, width(target, sites))
 
-    def found(self) -> np.ndarray | None:
-        """Return the log ratios, (chain, draw); None where nothing is approximated."""
-        return None if self.each is None else self.each.finish()["log_ratio"]
+    @staticmethod
+    def weighs(target: Target) -> bool:
+        """Tell whether anything is approximated, so that there are ratios to read."""
+        return any(m.weighs for m in target.form.marginals)
 
-    def finish(self) -> dict[str, xr.Dataset]:
-        """Return the log ratios beside the statistics of the draws."""
-        found = self.found()
-        if found is None:
-            return {}
-        return {"sample_stats": dataset({"log_ratio": (("chain", "draw"), found)}, {})}
+    def read(self, draws: Draws) -> dict[str, np.ndarray]:
+        """Return the log ratios."""
+        return self.each(draws)
+
+    def label(self, rows: Mapping[str, np.ndarray]) -> xr.Dataset:
+        """Return the log ratios as they stand beside the statistics of the draws."""
+        return dataset({"log_ratio": (("chain", "draw"), rows["log_ratio"])}, {})
 
 
 @compiled(ONCE, "target")

@@ -6,6 +6,7 @@ often z = k is drawn (Gelfand & Smith 1990, who name it after Rao and Blackwell)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from finetti.compiling import ONCE, compiled
 from finetti.inference.engine.draws import Draws
-from finetti.inference.readers.reader import Batches, Reader, rows
+from finetti.inference.readers.reader import Reader, batches, rows
 from finetti.posterior.labels import coordinates_of, dotted
 from finetti.posterior.posterior import PROBABILITIES
 from finetti.structure.form import Given
@@ -33,12 +34,13 @@ ENTRIES = 10**7  # probabilities at a time
 class States(Reader):
     """Read the probabilities of the states of the sites that were summed out, if there are any.
 
+    At most `most` draws come at once, of all chains.
     A site's probabilities have its dims and one more, `z_state`, whose coordinate are the values
     that its members may take.
     """
 
     def __init__(
-        self, target: Target, given: Given, variables: tuple[Variable, ...], total: int
+        self, target: Target, given: Given, variables: tuple[Variable, ...], most: int
     ) -> None:
         self.target, self.given, self.variables = target, given, variables
         self.lowest: dict[str, np.ndarray] = {}
@@ -47,15 +49,15 @@ class States(Reader):
         position = jax.ShapeDtypeStruct((target.layout.dim,), float)
         found = jax.eval_shape(target.probabilities, given, position) if self.lowest else {}
         width = sum(prod(p.shape) for p in found.values())
-        size = int(np.clip(ENTRIES // max(width, 1), 1, min(BATCH, total)))
-        self.batches, self.count = Batches(size), 0
+        self.size = int(np.clip(ENTRIES // max(width, 1), 1, min(BATCH, most)))
+        self.count = 0
         self.sums: dict[str, np.ndarray] = {}
 
     def add(self, draws: Draws) -> None:
         """Read the next draws."""
         if self.lowest:
-            for (positions,) in self.batches.add(rows(draws)[2]):
-                self._add(positions, self.batches.size)
+            for (positions,), count in batches(self.size, rows(draws)[2]):
+                self._add(positions, count)
 
     def _add(self, positions: np.ndarray, count: int) -> None:
         weights = (np.arange(len(positions)) < count).astype(float)
@@ -69,8 +71,6 @@ class States(Reader):
 
         if not self.lowest:
             return {}
-        for (positions,), count in self.batches.rest():
-            self._add(positions, count)
         variables, coordinates = {}, {}
         for site, total in self.sums.items():
             (v,) = (v for v in self.variables if v.name == site)
@@ -79,6 +79,15 @@ class States(Reader):
             variables[dotted(site)] = ((*map(dotted, v.dims), dim), placed)
             coordinates |= coordinates_of(named_dimensions([v])) | {dim: values}
         return {PROBABILITIES: xr.Dataset(variables, coordinates)}
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the sums so far."""
+        return {"count": np.asarray(self.count), **{f"sum {n}": a for n, a in self.sums.items()}}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from the sums that `state` returned."""
+        self.count = int(state["count"])
+        self.sums = {n.removeprefix("sum "): a for n, a in state.items() if n != "count"}
 
 
 def _placed(lowest: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

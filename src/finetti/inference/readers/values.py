@@ -12,7 +12,7 @@ import numpy as np
 
 from finetti.compiling import ONCE, compiled
 from finetti.inference.engine.draws import Draws
-from finetti.inference.readers.reader import Batches, Reader, recovery_key, rows
+from finetti.inference.readers.reader import Rows, batches, recovery_key, rows
 from finetti.posterior.batches import batch_size
 from finetti.posterior.labels import dataset
 from finetti.structure.form import Given
@@ -28,35 +28,22 @@ ByRow = Callable[[Any, Any, Any], Mapping[str, Array]]  # of chains, numbers and
 
 
 class Each:
-    """Apply a function to each draw as it comes, and hold what it returns by name.
+    """Apply a function to each draw of a block, some of them at a time.
 
-    `total` draws of each of so many chains are to come; about `numbers` numbers are at work in one.
+    At most `most` draws come at once, of all chains; about `numbers` numbers are at work in one.
     """
 
-    def __init__(self, function: ByRow, chains: int, total: int, numbers: int) -> None:
-        self.function, self.shape = function, (chains, total)
-        self.batches = Batches(batch_size(chains * total, numbers))
-        self.count = 0
-        self.found: dict[str, np.ndarray] = {}
+    def __init__(self, function: ByRow, most: int, numbers: int) -> None:
+        self.function, self.size = function, batch_size(most, numbers)
 
-    def add(self, draws: Draws) -> None:
-        """Read the next draws."""
-        self.count = draws.first + draws.positions.shape[1]
-        for batch in self.batches.add(*rows(draws)):
-            self._apply(batch, self.batches.size)
-
-    def finish(self) -> dict[str, np.ndarray]:
-        """Return what was found of all draws, shapes (chain, draw, ...)."""
-        for batch, count in self.batches.rest():
-            self._apply(batch, count)
-        return {name: values[:, : self.count] for name, values in self.found.items()}
-
-    def _apply(self, batch: list[np.ndarray], count: int) -> None:
-        chain, number, _ = (column[:count] for column in batch)
-        for name, values in self.function(*batch).items():
-            new = np.asarray(values)
-            whole = self.found.setdefault(name, np.empty((*self.shape, *new.shape[1:]), new.dtype))
-            whole[chain, number] = new[:count]
+    def __call__(self, draws: Draws) -> dict[str, np.ndarray]:
+        """Return what the function makes of the draws, arrays (chain, draw, ...) by name."""
+        shape, found = draws.positions.shape[:2], {}
+        for batch, count in batches(self.size, *rows(draws)):
+            for name, values in self.function(*batch).items():
+                found.setdefault(name, []).append(np.asarray(values)[:count])
+        joined = {name: np.concatenate(parts) for name, parts in found.items()}
+        return {name: values.reshape(*shape, *values.shape[1:]) for name, values in joined.items()}
 
 
 def drawn(variables: Collection[Variable], values: Mapping[str, np.ndarray]) -> xr.Dataset:
@@ -67,28 +54,29 @@ def drawn(variables: Collection[Variable], values: Mapping[str, np.ndarray]) -> 
     )
 
 
-class Values(Reader):
+class Values(Rows):
     """Read the values of some variables, what the plan took out drawn back with the chains' keys.
 
     `given` are the constants that the draws were made with.
     """
 
+    group = "posterior"
+
     def __init__(
-        self, target: Target, given: Given, keys: Key, variables: Collection[Variable], total: int
+        self, target: Target, given: Given, keys: Key, variables: Collection[Variable], most: int
     ) -> None:
         self.variables = list(variables)
         names = tuple(v.name for v in self.variables)
         function = partial(_values, target, names, given, keys)
-        self.each = Each(function, len(keys), total, width(target, names))
+        self.each = Each(function, most, width(target, names))
 
-    def add(self, draws: Draws) -> None:
-        """Read the next draws."""
-        if self.variables:
-            self.each.add(draws)
+    def read(self, draws: Draws) -> dict[str, np.ndarray]:
+        """Return the variables' values."""
+        return self.each(draws) if self.variables else {}
 
-    def finish(self) -> dict[str, xr.Dataset]:
+    def label(self, rows: Mapping[str, np.ndarray]) -> xr.Dataset:
         """Return the group of the posterior's draws."""
-        return {"posterior": drawn(self.variables, self.each.finish())}
+        return drawn(self.variables, rows)
 
 
 @compiled(ONCE, "target", "names")
@@ -115,9 +103,8 @@ def constrain(
     `keys`, one a chain, draw the variables that the plan has taken out of the sampler.
     """
     function = partial(_values, target, names, given, keys)
-    each = Each(function, positions.shape[0], positions.shape[1], width(target, names))
-    each.add(Draws(positions, {}))
-    return each.finish()
+    most = positions.shape[0] * positions.shape[1]
+    return Each(function, most, width(target, names))(Draws(positions, {}))
 
 
 def width(target: Target, names: tuple[str, ...]) -> int:

@@ -207,15 +207,13 @@ def _drawn(
     lp = np.asarray(_heights(target, given, positions[0]))[None]
     draws = Draws(positions, {})
     values = Values(target, given, keys, density.kept, method.draws)
-    taken_out = Ratios(target, given, keys, method.draws)
-    for reader in (values, taken_out):
-        reader.add(draws)
     log_normal = -0.5 * np.sum(white**2, -1) + np.log(np.diag(factor)).sum()
     log_normal -= 0.5 * density.dim * log(2 * np.pi)
-    more = taken_out.found()
-    ratios = lp - log_normal + (0 if more is None else more)
+    ratios = lp - log_normal
+    if Ratios.weighs(target):
+        ratios += Ratios(target, given, keys, method.draws).read(draws)["log_ratio"]
     told = {"lp": (("chain", "draw"), lp), "log_ratio": (("chain", "draw"), ratios)}
-    groups = {**values.finish(), "sample_stats": dataset(told, {})}
+    groups = {"posterior": values.label(values.read(draws)), "sample_stats": dataset(told, {})}
     return gather(density, groups, attributes)
 
 

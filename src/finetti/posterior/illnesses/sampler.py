@@ -20,7 +20,8 @@ def interrupted(run: Evidence) -> Finding | None:
         "interrupted",
         (),
         f"The run was interrupted: it has {made:,} of the {wanted:,} draws a chain asked for. What "
-        f"it says is as good as so many draws are; fit again for all of them.",
+        f"it says is as good as so many draws are. For all of them go on with it, by ft.resume or "
+        f"finetti resume, if it was written as it was made; else fit again.",
     )
 
 

@@ -1,0 +1,136 @@
+"""Name the options that fitting and planning share, and read what they say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from finetti.cli.source import Source
+from finetti.cli.written import Written, parse
+from finetti.inference.methods.method import Chains
+from finetti.inference.methods.precision import ESS, MCSE, Precision
+from finetti.inference.methods.trajectories import NUTS
+from finetti.inference.methods.walks import Metropolis
+from finetti.reading.read import ENDINGS
+
+SEEDS = 2**63 - 1  # the largest that a key is made of
+MANY = 100  # dimensions: for fewer than a handful the methods choose otherwise
+METHODS: dict[str, type[Chains]] = {"nuts": NUTS, "metropolis": Metropolis}
+
+
+def default_of(setting: str) -> str:
+    """Say the default of a setting, of each method if they differ."""
+    values = {name: getattr(method().suited(MANY), setting) for name, method in METHODS.items()}
+    if len(set(values.values())) == 1:
+        return f"Default: {values['nuts']}."
+    return "Default: " + ", ".join(f"{value} for {name}" for name, value in values.items()) + "."
+
+
+ModelFile = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A Python file with an @ft.model function, file.py:name where it has several; or a "
+        "formula, such as 'y ~ x + (1 | g)'.",
+        show_default=False,
+    ),
+]
+DataFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help="A table with the columns of the formula, or for each parameter of the model: "
+        f"{', '.join(ENDINGS)}. Text columns become groups. "
+        "What a file does not say goes after a question mark: 'homes.db?select * from homes', "
+        "'homes.xlsx?2024', 'homes.csv?separator=;&decimal=,'.",
+        show_default=False,
+    ),
+]
+OutPath = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where to save the run, .zarr or .nc; what is there is replaced. "
+        "Default: runs/NAME.zarr, with the model's name.",
+        show_default=False,
+    ),
+]
+FamilyName = Annotated[
+    str | None,
+    typer.Option(
+        "--family",
+        help="Of a formula: how outcomes are distributed, such as binomial, poisson or cumulative.",
+        show_default=False,
+    ),
+]
+LinkName = Annotated[
+    str | None, typer.Option("--link", help="Of a formula: another link.", show_default=False)
+]
+Priors = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--prior",
+        help="Of a formula: a prior, such as 'b ~ Normal(0, 10)'; may be given several times.",
+        show_default=False,
+    ),
+]
+MissingRows = Annotated[
+    str,
+    typer.Option(
+        "--missing",
+        metavar="refuse|drop|impute",
+        help="Of a formula: what to do with rows that lack a value.",
+    ),
+]
+Until = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="WISH",
+        help="Draw until this holds: ess=400 (effective draws of every number), ess:SITE=400, or "
+        "mcse:SITE=0.1 (the error of its mean). Several may be given.",
+        show_default=False,
+    ),
+]
+Minutes = Annotated[
+    float | None, typer.Option(help="End after so many minutes.", show_default=False)
+]
+Seed = Annotated[int, typer.Option(min=0, max=SEEDS, help="The same seed gives the same draws.")]
+
+
+def source_of(
+    model: str, family: str | None, link: str | None, priors: list[str] | None, missing: str
+) -> Source | Written:
+    """Return where a model comes from, or refuse options that are a formula's with a file."""
+    source = parse(model)
+    if isinstance(source, Written):
+        if missing not in ("refuse", "drop", "impute"):
+            raise typer.BadParameter(f"--missing is refuse, drop or impute, not {missing!r}")
+        return replace(
+            source, family=family, link=link, priors=tuple(priors or ()), missing=missing
+        )
+    given = {"--family": family, "--link": link, "--prior": priors}
+    for option, value in given.items():
+        if value:
+            raise typer.BadParameter(f"{option} is for formulas: {model} is a file, edit it")
+    if missing != "refuse":
+        raise typer.BadParameter(f"--missing is for formulas: {model} is a file")
+    return source
+
+
+def wishes(words: list[str] | None) -> tuple[Precision, ...] | None:
+    """Return how precise the draws are to be, of words such as ess=400 and mcse:theta=0.1."""
+    found: list[Precision] = []
+    for word in words or ():
+        what, _, number = word.partition("=")
+        kind, _, site = what.partition(":")
+        try:
+            if kind not in ("ess", "mcse") or (kind == "mcse" and not site):
+                raise ValueError("give ess=400, ess:SITE=400 or mcse:SITE=0.1")
+            amount = float(number)
+            sites = (site,) if site else ()
+            found.append(ESS(amount, sites) if kind == "ess" else MCSE(site, amount))
+        except ValueError as error:
+            raise typer.BadParameter(f"--until {word}: {error}") from error
+    return tuple(found) or None

@@ -1,0 +1,110 @@
+"""Say how precise draws have to be, so that a run can end when they are."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from finetti.errors import UnknownSite
+from finetti.posterior import diagnose
+from finetti.posterior.tabulate import Convention, columns
+
+FEWEST = 100  # draws a chain, before which no look is taken
+LOOKS = 8  # in each doubling of the draws
+MOST = 100  # times a method's draws: where a run ends that does not get there
+CONVENTION = Convention()
+
+
+@dataclass(frozen=True)
+class Precision(ABC):
+    """Say what draws must be enough for; see `ESS` and `MCSE`."""
+
+    @property
+    @abstractmethod
+    def named(self) -> tuple[str, ...]:
+        """Return the sites that are named, none where all are meant."""
+
+    def names(self, kept: Collection[str]) -> tuple[str, ...]:
+        """Return the sites to look at, of those kept; raises `UnknownSite` for one that is not."""
+        for name in self.named:
+            if name not in kept:
+                raise UnknownSite.among(name, kept, "measure the precision of")
+        return self.named or tuple(kept)
+
+    @abstractmethod
+    def enough(self, draws: np.ndarray) -> bool:
+        """Tell whether draws of some numbers, (chain, draw, number), are enough for each."""
+
+
+@dataclass(frozen=True)
+class ESS(Precision):
+    """Ask for so many effective draws of all chains together, bulk, of each number.
+
+    `ESS(400)` asks it of all sites that are kept, `ESS(400, ("theta",))` of one. Chains that
+    disagree have few effective draws. Vehtari et al. 2021.
+    """
+
+    draws: float
+    sites: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.draws > 0:
+            raise ValueError(f"ESS takes a positive number of effective draws, not {self.draws!r}")
+        if isinstance(self.sites, str):
+            object.__setattr__(self, "sites", (self.sites,))
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Return the sites that are named, none where all are meant."""
+        return self.sites
+
+    def enough(self, draws: np.ndarray) -> bool:
+        """Tell whether draws of some numbers, (chain, draw, number), are enough for each."""
+        return bool((np.array(diagnose.each_ess(_moving(draws))) >= self.draws).all())
+
+
+@dataclass(frozen=True)
+class MCSE(Precision):
+    """Ask for a Monte Carlo standard error of the posterior mean, of each number of a site.
+
+    `MCSE("theta", 0.1)`: at most 0.1, in the site's own units.
+    """
+
+    site: str
+    error: float
+
+    def __post_init__(self) -> None:
+        if not self.error > 0:
+            raise ValueError(f"MCSE takes a positive error, not {self.error!r}")
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Return the site that is named."""
+        return (self.site,)
+
+    def enough(self, draws: np.ndarray) -> bool:
+        """Tell whether draws of some numbers, (chain, draw, number), are enough for each."""
+        moving = _moving(draws)
+        if not moving:
+            return True
+        table = columns(np.stack(moving), CONVENTION)
+        return bool((table[CONVENTION.names.index("mcse_mean")] <= self.error).all())
+
+
+def due(blocks: int, length: int) -> bool:
+    """Tell whether to look after so many blocks of so many draws: `LOOKS` times in a doubling.
+
+    It depends on the number alone, so that a run ends at the same draw however it is cut.
+    """
+    if blocks * length < FEWEST:
+        return False
+    return blocks % max(1, (1 << (blocks.bit_length() - 1)) // LOOKS) == 0
+
+
+def _moving(draws: np.ndarray) -> list[np.ndarray]:
+    """Return the numbers that are not the same in all draws, (chain, draw) each."""
+    flat = draws.reshape(*draws.shape[:2], -1)
+    return [flat[..., i] for i in np.flatnonzero(np.ptp(flat, (0, 1)) > 0)]

@@ -1,0 +1,132 @@
+"""Go on with a run that is on disk: it gives the draws of one that nothing ended."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from finetti.errors import DataError, ModelError
+from finetti.inference.begin import Beginning, again, begin
+from finetti.inference.fit import fit_alike
+from finetti.inference.journey import Journey, Work
+from finetti.inference.keeping import Stored
+from finetti.inference.methods.method import Chains, Method, natural
+from finetti.inference.methods.precision import MOST
+from finetti.inference.methods.recorded import SETTINGS, read, written
+from finetti.inference.methods.searches import Search
+from finetti.inference.outcome import outcome
+from finetti.inference.progress import Display, show
+from finetti.inference.stopping import stoppable
+from finetti.inference.to_disk import processor, search_into
+from finetti.models import Model, require_model
+from finetti.posterior.posterior import Posterior
+from finetti.posterior.saved import as_path
+from finetti.store.identity import require_same
+from finetti.store.opened import is_whole, open_run
+from finetti.store.store import SECONDS, Store, recorded, reopened
+from finetti.structure.choices import Choices
+from finetti.targets.density import density
+
+
+def resume(
+    path: str | Path,
+    model: Model | None = None,
+    *,
+    draws: int | None = None,
+    every: float = SECONDS,
+    progress: bool | Display = True,
+) -> Posterior:
+    """Go on with a run that `fit(..., out=path)` began, wherever it was when it ended.
+
+    On the same machine its draws are, bit for bit, those of a run that nothing ended. `model` is
+    the run's, with its data; only a run that is finished and is to have no more draws does without.
+    `draws` a chain are made in all where they are given, which is how a finished run has more.
+    `every` are the seconds between two commits, at least. What is damaged on disk is made again,
+    and a warning says what it was.
+
+    Raises `ModelError` where the model, its data or the versions are not those of the run, naming
+    what changed; `DataError` where there is no such run, another process writes to it, or it cannot
+    be written.
+    """
+    place = as_path(path, "ft.resume")
+    record = recorded(place)
+    if is_whole(place, draws or 0):
+        return open_run(place, model)
+    if model is None:
+        raise ModelError(
+            f"{place} does not bring its model: give it with its data, as ft.resume(path, model); "
+            f"finetti resume finds that of a run begun by finetti fit"
+        )
+    require_model(model, "ft.resume")
+    method: Method = read(record["method"])
+    choices = Choices.of(record["choices"])
+    chosen = model.plan(choices=choices)
+    built = density(
+        model, chosen, natural(model, method) if isinstance(method, Chains) else frozenset()
+    )
+    require_same(record["identity"], built, place)
+    if record["processor"] != processor():
+        warnings.warn(
+            f"{place} was begun on another kind of machine ({record['processor']}): what comes now "
+            f"is as good, but not bit for bit what would have come there",
+            stacklevel=2,
+        )
+    with (
+        jax.enable_x64(True),
+        stoppable() as stop,
+        show(progress) as display,
+        reopened(place, every) as store,
+    ):
+        if isinstance(method, Search):
+            beginning = Beginning.of(record["seed"], store.start())
+            found = search_into(built, method, beginning, store)
+        else:
+            assert isinstance(method, Chains)
+            journey = _taken_up(store, built, _extended(store, method, draws))
+            found = outcome(journey, display, stop, record["seed"])
+    return replace(found, refit=partial(fit_alike, method, choices))
+
+
+def _extended(store: Store, method: Chains, draws: int | None) -> Chains:
+    """Return the method for so many draws, and have the store know."""
+    if draws is None:
+        return method
+    if draws < store.manifest.draws:
+        raise DataError(
+            f"{store.path} has {store.manifest.draws:,} draws a chain already: draws={draws} is "
+            f"fewer. Read it by ft.open, and take the first"
+        )
+    longer = replace(method, draws=draws, until=None)
+    store.amend(draws=draws, method=written(longer)[SETTINGS])
+    return longer
+
+
+def _taken_up(store: Store, built: Any, method: Chains) -> Journey:
+    """Return the journey from the newest state with all its draws, or from the start."""
+    record = store.record
+    work = Work(built, method, tuple(record["keep"]), record["block"], record["positions"])
+    most = method.draws * (MOST if method.wishes else 1)
+    state, arrays, lost = store.newest()
+    beginning = Beginning.of(record["seed"], store.start())
+    if lost:
+        from_where = f"after draw {state.draws:,}" if state else "at the start"
+        warnings.warn(f"{store.path}: {lost}; it goes on {from_where}", stacklevel=4)
+    if state is None:
+        journey = Journey(work, *begin(built, method, most, beginning), Stored(store))
+        journey.commit()
+        return journey
+    run = _of_run(arrays)
+    journey = Journey(work, *again(built, method, most, beginning, run), Stored(store))
+    journey.restore(arrays)
+    return journey
+
+
+def _of_run(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {n.removeprefix("run/"): a for n, a in arrays.items() if n.startswith("run/")}
