@@ -67,8 +67,15 @@ def looked(name: str) -> dict[str, np.ndarray]:
 
 
 def _constants(rng: np.random.Generator, move: Move) -> dict[str, np.ndarray]:
-    """Return random constants, with semi-definite information, some of it of low rank."""
+    """Return random constants, with semi-definite information, some of it of low rank.
+
+    Those that all effects meet are the smaller the more there are: as far as the sums are of the
+    size of one effect, nothing overflows, nor is more taken from a precision than there is.
+    """
     found = {n: rng.normal(0, 2, np.shape(a)) for n, a in move.start("float64").items()}
+    for name, size in (("shear", 1), ("common", 0.25)):
+        if name in found:
+            found[name] *= size / np.sqrt(found[name][0].size)
     if isinstance(move, Centre):
         root = rng.normal(0, 2, (move.count, move.width, move.width))
         root[::3, :, 0] = 0

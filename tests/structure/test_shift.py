@@ -86,6 +86,22 @@ def test_cutpoints_are_shifted_by_effects_of_one_grouping():
     assert move.sites == ("cut",)
 
 
+@pytest.mark.parametrize("scale", [ft.HalfNormal(1), ft.Uniform(0, 100), ft.HalfFlat()])
+def test_a_scale_that_effects_of_several_groupings_meet_is_no_coefficient(scale):
+    @ft.model
+    def measured(y):
+        noise = ft.sample("noise", scale)
+        with ft.plate("subject", SUBJECTS):
+            a = ft.sample("a", ft.Normal(0, 1))
+        with ft.plate("item", ITEMS):
+            b = ft.sample("b", ft.Normal(0, 1))
+        with ft.plate("row", len(y)):
+            ft.sample("y", ft.Normal(a[SUBJECT] + b[ITEM], noise), obs=y)
+
+    plan = measured(np.sin(3 * X)).plan().without("integrate out")
+    assert not any(isinstance(r, Shift) for r in plan.rewrites)
+
+
 @pytest.mark.parametrize("written", ["about alpha", "alpha first"])
 def test_effects_of_one_grouping_are_centred_about_the_coefficient_instead(written):
     assert not shifts(single(X, SUBJECT, written))
