@@ -1,9 +1,11 @@
 """Choose how the compiler works, once a backend is known.
 
 On a CPU, LLVM's late passes double the time to compile a program of many small loops and hardly
-change how fast it runs. XLA hands sums over some thousands of numbers or more to the library YNN,
-which makes a density's gradient three to ten times slower (see benchmarks/): finetti asks it not
-to, where the option is known. On other backends the defaults stand.
+change how fast it runs. XLA's newer way to write loops, by MLIR, doubles it once more; what it
+writes runs up to a third faster, so that only the sampler's loop is worth it. XLA hands sums over
+some thousands of numbers or more to the library YNN, which makes a density's gradient three to ten
+times slower (see benchmarks/): finetti asks it not to. Options are given where the compiler knows
+them. On other backends the defaults stand.
 """
 
 from __future__ import annotations
@@ -17,8 +19,10 @@ from jax.core import Tracer
 
 from finetti.programs import kept
 
-PLAIN_SUMS = {"xla_cpu_experimental_ynn_fusion_type": ""}
 ONCE, OFTEN = 0, 1  # LLVM levels for programs that run once, and for the sampler's loop
+LEVEL = "xla_backend_optimization_level"
+PLAIN_SUMS = {"xla_cpu_experimental_ynn_fusion_type": ""}
+PLAIN_LOOPS = {"xla_cpu_use_fusion_emitters": False}  # gone from the compiler of jax 0.12
 
 
 def compiled(level: int, *static: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -49,14 +53,15 @@ def compiled(level: int, *static: str) -> Callable[[Callable[..., Any]], Callabl
 def _options(level: int) -> dict[str, Any] | None:
     if jax.default_backend() != "cpu":
         return None
-    return {"xla_backend_optimization_level": level, **(PLAIN_SUMS if _plain_sums() else {})}
+    wished = PLAIN_SUMS | PLAIN_LOOPS if level == ONCE else PLAIN_SUMS
+    return {LEVEL: level, **{name: value for name, value in wished.items() if _knows(name, value)}}
 
 
 @cache
-def _plain_sums() -> bool:
-    """Tell whether the compiler knows the option, which is an experimental one."""
+def _knows(name: str, value: Any) -> bool:
+    """Tell whether the compiler knows an option: those that are experimental come and go."""
     try:
-        jax.jit(lambda: 0, compiler_options=PLAIN_SUMS)()
+        jax.jit(lambda: 0, compiler_options={name: value})()
     except jax.errors.JaxRuntimeError:
         return False
     return True
