@@ -32,8 +32,8 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "0")
 
-# What tests compile themselves, and each operation by itself, is run once: the compiler need not try.
-# finetti says of each of its programs how hard to try.
+# What tests compile themselves, and each operation by itself, runs once: the compiler need not try
+# hard. finetti says of each of its own programs how hard.
 QUICKLY = "--xla_backend_optimization_level=0"
 os.environ["XLA_FLAGS"] = f"{QUICKLY} {os.environ.get('XLA_FLAGS', '')}".strip()
 
@@ -59,7 +59,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_collection_finish():
-    """Leave what is there by now out of the search for garbage, which else goes over it for ever."""
+    """Leave what is there by now out of the search for garbage, which goes over it else."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
