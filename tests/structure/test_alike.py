@@ -11,6 +11,7 @@ import pytest
 
 import finetti as ft
 import zoo
+from finetti.compiling import ONCE, compiled
 from finetti.structure.plan import Plan
 from finetti.structure.rewrites.tally import find as counting
 from finetti.structure.rewrites.tally.tally import Tally
@@ -175,7 +176,7 @@ def test_representatives_give_the_density_and_gradient_of_all_groups(name):
         def density(given, phi):
             return plan.form.log_density(given, layout.split(phi))
 
-        both = jax.jit(jax.vmap(jax.value_and_grad(density, 1), (None, 0)))
+        both = compiled(ONCE)(jax.vmap(jax.value_and_grad(density, 1), (None, 0)))
         return map(np.asarray, both(plan.given, points))
 
     with jax.enable_x64(True):
