@@ -58,8 +58,16 @@ def pytest_collection_modifyitems(config, items):
         raise pytest.UsageError(f"tests/slow.txt names no test: {', '.join(listed - seen)}")
 
 
-def pytest_collection_finish():
-    """Leave what is there by now out of the search for garbage, which goes over it else."""
+def pytest_collection_finish(session):
+    """Spare what takes long: the compiler's effort, where no long run is asked for, and garbage.
+
+    Commands that tests start compile as users' do. What is there by now is left out of the search
+    for garbage, which goes over it else.
+    """
+    from finetti import compiling
+
+    if session.config.option.markexpr == "not slow":
+        compiling.EFFORT[compiling.OFTEN] = compiling.EFFORT[compiling.ONCE]
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)

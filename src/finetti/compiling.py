@@ -19,14 +19,17 @@ from jax.core import Tracer
 
 from finetti.programs import kept
 
-ONCE, OFTEN = 0, 1  # LLVM levels for programs that run once, and for the sampler's loop
-LEVEL = "xla_backend_optimization_level"
+ONCE, OFTEN = 0, 1  # for programs that run once, and for the sampler's loop
 PLAIN_SUMS = {"xla_cpu_experimental_ynn_fusion_type": ""}
 PLAIN_LOOPS = {"xla_cpu_use_fusion_emitters": False}  # gone from the compiler of jax 0.12
+EFFORT: dict[int, dict[str, Any]] = {
+    ONCE: {"xla_backend_optimization_level": 0, **PLAIN_SUMS, **PLAIN_LOOPS},
+    OFTEN: {"xla_backend_optimization_level": 1, **PLAIN_SUMS},
+}
 
 
 def compiled(level: int, *static: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a decorator like `jax.jit` that compiles at an LLVM level on a CPU.
+    """Return a decorator like `jax.jit` that compiles with an effort, ONCE or OFTEN, on a CPU.
 
     `static` names the arguments that the compiled program depends on. Where another program is
     being traced the function becomes a part of that. What is compiled is kept (`programs`).
@@ -53,8 +56,7 @@ def compiled(level: int, *static: str) -> Callable[[Callable[..., Any]], Callabl
 def _options(level: int) -> dict[str, Any] | None:
     if jax.default_backend() != "cpu":
         return None
-    wished = PLAIN_SUMS | PLAIN_LOOPS if level == ONCE else PLAIN_SUMS
-    return {LEVEL: level, **{name: value for name, value in wished.items() if _knows(name, value)}}
+    return {name: value for name, value in EFFORT[level].items() if _knows(name, value)}
 
 
 @cache
