@@ -20,11 +20,12 @@ from jax.core import Tracer
 from finetti.programs import kept
 
 ONCE, OFTEN = 0, 1  # for programs that run once, and for the sampler's loop
+LEVEL = "xla_backend_optimization_level"
 PLAIN_SUMS = {"xla_cpu_experimental_ynn_fusion_type": ""}
 PLAIN_LOOPS = {"xla_cpu_use_fusion_emitters": False}  # gone from the compiler of jax 0.12
 EFFORT: dict[int, dict[str, Any]] = {
-    ONCE: {"xla_backend_optimization_level": 0, **PLAIN_SUMS, **PLAIN_LOOPS},
-    OFTEN: {"xla_backend_optimization_level": 1, **PLAIN_SUMS},
+    ONCE: {LEVEL: 0, **PLAIN_SUMS, **PLAIN_LOOPS},
+    OFTEN: {LEVEL: 1, **PLAIN_SUMS},
 }
 
 
@@ -56,7 +57,8 @@ def compiled(level: int, *static: str) -> Callable[[Callable[..., Any]], Callabl
 def _options(level: int) -> dict[str, Any] | None:
     if jax.default_backend() != "cpu":
         return None
-    return {name: value for name, value in EFFORT[level].items() if _knows(name, value)}
+    wished = EFFORT[level].items()
+    return {name: value for name, value in wished if name == LEVEL or _knows(name, value)}
 
 
 @cache
