@@ -59,7 +59,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_collection_finish(session):
-    """Spare what takes long: the compiler's effort, where no long run is asked for, and garbage.
+    """Spare what takes long: the best loops, where no long run is asked for, and garbage.
 
     Commands that tests start compile as users' do. What is there by now is left out of the search
     for garbage, which goes over it else.
@@ -67,7 +67,7 @@ def pytest_collection_finish(session):
     from finetti import compiling
 
     if session.config.option.markexpr == "not slow":
-        compiling.EFFORT[compiling.OFTEN] = compiling.EFFORT[compiling.ONCE]
+        compiling.EFFORT[compiling.OFTEN].update(compiling.PLAIN_LOOPS)
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
