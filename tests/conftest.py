@@ -3,6 +3,7 @@
 By lying here, pytest puts this folder on the path, so that tests import `zoo`.
 """
 
+import gc
 import os
 import re
 import tempfile
@@ -31,6 +32,11 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "0")
 
+# What tests compile themselves, and each operation by itself, runs once: the compiler need not try
+# hard. finetti says of each of its own programs how hard.
+QUICKLY = "--xla_backend_optimization_level=0"
+os.environ["XLA_FLAGS"] = f"{QUICKLY} {os.environ.get('XLA_FLAGS', '')}".strip()
+
 # What `finetti fit` remembers of the files it ran goes there, and not to the user's home.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="finetti-state-")
 
@@ -50,6 +56,21 @@ def pytest_collection_modifyitems(config, items):
             seen |= names
     if config.args == config.getini("testpaths") and seen != listed:
         raise pytest.UsageError(f"tests/slow.txt names no test: {', '.join(listed - seen)}")
+
+
+def pytest_collection_finish(session):
+    """Spare what takes long: the best loops, where no long run is asked for, and garbage.
+
+    Commands that tests start compile as users' do. What is there by now is left out of the search
+    for garbage, which goes over it else.
+    """
+    from finetti import compiling
+
+    if session.config.option.markexpr == "not slow":
+        compiling.EFFORT[compiling.OFTEN].update(compiling.PLAIN_LOOPS)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 @pytest.fixture(autouse=True, scope="module")

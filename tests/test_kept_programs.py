@@ -30,7 +30,9 @@ before = dict(jax.config.values)
 data = np.array(json.loads(sys.argv[1]))
 with warnings.catch_warnings(record=True) as said:
     warnings.simplefilter("always")
-    run = ft.fit(groups(data), ft.NUTS(draws=20, warmup=20), progress=False)
+    model = groups(data)
+    plan = model.plan().as_written()  # little to compile
+    run = ft.fit(model, ft.Metropolis(draws=20, warmup=20), plan=plan, progress=False)
 jax.jit(lambda x: x * 3 + 1)(2.0)  # the user's own: not kept
 print(json.dumps({
     "kept": jax.config.values == before,

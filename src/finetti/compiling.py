@@ -1,9 +1,11 @@
 """Choose how the compiler works, once a backend is known.
 
 On a CPU, LLVM's late passes double the time to compile a program of many small loops and hardly
-change how fast it runs. XLA hands sums over some thousands of numbers or more to the library YNN,
-which makes a density's gradient three to ten times slower (see benchmarks/): finetti asks it not
-to, where the option is known. On other backends the defaults stand.
+change how fast it runs. XLA's newer way to write loops, by MLIR, doubles it once more; what it
+writes runs up to a third faster, so that only the sampler's loop is worth it. XLA hands sums over
+some thousands of numbers or more to the library YNN, which makes a density's gradient three to ten
+times slower (see benchmarks/): finetti asks it not to. Options are given where the compiler knows
+them. On other backends the defaults stand.
 """
 
 from __future__ import annotations
@@ -17,12 +19,18 @@ from jax.core import Tracer
 
 from finetti.programs import kept
 
+ONCE, OFTEN = 0, 1  # for programs that run once, and for the sampler's loop
+LEVEL = "xla_backend_optimization_level"
 PLAIN_SUMS = {"xla_cpu_experimental_ynn_fusion_type": ""}
-ONCE, OFTEN = 0, 1  # LLVM levels for programs that run once, and for the sampler's loop
+PLAIN_LOOPS = {"xla_cpu_use_fusion_emitters": False}  # gone from the compiler of jax 0.12
+EFFORT: dict[int, dict[str, Any]] = {
+    ONCE: {LEVEL: 0, **PLAIN_SUMS, **PLAIN_LOOPS},
+    OFTEN: {LEVEL: 1, **PLAIN_SUMS},
+}
 
 
 def compiled(level: int, *static: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a decorator like `jax.jit` that compiles at an LLVM level on a CPU.
+    """Return a decorator like `jax.jit` that compiles with an effort, ONCE or OFTEN, on a CPU.
 
     `static` names the arguments that the compiled program depends on. Where another program is
     being traced the function becomes a part of that. What is compiled is kept (`programs`).
@@ -49,14 +57,15 @@ def compiled(level: int, *static: str) -> Callable[[Callable[..., Any]], Callabl
 def _options(level: int) -> dict[str, Any] | None:
     if jax.default_backend() != "cpu":
         return None
-    return {"xla_backend_optimization_level": level, **(PLAIN_SUMS if _plain_sums() else {})}
+    wished = EFFORT[level].items()
+    return {name: value for name, value in wished if name == LEVEL or _knows(name, value)}
 
 
 @cache
-def _plain_sums() -> bool:
-    """Tell whether the compiler knows the option, which is an experimental one."""
+def _knows(name: str, value: Any) -> bool:
+    """Tell whether the compiler knows an option: those that are experimental come and go."""
     try:
-        jax.jit(lambda: 0, compiler_options=PLAIN_SUMS)()
+        jax.jit(lambda: 0, compiler_options={name: value})()
     except jax.errors.JaxRuntimeError:
         return False
     return True

@@ -52,6 +52,16 @@ class Asking(Display):
         return report
 
 
+@pytest.fixture(autouse=True)
+def attentive():
+    """Heed signals as in a terminal: what a shell starts in the background ignores SIGINT."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 def short_chunks(monkeypatch):
     monkeypatch.setattr(run, "CHUNK_STEPS", 101)

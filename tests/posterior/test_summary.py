@@ -93,12 +93,20 @@ def test_a_summary_is_that_of_arviz(draws):
 
 
 @pytest.mark.parametrize("draws", CASES.values(), ids=CASES)
-def test_the_effective_draws_of_one_number_are_those_of_arviz(draws):
+def test_what_is_told_of_one_number_is_what_arviz_tells(draws):
     draws = draws.reshape(*draws.shape[:2], -1)[..., 0]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        expected = array_stats.ess(draws, chain_axis=0, draw_axis=1)
-    assert diagnose.ess(draws) == pytest.approx(float(expected), rel=ROUNDING, nan_ok=True)
+
+    def by_arviz(read, **settings):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = float(read(draws, chain_axis=0, draw_axis=1, **settings))
+        return pytest.approx(found, rel=ROUNDING, nan_ok=True)
+
+    assert diagnose.ess(draws) == by_arviz(array_stats.ess)
+    assert diagnose.rhat(draws) == by_arviz(array_stats.rhat)
+    for q in (0.01, 0.5, 0.9):
+        (found,) = diagnose.each_quantile_ess([draws], q)
+        assert found == by_arviz(array_stats.ess, method="quantile", prob=q)
 
 
 def test_truths_are_summarised_as_zeros_and_ones():

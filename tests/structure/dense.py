@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 
+from finetti.compiling import ONCE, compiled
 from finetti.structure.plan import Plan
 from finetti.targets.layout import Layout
 
@@ -40,7 +41,7 @@ class Dense:
             return found.log_joint + found.log_jacobian
 
         both = jax.value_and_grad(joint, (0, 1))
-        self._evaluate = jax.jit(jax.vmap(both, (None, 0)))
+        self._evaluate = compiled(ONCE)(jax.vmap(both, (None, 0)))
 
     def _at(self, phi: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return values and the gradients in phi and g, a row each; g has 2 d + 1 rows."""

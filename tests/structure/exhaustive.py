@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.compiling import ONCE, compiled
 from finetti.structure.plan import Plan
 from finetti.targets.layout import Layout
 
@@ -52,7 +53,7 @@ class Exhaustive:
             highest = jax.lax.stop_gradient(each.max())
             return jnp.log(jnp.sum(jnp.exp(each - highest))) + highest, each
 
-        self._evaluate = jax.jit(jax.value_and_grad(total, has_aux=True))
+        self._evaluate = compiled(ONCE)(jax.value_and_grad(total, has_aux=True))
 
     def sum(self, phi: np.ndarray) -> Summed:
         """Sum over all joint states at phi."""

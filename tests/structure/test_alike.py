@@ -11,26 +11,15 @@ import pytest
 
 import finetti as ft
 import zoo
+from finetti.compiling import ONCE, compiled
 from finetti.structure.plan import Plan
 from finetti.structure.rewrites.tally import find as counting
 from finetti.structure.rewrites.tally.tally import Tally
 from finetti.targets.layout import Layout
-from zoo.groups import intercepts
+from zoo.groups import intercepts, noncentred_intercepts
 
 GROUPS = 300
-QUICK = ("intercepts", "as_written_apart", "sampled_coefficient", "slopes")
-
-
-@ft.model
-def as_written_apart(group):
-    mu = ft.sample("mu", ft.Normal(0, 10))
-    tau = ft.sample("tau", ft.HalfNormal(1))
-    sigma = ft.sample("sigma", ft.HalfNormal(1))
-    with ft.plate("group", group):
-        z = ft.sample("z", ft.Normal(0, 1))
-        theta = ft.deterministic("theta", mu + tau * z)
-    with ft.plate("row", len(group)):
-        ft.sample("y", ft.Normal(theta[group], sigma))
+QUICK = ("intercepts", "noncentred_intercepts", "sampled_coefficient", "slopes")
 
 
 @ft.model
@@ -137,7 +126,14 @@ def bound(form: ft.Model) -> ft.Model:
 
 ALIKE = {
     m.name: m
-    for m in (intercepts, as_written_apart, covariates, sampled_coefficient, slopes, correlated)
+    for m in (
+        intercepts,
+        noncentred_intercepts,
+        covariates,
+        sampled_coefficient,
+        slopes,
+        correlated,
+    )
 }
 UNLIKE = {m.name: m for m in (own_location, own_scale, neighbours)}
 
@@ -175,7 +171,7 @@ def test_representatives_give_the_density_and_gradient_of_all_groups(name):
         def density(given, phi):
             return plan.form.log_density(given, layout.split(phi))
 
-        both = jax.jit(jax.vmap(jax.value_and_grad(density, 1), (None, 0)))
+        both = compiled(ONCE)(jax.vmap(jax.value_and_grad(density, 1), (None, 0)))
         return map(np.asarray, both(plan.given, points))
 
     with jax.enable_x64(True):

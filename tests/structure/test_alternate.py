@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import finetti as ft
+from finetti.compiling import ONCE, compiled
 from finetti.targets.density import density
-from zoo.groups import intercepts
+from zoo.groups import counts, intercepts
 
 GROUPS = 600
 GROUP = np.repeat(np.arange(GROUPS), np.where(np.arange(GROUPS) % 2, 2, 5))
@@ -17,14 +18,8 @@ X = RANDOM.normal(size=len(GROUP))
 COUNTS = RANDOM.poisson(np.exp(EFFECT[GROUP]))
 
 
-@ft.model
-def counts(y):
-    mu = ft.sample("mu", ft.Normal(0, 2))
-    tau = ft.sample("tau", ft.HalfNormal(1))
-    with ft.plate("group", GROUPS):
-        effect = ft.sample("effect", ft.Normal(mu, tau))
-    with ft.plate("row", len(y)):
-        ft.sample("y", ft.Poisson(jnp.exp(effect[GROUP])), obs=y)
+def counted() -> ft.Model:
+    return counts(ft.groups(GROUP)).condition(y=COUNTS)
 
 
 @ft.model
@@ -50,8 +45,8 @@ def tied(y):
 
 
 MODELS = {
-    "pooled": lambda: counts(COUNTS),
-    "row by row": lambda: counts(COUNTS),
+    "pooled": counted,
+    "row by row": counted,
     "sloped": lambda: sloped(COUNTS, X),
 }
 
@@ -74,8 +69,8 @@ def test_moving_a_member_changes_its_own_part_alone(name):
             for m in target.form.settling
         }
     )
-    whole = jax.jit(target.log_density)
-    parts = jax.jit(target.by_member)
+    whole = compiled(ONCE)(target.log_density)
+    parts = compiled(ONCE)(target.by_member)
     x = random.normal(size=built.dim) * 0.5
     before, all_before = whole(given, x), parts(given, x)
     for place, (start, end) in zip((0, 17, GROUPS - 1), 3 * built.layout.spans, strict=False):
@@ -88,21 +83,21 @@ def test_moving_a_member_changes_its_own_part_alone(name):
 
 
 def test_the_plan_says_so_and_can_be_told_not_to():
-    plan = counts(COUNTS).plan()
-    assert "alternate effect" in str(plan)
+    plan = counted().plan()
+    assert "alternate theta" in str(plan)
     assert "600 members, each accepted by itself" in str(plan)
-    refused = plan.without("alternate effect")
+    refused = plan.without("alternate theta")
     assert refused.form.alternating is None
-    assert [r for r in plan.rewrites if r.name != "alternate effect"] == list(refused.rewrites)
+    assert [r for r in plan.rewrites if r.name != "alternate theta"] == list(refused.rewrites)
 
 
 @pytest.mark.parametrize(
     "plan",
     [
         lambda: tied(COUNTS).plan(),
-        lambda: counts(COUNTS).plan().without("centre"),
-        lambda: counts(COUNTS).plan().approximate(),
-        lambda: counts(COUNTS).plan().as_written(),
+        lambda: counted().plan().without("centre"),
+        lambda: counted().plan().approximate(),
+        lambda: counted().plan().as_written(),
     ],
     ids=["tied members", "not centred", "approximated", "as written"],
 )
@@ -116,12 +111,12 @@ def test_a_scale_below_rounding_does_not_spoil_the_density():
 
     Of Normal(mu, tau) the difference from mu by tau is nothing but rounding there.
     """
-    model = counts(COUNTS)
+    model = counted()
     plan = model.plan().without("straighten", "pool")
     built = density(model, plan)
     target, given = built.target()
     random = np.random.default_rng(6)
-    free = {"mu": jnp.asarray(0.9), "effect": jnp.asarray(random.normal(size=GROUPS))}
+    free = {"mu": jnp.asarray(0.9), "theta": jnp.asarray(random.normal(size=GROUPS))}
 
     def at(log_tau):
         position = built.layout.join({**free, "tau": jnp.asarray(log_tau)})

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from finetti.compiling import ONCE, compiled
 from finetti.structure.rewrites.arrow.arrow import (
     Arrow,
     Vector,
@@ -40,14 +41,10 @@ def arrow(count: int, k: int, m: int) -> Arrow:
 def dense(matrix: Arrow) -> jax.Array:
     """Return the whole matrix, blocks first."""
     count, k, m = matrix.couplings.shape
-    size = count * k + m
-    whole = jnp.zeros((size, size))
-    for j in range(count):
-        rows = slice(j * k, (j + 1) * k)
-        whole = whole.at[rows, rows].set(matrix.blocks[j])
-        whole = whole.at[rows, count * k :].set(matrix.couplings[j])
-        whole = whole.at[count * k :, rows].set(matrix.couplings[j].T)
-    return whole.at[count * k :, count * k :].set(matrix.corner)
+    blocks = jnp.eye(count)[:, None, :, None] * matrix.blocks[:, :, None]
+    couplings = matrix.couplings.reshape(count * k, m)
+    rows = [jnp.reshape(blocks, (count * k, count * k)), couplings], [couplings.T, matrix.corner]
+    return jnp.block([list(row) for row in rows])
 
 
 def vector(matrix: Arrow) -> Vector:
@@ -62,13 +59,18 @@ def flat(v: Vector) -> jax.Array:
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize("transposed", [False, True])
 def test_triangular_systems_are_solved(n, transposed):
-    factor = cholesky(jnp.asarray(definite(3, n)))
-    np.testing.assert_allclose(factor, np.linalg.cholesky(definite(3, n)), rtol=1e-12, atol=1e-12)
     right = jnp.asarray(np.random.default_rng(2).normal(size=(3, n, 2)))
-    found = lower_solve(factor, right, transposed)
-    left = jnp.swapaxes(factor, -1, -2) if transposed else factor
+
+    @compiled(ONCE)
+    def solved(matrix):
+        factor = cholesky(matrix)
+        return factor, lower_solve(factor, right, transposed), lower_inverse(factor)
+
+    factor, found, inverse = map(np.asarray, solved(definite(3, n)))
+    np.testing.assert_allclose(factor, np.linalg.cholesky(definite(3, n)), rtol=1e-12, atol=1e-12)
+    left = np.swapaxes(factor, -1, -2) if transposed else factor
     np.testing.assert_allclose(left @ found, right, rtol=1e-9, atol=1e-9)
-    whole = lower_inverse(factor) @ factor
+    whole = inverse @ factor
     np.testing.assert_allclose(whole, np.broadcast_to(np.eye(n), whole.shape), atol=1e-10)
 
 
@@ -76,11 +78,17 @@ def test_triangular_systems_are_solved(n, transposed):
 def test_the_inverse_is_that_of_the_whole_matrix(shape):
     matrix = arrow(*shape)
     count, k, _ = shape
-    exact, factor = np.linalg.inv(dense(matrix)), factorise(matrix)
-    found = dense(factor.inverse())
+    exact = np.linalg.inv(dense(matrix))
+
+    @compiled(ONCE)
+    def inverted(matrix):
+        factor = factorise(matrix)
+        return dense(factor.inverse()), flat(factor.variances())
+
+    found, variances = inverted(matrix)
     mask = np.asarray(dense(Arrow(*(jnp.ones_like(part) for part in matrix)))) > 0
     np.testing.assert_allclose(found, np.where(mask, exact, 0), rtol=1e-8, atol=1e-10)
-    np.testing.assert_allclose(flat(factor.variances()), np.diag(exact), rtol=1e-8)
+    np.testing.assert_allclose(variances, np.diag(exact), rtol=1e-8)
     assert found.shape == (count * k + shape[2],) * 2
 
 
@@ -113,7 +121,7 @@ def test_determinants_and_solutions_have_the_derivatives_of_the_dense_ones(shape
         def at(x, y):
             return f(x, y), jax.grad(f, (0, 1))(x, y), jax.hessian(f, (0, 1))(x, y)
 
-        return jax.tree.leaves(jax.jit(jax.vmap(at, -1, -1))(xs, ys))
+        return jax.tree.leaves(compiled(ONCE)(jax.vmap(at, -1, -1))(xs, ys))
 
     for a, b in zip(every(ours), every(plain), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-9)
@@ -131,7 +139,8 @@ def test_a_groups_determinant_counts_as_often_as_weighed():
         whole = jnp.linalg.slogdet(dense(matrix._replace(blocks=blocks)))[1]
         return whole + jnp.sum((weights - 1) * own)
 
-    np.testing.assert_allclose(weighed(matrix.blocks), plain(matrix.blocks), rtol=1e-10)
-    slopes = [jax.grad(f)(matrix.blocks) for f in (weighed, plain)]
-    ours, exact = (a + jnp.swapaxes(a, 1, 2) for a in slopes)
+    both = [compiled(ONCE)(jax.value_and_grad(f))(matrix.blocks) for f in (weighed, plain)]
+    (value, slope), (exact_value, exact_slope) = both
+    np.testing.assert_allclose(value, exact_value, rtol=1e-10)
+    ours, exact = (a + jnp.swapaxes(a, 1, 2) for a in (slope, exact_slope))
     np.testing.assert_allclose(ours, exact, rtol=1e-8, atol=1e-10)

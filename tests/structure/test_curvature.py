@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import finetti as ft
+from finetti.compiling import ONCE, compiled
 from finetti.inference.many import replan
 from finetti.structure.rewrites.integrate.integrate import Integrate
 from finetti.targets.density import density
@@ -67,22 +68,28 @@ def test_the_density_is_the_exact_marginal_for_scales_of_any_sign(form, sigma):
     plan = model.plan()
     assert formed_ahead(plan) == ["y"]
     built = density(model, plan)
+    marginal = _marginal(built)
     with jax.enable_x64(True):
         values = [
             {"tau": 0.6, "scale": 1.4, "lift": lift, **({"sigma": 0.9} if sigma is None else {})}
             for lift in (-1.2, 0.8)
         ]
-        found = [_marginal(built, v) for v in values]
+        found = [float(marginal({**v, **REST})) for v in values]
     for log_density, v in zip(found, values, strict=True):
         np.testing.assert_allclose(log_density, dense(form, v), rtol=1e-10)
 
 
-def _marginal(built, values: dict[str, float]) -> float:
-    """Return the log of the integral alone, without the priors of what is left."""
+def _marginal(built):
+    """Return the log of the integral alone, without the priors of what is left, by all values."""
     target, given = built.target(np.dtype("float64"))
     (integral,) = target.form.marginals
-    free = target.layout.split(built.unconstrain({**values, **REST}))
-    return float(target.form.log_marginal(integral, given, free))
+
+    @compiled(ONCE)
+    def log_marginal(given, values):
+        free = target.layout.split(built.unconstrain(values))
+        return target.form.log_marginal(integral, given, free)
+
+    return lambda values: log_marginal(given, values)
 
 
 def test_a_precision_that_changes_its_form_is_read_column_by_column():

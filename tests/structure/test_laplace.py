@@ -13,6 +13,7 @@ from scipy import stats
 
 import finetti as ft
 import zoo
+from finetti.compiling import ONCE, compiled
 from finetti.structure import recovery
 from finetti.structure.rewrites.approximate.approximate import Approximate
 from finetti.targets.density import Density, density
@@ -71,7 +72,7 @@ def evaluated(name: str) -> tuple[np.ndarray, np.ndarray]:
     model = one_a_group(likelihood, y)
     built = density(model, model.plan().approximate())
     with jax.enable_x64(True):
-        found = jax.jit(jax.vmap(jax.value_and_grad(built.log_density)))(PHI)
+        found = compiled(ONCE)(jax.vmap(jax.value_and_grad(built.log_density)))(PHI)
     return tuple(map(np.asarray, found))
 
 
@@ -222,13 +223,13 @@ def dense(name: str) -> dict[str, np.ndarray]:
         value = joint(phi, g) + 0.5 * gone.dim * jnp.log(2 * jnp.pi) - half
         return value, (g, precision)
 
-    @jax.jit
+    @compiled(ONCE)
     def start(phi):
         terms = plan.form.terms(marginal, plan.given, built.layout.split(phi))
         return gone.join(marginal.mode(terms, plan.given.rewrites[marginal.name]))
 
     with jax.enable_x64(True):
-        found = jax.jit(jax.value_and_grad(laplace, has_aux=True))(phi, start(phi))
+        found = compiled(ONCE)(jax.value_and_grad(laplace, has_aux=True))(phi, start(phi))
         (value, (mode, precision)), gradient = jax.tree.map(np.asarray, found)
     return {"value": value, "gradient": gradient, "mode": mode, "precision": precision}
 
@@ -251,7 +252,7 @@ def ours(name: str) -> dict[str, np.ndarray]:
         joint = outcome.log_joint + outcome.log_jacobian
         return g, joint, recovery.log_ratio(plan.form, key, plan.given, free)
 
-    @jax.jit
+    @compiled(ONCE)
     def everything(phi, keys):
         value, gradient = jax.value_and_grad(built.log_density)(phi)
         return value, gradient, jax.vmap(draw, (0, None))(keys, phi)
@@ -304,8 +305,8 @@ def test_gradient_and_hessian_are_those_of_finite_differences(name):
     built, h = approximated(name), 1e-5
     phi = place(built)
     with jax.enable_x64(True):
-        both = jax.jit(jax.value_and_grad(built.log_density))
-        hessian = np.asarray(jax.jit(jax.hessian(built.log_density))(phi))
+        both = compiled(ONCE)(jax.value_and_grad(built.log_density))
+        hessian = np.asarray(compiled(ONCE)(jax.hessian(built.log_density))(phi))
         gradient = np.asarray(both(phi)[1])
         steps = [[both(phi + s * h * e) for s in (-1, 1)] for e in np.eye(built.dim)]
         ends = jax.tree.map(np.asarray, steps)
@@ -330,7 +331,8 @@ def test_on_gaussian_models_it_is_exact_integration(name):
     with jax.enable_x64(True):
         points = np.random.default_rng(1812).normal(0, 0.5, (3, one.dim))
         (a, da), (b, db) = (
-            jax.jit(jax.vmap(jax.value_and_grad(d.log_density)))(points) for d in (one, other)
+            compiled(ONCE)(jax.vmap(jax.value_and_grad(d.log_density)))(points)
+            for d in (one, other)
         )
     np.testing.assert_allclose(b, a, rtol=1e-9)
     np.testing.assert_allclose(db, da, rtol=1e-7, atol=1e-7 * np.abs(da).max())
@@ -347,7 +349,7 @@ def test_the_mode_is_found_from_poor_starts(name):
     plan, marginal = built.plan(), taken_out(built)
     constants = plan.given.rewrites[marginal.name]
 
-    @jax.jit
+    @compiled(ONCE)
     def climbed(phi, groups):
         terms = plan.form.terms(marginal, plan.given, built.layout.split(phi))
         peak = marginal.expand(terms, {**constants, "groups": groups})

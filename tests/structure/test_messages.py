@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import finetti as ft
+from finetti.compiling import ONCE, compiled
 from finetti.structure.rewrites.sum_out import find as sum_out
 
 EDGE = 4
@@ -28,7 +29,7 @@ def seen(rows, cols):
 def value_and_slope(density):
     """Return the function from a position to the log density and its gradient, compiled."""
     target, given = density.target(jnp.float64)
-    function = jax.jit(jax.value_and_grad(lambda x, given: target.log_density(given, x)))
+    function = compiled(ONCE)(jax.value_and_grad(lambda x, given: target.log_density(given, x)))
     return lambda at: function(jnp.array([at]), given)
 
 
@@ -72,5 +73,7 @@ def test_a_grid_too_wide_to_sum_has_a_density_and_draws(float64):
     np.testing.assert_allclose(slope[0], (high - low) / 2e-4, rtol=1e-4)
     assert np.isfinite(value)
     target, given = density.target(jnp.float64)
-    draw = jax.jit(lambda key, given: target.outcome(key, given, jnp.array([3.0])).values["on"])
+    draw = compiled(ONCE)(
+        lambda key, given: target.outcome(key, given, jnp.array([3.0])).values["on"]
+    )
     assert (draw(jax.random.key(0), given) != truth).mean() < 0.05

@@ -11,6 +11,7 @@ import pytest
 from dense import Dense, Marginal
 
 import zoo
+from finetti.compiling import ONCE, compiled
 from finetti.structure import recovery
 from finetti.structure.plan import Plan
 from finetti.structure.program import Reader
@@ -109,7 +110,7 @@ def rewritten(name: str) -> Rewritten:
 
         return gone.join(marginal.frame.split(expansion.mean)), jax.jacobian(back)(none)
 
-    @jax.jit
+    @compiled(ONCE)
     def everything(given, phis, keys):
         both = jax.vmap(jax.value_and_grad(density, 1), (None, 0))(given, phis)
         return both, jax.vmap(draw, (0, None, None))(keys, given, phis[0]), makes(given, phis[0])
@@ -177,7 +178,7 @@ def test_a_shortcut_is_the_sum_of_the_programs_own_terms(name):
     assert shortcuts
     program, rng = plan(name).program, np.random.default_rng(1812)
 
-    @jax.jit
+    @compiled(ONCE)
     def both(given, free):
         reader = Reader(program, given.data, free, {})
         ours = {r.name: r.total(reader, given.rewrites[r.name]) for r in shortcuts}

@@ -9,6 +9,7 @@ import pytest
 from numpyro.distributions import constraints
 
 import finetti as ft
+from finetti.compiling import ONCE, compiled
 from finetti.structure.rewrites.centre.root import Root
 from finetti.structure.rewrites.shift.shift import Shift
 
@@ -86,6 +87,22 @@ def test_cutpoints_are_shifted_by_effects_of_one_grouping():
     assert move.sites == ("cut",)
 
 
+@pytest.mark.parametrize("scale", [ft.HalfNormal(1), ft.Uniform(0, 100), ft.HalfFlat()])
+def test_a_scale_that_effects_of_several_groupings_meet_is_no_coefficient(scale):
+    @ft.model
+    def measured(y):
+        noise = ft.sample("noise", scale)
+        with ft.plate("subject", SUBJECTS):
+            a = ft.sample("a", ft.Normal(0, 1))
+        with ft.plate("item", ITEMS):
+            b = ft.sample("b", ft.Normal(0, 1))
+        with ft.plate("row", len(y)):
+            ft.sample("y", ft.Normal(a[SUBJECT] + b[ITEM], noise), obs=y)
+
+    plan = measured(np.sin(3 * X)).plan().without("integrate out")
+    assert not any(isinstance(r, Shift) for r in plan.rewrites)
+
+
 @pytest.mark.parametrize("written", ["about alpha", "alpha first"])
 def test_effects_of_one_grouping_are_centred_about_the_coefficient_instead(written):
     assert not shifts(single(X, SUBJECT, written))
@@ -152,13 +169,18 @@ def test_the_density_is_that_of_the_model_as_written(model):
     def release(z):
         return layout.join(form.release(given, layout.split(z)))
 
+    @compiled(ONCE)
+    @jax.vmap
+    def both(z):
+        plain, jacobian = release(z), jnp.linalg.slogdet(jax.jacfwd(release)(z))[1]
+        expected = form.unmoved().log_density(given, layout.split(plain)) + jacobian
+        return form.log_density(given, layout.split(z)), expected, target.adopt(given, plain)
+
+    points = rng.normal(0, 0.7, (3, density.dim))
     with jax.enable_x64(True):
-        for z in jnp.asarray(rng.normal(0, 0.7, (3, density.dim))):
-            jacobian = jnp.linalg.slogdet(jax.jit(jax.jacfwd(release))(z))[1]
-            expected = form.unmoved().log_density(given, layout.split(release(z))) + jacobian
-            found = form.log_density(given, layout.split(z))
-            np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10)
-            np.testing.assert_allclose(target.adopt(given, release(z)), z, rtol=1e-8, atol=1e-8)
+        found, expected, back = both(points)
+    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(back, points, rtol=1e-8, atol=1e-8)
 
 
 def test_coefficients_of_a_linear_model_become_white_noise_apart_from_the_effects():
@@ -169,10 +191,11 @@ def test_coefficients_of_a_linear_model_become_white_noise_apart_from_the_effect
     form, split = target.form, density.layout.split
     with jax.enable_x64(True):
         points = jnp.asarray(np.random.default_rng(2).normal(0, 0.1, (20, density.dim)))
-        looked = jax.vmap(lambda x: form.look(given, split(x), jax.random.key(0)))(points)
+        look = jax.vmap(lambda x: form.look(given, split(x), jax.random.key(0)))
+        looked = compiled(ONCE)(look)(points)
         learned = {move.name: move.agree(looked[move.name]) for move in form.moves}
         given = given.learned(learned)
-        hessian = -jax.jit(jax.hessian(lambda x: target.log_density(given, x)))(points[0])
+        hessian = -compiled(ONCE)(jax.hessian(lambda x: target.log_density(given, x)))(points[0])
     place = {name: np.flatnonzero(density.layout.mask({name})) for name in density.layout.names}
     both, effects = (np.concatenate([place[n] for n in pair]) for pair in (("alpha", "beta"), "ab"))
     np.testing.assert_allclose(hessian[np.ix_(both, both)], np.eye(2), atol=1e-6)

@@ -13,6 +13,7 @@ from exhaustive import Exhaustive, Summed
 
 import finetti as ft
 import zoo
+from finetti.compiling import ONCE, compiled
 from finetti.structure.plan import Plan
 from finetti.structure.rewrites.sum_out.sum_out import SumOut
 
@@ -75,7 +76,7 @@ def summed(name: str) -> Found:
         found = target.outcome(key, given, phi).values
         return jnp.concatenate([found[v.name].ravel() for v in sites])
 
-    @jax.jit
+    @compiled(ONCE)
     def everything(given, phis, keys):
         both = jax.vmap(jax.value_and_grad(target.log_density, 1), (None, 0))(given, phis)
         draws = jax.vmap(draw, (0, None, None))(keys, given, phis[0])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import finetti as ft
+from finetti.compiling import ONCE, compiled
 from finetti.distributions import biject_to, constraints
 
 NO_COMPLEX = {type(constraints.complex)}  # a complex number has no density on the real line here
@@ -99,7 +100,7 @@ def test_constrain_stays_inside_the_support_and_unconstrain_takes_it_back(name):
     constraint, shape = ROUND_TRIPS[name]
     density = uniform_on(constraint, shape)
 
-    @jax.jit
+    @compiled(ONCE)
     @jax.vmap
     def there_and_back(position):
         values = density.constrain(position)
@@ -116,7 +117,7 @@ def test_the_log_jacobian_is_that_of_autodiff(name):
     constraint, shape, chart = CASES[name]
     density = uniform_on(constraint, shape)
 
-    @jax.jit
+    @compiled(ONCE)
     @jax.vmap
     def jacobian(position):
         return jax.jacfwd(lambda u: chart(density.constrain(u)["x"]).ravel())(position)
@@ -124,7 +125,7 @@ def test_the_log_jacobian_is_that_of_autodiff(name):
     found = np.asarray(jacobian(positions(density.dim)))
     assert found.shape == (3, density.dim, density.dim)
     expected = np.linalg.slogdet(found)[1]
-    log_density = jax.jit(jax.vmap(density.log_density))(positions(density.dim))
+    log_density = compiled(ONCE)(jax.vmap(density.log_density))(positions(density.dim))
     np.testing.assert_allclose(log_density, expected, rtol=0, atol=1e-9)
 
 
@@ -132,9 +133,9 @@ def test_the_log_jacobian_is_that_of_autodiff(name):
 def test_zero_sums_are_reached_by_a_rotation(name):
     density = uniform_on(*ZERO_SUM[name])
     (position, *_) = positions(density.dim)
-    jacobian = jax.jit(jax.jacfwd(lambda u: density.constrain(u)["x"].ravel()))(position)
+    jacobian = compiled(ONCE)(jax.jacfwd(lambda u: density.constrain(u)["x"].ravel()))(position)
     np.testing.assert_allclose(jacobian.T @ jacobian, np.eye(density.dim), atol=1e-9)
-    assert jax.jit(density.log_density)(position) == 0
+    assert compiled(ONCE)(density.log_density)(position) == 0
 
 
 def test_a_complex_variable_is_refused_by_name():
@@ -174,5 +175,5 @@ def test_the_unconstrained_density_of_a_proper_distribution_integrates_to_one(na
     reach, points = {1: (40, 1601), 2: (25, 501)}[density.dim]
     axis, step = np.linspace(-reach, reach, points, retstep=True)
     grid = np.stack(np.meshgrid(*[axis] * density.dim), -1).reshape(-1, density.dim)
-    total = jnp.exp(jax.jit(jax.vmap(density.log_density))(grid)).sum() * step**density.dim
+    total = jnp.exp(compiled(ONCE)(jax.vmap(density.log_density))(grid)).sum() * step**density.dim
     assert float(total) == pytest.approx(1, abs=1e-8)

@@ -82,14 +82,14 @@ def crossed(subject, item, condition):
         ft.sample("log_time", ft.Normal(mean, sigma))
 
 
-def crossed_trials(repeats: int = 2) -> ft.Model:
-    """Return 12 subjects who meet 6 items so many times."""
+def crossed_trials(form: ft.Model = crossed, repeats: int = 2) -> ft.Model:
+    """Return 12 subjects who meet 6 items so many times, in one form of the model."""
     rng = generator()
     subject, item = (m.ravel() for m in np.mgrid[:12, : 6 * repeats])
     item = item % 6
     condition = rng.integers(0, 2, len(subject)) - 0.5
     mean = 6 + 0.2 * condition + rng.normal(0, 0.5, 12)[subject] + rng.normal(0, 0.3, 6)[item]
-    bound = crossed(ft.groups(subject), ft.groups(item), condition)
+    bound = form(ft.groups(subject), ft.groups(item), condition)
     return bound.condition(log_time=rng.normal(mean, 0.4))
 
 
@@ -108,14 +108,14 @@ def nested(school_of_class, classroom, hours):
         ft.sample("score", ft.Normal(class_mean[classroom] + slope * hours, sigma))
 
 
-def nested_pupils(pupils: int = 8) -> ft.Model:
-    """Return 5 schools of 4 classes each, of so many pupils."""
+def nested_pupils(form: ft.Model = nested, pupils: int = 8) -> ft.Model:
+    """Return 5 schools of 4 classes each, of so many pupils, in one form of the model."""
     rng = generator()
     school_of_class, classroom = np.repeat(np.arange(5), 4), np.repeat(np.arange(20), pupils)
     hours = rng.uniform(0, 10, len(classroom))
     school = rng.normal(50, 8, 5)
     mean = rng.normal(school[school_of_class], 4)[classroom] + 2 * hours
-    bound = nested(ft.groups(school_of_class), classroom, hours)
+    bound = form(ft.groups(school_of_class), classroom, hours)
     return bound.condition(score=rng.normal(mean, 6))
 
 
@@ -132,6 +132,29 @@ def intercepts(group):
         theta = ft.sample("theta", ft.Normal(mu, tau))
     with ft.plate("row", len(group)):
         ft.sample("y", ft.Normal(theta[group], sigma))
+
+
+@ft.model
+def noncentred_intercepts(group):
+    mu = ft.sample("mu", ft.Normal(0, 10))
+    tau = ft.sample("tau", ft.HalfNormal(1))
+    sigma = ft.sample("sigma", ft.HalfNormal(1))
+    with ft.plate("group", group):
+        theta = ft.deterministic("theta", mu + tau * ft.sample("z", ft.Normal(0, 1)))
+    with ft.plate("row", len(group)):
+        ft.sample("y", ft.Normal(theta[group], sigma))
+
+
+@ft.model
+def counts(group):
+    """Have counts with an effect of each group on their log rate: the same for counts."""
+    mu = ft.sample("mu", ft.Normal(0, 2))
+    tau = ft.sample("tau", ft.HalfNormal(1))
+    ft.deterministic("rate", jnp.exp(mu))
+    with ft.plate("group", group):
+        theta = ft.sample("theta", ft.Normal(mu, tau))
+    with ft.plate("row", len(group)):
+        ft.sample("y", ft.Poisson(jnp.exp(theta[group])))
 
 
 @ft.model

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import finetti as ft
-from zoo.groups import generator, grouped, radon_of
+from zoo.groups import crossed_trials, generator, grouped, nested_pupils, radon_of
 from zoo.reference import read
 
 RADON = read("posteriordb", "radon_mn", "data.json")
@@ -154,14 +154,6 @@ def noncentred_crossed_answers(subject, item):
         ft.sample("right", ft.Bernoulli(logits=logits))
 
 
-def _times() -> ft.Model:
-    rng, subject, item = generator(), *(m.ravel() for m in np.mgrid[:12, :12])
-    item, condition = item % 6, rng.integers(0, 2, 144) - 0.5
-    mean = 6 + 0.2 * condition + rng.normal(0, 0.5, 12)[subject] + rng.normal(0, 0.3, 6)[item]
-    bound = noncentred_crossed(ft.groups(subject), ft.groups(item), condition)
-    return bound.condition(log_time=rng.normal(mean, 0.4))
-
-
 def _answers(form: ft.Model) -> ft.Model:
     """Return 15 subjects who answer 10 items each."""
     rng, subject, item = generator(), *(m.ravel() for m in np.mgrid[:15, :10])
@@ -213,15 +205,6 @@ def noncentred_nested_counts(ward_of_bed, bed):
         level = mu + tau_ward * z_ward[ward_of_bed] + tau_bed * z_bed
     with ft.plate("day", len(bed)):
         ft.sample("calls", ft.Poisson(jnp.exp(level[bed])))
-
-
-def _scores() -> ft.Model:
-    rng = generator()
-    school_of_class, classroom = np.repeat(np.arange(5), 4), np.repeat(np.arange(20), 8)
-    hours, school = rng.uniform(0, 10, 160), rng.normal(50, 8, 5)
-    mean = rng.normal(school[school_of_class], 4)[classroom] + 2 * hours
-    bound = noncentred_nested(ft.groups(school_of_class), classroom, hours)
-    return bound.condition(score=rng.normal(mean, 6))
 
 
 def _calls(form: ft.Model) -> ft.Model:
@@ -305,10 +288,10 @@ TWINS: dict[str, Callable[[], ft.Model]] = {
     "surgical_noncentred": _surgical,
     "GLMM_Poisson_noncentred": _counts,
     "irt_2pl_noncentred": _item_response,
-    "crossed_noncentred": _times,
+    "crossed_noncentred": partial(crossed_trials, noncentred_crossed),
     "crossed_answers": partial(_answers, crossed_answers),
     "crossed_answers_noncentred": partial(_answers, noncentred_crossed_answers),
-    "nested_noncentred": _scores,
+    "nested_noncentred": partial(nested_pupils, noncentred_nested),
     "nested_counts": partial(_calls, nested_counts),
     "nested_counts_noncentred": partial(_calls, noncentred_nested_counts),
     "heavy_tailed_noncentred": partial(grouped, noncentred_heavy_tailed),

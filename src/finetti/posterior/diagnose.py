@@ -1,4 +1,4 @@
-"""Compute the numbers that tell how far to trust the draws, by arviz-stats."""
+"""Compute the numbers that tell how far to trust the draws; those of tails, by arviz-stats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from finetti.posterior.tabulate import Convention, bulk_ess, tabulate
+from finetti.posterior.tabulate import Convention, bulk_ess, columns, quantile_ess, tabulate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,10 +64,10 @@ def _arviz_settings() -> Mapping[str, Any]:
 
 def rhat(draws: np.ndarray) -> float:
     """Return the rank-normalised split R-hat of draws of shape (chain, draw)."""
-    from arviz_stats.base.array import array_stats
-
-    with quiet():
-        return np.asarray(array_stats.rhat(draws, chain_axis=0, draw_axis=1)).item()
+    convention = Convention()
+    with np.errstate(all="ignore"):
+        found = columns(draws[None], convention)
+    return found[convention.names.index("r_hat"), 0].item()
 
 
 def ess(draws: np.ndarray) -> float:
@@ -81,15 +81,10 @@ def each_ess(numbers: list[np.ndarray]) -> list[float]:
         return bulk_ess(np.stack(numbers)).tolist() if numbers else []
 
 
-def quantile_ess(draws: np.ndarray, probability: float) -> float:
-    """Return the effective sample size for a quantile of draws of shape (chain, draw)."""
-    from arviz_stats.base.array import array_stats
-
-    with quiet():
-        found = array_stats.ess(
-            draws, chain_axis=0, draw_axis=1, method="quantile", prob=probability
-        )
-    return np.asarray(found).item()
+def each_quantile_ess(numbers: list[np.ndarray], probability: float) -> list[float]:
+    """Return the effective sample sizes for a quantile of many numbers, as `each_ess` does."""
+    with np.errstate(all="ignore"):
+        return quantile_ess(np.stack(numbers), probability).tolist() if numbers else []
 
 
 def tail_k(draws: np.ndarray, tail: str, effective: float | None = None) -> float:

@@ -114,6 +114,21 @@ def bulk_ess(draws: np.ndarray) -> np.ndarray:
     return found
 
 
+def quantile_ess(draws: np.ndarray, probability: float) -> np.ndarray:
+    """Return the effective sample sizes for a quantile of draws of shape (row, chain, draw).
+
+    Those of lying at or below it, shape (row,).
+    """
+    rows, _, count = draws.shape
+    if count < FEWEST:
+        return np.full(rows, np.nan)
+    wide = np.add(draws, 0.0, dtype=float)
+    end = Ranked.of(wide.reshape(rows, -1)).quantile(np.float64(probability), wide.dtype)
+    found = _below(wide, [end])[0]
+    found[np.isnan(wide).any((1, 2))] = np.nan
+    return found
+
+
 def _mixing(
     draws: np.ndarray, away: np.ndarray, halved: Ranked, ends: list[np.ndarray]
 ) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
@@ -125,9 +140,7 @@ def _mixing(
     halved.scores(out=flat[0])
     series[1] = halves(away)
     bulk, mean = _each(ess, series, np.tile(spread, 2))
-    below = np.stack([halves(draws <= end[:, None, None]) for end in ends])
-    flat_below = below.reshape(2, *halved.values.shape)
-    tails = _each(ess, below, (flat_below.any(2).astype(float) - flat_below.all(2)).reshape(-1))
+    tails = _below(draws, ends)
     rest = np.full(len(draws), np.nan)
     if draws.shape[1] > 1:
         middle = halved.median(draws.dtype)
@@ -136,6 +149,13 @@ def _mixing(
         whole, folded = _each(rhat, series)
         rest = _greater(whole, np.where(np.isfinite(middle), folded, np.nan))
     return (bulk, -_greater(-tails[0], -tails[1]), rest), mean
+
+
+def _below(draws: np.ndarray, ends: list[np.ndarray]) -> np.ndarray:
+    """Return the effective sample sizes of lying at or below each end, shape (end, row)."""
+    below = np.stack([halves(draws <= end[:, None, None]) for end in ends])
+    flat = below.reshape(len(ends), len(draws), -1)
+    return _each(ess, below, (flat.any(2).astype(float) - flat.all(2)).reshape(-1))
 
 
 def _deviation_error(

@@ -74,6 +74,12 @@ class Variable:
         one = ("real", "positive", "above", "below", "between")
         return self.free_shape == self.shape and self.support.split(" ")[0] in one
 
+    @property
+    def never_negative(self) -> bool:
+        """Tell whether its support says that no member is below zero, as of scales and shares."""
+        kind, _, bounds = self.support.partition(" ")
+        return kind == "positive" or (kind in ("above", "between") and bounds[0].isdigit())
+
 
 def discover(
     run: Callable[[], Any], columns: Callable[[], Mapping[str, Any]] = dict

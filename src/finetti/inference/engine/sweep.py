@@ -118,6 +118,10 @@ def launch(kernel: Kernel, fits: int, points: Point, step_sizes: Any) -> Carry:
 
 
 _plain: set[Course] = set()  # whose loops the compiler could not make one function of
+REFUSALS = (
+    "UNIMPLEMENTED",
+    "Failed to materialize symbols",
+)  # what it says then
 
 
 def sweep(course: Course, orders: Orders, carry: Carry) -> tuple[Carry, Record, Array]:
@@ -129,7 +133,7 @@ def sweep(course: Course, orders: Orders, carry: Carry) -> tuple[Carry, Record, 
         try:
             return _sweep(course, True, orders, carry)
         except jax.errors.JaxRuntimeError as error:
-            if "UNIMPLEMENTED" not in str(error):
+            if not any(words in str(error) for words in REFUSALS):
                 raise
             _plain.add(course)
     return _sweep(course, False, orders, carry)

@@ -104,8 +104,9 @@ def few_beyond(run: Evidence, quantiles: tuple[float, ...]) -> Finding | None:
     worst, where = np.inf, (0.0, "")
     sites: dict[str, None] = {}
     for q in quantiles:
-        for name, draws in run.scalars.items():
-            beyond = diagnose.quantile_ess(draws, q) * min(q, 1 - q)
+        effective = diagnose.each_quantile_ess(list(run.scalars.values()), q)
+        for name, among in zip(run.scalars, effective, strict=True):
+            beyond = among * min(q, 1 - q)
             if beyond < TAIL:
                 sites[name] = None
             if beyond < worst:

@@ -50,11 +50,11 @@ def _groups(sight: Sight, shifted: Collection[str]) -> list[Seen]:
 def _few(sight: Sight, groups: list[Seen]) -> list[Variable]:
     """Return the sites of few numbers that are no group's effects.
 
-    Positive ones are scales, which have coordinates of their own.
+    Those that are never negative are scales or shares, and are added to nothing.
     """
     effects = {s.part.site for s in groups}
     moved = {site for r, _ in sight.made if r.moves for site in r.sites}
-    left = [v for v in sight.left if not v.discrete and v.support != "positive"]
+    left = [v for v in sight.left if not v.discrete and not v.never_negative]
     return [v for v in left if v.name not in effects | moved and prod(v.free_shape) <= WIDEST]
 
 
