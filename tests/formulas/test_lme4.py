@@ -27,7 +27,7 @@ TABLES = {
         {"sd[plate][Intercept]": 0.846703, "sd[sample][Intercept]": 1.93161, "sigma": 0.549923},
     ),
     "cbpp": (
-        "p(incidence, size) ~ C(period) + (1 | herd)",
+        "p(incidence, size) ~ period + (1 | herd)",
         {"Intercept": (-1.39834, 0.231214), "period[2]": (-0.991925, 0.303151),
          "period[3]": (-1.12822, 0.32283), "period[4]": (-1.57975, 0.422049)},
         {"sd[herd][Intercept]": 0.64207},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -70,22 +70,29 @@ def read_text(path: Path, told: str) -> tuple[Mapping[str, pl.Series], str]:
     text = decoded(path, written.encoding)
     separator = written.separator or sniffed(text, usual)
 
-    def table(decimal: str) -> pl.DataFrame:
+    def table(decimal: str, names: Collection[str] = ()) -> pl.DataFrame:
         return pl.read_csv(
             text.encode(),
             separator=separator,
             null_values=list(MISSING),
             infer_schema_length=None,  # infer the kind of a column from all of its rows
             decimal_comma=decimal == ",",
+            schema_overrides=dict.fromkeys(names, pl.String),
         )
 
     if written.decimal == "," and separator == ",":
         raise DataError("a comma cannot part both columns and decimals: tell separator= as well")
     found = table(written.decimal or ".")
     comma = written.decimal is None and separator != "," and _has_commas(found)
-    found = table(",") if comma else found
+    decimal = "," if comma else written.decimal or "."
+    found = table(decimal) if comma else found
+    names = [n for n in quoted(text, separator) if n in found and found[n].dtype.is_numeric()]
+    if names:
+        plain = table(decimal, names)
+        found = plain.with_columns(**{n: _in_order(plain[n]) for n in names})
     said = [] if separator == (written.separator or usual) else [_named(separator)]
     said += ["a decimal comma"] if comma else []
+    said += [f"names in {', '.join(f'`{n}`' for n in names)}, which are quoted"] if names else []
     return found.to_dict(), " and ".join(said)
 
 
@@ -107,6 +114,37 @@ def sniffed(text: str, usual: str) -> str:
         if len(widths) == 1 and widths.pop() > 1:
             return separator
     return usual
+
+
+def quoted(text: str, separator: str) -> list[str]:
+    """Return the columns all of whose cells are in quotation marks, where those of others are not.
+
+    So R writes the levels of factors and leaves numbers plain: a quoted "1" is a name.
+
+    >>> quoted('"herd","size"\\n"1",14\\n"2",12\\n', ",")
+    ['herd']
+    """
+    lines = text.splitlines()[: LOOKED_AT + 1]
+    if len(lines) < 2 or '"' not in text:
+        return []
+    cell = re.compile(rf'("(?:[^"]|"")*"|[^{re.escape(separator)}"]*)(?:{re.escape(separator)}|$)')
+    heads = next(csv.reader(lines[:1], delimiter=separator))
+    rows = [cell.findall(line)[: len(heads)] for line in lines[1:] if line.strip()]
+    columns = list(zip(*(row for row in rows if len(row) == len(heads)), strict=True))
+    marked = [all(c.startswith('"') or c in MISSING for c in column) for column in columns]
+    if all(marked):
+        return []
+    return [head for head, mark in zip(heads, marked, strict=False) if mark]
+
+
+def _in_order(column: pl.Series) -> pl.Series:
+    """Return names that spell numbers as a category, in the order of the numbers."""
+    import polars as pl
+
+    names = sorted(
+        set(column.drop_nulls().to_list()), key=lambda n: (float(n.replace(",", ".")), n)
+    )
+    return column.cast(pl.Enum(names))
 
 
 def decoded(path: Path, encoding: str | None = None) -> str:
