@@ -60,6 +60,7 @@ REFUSED = {
     "members of two kinds": (("y ~ (1 | gr(g, by=f))", {}), "several kinds"),
     "weights of another number": (("y ~ (1 | mm(g, h, weights=c(w)))", {}), "give one each"),
     "censoring that says nothing": (("y | cens(n) ~ x", {}), "none, left or right"),
+    "a column that is named as the intercept": (("y ~ Intercept", {}), "rename it"),
     "errors of counts": (("count | se(se) ~ x", {"family": "poisson"}), "normal or Student"),
 }  # fmt: skip
 
@@ -68,7 +69,7 @@ REFUSED = {
 def test_what_is_wrong_is_refused(case):
     (text, said), expected = REFUSED[case]
     with pytest.raises(ft.FinettiError, match=expected) as refused:
-        ft.formula(text, D.assign(one="a"), **said)
+        ft.formula(text, D.assign(one="a", Intercept=D.x), **said)
     assert "\n" not in str(refused.value)
     assert "formulae" not in str(refused.value)
 
@@ -137,3 +138,25 @@ def test_coefficients_told_by_their_prior_alone_are_named():
         ft.formula("y ~ f * g", few[few.f != "c"].assign(x=1.0))
     with pytest.warns(UserWarning, match="more coefficients"):
         ft.formula("y ~ poly(x, 5) + f + g", D.iloc[:8])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text", "sites"),
+    [
+        ("x", "class", "y ~ class", {"class"}),
+        ("x", "two words", "y ~ `two words`", {"two words"}),
+        ("g", "two words", "y ~ (1 | `two words`)", {"two words", "sd[two words]"}),
+        ("g", "row", "y ~ (1 | row)", {"row", "sd[row]"}),
+        ("x", "sigma", "y ~ sigma", {"sigma", "sigma_"}),
+        ("x", "ft", "y ~ ft", {"ft"}),
+        ("x", "eta", "yes ~ eta", {"eta"}),
+        ("y", "lambda", "lambda ~ x", {"lambda"}),
+        ("g", "chain", "y ~ (1 | chain)", {"chain_"}),
+        ("x", "1st", "y ~ `1st`", {"1st"}),
+        ("g", "a/b", "y ~ (1 | `a/b`)", {"a/b"}),
+    ],
+)
+def test_columns_may_have_any_name(old, new, text, sites):
+    model = ft.formula(text, D.rename(columns={old: new}))
+    assert sites <= {v.name for v in model.variables}
+    assert model.plan().dimensions()

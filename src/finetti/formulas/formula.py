@@ -67,6 +67,8 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     frame = as_frame(data)
     mains, extras = _parted(formulas, frame)
     names = _columns(formulas, frame)
+    if "Intercept" in names:
+        raise ModelError("a column `Intercept` cannot be told from the intercept: rename it")
     holes = unknown(mains, frame, names) if missing == "impute" else {}
     frame, _ = whole_rows(frame, names, "refuse" if missing == "impute" else missing, holes)
     script, wished = Script(filled(frame, holes)), wishes(priors)

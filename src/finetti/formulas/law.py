@@ -66,8 +66,8 @@ def write_law(
     if np.isnan(outcome.values).any():
         law = f"{law}.mask({_seen(script, outcome, observed)})"
     rows = _rows(script, observed)
-    script.named.discard("row")
-    with script.deeper(f"with ft.plate({literal(script.name('row'))}, len({rows})):"):
+    script.rows = script.rows or script.name("row")
+    with script.deeper(f"with ft.plate({literal(script.rows)}, len({rows})):"):
         script.say(f"ft.sample({literal(script.name(outcome.name))}, {law}, obs={observed})")
 
 

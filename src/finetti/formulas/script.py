@@ -50,6 +50,7 @@ class Script:
         self.values: dict[str, Any] = {}
         self.taken = {"ft", "jax", "jnp", "np", *keyword.kwlist}
         self.named = {"chain", "draw"}
+        self.rows = ""  # the name of the plate of rows
         self.wanted: set[str] = set()  # outcomes with unknown values that predict others
         self.filled: dict[str, str] = {}  # columns with unknown values, by what holds them whole
         self._known: dict[Any, str] = {}

@@ -181,7 +181,8 @@ def _nested(factor: str) -> list[str | Call]:
                 f"{factor.strip()!r} is no grouping: name a column, a/b for b within a, a:b for "
                 f"their combinations, gr(g, ...) or mm(g1, g2)"
             )
-    return [":".join(names[: i + 1]).replace(" ", "") for i in range(len(names))]
+    whole = [":".join(part.strip() for part in cut(name, ":")) for name in names]
+    return [":".join(whole[: i + 1]) for i in range(len(whole))]
 
 
 def as_call(term: str) -> Call | None:
