@@ -12,12 +12,13 @@ from finetti.errors import DataError, MissingExtra
 from finetti.reading.columns import Columns, stack
 from finetti.reading.databases import read_database
 from finetti.reading.given import columns_of
-from finetti.reading.text import decoded, read_text
+from finetti.reading.text import decoded, ending_of, read_text
 
 TEXT = (".csv", ".tsv")
 PLAIN = (".parquet", ".arrow", ".feather", ".json", ".jsonl", ".ndjson")
 SHEETS = (".xlsx",)
 DATABASES = (".sqlite", ".sqlite3", ".db", ".duckdb")
+PACKED = (*TEXT, ".json", ".jsonl", ".ndjson")  # of which .gz is read as well
 ENDINGS = (*TEXT, *PLAIN, *SHEETS, *DATABASES)
 
 
@@ -26,7 +27,8 @@ def read(source: Any, told: str = "") -> Columns:
 
     `source` is a path, or what Python holds: a data frame of pandas, polars or PyArrow, an xarray
     `Dataset`, a dict of columns. The ending of a path tells the format: .csv, .tsv, .parquet,
-    .arrow or .feather, .jsonl or .ndjson (a record a line), .json, .xlsx, .sqlite, .db or .duckdb.
+    .arrow or .feather, .jsonl or .ndjson (a record a line), .json, .xlsx, .sqlite, .db or .duckdb;
+    text may be compressed, .csv.gz.
     A .json file holds a list of records, or an object whose entries are columns, of any lengths,
     and single values.
 
@@ -51,7 +53,8 @@ def read(source: Any, told: str = "") -> Columns:
     path, told = _parted(source, told)
     if not path.is_file():
         raise DataError(f"there is no file {path}")
-    if path.suffix.lower() not in ENDINGS:
+    packed = path.suffix.lower() == ".gz"
+    if ending_of(path) not in (PACKED if packed else ENDINGS):
         raise DataError(f"finetti does not read {path}: save it as {', '.join(ENDINGS)}")
     for package in ("polars", "narwhals"):
         _require(package)
@@ -101,7 +104,7 @@ def _some(columns: Columns, what: str) -> Columns:
 
 def _table(path: Path, told: str) -> tuple[Mapping[str, Any], str]:
     """Read a file by its ending, and say what was guessed."""
-    ending = path.suffix.lower()
+    ending = ending_of(path)
     if ending in TEXT:
         return read_text(path, told)
     if ending in DATABASES:

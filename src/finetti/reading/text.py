@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import codecs
 import csv
+import gzip
 import re
+import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -66,7 +68,7 @@ def read_text(path: Path, told: str) -> tuple[Mapping[str, pl.Series], str]:
     import polars as pl
 
     written = Written.of(told)
-    usual = "\t" if path.suffix.lower() == ".tsv" else ","
+    usual = "\t" if ending_of(path) == ".tsv" else ","
     text = decoded(path, written.encoding)
     separator = written.separator or sniffed(text, usual)
 
@@ -147,9 +149,32 @@ def _in_order(column: pl.Series) -> pl.Series:
     return column.cast(pl.Enum(names))
 
 
+def ending_of(path: Path) -> str:
+    """Return the ending that tells a file's format: of a compressed one that before .gz.
+
+    >>> ending_of(Path("homes.CSV.gz")), ending_of(Path("homes.json"))
+    ('.csv', '.json')
+    """
+    endings = [suffix.lower() for suffix in path.suffixes]
+    if endings[-1:] == [".gz"]:
+        endings = endings[:-1]
+    return endings[-1] if endings else ""
+
+
+def _content(path: Path) -> bytes:
+    """Read a file, unpacked where it is compressed by gzip."""
+    content = path.read_bytes()
+    if path.suffix.lower() != ".gz":
+        return content
+    try:
+        return gzip.decompress(content)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError("it is not compressed by gzip, or cut off") from error
+
+
 def decoded(path: Path, encoding: str | None = None) -> str:
     """Read a text file in the encoding told, or UTF-8, or UTF-16 where its first bytes say so."""
-    content = path.read_bytes()
+    content = _content(path)
     if encoding is not None:
         try:
             return content.decode(encoding)

@@ -1,5 +1,6 @@
-"""Numbers in quotation marks are names, where a file writes other numbers without."""
+"""Text tables: quoted numbers are names where others are plain; compressed files are read."""
 
+import gzip
 import warnings
 
 import pytest
@@ -37,3 +38,17 @@ def test_names_that_spell_numbers_are_in_their_order(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text('"herd","size"\n"10",14\n"1",12\n"2",9\n"01",9\n')
     assert ft.groups(read(path)["herd"]).labels == ("01", "1", "2", "10")
+
+
+def test_compressed_text_is_read(tmp_path):
+    path = tmp_path / "table.csv.gz"
+    path.write_bytes(gzip.compress(b"a,b\n1,x\n2,y\n"))
+    assert read(path)["a"].to_list() == [1, 2]
+    path.write_bytes(gzip.compress(b"a,b\n1,x\n2,y\n")[:-6])
+    with pytest.raises(ft.DataError, match="cut off"):
+        read(path)
+    path.write_bytes(b"a,b\n1,x\n")
+    with pytest.raises(ft.DataError, match="gzip"):
+        read(path)
+    with pytest.raises(ft.DataError, match="does not read"):
+        read(path.rename(tmp_path / "table.xlsx.gz"))
