@@ -11,7 +11,7 @@ import finetti as ft
 from criticism import exact
 from finetti.cli import check, predict  # noqa: F401 - they add their commands
 from finetti.cli.commands import app
-from finetti.cli.fitted import note
+from finetti.cli.fitted import notes, remember
 from finetti.cli.source import Source
 from finetti.data import arguments
 from finetti.reading.read import read
@@ -49,7 +49,8 @@ def folder(tmp_path_factory):
     random = np.random.default_rng(1)
     alpha = np.array([-0.2, 1.8]) + 0.4 * random.normal(size=(4, 100, 2))
     posterior = exact.posterior(bound, mu=random.normal(0.8, 0.7, (4, 100)), alpha=alpha)
-    note(posterior, source, source.content(), folder / "homes.csv")
+    posterior.tree.attrs.update(notes(source, source.content(), folder / "homes.csv"))
+    remember(source, source.content())
     posterior.save(folder / "run.nc")
     yield folder
     sys.path[:] = path

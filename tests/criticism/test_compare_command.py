@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import finetti as ft
 from finetti.cli import compare, main
 from finetti.cli.commands import app
-from finetti.cli.fitted import note
+from finetti.cli.fitted import notes, remember
 from finetti.cli.source import Source
 from finetti.posterior.labels import constants
 
@@ -50,7 +50,8 @@ def runs(tmp_path, monkeypatch):
             }
         )
         found = ft.Posterior(tree)
-        note(found, source, source.content(), tmp_path / "rows.csv")
+        found.tree.attrs.update(notes(source, source.content(), tmp_path / "rows.csv"))
+        remember(source, source.content())
         found.save(tmp_path / f"{name}.nc")
     return ["near.nc", "far.nc"]
 

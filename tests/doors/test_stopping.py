@@ -207,6 +207,7 @@ def test_an_interrupt_while_draws_are_read_gives_no_posterior(short_chunks, monk
         return read(self, draws)
 
     monkeypatch.setattr(values.Values, "read", cut)
+    monkeypatch.setattr("finetti.inference.readers.reader.BLOCK", 20)
     with pytest.raises(KeyboardInterrupt):
         fit()
     assert len(calls) == 2
@@ -216,7 +217,7 @@ def test_ctrl_c_ends_any_command_with_its_own_exit_code(tmp_path, monkeypatch, c
     def interrupted(reference):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("finetti.cli.commands.Source.parse", interrupted)
+    monkeypatch.setattr("finetti.cli.written.Source.parse", interrupted)
     code, _, said = command(capsys, "plan", "coin.py")
     assert code == 130
     assert "Traceback" not in said

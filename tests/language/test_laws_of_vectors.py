@@ -91,6 +91,7 @@ LAWS = {
     ),
     "Wishart": lambda a, b: ft.Wishart(5 * E(a), scale_matrix=E(b) * COV),
     "WishartCholesky": lambda a, b: ft.WishartCholesky(5 * E(a), scale_matrix=E(b) * COV),
+    "Ordered": lambda a, b: ft.Ordered(ft.Normal(a, E(b)).expand([3])),
     "ZeroSumNormal": lambda a, b: ft.ZeroSumNormal(E(a + b), (4,)),
     "von Mises mixture": lambda a, b: ft.MixtureSameFamily(
         ft.Categorical(PARTS), ft.VonMises(a + np.array([-2.0, 0, 2]), 4 * E(b))

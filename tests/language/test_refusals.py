@@ -17,9 +17,8 @@ def compile_nothing(monkeypatch):
     def refuse(*args, **kwargs):
         pytest.fail("the model went on to the sampler before it was refused")
 
-    fitting = import_module("finetti.inference.fit")
-    for name in ("one_start", "travel"):
-        monkeypatch.setattr(fitting, name, refuse)
+    for room, name in (("begin", "one_start"), ("journey", "travel")):
+        monkeypatch.setattr(import_module(f"finetti.inference.{room}"), name, refuse)
 
 
 def refusal(statements, error, seed=None):

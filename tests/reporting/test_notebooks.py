@@ -234,7 +234,7 @@ def test_progress_in_a_notebook_is_one_line_a_phase_that_is_written_anew(posteri
         assert len(handle.shown) > 1
         assert all("\n" not in repr(line) for line in handle.shown)
     last = repr(handles[1].shown[-1])
-    assert last.startswith("sampling 1,800 draws, 0 divergences")
+    assert last.startswith("sampling 600 draws, 0 divergences")
     assert "R-hat" in last
     accessible(handles[1].shown[-1]._repr_html_())
     np.testing.assert_array_equal(with_bars["mu"], posterior["mu"])

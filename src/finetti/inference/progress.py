@@ -87,15 +87,16 @@ class Cell(Display):
         """Write the phase's line and return the report that writes it anew."""
         watch, began = Watch(chains), perf_counter()
         handle = self.display(Line(f"{name:8} compiling"), display_id=True)
-        written = began
+        written, ended = began, False
 
         def report(chunk: Chunk) -> None:
-            nonlocal written
+            nonlocal written, ended
             watch.add(chunk)
             drawn, now = int(np.minimum(watch.drawn, wanted).sum()), perf_counter()
             done = drawn == wanted * chains
-            if not done and now - written < self.every:
+            if ended or (not done and now - written < self.every):
                 return
+            ended = done
             note = watch.note(converging=name == "sampling")
             many = f"{wanted * chains:,}" if done else f"{drawn:,} of {wanted * chains:,}"
             handle.update(Line(f"{name:8} {many} draws, {note}, {now - began:.1f} s"))

@@ -31,7 +31,9 @@ class Joined:
 
     def join(self, values: Mapping[str, Array]) -> Float[Array, " k"]:
         """Return the sites' values as one vector."""
-        return jnp.concatenate([jnp.zeros(0), *(jnp.ravel(values[name]) for name in self.sites)])
+        if not self.sites:
+            return jnp.zeros(0)
+        return jnp.concatenate([jnp.ravel(values[name]) for name in self.sites])
 
     def split(self, numbers: Float[Array, " k"]) -> dict[str, Array]:
         """Return the sites' values by name."""
