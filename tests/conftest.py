@@ -70,7 +70,6 @@ def pytest_collection_finish(session):
         compiling.EFFORT[compiling.OFTEN].update(compiling.PLAIN_LOOPS)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
 
 
 @pytest.fixture(autouse=True, scope="module")
