@@ -12,7 +12,7 @@ from finetti.formulas import families
 from finetti.formulas.families import Family
 from finetti.formulas.frames import Missing, as_frame, need, require, whole_rows
 from finetti.formulas.law import write_law
-from finetti.formulas.outcome import Outcome, family_of, reach, read_outcome
+from finetti.formulas.outcome import Outcome, family_of, outcome_columns, reach, read_outcome
 from finetti.formulas.priors import Priors, wishes
 from finetti.formulas.script import Script
 from finetti.formulas.text import Formula, parse
@@ -77,7 +77,7 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     for main, *_ in parts:
         script.say(f'"""{main.text}"""' if main is parts[0][0] else f"# {main.text}")
     for name in holes:
-        if name not in {m.response.strip("`") for m in mains}:
+        if not any(name in outcome_columns(m, frame) for m in mains):
             write_plain(script, wished, name, holes[name])
     for main, chosen, outcome, writing in parts:
         own = extras if len(mains) == 1 else {}

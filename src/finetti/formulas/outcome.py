@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,17 @@ def family_of(formula: Formula, frame: pd.DataFrame) -> str:
         return "binomial"
     name = formula.response.strip("`")
     return guess(frame[name]) if name in frame else "gaussian"
+
+
+def outcome_columns(formula: Formula, frame: pd.DataFrame) -> set[str]:
+    """Return the columns that an outcome is made of, but for numbers of trials."""
+    call = as_call(formula.response)
+    parts = [formula.response] if call is None else list(call.arguments)
+    if call is not None and call.name in PROPORTION:
+        parts = parts[:1]
+    text = " ".join(parts)
+    words = {*re.findall(r"`([^`]+)`", text), *re.findall(r"[^\W\d][\w.]*", text)}
+    return words & set(frame.columns)
 
 
 def read_outcome(formula: Formula, family: Family, frame: pd.DataFrame) -> Outcome:

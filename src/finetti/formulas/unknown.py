@@ -9,6 +9,7 @@ import numpy as np
 
 import finetti.distributions as families
 from finetti.errors import DataError
+from finetti.formulas.outcome import outcome_columns
 from finetti.formulas.priors import Priors, sd_of, written
 from finetti.formulas.script import Script, literal
 from finetti.formulas.text import Formula
@@ -25,7 +26,7 @@ def unknown(
 
     Raises `DataError` for a column of names, other than an outcome, that does.
     """
-    outcomes = {m.response.strip("`") for m in mains}
+    outcomes = {name for m in mains for name in outcome_columns(m, frame)}
     found = {}
     for name in names:
         lacking = frame[name].isna().to_numpy()
