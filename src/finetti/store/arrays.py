@@ -192,6 +192,10 @@ class Arrays:
             (self.path / "zarr.json").unlink(missing_ok=True)
             return zarr.open_group(self.path, mode="a", zarr_format=3, use_consolidated=False)
 
+    def coordinate(self, group: str, dim: str) -> Any | None:
+        """Return the labels of a dimension of a group, None where it has none."""
+        return self._group(group, "r").get(dim)
+
     def drawn(self, group: str) -> list[tuple[str, Any]]:
         """Return the arrays of a group that grow with the draws."""
         found = self._group(group).arrays()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 
 from finetti.posterior import diagnose
 from finetti.posterior.digests import FOLDER
+from finetti.posterior.labels import OWN, named
 from finetti.store.arrays import Arrays
 from finetti.store.lock import holder, is_held
 from finetti.store.manifest import Manifest, Place
@@ -58,9 +61,22 @@ def _numbers(arrays: Arrays, manifest: Manifest) -> dict[str, np.ndarray]:
     for name, array in list(sites.items())[:WATCHED]:
         values = _last(array, manifest.draws)
         flat = values.reshape(*values.shape[:2], -1)[..., :most]
-        for i in range(flat.shape[2]):
-            found[f"{name}[{i}]" if values.ndim > 2 else name] = flat[..., i]
+        rows = islice(_rows(arrays, name, array), flat.shape[2])
+        found |= {row: flat[..., i] for i, row in enumerate(rows)}
     return found
+
+
+def _rows(arrays: Arrays, name: str, array: Any) -> Iterator[str]:
+    """Name the numbers of a site in order, as the summary does."""
+    axes, own = [], []
+    dims = (array.metadata.dimension_names or ())[2:]
+    for dim, size in zip(dims, array.shape[2:], strict=True):
+        labels = arrays.coordinate("posterior", dim)
+        axes.append(range(size) if labels is None else np.asarray(labels[:]).tolist())
+        own.append(labels is not None and bool(labels.attrs.get(OWN)))
+    groups = [[i for i, o in enumerate(own) if o == kind] for kind in (False, True)]
+    for member in product(*axes):
+        yield named(name, member, [g for g in groups if g])
 
 
 def _last(array: Any, draws: int) -> np.ndarray:
