@@ -5,7 +5,7 @@ from tests.formulas.table import table
 from typer.testing import CliRunner
 
 from finetti.cli import calibrate, check, compare, predict, report  # noqa: F401
-from finetti.cli.app import app
+from finetti.cli.commands import app
 from finetti.cli.written import is_formula, parse
 
 FORMULA = "y ~ x + (1 | g)"
