@@ -214,6 +214,35 @@ def inflated_beta(m):
     return ft.ZeroOneInflatedBeta(zoi, coi, m * p, (1 - m) * p)
 
 
+def zero_inflated_beta(m):
+    p, z = phi(), gate("zi")
+    return ft.ZeroOneInflatedBeta(z, 0.0, m * p, (1 - m) * p)
+
+
+def hurdle_lognormal(e):
+    s, h = sigma(), gate("hu")
+    return ft.HurdleLogNormal(h, e, s)
+
+
+def hurdle_gamma(e):
+    a, h = shape(), gate("hu")
+    return ft.HurdleGamma(h, a, a / jnp.exp(e))
+
+
+def zero_inflated_negbinomial(m):
+    a, z = shape(), gate("zi")
+    return ft.ZeroInflatedNegativeBinomial2(m, a, gate=z)
+
+
+def hurdle_negbinomial(m):
+    a, h = shape(), gate("hu")
+    return ft.HurdleNegativeBinomial2(h, m, a)
+
+
+def zero_inflated_binomial(e):
+    return ft.ZeroInflatedDistribution(ft.Binomial(V["n"], logits=e), gate=gate("zi"))
+
+
 def counts(law):
     return lambda: observe("count", law(jnp.exp(eta())), V["count"])
 
@@ -260,6 +289,38 @@ def adjacent():
     observe("grade", ft.Categorical(logits=logits), CODES)
 
 
+def sigma():
+    return ft.sample("sigma", ft.HalfNormal(4.0))
+
+
+def student():
+    mean, s = eta(), sigma()
+    observe("y", ft.StudentT(ft.sample("nu", ft.Gamma(2.0, 0.1)), mean, s), Y)
+
+
+def skewed():
+    """By its mean and standard deviation (Azzalini 1985)."""
+    mean, s, a = eta(), sigma(), ft.sample("alpha", ft.Normal(0.0, 4.0))
+    lean = a / jnp.sqrt(1 + a**2)
+    width = s / jnp.sqrt(1 - 2 / jnp.pi * lean**2)
+    observe("y", ft.SkewNormal(mean - width * lean * jnp.sqrt(2 / jnp.pi), width, a), Y)
+
+
+def headings():
+    mean, k = 2 * jnp.arctan(eta()), ft.sample("kappa", ft.HalfCauchy(5.0))
+    observe("angle", ft.VonMises(mean, k), V["angle"])
+
+
+def tallies():
+    parts = [jnp.zeros(N)]
+    for level in ("wins", "n"):
+        a = ft.sample(f"{level}_Intercept", ft.Normal(0.0, 3.0))
+        parts.append(a + ft.sample(f"{level}_x", ft.Normal(0.0, 1.0)) * X)
+    y = np.stack([V["count"], V["wins"], V["n"]], 1)
+    law = ft.Multinomial(y.sum(1), logits=jnp.stack(parts, 1))
+    observe("cbind(count, wins, n)", law, y)
+
+
 def colours():
     parts = []
     for level in ("green", "red"):
@@ -274,6 +335,8 @@ SIGMA = {"sigma": ft.HalfNormal(4.0)}
 PARTS = {"sigma_Intercept": ft.Normal(0, 1), "sigma_b": ft.Normal(0, 0.5)}
 EACH = {f"{level}_{name}": prior for level in ("green", "red")
         for name, prior in (("Intercept", ft.Normal(0, 3)), ("b", ft.Normal(0, 1)))}  # fmt: skip
+TALLIES = {f"{level}_{name}": prior for level in ("wins", "n")
+           for name, prior in (("Intercept", ft.Normal(0, 3)), ("b", ft.Normal(0, 1)))}  # fmt: skip
 
 CASES = {
     "y ~ x": (pooled, {}),
@@ -301,6 +364,17 @@ CASES = {
         positive(lambda e: ft.InverseGaussian(jnp.exp(e), shape())), {}),
     "share ~ x / beta": (share(beta), {}),
     "share ~ x / zero_one_inflated_beta": (share(inflated_beta), {}),
+    "y ~ x / student": (student, {}),
+    "y ~ x / skew_normal": (skewed, {}),
+    "positive ~ x / lognormal": (positive(lambda e: ft.LogNormal(e, sigma())), {}),
+    "positive ~ x / hurdle_lognormal": (positive(hurdle_lognormal), {}),
+    "positive ~ x / hurdle_gamma": (positive(hurdle_gamma), {}),
+    "share ~ x / zero_inflated_beta": (share(zero_inflated_beta), {}),
+    "wins | trials(n) ~ x / zero_inflated_binomial": (wins(zero_inflated_binomial), {}),
+    "count ~ x / zero_inflated_negbinomial": (counts(zero_inflated_negbinomial), {}),
+    "count ~ x / hurdle_negbinomial": (counts(hurdle_negbinomial), {}),
+    "angle ~ x / von_mises": (headings, {}),
+    "cbind(count, wins, n) ~ x / multinomial": (tallies, {"more": TALLIES}),
     "count ~ x / poisson": (counts(ft.Poisson), {}),
     "count ~ x / negbinomial": (counts(lambda m: ft.NegativeBinomial2(m, shape())), {}),
     "count ~ x / geometric": (counts(lambda m: ft.Geometric(1 / (1 + m))), {}),
@@ -325,8 +399,8 @@ def joint(sites):
 def made(text, family, said):
     """Return the formula's model, with those of the priors that it has a parameter for."""
     priors = {**FLAT, **SIGMA, **said.get("more", {})}
-    if family == "categorical":
-        priors = dict(EACH)
+    if family in ("categorical", "multinomial"):
+        priors = dict(EACH if family == "categorical" else TALLIES)
     while True:
         try:
             return ft.formula(
