@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -114,6 +115,7 @@ def _said(error: Exception, frame: pd.DataFrame) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
+@cache
 def functions() -> dict[str, Any]:
     """Return what a formula may call beside formulae's own transformations."""
     from formulae.categorical import CategoricalBox, ContrastMatrix, Encoding, Treatment

@@ -15,7 +15,7 @@ from finetti.formulas.law import write_law
 from finetti.formulas.outcome import Outcome, family_of, outcome_columns, reach, read_outcome
 from finetti.formulas.priors import Priors, wishes
 from finetti.formulas.script import Script
-from finetti.formulas.text import Formula, parse
+from finetti.formulas.text import Formula, parse, words
 from finetti.formulas.unknown import filled, unknown, write_plain
 from finetti.formulas.writing import Across, Writing
 from finetti.models import Model
@@ -72,7 +72,7 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     holes = unknown(mains, frame, names) if missing == "impute" else {}
     frame, _ = whole_rows(frame, names, "refuse" if missing == "impute" else missing, holes)
     script, wished = Script(filled(frame, holes)), wishes(priors)
-    script.wanted |= {n for n in holes for m in mains if n in _words(m.text.partition("~")[2])}
+    script.wanted |= {n for n in holes for m in mains if n in words(m.text.partition("~")[2])}
     parts = _prepared(script, mains, extras, frame, family, link, wished, dict(matrices or {}))
     for main, *_ in parts:
         script.say(f'"""{main.text}"""' if main is parts[0][0] else f"# {main.text}")
@@ -170,13 +170,13 @@ def _parted(
 
 def _covariates_first(mains: list[Formula]) -> list[Formula]:
     """Return formulas of outcomes, those that others have for a predictor before them."""
-    words = {m.response: _words(m.text.partition("~")[2]) for m in mains}
+    predictors = {m.response: words(m.text.partition("~")[2]) for m in mains}
 
     def depth(main: Formula, seen: tuple[str, ...] = ()) -> int:
         name = main.response.strip("`")
         if name in seen:
             raise ModelError(f"`{name}` is predicted by what it predicts: {' -> '.join(seen)}")
-        users = [m for m in mains if name in words[m.response]]
+        users = [m for m in mains if name in predictors[m.response]]
         return 1 + max((depth(m, (*seen, name)) for m in users), default=0)
 
     return sorted(mains, key=lambda m: -depth(m))
@@ -184,13 +184,8 @@ def _covariates_first(mains: list[Formula]) -> list[Formula]:
 
 def _columns(formulas: Sequence[Formula], frame: pd.DataFrame) -> list[str]:
     """Return the columns that formulas speak of, in the table's order."""
-    words = _words(" ".join(f.text for f in formulas))
-    return [n for n in frame.columns if n in words]
-
-
-def _words(text: str) -> set[str]:
-    """Return what may be names of columns in a text: words, and what is between backquotes."""
-    return {*re.findall(r"`([^`]+)`", text), *re.findall(r"[^\W\d][\w.]*", text)}
+    spoken = words(" ".join(f.text for f in formulas))
+    return [n for n in frame.columns if n in spoken]
 
 
 def _family(main: Formula, name: str | Family | None, link: Any, frame: pd.DataFrame) -> Family:

@@ -54,7 +54,7 @@ def write_law(
         law = _ordered(writing, family, terms["mu"].predictor, outcome)
     else:
         law = family.write(terms)
-    law = _said(writing, law, main.additions, terms, observed)
+    law = _said(writing, law, main.additions, observed)
     if predicts:
         if family.name != "gaussian" or set(main.additions) - {"mi"}:
             raise ModelError(
@@ -116,6 +116,8 @@ def _parameters(
     writing: Writing, main: Formula, family: Family, outcome: Outcome, extras: Mapping[str, Formula]
 ) -> dict[str, Term]:
     """Write each parameter: by its predictor where it has one, else as a number with a prior."""
+    if "se" in main.additions and family.name not in ("gaussian", "student"):
+        raise ModelError("se(...) says the errors of normal or Student outcomes")
     script, terms = writing.script, {}
     for parameter, link in family.links.items():
         first = not terms
@@ -140,14 +142,25 @@ def _parameters(
             script.say(f"{name} = {INVERSES[link].format(predictor)}")
             terms[parameter] = Term(name, "identity")
         elif parameter == "sigma" and "se" in main.additions and not _keeps(main.additions["se"]):
-            terms[parameter] = Term("0.0", "identity")
+            terms[parameter] = Term(_error(writing, main.additions["se"]), "identity")
         else:
             name = script.identifier(f"{writing.prefix}{parameter}")
             site = literal(script.name(f"{writing.prefix}{parameter}"))
             prior = writing.prior(family.priors[parameter](writing.spread), parameter)
             script.say(f"{name} = ft.sample({site}, {written([prior], script)})")
             terms[parameter] = Term(name, "identity")
+    if "se" in main.additions and _keeps(main.additions["se"]):
+        both = (
+            f"jnp.sqrt({terms['sigma'].value} ** 2 + {_error(writing, main.additions['se'])} ** 2)"
+        )
+        terms["sigma"] = Term(both, "identity")
     return terms
+
+
+def _error(writing: Writing, call: Call) -> str:
+    """Return the argument of errors that are known: y | se(error)."""
+    make, columns = numbers(call.arguments[0], writing.frame)
+    return writing.script.argument(call.arguments[0], make, set(columns))
 
 
 def _with_rate(writing: Writing, predictor: str, additions: Mapping[str, Call]) -> str:
@@ -211,23 +224,9 @@ def _keeps(call: Call) -> bool:
     return call.named.get("sigma", "False").title() == "True"
 
 
-def _said(
-    writing: Writing,
-    law: str,
-    additions: Mapping[str, Call],
-    terms: Mapping[str, Term],
-    observed: str,
-) -> str:
-    """Add to a law what is said of the outcome: known errors, censoring, truncation, weights."""
+def _said(writing: Writing, law: str, additions: Mapping[str, Call], observed: str) -> str:
+    """Add to a law what is said of the outcome: censoring, truncation, weights."""
     script, frame = writing.script, writing.frame
-    if "se" in additions:
-        if not law.startswith(("ft.Normal(", "ft.StudentT(")):
-            raise ModelError("se(...) says the errors of normal or Student outcomes")
-        make, columns = numbers(additions["se"].arguments[0], frame)
-        error = script.argument(additions["se"].arguments[0], make, set(columns))
-        sigma = terms["sigma"].value
-        whole = f"jnp.sqrt({sigma} ** 2 + {error} ** 2)" if _keeps(additions["se"]) else error
-        law = f"{law[: law.rindex(sigma)]}{whole})"
     if "cens" in additions:
         law = _censored(script, law, additions["cens"], frame, observed)
     if "trunc" in additions:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from finetti.formulas.design import linear
 from finetti.formulas.families import Family, guess
 from finetti.formulas.frames import need
 from finetti.formulas.priors import sd_of
-from finetti.formulas.text import Call, Formula, as_call
+from finetti.formulas.text import Call, Formula, as_call, words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,9 +55,7 @@ def outcome_columns(formula: Formula, frame: pd.DataFrame) -> set[str]:
     parts = [formula.response] if call is None else list(call.arguments)
     if call is not None and call.name in PROPORTION:
         parts = parts[:1]
-    text = " ".join(parts)
-    words = {*re.findall(r"`([^`]+)`", text), *re.findall(r"[^\W\d][\w.]*", text)}
-    return words & set(frame.columns)
+    return words(" ".join(parts)) & set(frame.columns)
 
 
 def read_outcome(formula: Formula, family: Family, frame: pd.DataFrame) -> Outcome:

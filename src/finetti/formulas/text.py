@@ -201,6 +201,15 @@ def as_call(term: str) -> Call | None:
     return Call(found.group(1), tuple(plain), named)
 
 
+def words(text: str) -> set[str]:
+    """Return what may be names of columns in a text: words, and what is between backquotes.
+
+    >>> sorted(words("x + log(`my y`)"))
+    ['log', 'my', 'my y', 'x', 'y']
+    """
+    return {*re.findall(r"`([^`]+)`", text), *re.findall(r"[^\W\d][\w.]*", text)}
+
+
 def _terms(text: str) -> list[tuple[str, str]]:
     """Return the terms that are added up, each with its sign."""
     found: list[tuple[str, str]] = []

@@ -12,7 +12,7 @@ import numpy as np
 
 from finetti.posterior import diagnose
 from finetti.posterior.digests import FOLDER
-from finetti.posterior.labels import OWN, named
+from finetti.posterior.labels import brackets, named
 from finetti.store.arrays import Arrays
 from finetti.store.lock import holder, is_held
 from finetti.store.manifest import Manifest, Place
@@ -68,15 +68,15 @@ def _numbers(arrays: Arrays, manifest: Manifest) -> dict[str, np.ndarray]:
 
 def _rows(arrays: Arrays, name: str, array: Any) -> Iterator[str]:
     """Name the numbers of a site in order, as the summary does."""
-    axes, own = [], []
     dims = (array.metadata.dimension_names or ())[2:]
-    for dim, size in zip(dims, array.shape[2:], strict=True):
-        labels = arrays.coordinate("posterior", dim)
-        axes.append(range(size) if labels is None else np.asarray(labels[:]).tolist())
-        own.append(labels is not None and bool(labels.attrs.get(OWN)))
-    groups = [[i for i, o in enumerate(own) if o == kind] for kind in (False, True)]
+    found = {dim: arrays.coordinate("posterior", dim) for dim in dims}
+    labels = {dim: values for dim, values in found.items() if values is not None}
+    axes = [
+        np.asarray(labels[dim][:]).tolist() if dim in labels else range(size)
+        for dim, size in zip(dims, array.shape[2:], strict=True)
+    ]
     for member in product(*axes):
-        yield named(name, member, [g for g in groups if g])
+        yield named(name, member, brackets(dims, labels))
 
 
 def _last(array: Any, draws: int) -> np.ndarray:
