@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,47 +35,53 @@ class Varying:
 
 def write_groups(writing: Writing, terms: Sequence[Grouped]) -> list[str]:
     """Write the statements of group terms, and return the expressions that they add."""
-    return [part for term in _together(writing, terms) for part in _write(writing, term)]
+    read = [(term, _columns(writing, term)) for term in terms]
+    return [part for term, columns in _together(read) for part in _write(writing, term, columns)]
 
 
-def _together(writing: Writing, terms: Sequence[Grouped]) -> list[Grouped]:
+Read = tuple[Grouped, list[Varying]]  # a term, and the coefficients that vary in it
+
+
+def _together(terms: Sequence[Read]) -> list[Read]:
     """Join terms over one factor that have no correlated coefficients: (1 | g) + (0 + x | g)."""
-    found: list[Grouped] = []
-    for term in terms:
-        like = [i for i, t in enumerate(found) if t.factor == term.factor and not t.across]
-        loose = not term.across and not _tied(writing, term)
-        if like and loose and not _tied(writing, found[like[0]]):
-            first = found[like[0]]
-            joined = f"{first.expression}|{term.expression}"
-            found[like[0]] = replace(first, expression=joined, correlated=False)
+    found: list[Read] = []
+    for term, columns in terms:
+        like = [i for i, (t, _) in enumerate(found) if t.factor == term.factor and not t.across]
+        loose = not term.across and not _tied(term, columns)
+        if like and loose and not _tied(*found[like[0]]):
+            first, others = found[like[0]]
+            found[like[0]] = replace(first, correlated=False), _distinct([*others, *columns])
         else:
-            found.append(term)
+            found.append((term, columns))
     return found
 
 
-def _tied(writing: Writing, term: Grouped) -> bool:
-    return term.correlated and len(_columns(writing, term)) > 1
+def _tied(term: Grouped, columns: list[Varying]) -> bool:
+    return term.correlated and len(columns) > 1
 
 
 def _columns(writing: Writing, term: Grouped) -> list[Varying]:
     """Return the coefficients that vary over the groups."""
     found: list[Varying] = []
     prefix, spread = writing.prefix, writing.spread
-    for expression in term.expression.split("|"):
-        design = linear(expression, writing.frame)
-        if design.intercept:
-            found.append(Varying(f"{prefix}Intercept", None, 0, spread))
-        for block in design.blocks:
-            for i, name in enumerate(block.names):
-                size = sd_of(block.matrix[:, i])
-                _warn_of_far(name, block.matrix[:, i], size, term)
-                found.append(Varying(f"{prefix}{pretty(name)}", block, i, spread / size))
-    labels = [v.label for v in found]
-    if len(set(labels)) < len(labels):
-        raise ModelError(f"the groups' effects name a coefficient twice: {', '.join(labels)}")
+    design = linear(term.expression, writing.frame)
+    if design.intercept:
+        found.append(Varying(f"{prefix}Intercept", None, 0, spread))
+    for block in design.blocks:
+        for i, name in enumerate(block.names):
+            size = sd_of(block.matrix[:, i])
+            _warn_of_far(name, block.matrix[:, i], size, term)
+            found.append(Varying(f"{prefix}{pretty(name)}", block, i, spread / size))
     if not found:
         raise ModelError(f"({term.expression} | ...) has no coefficient that could vary")
-    return found
+    return _distinct(found)
+
+
+def _distinct(columns: list[Varying]) -> list[Varying]:
+    labels = [v.label for v in columns]
+    if len(set(labels)) < len(labels):
+        raise ModelError(f"the groups' effects name a coefficient twice: {', '.join(labels)}")
+    return columns
 
 
 def _warn_of_far(name: str, column: np.ndarray, size: float, term: Grouped) -> None:
@@ -87,13 +94,12 @@ def _warn_of_far(name: str, column: np.ndarray, size: float, term: Grouped) -> N
         )
 
 
-def _write(writing: Writing, term: Grouped) -> list[str]:
-    columns = _columns(writing, term)
+def _write(writing: Writing, term: Grouped, columns: list[Varying]) -> list[str]:
     factor = factor_of(writing, term.factor)
     if term.across:
         effects, first = _across(writing, term, factor)
     else:
-        tied = term.correlated and len(columns) > 1
+        tied = _tied(term, columns)
         effects, first = _effects(writing, factor, columns, tied, writing.prefix), 0
     flat = bool(factor.covariance) or factor.zero_sum
     parts = []
@@ -152,15 +158,11 @@ def _effects(
     spread = script.identifier(f"sd_{label}")
     prior = written(_spreads(writing, label, columns), script, whole=True)
     kinds = script.name(f"{label}_by") if factor.by else ""
-    opening = f"with ft.plate({literal(kinds)}, {literal(list(factor.kinds))}):" if kinds else ""
-    statement = f"{spread} = ft.sample({literal(script.name(f'sd[{label}]'))}, {prior}, {dims})"
-    if opening:
-        with script.deeper(opening):
-            script.say(statement)
-            root = _root(writing, label, labels, kinds) if tied else ""
-    else:
-        script.say(statement)
-        root = _root(writing, label, labels, kinds) if tied else ""
+    opening = f"with ft.plate({literal(kinds)}, {literal(list(factor.kinds))}):"
+    with script.deeper(opening) if kinds else nullcontext():
+        site_of_spread = literal(script.name(f"sd[{label}]"))
+        script.say(f"{spread} = ft.sample({site_of_spread}, {prior}, {dims})")
+        root = _root(writing, label, labels) if tied else ""
     own = f"[{factor.by}]" if factor.by else ""
     found = script.identifier(f"u_{label}")
     if factor.covariance or factor.zero_sum:
@@ -201,7 +203,7 @@ def _joint(  # noqa: PLR0913 - the names that code needs
     return found
 
 
-def _root(writing: Writing, label: str, labels: list[str], kinds: str) -> str:
+def _root(writing: Writing, label: str, labels: list[str]) -> str:
     """Write how the coefficients of a group go together, and return the root's identifier."""
     script, count = writing.script, len(labels)
     eta = concentration(writing.prior(1.0, f"cor[{label}]", "cor"))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from finetti.errors import DataError, MissingExtra
+from finetti.reading.given import columns_of
 from finetti.reading.read import read
 
 if TYPE_CHECKING:
@@ -33,16 +34,20 @@ def as_frame(data: Any) -> pd.DataFrame:
 
     Of data frames every kind that narwhals knows is taken. Raises `DataError` for what is no table.
     """
-    import narwhals as nw
     import pandas as pd
 
-    if isinstance(data, str | PathLike) or type(data).__module__.partition(".")[0] == "xarray":
+    if isinstance(data, str | PathLike):
         data = read(data)
         if data.said:
             warnings.warn(data.said, stacklevel=3)
+    elif not isinstance(data, pd.DataFrame | Mapping):
+        try:
+            data = columns_of(data)
+        except DataError as error:
+            raise DataError(f"a formula takes a table: {error}") from error
     if isinstance(data, pd.DataFrame):
         frame = data
-    elif isinstance(data, Mapping):
+    else:
         columns = {str(name): _plain(column) for name, column in data.items()}
         tall = {name: c for name, c in columns.items() if np.ndim(c) == 1}
         lengths = {name: len(c) for name, c in tall.items()}
@@ -51,17 +56,6 @@ def as_frame(data: Any) -> pd.DataFrame:
             raise DataError(f"the columns of a table have a row each, and these differ: {listed}")
         single = {n: c for n, c in columns.items() if np.ndim(c) == 0}
         frame = pd.DataFrame(tall).assign(**single)
-    else:
-        try:
-            found = nw.from_native(data)
-        except TypeError as error:
-            raise DataError(
-                f"a formula takes a table, such as a data frame, a dict of columns or the path "
-                f"of a file, not {data!r:.80}"
-            ) from error
-        if isinstance(found, nw.LazyFrame):
-            found = found.collect()
-        frame = pd.DataFrame({name: _plain(found[name]) for name in found.columns})
     if not len(frame):
         raise DataError("the table has no rows")
     frame = frame.rename(columns=str).reset_index(drop=True)
