@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from finetti.errors import DataError, UnknownSite
-from finetti.posterior.labels import scalars, site_of
+from finetti.posterior.labels import site_of
 from finetti.posterior.posterior import Posterior
+from finetti.posterior.scalars import each
 
 
 def find_numbers(posterior: Posterior, names: Sequence[str], most: int) -> dict[str, np.ndarray]:
@@ -37,8 +38,4 @@ def find_numbers(posterior: Posterior, names: Sequence[str], most: int) -> dict[
 
 def _members(posterior: Posterior, site: str) -> dict[str, np.ndarray]:
     """Return the draws of each member of a site, labelled as in the summary."""
-    draws = posterior[site]
-    if draws.ndim == 2:
-        return {site: draws.values}
-    flat = draws.values.reshape(*draws.shape[:2], -1)
-    return {label: flat[..., i] for i, label in enumerate(scalars(draws.rename(site)))}
+    return dict(each(posterior[site].rename(site)))

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from finetti.hypertext.html import block, items, words
+from finetti.posterior.labels import brackets
+from finetti.posterior.labels import named as labelled
 from finetti.structure.words import listed
 
 if TYPE_CHECKING:
@@ -92,12 +94,13 @@ class Elpd:
         dims = self.scores["elpd"].dims
         axes = [self.scores[d].to_numpy() if d in self.scores.coords else None for d in dims]
         shape = self.scores["elpd"].shape
-        name = str(self.scores.attrs["points"])
-        found = []
-        for place in np.argwhere(chosen.reshape(shape)):
-            parts = [str(i if a is None else a[i]) for i, a in zip(place, axes, strict=True)]
-            found.append(f"{name}[{', '.join(parts)}]")
-        return found
+        name, groups = str(self.scores.attrs["points"]), brackets(dims, self.scores.coords)
+        return [
+            labelled(
+                name, [i if a is None else a[i] for i, a in zip(place, axes, strict=True)], groups
+            )
+            for place in np.argwhere(chosen.reshape(shape))
+        ]
 
     def notes(self) -> list[str]:
         """Return what to know of the scores, in sentences."""
