@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
-from finetti.errors import DataError
+from finetti.errors import DataError, hint
 from finetti.language.columns import misspelt
 from finetti.language.dims import groups
 from finetti.models import Model
@@ -34,11 +33,10 @@ def arguments(model: Model, columns: Columns) -> dict[str, Any]:
     wanted = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     for parameter in wanted:
         if parameter.name not in columns and parameter.default is parameter.empty:
-            near = get_close_matches(parameter.name, columns, n=1)
-            hint = f"; did you mean `{near[0]}`?" if near else ""
+            nearest = hint(parameter.name, columns)
             raise DataError(
                 f"model `{model.name}` needs `{parameter.name}`, and the data have no such column"
-                f"{hint} (columns: {', '.join(f'`{name}`' for name in columns)})"
+                f"{nearest} (columns: {', '.join(f'`{name}`' for name in columns)})"
             )
     found = {p.name: as_argument(p.name, columns[p.name]) for p in wanted if p.name in columns}
     return _grouped_by_use(model, found)

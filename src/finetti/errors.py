@@ -48,10 +48,8 @@ class UnknownSite(ModelError, KeyError):
     def among(cls, name: str, known: Iterable[str], verb: str) -> UnknownSite:
         """Build the error for `name`, suggesting the nearest of `known`."""
         known = list(known)
-        near = get_close_matches(name, known, n=1)
-        hint = f"; did you mean `{near[0]}`?" if near else ""
         listed = ", ".join(f"`{k}`" for k in known) or "none"
-        return cls(f"cannot {verb} `{name}`: no such site{hint} (sites: {listed})")
+        return cls(f"cannot {verb} `{name}`: no such site{hint(name, known)} (sites: {listed})")
 
 
 class ShapeError(ModelError):
@@ -97,3 +95,13 @@ class MissingExtra(FinettiError, ImportError):
     def needed(cls, package: str, extra: str, purpose: str) -> MissingExtra:
         """Build the error that names the package and the extra that brings it."""
         return cls(f"{purpose} needs {package}: pip install 'finetti[{extra}]'")
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """Return what a refusal of a name adds: the nearest one that is known, or nothing.
+
+    >>> hint("Dyas", ["Days", "Subject"]), hint("Dyas", [])
+    ('; did you mean `Days`?', '')
+    """
+    near = get_close_matches(name, list(known), n=1)
+    return f"; did you mean `{near[0]}`?" if near else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from finetti.errors import DataError, ModelError
+from finetti.errors import DataError, ModelError, hint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,7 +111,9 @@ def _said(error: Exception, frame: pd.DataFrame) -> str:
     """Say what formulae found wrong in words that name a column or a function."""
     if isinstance(error, KeyError) and error.args:
         listed = ", ".join(f"`{n}`" for n in frame.columns)
-        return f"there is neither a column nor a function {error.args[0]!r} (columns: {listed})"
+        nearest = hint(str(error.args[0]), frame.columns)
+        named = f"there is neither a column nor a function {error.args[0]!r}{nearest}"
+        return f"{named} (columns: {listed})"
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 

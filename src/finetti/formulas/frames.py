@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from finetti.errors import DataError, MissingExtra
+from finetti.errors import DataError, MissingExtra, hint
 from finetti.reading.given import columns_of
 from finetti.reading.read import read
 
@@ -108,11 +107,10 @@ def need(frame: pd.DataFrame, names: Iterable[str], where: str) -> None:
     """Refuse names that are no columns, each with the nearest that is one."""
     for name in names:
         if name not in frame:
-            near = get_close_matches(name, list(frame.columns), n=1)
-            hint = f"; did you mean `{near[0]}`?" if near else ""
+            nearest = hint(name, list(frame.columns))
             listed = ", ".join(f"`{n}`" for n in frame.columns)
             raise DataError(
-                f"the table has no column `{name}`, of which {where!r} speaks{hint} "
+                f"the table has no column `{name}`, of which {where!r} speaks{nearest} "
                 f"(columns: {listed})"
             )
 

@@ -13,7 +13,7 @@ import numpy as np
 
 import finetti.distributions as families
 from finetti.distributions import Distribution, bare, describe_support, know
-from finetti.errors import ModelError
+from finetti.errors import ModelError, hint
 from finetti.formulas.script import Script, literal
 
 CLASSES = ("b", "Intercept", "sd", "cor")
@@ -44,11 +44,10 @@ class Priors:
         for name in self.wished:
             if name in self.used or name in self.asked:
                 continue
-            near = get_close_matches(name, self.asked, n=1)
-            hint = f"; did you mean `{near[0]}`?" if near else ""
+            nearest = hint(name, self.asked)
             listed = ", ".join(f"`{n}`" for n in sorted(self.asked))
             raise ModelError(
-                f"the model has no parameter `{name}` to give a prior{hint} ({listed})"
+                f"the model has no parameter `{name}` to give a prior{nearest} ({listed})"
             )
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any
 
 import jax
 import numpy as np
 
 from finetti.distributions import unchecked
-from finetti.errors import DataError, ModelError
+from finetti.errors import DataError, ModelError, hint
 from finetti.language.dims import Groups, groups
 from finetti.language.effects import Site, alone, around
 from finetti.language.handlers import trace
@@ -172,10 +171,9 @@ def _unseen(fitted: Any, lengths: set[tuple[int, int]]) -> Any:
 
 
 def _lacks(model: Model, name: str, given: list[str]) -> DataError:
-    near = get_close_matches(name, given, n=1)
-    hint = f"; did you mean `{near[0]}`?" if near else ""
+    nearest = hint(name, given)
     listed = ", ".join(f"`{n}`" for n in given) or "none"
     return DataError(
-        f"model `{model.name}` needs the column `{name}`, and newdata has none{hint} "
+        f"model `{model.name}` needs the column `{name}`, and newdata has none{nearest} "
         f"(columns: {listed})"
     )
