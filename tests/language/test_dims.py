@@ -48,6 +48,12 @@ def test_the_tree_has_the_labels(posterior):
     assert posterior["b"].sel(term="slope", school="B").shape == (2, 40)
 
 
+def test_members_are_ranked_term_by_term(posterior):
+    found = ft.rank(posterior, "b")
+    assert found.ranks["best"].dims == ("term", "school")
+    np.testing.assert_allclose(found.ranks["best"].sum("school"), 1)
+
+
 def test_a_saved_run_keeps_the_names(posterior, tmp_path):
     for ending in (".zarr", ".nc"):
         path = posterior.save(tmp_path / f"run{ending}")

@@ -59,9 +59,14 @@ def brackets(dims: Iterable[Any], coordinates: Any) -> list[list[int]]:
 
     Plates, and dimensions without a name, come first; those that a site names follow.
     """
-    own = [d in coordinates and bool(coordinates[d].attrs.get(OWN)) for d in dims]
+    own = [is_own(d, coordinates) for d in dims]
     groups = [[i for i, o in enumerate(own) if not o], [i for i, o in enumerate(own) if o]]
     return [group for group in groups if group]
+
+
+def is_own(dim: Any, coordinates: Any) -> bool:
+    """Tell whether a dimension is no plate's, but one of a site's own that it gave a name."""
+    return dim in coordinates and bool(coordinates[dim].attrs.get(OWN))
 
 
 def named(name: str, labels: Sequence[Any], groups: list[list[int]]) -> str:

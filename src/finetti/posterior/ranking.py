@@ -11,7 +11,7 @@ import numpy as np
 from finetti.errors import ModelError, ShapeError, UnknownSite
 from finetti.hypertext.html import block, words
 from finetti.hypertext.table import Table
-from finetti.posterior.labels import dotted
+from finetti.posterior.labels import dotted, is_own
 from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.posterior.questions import SHARE, refuse_mode
 from finetti.posterior.tabulate import Convention, columns
@@ -91,10 +91,11 @@ def rank(
     """Rank the members of a plate at every draw, and return how probable each rank is.
 
     `name` is a site, or a plate in which one site alone stands. `over` names the plate whose
-    members are ranked, where the site has several dimensions: they are ranked anew for each member
-    of the others. Rank 1 is the largest value, or the smallest without `descending`. Members that
-    are equal at a draw are put in an order by chance. The ranking of posterior means is another
-    one, and too sure of itself (Laird & Louis 1989).
+    members are ranked, where the site has several: they are ranked anew for each member of the
+    others, and for each of the site's own terms, such as level and slope. Rank 1 is the largest
+    value, or the smallest without `descending`. Members that are equal at a draw are put in an
+    order by chance. The ranking of posterior means is another one, and too sure of itself (Laird &
+    Louis 1989).
 
     Raises `UnknownSite` for a name that neither site nor plate has, `ModelError` where there is a
     choice to make, or for a mode, `ShapeError` for a site that is one number.
@@ -193,6 +194,9 @@ def _ranked(draws: xr.DataArray, over: str | None, name: str) -> Hashable:
         if wanted not in dims:
             raise UnknownSite.among(str(over), map(str, dims), "rank over")
         return wanted
+    plates = [d for d in dims if not is_own(d, draws.coords)]
+    if len(plates) == 1:
+        return plates[0]
     if len(dims) > 1:
         ways = " or ".join(f"over={str(d)!r}" for d in dims)
         raise ModelError(f"site `{name}` has several dimensions: say whose members to rank, {ways}")

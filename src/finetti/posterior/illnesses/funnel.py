@@ -11,6 +11,7 @@ from finetti.distributions import known
 from finetti.posterior.evidence import BFMI_LIMIT, Evidence, label
 from finetti.posterior.finding import Finding
 from finetti.posterior.illnesses.sampler import where
+from finetti.posterior.labels import is_own
 
 FOLLOWS = 0.5  # rank correlation; of 100 effective draws chance gives it once in ten million runs
 RARE = (
@@ -42,7 +43,9 @@ def funnel(run: Evidence) -> Finding | None:
     if found is None:
         return None
     scale, effect, signs = found
-    plates = [str(d) for d in run.draws[effect].dims[2:] if d in run.draws.coords]
+    known = run.draws.coords
+    dims = run.draws[effect].dims[2:]
+    plates = [str(d) for d in dims if d in known and not is_own(d, known)]
     over = f" over plate {' and '.join(f'`{p}`' for p in plates)}" if plates else ""
     centred, neck = _centred(run, scale, effect), "small" if follows > 0 else "large"
     if follows < 0 and not centred:

@@ -12,7 +12,7 @@ from finetti.errors import ModelError
 from finetti.posterior import mode
 from finetti.posterior.advise import RHAT_LIMIT
 from finetti.posterior.digits import cells
-from finetti.posterior.labels import OWN, brackets, is_hidden
+from finetti.posterior.labels import brackets, is_hidden, is_own
 from finetti.posterior.posterior import Posterior
 from finetti.reporting.effects import shrinkage
 from finetti.reporting.forest import forest
@@ -123,7 +123,7 @@ def _grouped(posterior: Posterior) -> Iterator[tuple[str, str | None]]:
         groups = brackets(array.dims[2:], array.coords)
         if is_hidden(name) or array.ndim < 3 or len(groups[0]) != 1 or array.shape[2] < FEWEST:
             continue
-        own = bool(array[array.dims[2]].attrs.get(OWN))
+        own = is_own(array.dims[2], array.coords)
         if array.dims[2] in rows or (array.ndim == 4 and len(groups) != 2) or array.ndim > 4:
             continue
         terms = [None] if array.ndim == 3 else map(str, array[array.dims[3]].to_numpy())
