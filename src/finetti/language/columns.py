@@ -43,6 +43,21 @@ def is_missing(value: Any) -> bool:
     return isinstance(value, Real | np.datetime64 | np.timedelta64) and bool(value != value)
 
 
+def without_value(values: Sequence[Any]) -> list[int]:
+    """Return the rows whose value stands for none; what many rows share is looked at once.
+
+    >>> without_value(["Pine", None, "Cook", ""])
+    [1, 3]
+    """
+    try:
+        distinct = set(values)
+    except TypeError:  # a list, say
+        distinct = values
+    if not any(map(is_missing, distinct)):
+        return []
+    return [row for row, value in enumerate(values) if is_missing(value)]
+
+
 def kind(value: Any) -> str:
     """Return what kind of value this is: text, truth values, numbers, dates, or its type.
 
@@ -58,9 +73,22 @@ def mixed(values: Sequence[Any]) -> tuple[int, str] | None:
     >>> mixed([1.0, 2, "."])
     (2, 'numbers')
     """
-    found = [kind(v) for v in values]
-    most = max(dict.fromkeys(found), key=found.count, default="")
+    kinds = kinds_of(values)
+    if len(kinds) < 2:
+        return None
+    found = [kinds[type(v)] for v in values]
+    most = max(dict.fromkeys(found), key=found.count)
     return next(((row, most) for row, k in enumerate(found) if k != most), None)
+
+
+def kinds_of(values: Sequence[Any]) -> dict[type, str]:
+    """Return the kind of each type that values have: many rows have few.
+
+    >>> kinds_of(["Pine", "Cook"])
+    {<class 'str'>: 'text'}
+    """
+    first = dict(zip(map(type, values), values, strict=True))
+    return {of: kind(value) for of, value in first.items()}
 
 
 def own_order(column: Any) -> list[Any] | None:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from finetti.errors import ModelError
-from finetti.language.columns import entries, is_missing, kind, mixed, own_order
+from finetti.language.columns import entries, kind, kinds_of, mixed, own_order, without_value
 
 SHAPING = {
     np.repeat, np.tile, np.take, np.roll, np.flip, np.compress, np.delete, np.copy, np.reshape,
@@ -192,19 +192,21 @@ def groups(column: Any, labels: Sequence[Any] | None = None) -> Groups:
     if plain is not None and plain.dtype.kind == "U" and labels is None and "nan" in values:
         values = [None if v == "nan" else v for v in values]  # how numpy spells NaN beside text
     _refuse_faulty(values)
-    values = [getattr(v, "isoformat", v.__str__)() if kind(v) == "dates" else v for v in values]
+    if "dates" in kinds_of(values).values():
+        values = [getattr(v, "isoformat", v.__str__)() if kind(v) == "dates" else v for v in values]
     if labels is None:
         return _sorted(np.array(values, dtype=None if kind(values[0]) == "text" else object))
     if isinstance(labels, str) or len(set(labels)) < len(labels):
         raise ModelError(f"labels of groups name each group once, not {labels!r}")
     known = tuple(x.item() if isinstance(x, np.generic) else x for x in labels)
     code = {label: i for i, label in enumerate(known)}
-    for row, value in enumerate(values):
-        if value not in code:
-            raise ModelError(
-                f"group {value!r} is not among the {len(known)} labels given (row {row})"
-            )
-    return _regroup(np.array([code[v] for v in values], dtype=np.int32), known)
+    found = [code.get(value, -1) for value in values]
+    if -1 in found:
+        row = found.index(-1)
+        raise ModelError(
+            f"group {values[row]!r} is not among the {len(known)} labels given (row {row})"
+        )
+    return _regroup(np.array(found, dtype=np.int32), known)
 
 
 def _sorted(values: np.ndarray) -> Groups:
@@ -218,7 +220,7 @@ def _sorted(values: np.ndarray) -> Groups:
 def _refuse_faulty(values: list[Any]) -> None:
     if not values:
         raise ModelError("groups need at least one row, and the column is empty")
-    missing = [row for row, value in enumerate(values) if is_missing(value)]
+    missing = without_value(values)
     if missing:
         raise ModelError(
             f"the group of row {missing[0]} is missing ({len(missing)} such rows): "

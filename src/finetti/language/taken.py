@@ -12,7 +12,15 @@ import numpy as np
 from jax.core import Tracer
 
 from finetti.errors import MissingValue, ModelError, ShapeError
-from finetti.language.columns import entries, is_missing, kind, misspelt, mixed, own_order
+from finetti.language.columns import (
+    entries,
+    is_missing,
+    kind,
+    misspelt,
+    mixed,
+    own_order,
+    without_value,
+)
 from finetti.language.groups import Groups, groups
 
 
@@ -167,7 +175,7 @@ def _has_absent(value: Any, array: np.ndarray) -> bool:
 
 
 def _refuse_missing(name: str, values: Iterable[Any]) -> None:
-    rows = [row for row, value in enumerate(values) if is_missing(value)]
+    rows = without_value(list(values))
     if rows:
         raise _lacks(name, rows)
 
