@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from finetti.structure.program import Program
-from finetti.structure.rewrites.arrow.arrow import Arrow, Vector
+from finetti.structure.rewrites.arrow.arrow import Arrow, Pairs, Vector
 from finetti.structure.rewrites.arrow.frame import Frame
 from finetti.structure.variables import Variable
 
 WIDEST = 1000  # border rows: beyond it the dense corner costs more than sampling
+SPARSE = 0.05  # of all products of couplings: so few of them are made one by one
 
 
 def terms_of(program: Program, sites: Collection[str]) -> tuple[str, ...]:
@@ -63,17 +64,25 @@ class Way(NamedTuple):
         spared = max(self.frame.width + self.frame.breadth - products, 0)
         return self.price - spared * self.size
 
+    def sparse(self, pairs: int) -> Way:
+        """Return the way where so few pairs of couplings meet in the border."""
+        dense = self.frame.count * self.frame.width * self.frame.breadth**2
+        return self._replace(price=self.price - dense + pairs * self.frame.width)
+
 
 def ways(
-    sites: list[Variable], terms: tuple[str, ...], variables: tuple[Variable, ...]
+    sites: list[Variable],
+    terms: tuple[str, ...],
+    variables: tuple[Variable, ...],
+    widest: int = WIDEST,
 ) -> list[Way]:
-    """Return the ways to arrange the sites, cheapest first."""
+    """Return the ways to arrange the sites, the border at most so wide, cheapest first."""
     size = sum(prod(v.shape) for v in variables if v.name in terms)
     found = [Way(_price(_arrange(sites, ()), size), "", _arrange(sites, ()), size)]
     for plates in {v.plates for v in sites if v.plates}:
         frame = _arrange(sites, plates)
         found.append(Way(_price(frame, size), " x ".join(p.name for p in plates), frame, size))
-    return [way for way in sorted(found, key=lambda w: w[:2]) if way.frame.breadth <= WIDEST]
+    return [way for way in sorted(found, key=lambda w: w[:2]) if way.frame.breadth <= widest]
 
 
 def compare(found: list[Way], chosen: int, products: int) -> str:
@@ -139,3 +148,25 @@ def colour(arrow: Arrow) -> tuple[tuple[int, ...], dict[str, Any]]:
         colours.append(found)
     shared = len(taken) < len(colours)
     return tuple(colours), {"couplings": couplings, "corner": corner} if shared else {}
+
+
+def paired(couplings: np.ndarray) -> Pairs | None:
+    """Return which couplings meet in the border, None where they are not sparse.
+
+    `couplings` has shape (group, k, m).
+    """
+    known = (couplings != 0).any(1)
+    counts = known.sum(1)
+    if not known.size or (counts**2).sum() > SPARSE * known.shape[0] * known.shape[1] ** 2:
+        return None
+    groups, columns = np.nonzero(known)  # by group, and by column within each
+    ends = np.repeat(np.cumsum(counts), counts)
+    numbers = np.arange(len(groups))
+    reach = ends - numbers  # each meets itself and those after it in its group
+    first = np.repeat(numbers, reach)
+    starts = np.repeat(np.cumsum(reach) - reach, reach)
+    second = first + np.arange(len(first)) - starts
+    place = columns[second] * known.shape[1] + columns[first]  # the later column is the row
+    order = np.argsort(place, kind="stable")
+    found = (groups, columns, first[order], second[order], place[order])
+    return Pairs(*(a.astype(np.int32) for a in found))  # pyright: ignore[reportArgumentType]

@@ -24,7 +24,7 @@ from finetti.structure.rewrites.arrow.triangular import (
     product,
     turned,
 )
-from finetti.types import Array, Float, Key, Scalar
+from finetti.types import Array, Float, Int, Key, Scalar
 
 
 class Vector(NamedTuple):
@@ -111,11 +111,27 @@ class Factor(NamedTuple):
         return Vector(groups, jax.random.normal(second, self.corner.shape[:1], dtype))
 
 
-def factorise(arrow: Arrow) -> Factor:
-    """Return the Cholesky factor."""
+class Pairs(NamedTuple):
+    """Say which couplings meet in the border, where few do: a pair for every two of one group.
+
+    `groups` and `columns` say where each coupling that is not zero stands; `first` and `second`
+    number the two of a pair, and `place` says where their product belongs in the corner's lower
+    half, row by row, in ascending order.
+    """
+
+    groups: Int[Array, " coupling"]
+    columns: Int[Array, " coupling"]
+    first: Int[Array, " pair"]
+    second: Int[Array, " pair"]
+    place: Int[Array, " pair"]
+
+
+def factorise(arrow: Arrow, pairs: Pairs | None = None) -> Factor:
+    """Return the Cholesky factor; `pairs` are those of the couplings where they are sparse."""
     blocks = cholesky(arrow.blocks)
     couplings = lower_solve(blocks, arrow.couplings)
-    return Factor(blocks, couplings, cholesky(arrow.corner - _gram(couplings)))
+    gram = _gram(couplings) if pairs is None else _sparse_gram(couplings, pairs)
+    return Factor(blocks, couplings, cholesky(arrow.corner - gram))
 
 
 @jax.custom_jvp
@@ -165,6 +181,15 @@ def _times(matrix: Arrow, vector: Vector) -> Vector:
     groups = groups + jnp.sum(matrix.couplings * vector.border, -1)
     border = jnp.sum(matrix.couplings * vector.groups[..., None], (0, 1))
     return Vector(groups, border + jnp.sum(matrix.corner * vector.border, -1))
+
+
+def _sparse_gram(couplings: Float[Array, "group k m"], pairs: Pairs) -> Float[Array, "m m"]:
+    """Return the lower half of the sum over groups of C_j' C_j."""
+    m = couplings.shape[-1]
+    known = couplings[pairs.groups, :, pairs.columns]
+    products = jnp.sum(known[pairs.first] * known[pairs.second], -1)
+    sums = jax.ops.segment_sum(products, pairs.place, m * m, indices_are_sorted=True)
+    return sums.reshape(m, m)
 
 
 def _gram(couplings: Float[Array, "group k m"]) -> Float[Array, "m m"]:

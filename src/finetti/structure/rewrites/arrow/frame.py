@@ -110,6 +110,16 @@ class Frame:
             corner = jnp.where(patterns["corner"], corner, 0.0)
         return Arrow(blocks, couplings, corner)
 
+    def added(self, arrow: Arrow, products: Vector) -> Arrow:
+        """Return an arrow and, added, a matrix that has blocks and a diagonal alone.
+
+        Of that the products are given: with the columns of a block, and with all the border.
+        """
+        own, _ = split_at(products.groups, self.width)
+        _, border = split_at(products.border, self.width)
+        blocks = arrow.blocks + jnp.moveaxis(own, 0, -1)
+        return Arrow(blocks, arrow.couplings, arrow.corner + jnp.diag(border[0]))
+
 
 def split_at(rows: Array, place: int) -> tuple[Array, Array]:
     """Return the rows before a place, and the others."""

@@ -4,7 +4,8 @@ XLA calls LAPACK for a single triangular system, but solves a batch of them (and
 batch) by a loop over rows, or by calls that hang where two wait for one pool of threads (jaxlib
 0.10, on two cores). Up to `UNROLLED` rows everything is written out entry by entry, which becomes
 one plain loop over the batch; larger systems are solved by multiplying with the factor's inverse,
-which is put together from the inverses of its diagonal blocks, all of one size at once.
+which is put together from the inverses of its diagonal blocks, all of one size at once. From
+`LARGE` rows on a few right-hand sides are left to XLA: a loop over rows is then the least of it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import jax.numpy as jnp
 from finetti.types import Array, Float
 
 UNROLLED = 4
+LARGE = 256  # rows from which a solution takes less than an inverse
+NARROW = 8  # right-hand sides up to which it does
 
 
 def cholesky(matrix: Float[Array, "*batch n n"]) -> Float[Array, "*batch n n"]:
@@ -39,6 +42,10 @@ def lower_solve(
     n, r = right.shape[-2:]
     if n == 0 or r == 0:
         return right
+    if n > LARGE and r <= NARROW:
+        return jax.lax.linalg.triangular_solve(
+            factor, right, left_side=True, lower=True, transpose_a=transposed
+        )
     if n > UNROLLED:
         inverse = lower_inverse(factor)
         return product(turned(inverse) if transposed else inverse, right)

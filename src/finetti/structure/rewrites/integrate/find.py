@@ -19,15 +19,18 @@ from finetti.compiling import ONCE, compiled
 from finetti.structure.form import Form, Given
 from finetti.structure.program import Program
 from finetti.structure.rewrites.arrow.arrange import (
+    WIDEST,
+    Way,
     closed,
     colour,
     compare,
     multiply,
+    paired,
     terms_of,
     ways,
 )
 from finetti.structure.rewrites.arrow.arrow import Arrow, Vector, factorise
-from finetti.structure.rewrites.arrow.frame import Frame
+from finetti.structure.rewrites.integrate.assemble import assembler
 from finetti.structure.rewrites.integrate.curvature import Curvature, recognise
 from finetti.structure.rewrites.integrate.integrate import Integrate
 from finetti.structure.rewrites.integrate.obstacles import obstacles
@@ -37,6 +40,10 @@ from finetti.structure.words import listed
 from finetti.types import Scalar
 
 MANY = 8  # products with the precision's columns, in place of one for each pair of directions
+FEW = 5  # dimensions left to sample: they are drawn by values alone, without gradients,
+WIDEST_OF_FEW = 2500  # so that a border may have as many rows
+WIDE = 200  # columns of the border: more are put together from single observations if they can be
+COLOURS = 64  # products that what is left of them may take
 ROUNDING = 200  # times a float's precision: less of a pivot is rounding
 
 Shortcuts = Sequence[Made]
@@ -61,12 +68,15 @@ def _found(sight: Sight) -> tuple[Integrate, dict[str, Any]] | None:
     while chosen:
         sites = [latent[name] for name in latent if name in chosen]
         terms = terms_of(program, chosen)
-        found_ways = ways(sites, terms, variables)
+        left = sum(prod(v.free_shape) for v in latent.values() if v.name not in chosen)
+        found_ways = ways(sites, terms, variables, WIDEST_OF_FEW if left <= FEW else WIDEST)
         for number, way in enumerate(found_ways):
-            found = _verified(program, way.frame, terms, way.plate, condensed)
+            found = _verified(program, way, (sites, terms), condensed)
             if found is not None:
                 rewrite, constants = found
                 seen = tuple(_seen(program, site) for site in rewrite.sites)
+                if "pairs" in constants:
+                    found_ways[number] = way.sparse(len(constants["pairs"].place))
                 priced = compare(found_ways, number, rewrite.products)
                 return replace(rewrite, seen=seen, priced=priced), constants
         flat = {v.name for v in sites if v.known.improper}
@@ -109,21 +119,26 @@ def _seen(program: Program, site: str) -> str:
 
 
 def _verified(
-    program: Program, frame: Frame, terms: tuple[str, ...], plate: str, condensed: Shortcuts
+    program: Program,
+    way: Way,
+    seen: tuple[list[Variable], tuple[str, ...]],
+    condensed: Shortcuts,
 ) -> tuple[Integrate, dict[str, Any]] | None:
     """Read the precision at a generic point; None where it has another form or is not positive.
 
     Nor is it where a pivot of its factor is nothing but rounding: what it stands for is not told
     apart from the others, neither by the data nor by a prior.
     """
+    frame, (variables, terms) = way.frame, seen
     sites = tuple(name for name, _ in (*frame.groups, *frame.border))
     colours = tuple(range(frame.breadth))
-    rewrite = Integrate(sites, terms, frame, colours, plate, program.dtype)
+    rewrite = Integrate(sites, terms, frame, colours, way.plate, program.dtype, reach=way.size)
+    if frame.breadth > WIDE and not program.varying:
+        found = _assembled(program, rewrite, variables, condensed)
+        if found is not None or frame.breadth > WIDEST:
+            return found
     found = jax.tree.map(np.asarray, _look(program, rewrite, condensed, {}))
-    if not _agrees(program, found):
-        return None
-    finite = all(np.isfinite(part).all() for part in found.mode)
-    if not finite or not found.pivot > ROUNDING * np.finfo(program.dtype).eps:
+    if not _sound(program, found):
         return None
     colours, patterns = colour(found.precision)
     rewrite = replace(rewrite, colours=colours)
@@ -159,6 +174,57 @@ def _ahead(
     constants = {**kept, **patterns, "curved": [own for _, own in known]}
     found = jax.tree.map(np.asarray, _look(program, rewrite, condensed, constants))
     return (rewrite, constants) if _agrees(program, found) else None
+
+
+def _assembled(
+    program: Program, rewrite: Integrate, sites: list[Variable], condensed: Shortcuts
+) -> tuple[Integrate, dict[str, Any]] | None:
+    """Return the rewrite of a wide border, its precisions put together from observations."""
+    form, frame = Form(program, (rewrite,)), rewrite.frame
+    given = Given(program.constants, {rewrite.name: {}})
+    assemble = assembler(form, given, frame, rewrite.terms, sites)
+    seen: list[dict[str, Arrow]] = []
+    for seed in range(3):
+        arrows = assemble(_generic_point(program, seed))
+        if arrows is None:
+            return None
+        seen.append(arrows)
+    dear = [t for t in rewrite.terms if _fewest_colours(seen[0][t]) >= MANY]
+    read = [recognise(t, frame, [arrows[t] for arrows in seen]) for t in dear]
+    known = [found for found in read if found is not None]
+    ahead = [curvature.term for curvature, _ in known]
+    rest = [arrow for term, arrow in seen[0].items() if term not in ahead]
+    none = Arrow(*(np.zeros_like(part) for part in seen[0][rewrite.terms[0]]))  # pyright: ignore[reportArgumentType]
+    pattern = jax.tree.map(lambda *parts: sum(np.abs(part) for part in parts), none, *rest)
+    colours, patterns = colour(pattern)
+    if len(set(colours)) > COLOURS:
+        return None
+    corner = np.asarray(pattern.corner)
+    loose = not np.any(pattern.couplings) and not np.any(corner - np.diag(np.diag(corner)))
+    rewrite = replace(
+        rewrite, colours=colours, curved=tuple(c for c, _ in known), loose=loose and bool(known)
+    )
+    patterns = {} if rewrite.loose else patterns
+    pairs = paired(sum(np.abs(arrow.couplings) for arrow in seen[0].values()))  # pyright: ignore
+    constants = {**patterns, "curved": [own for _, own in known]}
+    constants |= {} if pairs is None else {"pairs": pairs}
+    found = jax.tree.map(np.asarray, _look(program, rewrite, condensed, constants))
+    if not _sound(program, found):
+        return None
+    return rewrite, {**constants, "groups": found.mode.groups, "border": found.mode.border}
+
+
+def _fewest_colours(arrow: Arrow) -> int:
+    """Return as many colours as the border's columns need at least: those that meet in a row."""
+    met = [(part != 0).sum(-1).max(initial=0) for part in (arrow.couplings, arrow.corner)]
+    return int(max(met))
+
+
+def _sound(program: Program, found: _Found) -> bool:
+    """Tell whether the precision read is that of the terms, and positive definite."""
+    finite = all(np.isfinite(part).all() for part in found.mode)
+    told = bool(found.pivot > ROUNDING * np.finfo(program.dtype).eps)
+    return finite and told and _agrees(program, found)
 
 
 def _agrees(program: Program, found: _Found) -> bool:
@@ -208,7 +274,7 @@ def _look(
         # by a derivative elsewhere: the difference of two slopes would lose digits to large data
         _, push = jax.linearize(lambda g: rewrite.differentiate(terms)(g)[1], origin.plus(probe))
         product = jax.tree.map(jnp.negative, push(probe))
-        factor = factorise(precision)
+        factor = factorise(precision, constants.get("pairs"))
         return _Found(precision, factor.pivot(precision), factor.solve(slope), probe, product)
 
     given = _given(program, rewrite, condensed, constants)

@@ -34,14 +34,18 @@ from finetti.structure.rewrites.rewrite import Marginal, Terms
 from finetti.structure.words import listed
 from finetti.types import Array, Key, Scalar
 
+ROOM = 50_000_000  # numbers in a product of the terms' size with each column
+
 
 @dataclass(frozen=True)
 class Integrate(Marginal):
     """Integrate out sites that are jointly Gaussian given the rest.
 
     `colours` numbers the border's columns; columns that share a colour share no row, but for what
-    `curved` terms have there, whose precision is formed ahead. In words, `seen` says how each site
-    is seen by the rest and `priced` what the frame and others take.
+    `curved` terms have there, whose precision is formed ahead. `reach` is the size of the terms.
+    It is `loose` where terms that are not formed ahead have a diagonal on the border and nothing
+    else. In words, `seen` says how each site is seen by the rest and `priced` what the frame and
+    others take.
     """
 
     sites: tuple[str, ...]
@@ -53,6 +57,8 @@ class Integrate(Marginal):
     curved: tuple[Curvature, ...] = ()
     seen: tuple[str, ...] = ()
     priced: str = ""
+    reach: int = 0
+    loose: bool = False
     verb = "integrate out"
     eases = True
 
@@ -103,7 +109,7 @@ class Integrate(Marginal):
         """Expand the terms about their mode."""
         fixed = Vector(constants["groups"], constants["border"])
         slope, precision = self.read(terms, fixed, constants)
-        factor = factorise(precision)
+        factor = factorise(precision, constants.get("pairs"))
         mode = jax.lax.stop_gradient(fixed.plus(factor.solve(slope)))
         value, slope = self.differentiate(terms)(mode)
         step = solve(precision, factor, slope)  # what rounding left of it
@@ -120,13 +126,25 @@ class Integrate(Marginal):
         others = [name for name in self.terms if name not in ahead]
         seeds = self.frame.seeds(self.colours, centre.groups.dtype)
         slope, push = jax.linearize(lambda g: self.differentiate(terms, others)(g)[1], centre)
-        products = jax.tree.map(jnp.negative, jax.vmap(push)(seeds))
-        precision = self.frame.arrow(self.colours, products, constants)
+        products = jax.tree.map(jnp.negative, self._pushed(push, seeds))
+        found: list[Arrow] = []
         for curvature, own in zip(self.curved, constants.get("curved", ()), strict=True):
             term = self.summed(terms, [curvature.term])
             slope = slope.plus(jax.grad(term)(centre))
-            precision = Arrow(*map(jnp.add, precision, curvature.read(term, centre, own)))
-        return slope, precision
+            found.append(curvature.read(term, centre, own))
+        ahead = found[0] if found else None
+        for more in found[1:]:
+            ahead = Arrow(*map(jnp.add, ahead, more))
+        if ahead is not None and self.loose:
+            return slope, self.frame.added(ahead, products)
+        precision = self.frame.arrow(self.colours, products, constants)
+        return slope, precision if ahead is None else Arrow(*map(jnp.add, precision, ahead))
+
+    def _pushed(self, push: Callable[[Vector], Vector], seeds: Vector) -> Vector:
+        """Return what each seed is taken to, so many at once as there is room for."""
+        if len(seeds.border) * self.reach <= ROOM:
+            return jax.vmap(push)(seeds)
+        return jax.lax.map(push, seeds, batch_size=max(ROOM // self.reach, 1))
 
     def differentiate(
         self, terms: Terms, names: Collection[str] | None = None
