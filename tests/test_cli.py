@@ -251,7 +251,7 @@ def test_an_error_of_the_user_shows_the_lines_of_the_user_alone(capsys, folder, 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--method", "guess"], "nuts or metropolis, not 'guess'"),
+        (["--method", "guess"], "independent or metropolis, not 'guess'"),
         (["--draws", "0"], "draws must be a whole number of at least 1"),
         (["--target-acceptance", "2"], "target_acceptance must lie between 0 and 1"),
         (["--out", "results"], "ends in .zarr or .nc, not results"),

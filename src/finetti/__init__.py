@@ -36,6 +36,7 @@ from finetti.errors import (
 from finetti.formulas.formula import formula
 from finetti.inference.fit import fit
 from finetti.inference.methods.blocks import BinaryMetropolis, Block, Compound, DiscreteMetropolis
+from finetti.inference.methods.independent import Automatic, IndependentMetropolis
 from finetti.inference.methods.precision import ESS, MCSE
 from finetti.inference.methods.searches import MAP, NormalApproximation
 from finetti.inference.methods.trajectories import HMC, NUTS, EmbeddedLaplace
@@ -69,6 +70,7 @@ __all__ = [
     "MCSE",
     "NUTS",
     "AdaptiveMetropolis",
+    "Automatic",
     "BinaryMetropolis",
     "Block",
     "Calibration",
@@ -87,6 +89,7 @@ __all__ = [
     "Flat",
     "Groups",
     "HalfFlat",
+    "IndependentMetropolis",
     "Learned",
     "MarkovChain",
     "Metropolis",

@@ -20,6 +20,8 @@ from jax.core import Tracer
 from finetti.programs import kept
 
 ONCE, OFTEN = 0, 1  # for programs that run once, and for the sampler's loop
+BY_SIZE = 2  # ONCE, or OFTEN where the arguments hold so many numbers that running takes longer
+LARGE = 1_000_000
 LEVEL = "xla_backend_optimization_level"
 PLAIN_SUMS = {"xla_cpu_experimental_ynn_fusion_type": ""}
 PLAIN_LOOPS = {"xla_cpu_use_fusion_emitters": False}  # gone from the compiler of jax 0.12
@@ -30,28 +32,36 @@ EFFORT: dict[int, dict[str, Any]] = {
 
 
 def compiled(level: int, *static: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a decorator like `jax.jit` that compiles with an effort, ONCE or OFTEN, on a CPU.
+    """Return a decorator like `jax.jit` that compiles with an effort on a CPU.
 
-    `static` names the arguments that the compiled program depends on. Where another program is
-    being traced the function becomes a part of that. What is compiled is kept (`programs`).
+    `level` is ONCE, OFTEN or BY_SIZE. `static` names the arguments that the compiled program
+    depends on. Where another program is being traced the function becomes a part of that. What is
+    compiled is kept (`programs`).
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @cache
-        def ready() -> Callable[..., Any]:
+        def ready(level: int) -> Callable[..., Any]:
             return jax.jit(function, static_argnames=static, compiler_options=_options(level))
 
         @wraps(function)
         def call(*args: Any) -> Any:
-            traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(args))
-            if traced:
+            leaves = jax.tree.leaves(args)
+            if any(isinstance(leaf, Tracer) for leaf in leaves):
                 return function(*args)
             with kept():
-                return ready()(*args)
+                return ready(_effort(level, leaves))(*args)
 
         return call
 
     return decorate
+
+
+def _effort(level: int, leaves: list[Any]) -> int:
+    """Return ONCE or OFTEN."""
+    if level != BY_SIZE:
+        return level
+    return OFTEN if sum(getattr(leaf, "size", 1) for leaf in leaves) >= LARGE else ONCE
 
 
 def _options(level: int) -> dict[str, Any] | None:

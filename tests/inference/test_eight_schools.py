@@ -47,13 +47,21 @@ def test_the_plan_makes_one_of_both_forms(name, form):
     Centred effects are integrated out in their own coordinates: where tau is about e^-12 times the
     errors, rounding spoils their precision, and a trajectory that gets there counts as diverging.
     """
-    posterior = run(zoo.schools(name, form))
+    posterior = run(zoo.schools(name, form), ft.NUTS())
     rare = 0.005 if form is zoo.centred_schools else 1e-9
     assert posterior.tree["sample_stats"]["diverging"].mean() < rare
     assert {f.problem for f in posterior.advice()} <= {"divergences"}
     table = posterior.summary(["mu", "theta", "theta_sd"])
     assert table["ess_bulk"].min() > 1500
     assert table["ess_bulk"].median() > 3500
+
+
+@pytest.mark.parametrize("name", zoo.shortened(zoo.VARIANTS, "bda3_flat"))
+def test_draws_from_a_mixture_match_the_exact_posterior(name):
+    posterior = assert_matches(zoo.schools(name), ft.Automatic(draws=10_000))
+    assert posterior.attributes["method"].startswith("IndependentMetropolis")
+    table = posterior.summary(["mu", "theta", "theta_sd"])
+    assert table["ess_bulk"].min() > 20_000
 
 
 @pytest.mark.parametrize("name", zoo.shortened(CENTRED_WITHOUT_FUNNEL, "pymc2_literal"))

@@ -20,6 +20,8 @@ METHODS = [
     ft.BinaryMetropolis(),
     ft.Compound(blocks=(ft.Block(("mu", "tau"), ft.HMC(leapfrogs=5)),), draws=50),
     ft.EmbeddedLaplace(sites=("a", "b")),
+    ft.IndependentMetropolis(draws=30, thin=2),
+    ft.Automatic(draws=30),
     ft.MAP(starts=3),
     ft.NormalApproximation(draws=30),
 ]

@@ -51,6 +51,7 @@ RUNS = {
     "hmc": (counts(Y), ft.HMC(leapfrogs=4, **some), ["rate"]),
     "metropolis": (counts(Y), ft.Metropolis(thin=3, **some), None),
     "adaptive": (counts(Y), ft.AdaptiveMetropolis(delay=30, interval=20, **some), None),
+    "independent": (counts(Y), ft.IndependentMetropolis(draws=300, chains=2), None),
     "compound": (mixture(Y), ft.Compound(**some), None),
     "summed": (mixture(Y), ft.NUTS(**some), ["share"]),
     "laplace": (counts(Y), ft.EmbeddedLaplace(**some), None),

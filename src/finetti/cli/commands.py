@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from finetti.cli.binding import load
 from finetti.cli.fitted import notes, remember
 from finetti.cli.options import (
     METHODS,
+    TRAJECTORIES,
     DataFile,
     FamilyName,
     LinkName,
@@ -87,7 +89,13 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
     model: ModelFile,
     data: DataFile = None,
     out: OutPath = None,
-    method: Annotated[str, typer.Option(metavar="|".join(METHODS), help="How to draw.")] = "nuts",
+    method: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(METHODS),
+            help="How to draw; automatic is independent where few dimensions are left, else nuts.",
+        ),
+    ] = "automatic",
     draws: Annotated[
         int | None, typer.Option(help=f"Draws to keep of each chain. {default_of('draws')}")
     ] = None,
@@ -245,7 +253,15 @@ def demo(
 
 def _method(name: str, settings: dict[str, Any]) -> Chains:
     if name not in METHODS:
-        raise typer.BadParameter(f"--method is {' or '.join(METHODS)}, not {name!r}")
+        *first, last = METHODS
+        raise typer.BadParameter(f"--method is {', '.join(first)} or {last}, not {name!r}")
+    if name == "automatic" and not TRAJECTORIES.isdisjoint(settings):
+        name = "nuts"
+    known = {field.name for field in fields(METHODS[name])}
+    for setting in settings:
+        if setting not in known:
+            option = setting.replace("_", "-")
+            raise typer.BadParameter(f"--{option} is no setting of --method {name}")
     try:
         return METHODS[name](**settings)
     except ValueError as error:

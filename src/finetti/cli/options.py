@@ -10,6 +10,7 @@ import typer
 
 from finetti.cli.source import Source
 from finetti.cli.written import Written, parse
+from finetti.inference.methods.independent import Automatic, IndependentMetropolis
 from finetti.inference.methods.method import Chains
 from finetti.inference.methods.precision import ESS, MCSE, Precision
 from finetti.inference.methods.trajectories import NUTS
@@ -18,12 +19,21 @@ from finetti.reading.read import ENDINGS
 
 SEEDS = 2**63 - 1  # the largest that a key is made of
 MANY = 100  # dimensions: for fewer than a handful the methods choose otherwise
-METHODS: dict[str, type[Chains]] = {"nuts": NUTS, "metropolis": Metropolis}
+METHODS: dict[str, type[Chains]] = {
+    "automatic": Automatic,
+    "nuts": NUTS,
+    "independent": IndependentMetropolis,
+    "metropolis": Metropolis,
+}
+TRAJECTORIES = frozenset({"warmup", "target_acceptance"})  # settings that ask for nuts
 
 
 def default_of(setting: str) -> str:
     """Say the default of a setting, of each method if they differ."""
-    values = {name: getattr(method().suited(MANY), setting) for name, method in METHODS.items()}
+    made = {name: method().suited(MANY) for name, method in METHODS.items()}
+    values = {name: getattr(m, setting) for name, m in made.items() if hasattr(m, setting)}
+    if setting in TRAJECTORIES:
+        values.pop("automatic", None)
     if len(set(values.values())) == 1:
         return f"Default: {values['nuts']}."
     return "Default: " + ", ".join(f"{value} for {name}" for name, value in values.items()) + "."

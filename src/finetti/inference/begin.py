@@ -12,6 +12,7 @@ import numpy as np
 from finetti.inference.engine.arrays import from_arrays
 from finetti.inference.engine.batch import Own, spread
 from finetti.inference.engine.prepare import prepare, sampler_of
+from finetti.inference.engine.proposal import Proposal
 from finetti.inference.engine.run import Run, Sampler
 from finetti.inference.engine.start import DTYPE, chain_keys, one_start
 from finetti.inference.methods.method import Chains
@@ -58,16 +59,30 @@ class Beginning:
         return cls(seed, init or None, tuning)
 
 
-def begin(built: Density, method: Chains, draws: int, beginning: Beginning) -> tuple[Sampler, Run]:
-    """Return the sampler, and the run with every chain at its start, for so many kept draws."""
+def begin(
+    built: Density,
+    method: Chains,
+    draws: int,
+    beginning: Beginning,
+    proposal: Proposal | None = None,
+) -> tuple[Sampler, Run]:
+    """Return the sampler, and the run with every chain at its start, for so many kept draws.
+
+    With a proposal its mixture is their tuning, and they start at its points if nowhere else.
+    """
     target, given = built.target(DTYPE)
     constants: Any = {m.name: given.rewrites[m.name] for m in target.form.moves}
     fixed, init = None, beginning.init
     if beginning.tuning is not None:
-        fixed, constants = adopted(beginning.tuning, target, constants)
+        fixed, constants = adopted(beginning.tuning, target, constants, method)
     own = Own(rewrites=spread(constants, 1))
     keys = chain_keys(np.int64(beginning.seed), method.chains)[None]
-    points = one_start(built, given, own, keys, init)
+    if proposal is not None:
+        fixed = proposal.tuning
+    if proposal is not None and init is None:
+        points = proposal.points
+    else:
+        points = one_start(built, given, own, keys, init)
     settle = init is None
     return prepare(
         target, method, given, own, keys, points, draws=draws, settle=settle, tuning=fixed

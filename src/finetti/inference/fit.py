@@ -8,14 +8,16 @@ from functools import partial
 from pathlib import Path
 
 import jax
+import numpy as np
 
 from finetti.inference.begin import Beginning, begin
+from finetti.inference.engine.proposal import Proposal, propose
 from finetti.inference.journey import Journey, Work, block_of
 from finetti.inference.keeping import Memory, Stored
+from finetti.inference.methods.independent import Automatic, IndependentMetropolis
 from finetti.inference.methods.method import Chains, Method, natural
 from finetti.inference.methods.precision import MOST
 from finetti.inference.methods.searches import Search
-from finetti.inference.methods.trajectories import NUTS
 from finetti.inference.outcome import outcome
 from finetti.inference.progress import Display, show
 from finetti.inference.readers.keep import kept_names, most_draws
@@ -28,7 +30,8 @@ from finetti.posterior.posterior import Posterior
 from finetti.store.store import Destination
 from finetti.structure.choices import Choices
 from finetti.structure.plan import Plan
-from finetti.targets.density import density
+from finetti.structure.rewrites.integrate.find import FEW
+from finetti.targets.density import Density, density
 from finetti.types import Values as Named
 
 
@@ -46,16 +49,18 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
 ) -> Posterior:
     """Draw from the posterior of a model with its data.
 
-    `method` holds the settings: `NUTS()` unless you choose another. `plan` says which rewrites to
-    make: that of the method, which is `model.plan()` for NUTS, unless you change it by
-    `model.plan().without(...)`. `init` maps latent variables to constrained starting values for
-    every chain; without it the starts are random. `tuning` is the `learned` of a posterior of this
-    model, whose step size, metric and coordinates are used again: warm-up then learns nothing, it
-    only takes the chains from where they start. `keep` names the sites whose draws are kept, all
-    without it; of the others means and standard deviations come back, as `posterior.moments`.
-    `out` is a path such as "run.zarr" to which the run is written as it is made, draws and all it
-    takes to go on: whatever ends it, `resume` goes on from there, and memory does not grow with the
-    draws, which the posterior reads from disk as they are asked for. `progress=False` keeps silent.
+    `method` holds the settings, `NUTS(draws=2000)` for one. Left out it is `Automatic()`: where the
+    plan leaves up to 5 dimensions, `IndependentMetropolis`, if its mixture fits, and `NUTS`
+    otherwise. `plan` says which rewrites to make: that of the method, which is `model.plan()`,
+    unless you change it by `model.plan().without(...)`. `init` maps latent variables to constrained
+    starting values for every chain; without it the starts are random. `tuning` is the `learned` of
+    a posterior of this model, whose step size, metric and coordinates are used again: warm-up then
+    learns nothing, it only takes the chains from where they start. `keep` names the sites whose
+    draws are kept, all without it; of the others means and standard deviations come back, as
+    `posterior.moments`. `out` is a path such as "run.zarr" to which the run is written as it is
+    made, draws and all it takes to go on: whatever ends it, `resume` goes on from there, and memory
+    does not grow with the draws, which the posterior reads from disk as they are asked for.
+    `progress=False` keeps silent.
     Draws depend on the model, its data, the method, `seed`, `init` and `tuning` alone. Ctrl-C
     and SIGTERM stop a run and return the draws made so far, marked `interrupted` in the posterior's
     attributes; during warm-up they raise `KeyboardInterrupt`.
@@ -72,7 +77,7 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     (4, 1000)
     """
     require_model(model, "ft.fit")
-    method = method or NUTS()
+    method = method or Automatic()
     chosen = method.plan(model, plan)
     again = partial(fit_alike, method, plan and plan.choices)
     beginning, to = Beginning(seed, init, tuning), destination(out)
@@ -84,24 +89,45 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     if not isinstance(method, Chains):
         raise TypeError(f"no way is known to fit by {method!r}")
     built = density(model, chosen, natural(model, method))
-    method = method.suited(built.dim)
     names = kept_names(built, keep)
     for wish in method.wishes:
         wish.names(names)
-    block = block_of(built, method, names)
-    work = Work(built, method, names, block, positions=to is not None and keep is None)
     with jax.enable_x64(True), stoppable() as stop, show(progress) as display:
+        method, proposal = _suited(method, built, beginning)
+        block = block_of(built, method, names)
+        work = Work(built, method, names, block, positions=to is not None and keep is None)
         if to is None:
             most, keeper = most_draws(built, names, method), Memory(method.draws)
-            journey = Journey(work, *begin(built, method, most, beginning), keeper)
+            journey = Journey(work, *begin(built, method, most, beginning, proposal), keeper)
             found = outcome(journey, display, stop, seed)
         else:
             most = method.draws * (MOST if method.wishes else 1)
             with begun(work, beginning, to) as store:
-                journey = Journey(work, *begin(built, method, most, beginning), Stored(store))
+                journey = Journey(
+                    work, *begin(built, method, most, beginning, proposal), Stored(store)
+                )
                 journey.commit()
                 found = outcome(journey, display, stop, seed)
     return replace(found, refit=again)
+
+
+def _suited(method: Chains, built: Density, beginning: Beginning) -> tuple[Chains, Proposal | None]:
+    """Return the method with all that is left to it chosen, and where it proposes from."""
+    tuning, given = beginning.tuning, beginning.init is not None
+    if isinstance(method, Automatic):
+        if tuning is not None and np.ndim(tuning.scale) == 3:  # a mixture
+            return method.independent(), None
+        if tuning is None and not given and built.dim <= FEW:
+            proposal = propose(built, beginning.seed, method.chains)
+            if proposal is not None and proposal.useful:
+                return method.independent(proposal.thin), proposal
+        method = method.trajectories()
+    elif isinstance(method, IndependentMetropolis) and tuning is None:
+        proposal = propose(built, beginning.seed, method.chains)
+        if proposal is not None:
+            return replace(method, thin=method.thin or proposal.thin), proposal
+        method = method.trajectories()  # which says why no start has a density
+    return method.suited(built.dim), None
 
 
 def fit_alike(method: Method, choices: Choices | None, model: Model, seed: int) -> Posterior:

@@ -21,6 +21,7 @@ from finetti.inference.engine.draws import Shelf
 from finetti.inference.engine.prepare import prepare
 from finetti.inference.engine.run import travel
 from finetti.inference.engine.start import DTYPE, chain_keys, random_tries, taken
+from finetti.inference.methods.independent import Automatic, IndependentMetropolis
 from finetti.inference.methods.method import Chains, natural
 from finetti.inference.readers.reader import recovery_key
 from finetti.inference.readers.values import width
@@ -89,6 +90,13 @@ def fit_many(
     `plan` says which rewrites to make. A fit that has no start with a finite density is left
     out; raises `SamplingError` where all are.
     """
+    if isinstance(method, Automatic):
+        method = method.trajectories()
+    if isinstance(method, IndependentMetropolis):
+        raise TypeError(
+            "IndependentMetropolis learns where to propose from for one set of data at a time: "
+            "give many fits at once a method such as ft.NUTS()"
+        )
     first = {name: np.asarray(a[0]) for name, a in data.items()}
     with jax.enable_x64(True):
         plan = replan(model, first, plan)

@@ -11,6 +11,7 @@ import numpy as np
 from finetti.errors import ModelError
 from finetti.inference.engine.batch import alone
 from finetti.inference.engine.run import Run
+from finetti.inference.methods.method import Chains
 from finetti.kernels.kernel import Tuning
 from finetti.posterior.learned import Learned
 from finetti.targets.density import Target
@@ -25,17 +26,21 @@ def told(run: Run) -> Learned:
 
 
 def adopted(
-    learned: Learned, target: Target, constants: Mapping[str, Mapping[str, Any]]
+    learned: Learned,
+    target: Target,
+    constants: Mapping[str, Mapping[str, Any]],
+    method: Chains,
 ) -> tuple[Tuning, dict[str, dict[str, Any]]]:
     """Return the tuning and the constants of a target's coordinates, such as `constants`.
 
     Raises `ModelError` for what was learned in other coordinates, or of another number of them.
     """
     dim, found = target.layout.dim, {}
-    if set(np.shape(learned.scale)) != {dim}:
+    if not method.kernel(target.layout).metric.fits(np.shape(learned.scale), dim):
         raise ModelError(
             f"tuning= has a metric of shape {np.shape(learned.scale)}, and the plan leaves {dim} "
-            f"dimensions to sample: give what a fit of this model with this plan has learned"
+            f"dimensions to sample: give what a fit of this model with this plan and by "
+            f"{type(method).__name__} has learned"
         )
     known = learned.coordinates
     for name in (*constants, *(n for n in known if n not in constants)):

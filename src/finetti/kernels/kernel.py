@@ -54,12 +54,14 @@ class Info(NamedTuple):
 class Kernel(ABC):
     """Move one chain on a log density that is known only as a function.
 
-    Final subclasses are frozen dataclasses. `state.draw` is the chain's current `Point`.
+    Final subclasses are frozen dataclasses. `state.draw` is the chain's current `Point`. One that
+    `learns` has its step size and metric learned while chains warm up.
     """
 
     target_acceptance: float | tuple[float, ...]
     metric: Metric
     uses_gradient: ClassVar[bool]
+    learns: ClassVar[bool] = True
 
     @abstractmethod
     def noise(self, key: Key, dim: int, dtype: DType) -> Any:

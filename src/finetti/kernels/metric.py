@@ -57,6 +57,10 @@ class Metric(ABC):
     def estimate(self, moments: Moments, gradients: bool) -> Array:
         """Return the scale learned from moments, of the draws alone if not `gradients`."""
 
+    def fits(self, shape: tuple[int, ...], dim: int) -> bool:
+        """Tell whether a scale of such a shape is one for so many dimensions."""
+        return set(shape) == {dim}
+
     def absorb(
         self,
         moments: Moments,

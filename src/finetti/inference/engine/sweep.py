@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.compiling import OFTEN, ONCE, compiled
+from finetti.compiling import BY_SIZE, OFTEN, ONCE, compiled
 from finetti.inference.engine import warmup
 from finetti.inference.engine.batch import Own, joined
 from finetti.inference.engine.native import at_once
@@ -129,18 +129,18 @@ def sweep(course: Course, orders: Orders, carry: Carry) -> tuple[Carry, Record, 
 
     Returns the carry, the record, of which the first n steps are valid, and n.
     """
+    run = _sweep if course.kernel.learns else _sweep_once
     if course not in _plain:
         try:
-            return _sweep(course, True, orders, carry)
+            return run(course, True, orders, carry)
         except jax.errors.JaxRuntimeError as error:
             if not any(words in str(error) for words in REFUSALS):
                 raise
             _plain.add(course)
-    return _sweep(course, False, orders, carry)
+    return run(course, False, orders, carry)
 
 
-@compiled(OFTEN, "course", "native")
-def _sweep(
+def _steps(
     course: Course, native: bool, orders: Orders, carry: Carry
 ) -> tuple[Carry, Record, Array]:
     """Make the steps, in one native function where that pays."""
@@ -150,6 +150,12 @@ def _sweep(
     loop, none = partial(_loop, course), jnp.zeros(len(orders.keys))
     plainly = orders._replace(keys=none)  # the noise is drawn
     return (partial(at_once, loop) if native else loop)(noise, own, plainly, carry)
+
+
+_sweep = compiled(OFTEN, "course", "native")(_steps)
+_sweep_once = compiled(BY_SIZE, "course", "native")(
+    _steps
+)  # a step a draw takes no compiler's effort
 
 
 def _loop(
@@ -192,6 +198,8 @@ def _loop(
         A loop inside this one, until a draw is complete, would copy all states at each of its ends.
         """
         carry, record, info = move(loop)
+        if not course.kernel.learns:
+            return Loop(loop.made + 1, carry, record)
         taught = orders.learning & info.done.any()
         carry = jax.lax.cond(taught, partial(_learn, course, orders, info), lambda c: c, carry)
         return Loop(loop.made + 1, carry, record)

@@ -8,6 +8,7 @@ from typing import Any
 
 from finetti.errors import DataError
 from finetti.inference.methods.blocks import BinaryMetropolis, Block, Compound, DiscreteMetropolis
+from finetti.inference.methods.independent import Automatic, IndependentMetropolis
 from finetti.inference.methods.method import Method
 from finetti.inference.methods.precision import ESS, MCSE
 from finetti.inference.methods.searches import MAP, NormalApproximation
@@ -28,6 +29,8 @@ KNOWN = {
         Compound,
         Block,
         EmbeddedLaplace,
+        IndependentMetropolis,
+        Automatic,
         MAP,
         NormalApproximation,
         Dense,

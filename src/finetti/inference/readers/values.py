@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from finetti.compiling import ONCE, compiled
+from finetti.compiling import BY_SIZE, compiled
 from finetti.inference.engine.draws import Draws
 from finetti.inference.readers.reader import Rows, batches, recovery_key, rows
 from finetti.posterior.batches import batch_size
@@ -79,7 +79,7 @@ class Values(Rows):
         return drawn(self.variables, rows)
 
 
-@compiled(ONCE, "target", "names")
+@compiled(BY_SIZE, "target", "names")
 def _values(  # noqa: PLR0913 - a program takes arrays one by one
     target: Target,
     names: tuple[str, ...],

@@ -1,0 +1,120 @@
+"""Learn where to propose from, where a plan leaves few dimensions: modes, then a mixture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import jax
+import numpy as np
+
+from finetti.compiling import BY_SIZE, compiled
+from finetti.inference.engine.batch import Own, by_fit, joined, spread
+from finetti.inference.engine.climb import Look, modes
+from finetti.inference.engine.mixture import fitted
+from finetti.inference.engine.start import DTYPE, RADIUS
+from finetti.inference.stopping import asked_to_stop
+from finetti.kernels.kernel import Point, Tuning
+from finetti.posterior.lost import lost
+from finetti.structure.form import Given
+from finetti.targets.density import Density, Target
+from finetti.types import Array
+
+TRIES = 8  # starts a chain, of which it takes the first that is not lost
+TOGETHER = 128  # points that are evaluated side by side
+ROOM = 2_000_000  # numbers that they may take
+ROUND = 1024, 128  # points of a round: of a density of few numbers, at least
+EVEN = 0.9, 0.7  # of their number that they are to be worth
+WORK = 200_000_000  # numbers that a round may take
+CHEAP = 20_000  # numbers: three draws are made for one that is kept
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Hold a fitted mixture as a kernel's tuning, points to start at and whether it is of use.
+
+    `thin` is how many draws to make for one that is kept, as cheap as they are.
+    """
+
+    tuning: Tuning
+    points: Point
+    useful: bool
+    thin: int
+
+
+def propose(built: Density, seed: int, chains: int) -> Proposal | None:
+    """Return where to propose from; None where no start has a finite density.
+
+    All it does depends on the model, its data and the seed alone.
+    """
+    target, given = built.target(DTYPE)
+    own = Own(rewrites=spread({m.name: given.rewrites[m.name] for m in target.form.moves}, 1))
+    size = numbers(target, given)
+    together = int(np.clip(ROOM // size, 1, TOGETHER))
+    look = _look(target, given, own, together)
+    generator = np.random.default_rng([int(seed) % 2**63, 1994])
+    starts = _starts(look, generator, chains, built.dim)
+    if not len(starts):
+        return None
+    if together == 1:  # too dear to look for other modes
+        starts = starts[np.argmax(look(starts))][None]
+    points = int(np.clip(WORK // size, ROUND[1], ROUND[0]))
+    even = EVEN[0] if points == ROUND[0] else EVEN[1]
+    found = fitted(look, modes(look, starts), generator, points, even)
+    placed = found.resample(generator, chains)
+    here: Any = (placed[None], look(placed)[None], np.zeros_like(placed)[None])
+    tuning: Any = (np.asarray(1.0), found.mixture.packed())
+    thin = 3 if size <= CHEAP else 1
+    return Proposal(Tuning(*tuning), Point(*here), found.useful, thin)
+
+
+def _starts(look: Look, generator: np.random.Generator, chains: int, dim: int) -> np.ndarray:
+    """Return for each chain the first of its tries that is not lost beside the best, if any is."""
+    tries = generator.uniform(-RADIUS, RADIUS, (chains * TRIES, dim))
+    heights = look(tries).reshape(chains, TRIES)
+    fair = np.isfinite(heights) & ~lost(heights, heights.max(), dim)
+    places = fair.argmax(1)[fair.any(1)]
+    return tries.reshape(chains, TRIES, dim)[fair.any(1), places]
+
+
+def numbers(target: Target, given: Given) -> int:
+    """Return about how many numbers a target's evaluation makes."""
+    position = jax.ShapeDtypeStruct((target.layout.dim,), DTYPE)
+    program = jax.make_jaxpr(target.log_density)(given, position)
+    return sum(_made(equation) for equation in program.jaxpr.eqns)
+
+
+def _made(equation: Any) -> int:
+    inner: list[Any] = [getattr(p, "jaxpr", None) for p in equation.params.values()]
+    within = [sum(map(_made, one.eqns)) for one in inner if hasattr(one, "eqns")]
+    return sum(within) or sum(prod(v.aval.shape) for v in equation.outvars)
+
+
+def _look(target: Target, given: Given, own: Own, together: int) -> Look:
+    """Return the function that evaluates positions, so many together: minus infinity for NaN."""
+
+    def look(positions: np.ndarray) -> np.ndarray:
+        found = []
+        for first in range(0, len(positions), together):
+            if asked_to_stop():
+                raise KeyboardInterrupt
+            some = positions[first : first + together]
+            filled = np.concatenate([some, np.repeat(some[-1:], together - len(some), 0)])
+            heights = np.asarray(heights_at(target, given, own, filled[None]))[0]
+            found.append(heights[: len(some)])
+        values = np.concatenate(found)
+        return np.where(np.isnan(values) | (values == np.inf), -np.inf, values)
+
+    return look
+
+
+@compiled(BY_SIZE, "target")
+def heights_at(target: Target, shared: Given, own: Own, positions: Array) -> Array:
+    """Return the log density at positions, (fit, point, dim)."""
+
+    def of_fit(own: Own, positions: Array) -> Array:
+        given = joined(shared, own)
+        return jax.vmap(lambda x: target.log_density(given, x))(positions)
+
+    return by_fit(of_fit)(own, positions)

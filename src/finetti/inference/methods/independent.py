@@ -1,0 +1,85 @@
+"""Name the method that draws from a fitted mixture, and the one that chooses it where it suits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from finetti.inference.methods.method import Chains
+from finetti.inference.methods.trajectories import NUTS
+from finetti.kernels.independence import Independence
+from finetti.kernels.kernel import Kernel
+from finetti.models import Model
+from finetti.structure.plan import Plan
+from finetti.targets.layout import Layout
+
+
+@dataclass(frozen=True)
+class IndependentMetropolis(Chains):
+    """Propose every draw from a mixture of Student-t distributions fitted to the posterior.
+
+    Adaptive importance sampling fits the mixture first, by a few thousand values of the density
+    and no gradient; each proposal is then accepted by its importance weight, so that the draws
+    are exact whatever the mixture. It suits what a plan leaves of many hierarchical models, a
+    handful of hyperparameters, and not many dimensions.
+
+    Tierney 1994; Cappe, Douc, Guillin, Marin & Robert 2008.
+
+    >>> method = IndependentMetropolis(draws=500)
+    >>> posterior = fit(coin(10).condition(heads=7), method, progress=False)
+    >>> posterior["p"].shape
+    (4, 500)
+    """
+
+    keeps_step: ClassVar[bool] = True
+    warmup: int = 0
+    step_size: float | None = 1.0
+
+    def plan(self, model: Model, given: Plan | None) -> Plan:
+        """Return the plan given, or the model's own."""
+        return given or model.plan()
+
+    def kernel(self, layout: Layout) -> Kernel:
+        """Return the kernel that proposes from a mixture."""
+        return Independence()
+
+    def trajectories(self) -> NUTS:
+        """Return the no-U-turn sampler of as many draws."""
+        return NUTS(draws=self.draws, chains=self.chains, until=self.until, minutes=self.minutes)
+
+
+@dataclass(frozen=True)
+class Automatic(Chains):
+    """Choose `IndependentMetropolis` for up to 5 dimensions where its mixture fits, else `NUTS`.
+
+    It is what `fit` does by itself. `warmup` is that of `NUTS`: a mixture needs none.
+    """
+
+    def plan(self, model: Model, given: Plan | None) -> Plan:
+        """Return the plan given, or the model's own."""
+        return given or model.plan()
+
+    def kernel(self, layout: Layout) -> Kernel:
+        """Return the kernel of trajectories, which any layout can have."""
+        return self.trajectories().kernel(layout)
+
+    def independent(self, thin: int = 1) -> IndependentMetropolis:
+        """Return the method that proposes from a mixture, with these settings."""
+        return IndependentMetropolis(
+            draws=self.draws,
+            chains=self.chains,
+            thin=self.thin or thin,
+            until=self.until,
+            minutes=self.minutes,
+        )
+
+    def trajectories(self) -> NUTS:
+        """Return the no-U-turn sampler, with these settings."""
+        return NUTS(
+            draws=self.draws,
+            warmup=self.warmup,
+            chains=self.chains,
+            thin=self.thin,
+            until=self.until,
+            minutes=self.minutes,
+        )

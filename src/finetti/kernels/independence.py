@@ -1,0 +1,159 @@
+"""Propose from one known distribution whatever the chain's place, and accept by importance weights.
+
+Where the proposal is close to the target nearly every proposal is accepted, and draws are nearly
+independent (Tierney 1994, section 2.3.3; Mengersen & Tweedie 1996).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.special import gammaln
+
+from finetti.kernels.kernel import Info, Kernel, Point, Tuning, select
+from finetti.kernels.metric import Metric, Moments
+from finetti.types import AnyArray, Float, LogDensity, Position, Scalar
+
+FREEDOM = 6  # degrees of freedom of a component, an even number: most posteriors' tails are lighter
+
+
+class Component(NamedTuple):
+    """Hold Student-t distributions: means, factors L of their scale matrices L L', log weights.
+
+    Arrays have a leading axis of components; `inverse` holds each L^-1.
+    """
+
+    mean: Float[AnyArray, "k dim"]
+    factor: Float[AnyArray, "k dim dim"]
+    inverse: Float[AnyArray, "k dim dim"]
+    log_weight: Float[AnyArray, " k"]
+
+    def packed(self) -> Float[np.ndarray, "k rows dim"]:
+        """Return all as one array, as a tuning's scale holds it."""
+        dim = self.mean.shape[-1]
+        weights = np.broadcast_to(self.log_weight[:, None, None], (len(self.mean), 1, dim))
+        return np.concatenate([self.mean[:, None], self.factor, self.inverse, weights], 1)
+
+    @classmethod
+    def unpacked(cls, scale: Float[AnyArray, "k rows dim"]) -> Component:
+        """Return what `packed` put together."""
+        dim = scale.shape[-1]
+        rows = scale[:, 1 : dim + 1], scale[:, dim + 1 : 2 * dim + 1]
+        return cls(scale[:, 0], *rows, scale[:, -1, 0])
+
+    def log_density(self, position: Position) -> Scalar:
+        """Return the log density of the mixture."""
+        dim = position.shape[-1]
+        white = jnp.sum(self.inverse * (position - self.mean)[:, None], -1)
+        size = jnp.sum(jnp.log(jnp.sum(self.inverse * jnp.eye(dim), -1)), -1)
+        far = jnp.log1p(jnp.sum(white**2, -1) / FREEDOM)
+        terms = self.log_weight + size - 0.5 * (FREEDOM + dim) * far
+        most = jnp.max(terms)
+        return most + jnp.log(jnp.sum(jnp.exp(terms - most))) + log_constant(dim)
+
+
+def log_constant(dim: int) -> float:
+    """Return the log of what a standard one's density is at its mean."""
+    half = 0.5 * (FREEDOM + dim)
+    return float(gammaln(half) - gammaln(0.5 * FREEDOM) - 0.5 * dim * np.log(FREEDOM * np.pi))
+
+
+@dataclass(frozen=True)
+class Mixture(Metric):
+    """Stand in the place of a metric: what it learns are the components, and not from moments."""
+
+    def identity(self, dim, dtype):
+        unit = np.eye(dim)[None]
+        one = Component(np.zeros((1, dim)), unit, unit, np.zeros(1))
+        return jnp.asarray(one.packed(), dtype)
+
+    def fits(self, shape, dim):
+        return len(shape) == 3 and shape[1:] == (2 * dim + 2, dim)
+
+    def forward(self, scale, vector):
+        raise NotImplementedError("a mixture maps no vectors")
+
+    def backward(self, scale, vector):
+        raise NotImplementedError("a mixture maps no vectors")
+
+    def empty(self, dim, dtype):
+        return Moments(jnp.zeros((), dtype), jnp.zeros((2, dim), dtype), jnp.zeros((2, dim), dtype))
+
+    def products(self, deviation, other):
+        return (deviation * other).sum(-1)
+
+    def estimate(self, moments, gradients):
+        raise NotImplementedError("a mixture is not learned from moments")
+
+
+class Noise(NamedTuple):
+    """Hold the randomness of one step: a component's, a white vector, how far out, log uniform."""
+
+    component: Scalar
+    direction: Position
+    reach: Scalar
+    log_uniform: Scalar
+
+
+class State(NamedTuple):
+    """Hold a chain's current point; its gradient is never used."""
+
+    draw: Point
+
+
+@dataclass(frozen=True)
+class Independence(Kernel):
+    """Propose from a mixture of Student-t distributions: the tuning's scale, packed."""
+
+    target_acceptance: float = 0.9
+    metric: Metric = field(default_factory=Mixture)
+    uses_gradient: ClassVar[bool] = False
+    learns: ClassVar[bool] = False
+
+    def noise(self, key, dim, dtype):
+        normal_key, uniform_key = jax.random.split(key)
+        uniforms = jax.random.uniform(uniform_key, (2 + FREEDOM // 2,), dtype, 1e-300)
+        squares = -2 * jnp.log(uniforms[2:]).sum()  # chi-square: two degrees for a uniform
+        direction = jax.random.normal(normal_key, (dim,), dtype)
+        return Noise(uniforms[0], direction, jnp.sqrt(FREEDOM / squares), jnp.log(uniforms[1]))
+
+    def init(self, point: Point) -> State:
+        return State(point._replace(gradient=jnp.zeros_like(point.position)))
+
+    def restart(self, state: State, when) -> State:
+        return state
+
+    def advance(self, noise: Noise, state: State, target: LogDensity, tuning: Tuning):
+        old, mixture = state.draw, Component.unpacked(tuning.scale)
+        position = propose(mixture, noise)
+        log_density = target(position)
+        ahead = log_density - mixture.log_density(position)
+        behind = old.log_density - mixture.log_density(old.position)
+        log_ratio = jnp.nan_to_num(ahead - behind, nan=-jnp.inf)
+        accepted = noise.log_uniform < log_ratio
+        draw = select(accepted, Point(position, log_density, old.gradient), old)
+        info = Info(
+            done=jnp.array(True),
+            acceptance=jnp.exp(jnp.minimum(log_ratio, 0.0)),
+            diverging=jnp.array(False),
+            energy=-draw.log_density,
+            depth=jnp.zeros((), jnp.int32),
+            gradients=jnp.ones((), jnp.int32),
+        )
+        return State(draw), info
+
+
+def propose(mixture: Component, noise: Noise) -> Position:
+    """Return the mixture's draw that the noise makes."""
+    weights = jnp.exp(mixture.log_weight)
+    below = np.tri(len(weights))  # a cumulated sum would keep the loop from being one function
+    ends = jnp.sum(below * weights, -1)
+    number = jnp.sum(noise.component * ends[-1] >= ends)
+    picked = (jnp.arange(len(weights)) == number).astype(weights.dtype)
+    mean = jnp.sum(picked[:, None] * mixture.mean, 0)
+    factor = jnp.sum(picked[:, None, None] * mixture.factor, 0)
+    return mean + noise.reach * jnp.sum(factor * noise.direction, -1)

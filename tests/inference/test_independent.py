@@ -1,0 +1,202 @@
+"""Check draws proposed from a fitted mixture: on known targets, and when it is chosen."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+import finetti as ft
+from finetti.inference.engine import climb, mixture
+from finetti.kernels.independence import Component, Independence, propose
+from zoo.eight_schools import schools as known
+from zoo.reference import misses
+
+Y = np.array([28.0, 8, -3, 7, -1, 1, 18, 12])
+SIGMA = np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
+
+
+@ft.model
+def schools(sigma):
+    mu = ft.sample("mu", ft.Normal(0, 5))
+    tau = ft.sample("tau", ft.HalfCauchy(5))
+    with ft.plate("school", 8):
+        theta = ft.sample("theta", ft.Normal(mu, tau))
+        ft.sample("y", ft.Normal(theta, sigma))
+
+
+@ft.model
+def clumps(high, low):
+    """Hold a number about which two sorts of observations disagree in sign alone."""
+    x = ft.sample("x", ft.Normal(0, 10))
+    weights, locations = jnp.array([0.3, 0.7]), jnp.array([high, low])
+    terms = jnp.log(weights) - 0.5 * ((x - locations) / 0.5) ** 2
+    ft.factor("clumps", jax.nn.logsumexp(terms))
+
+
+def bound():
+    return schools(SIGMA).condition(y=Y)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return ft.fit(bound(), seed=3, progress=False)
+
+
+def quadratic(mean, covariance):
+    def look(points):
+        return stats.multivariate_normal(mean, covariance).logpdf(points).reshape(len(points))
+
+    return look
+
+
+class TestClimbing:
+    @pytest.mark.parametrize("size", [1e-6, 1.0, 1e3])
+    def test_a_normal_density_is_known_by_its_mode(self, size):
+        covariance = size * np.array([[1.0, 0.95], [0.95, 2.0]])
+        found = climb.climb(quadratic([1.0, -1.5], covariance), np.array([-1.0, 1.0]))
+        gap = found.position - [1.0, -1.5]
+        assert gap @ np.linalg.solve(covariance, gap) < 0.1
+        if size <= 1:  # a wider one is said to be no wider than `WIDEST`
+            assert np.allclose(found.covariance, covariance, rtol=1e-3)
+
+    def test_each_mode_is_found_once(self):
+        def look(points):
+            ends = [stats.norm(m, 0.1).logpdf(points[:, 0]) for m in (-2.0, 1.0)]
+            return np.logaddexp(*ends)
+
+        found = climb.modes(look, np.array([[-1.9], [-1.0], [0.9], [2.0]]))
+        assert sorted(round(float(mode.position[0]), 2) for mode in found) == [-2.0, 1.0]
+
+    def test_an_edge_is_not_stepped_over(self):
+        def look(points):
+            with np.errstate(invalid="ignore", divide="ignore"):
+                return np.where(points[:, 0] > 0, 2 * np.log(points[:, 0]) - points[:, 0], -np.inf)
+
+        found = climb.climb(look, np.array([0.05]))
+        assert found.position[0] == pytest.approx(2.0, abs=0.2)
+
+
+class TestMixture:
+    def test_its_density_is_that_of_its_draws(self):
+        """Integrate the density over the line, and compare draws with it."""
+        factor = np.array([[[0.5]], [[2.0]]])
+        one = Component(np.array([[-1.0], [2.0]]), factor, 1 / factor, np.log([0.3, 0.7]))
+        grid = np.linspace(-400, 400, 400_001)
+        heights = np.exp(mixture.log_density(one, grid[:, None]))
+        below = np.cumsum(heights) * (grid[1] - grid[0])
+        assert below[-1] == pytest.approx(1, abs=1e-4)
+        drawn = mixture.draw(one, np.random.default_rng(1), 4000)[:, 0]
+        assert stats.kstest(drawn, lambda x: np.interp(x, grid, below)).pvalue > 1e-4
+        with jax.enable_x64(True):
+            kernel = Independence()
+            keys = jax.random.split(jax.random.key(1), 4000)
+            noises = jax.vmap(lambda key: kernel.noise(key, 1, "float64"))(keys)
+            placed = jax.vmap(lambda noise: propose(one, noise))(noises)
+            inside = jax.vmap(one.log_density)(placed)
+        assert np.allclose(inside, mixture.log_density(one, np.asarray(placed)), atol=1e-10)
+        assert stats.kstest(placed[:, 0], lambda x: np.interp(x, grid, below)).pvalue > 1e-4
+
+    def test_packing_keeps_all(self):
+        rng = np.random.default_rng(4)
+        factor = np.tril(rng.uniform(0.5, 1, (3, 2, 2)))
+        one = Component(
+            rng.normal(size=(3, 2)), factor, np.linalg.inv(factor), np.log([0.5, 0.3, 0.2])
+        )
+        for before, after in zip(one, Component.unpacked(one.packed()), strict=True):
+            assert np.array_equal(before, after)
+
+    def test_weights_have_the_mean_of_the_density(self):
+        look = quadratic([0.5, -0.5], np.array([[1.0, 0.8], [0.8, 1.0]]))
+        start = [climb.climb(look, np.zeros(2))]
+        found = mixture.fitted(look, start, np.random.default_rng(2), 2000, 0.7)
+        assert found.useful
+        assert found.share > 0.7
+        weights = np.exp(found.sample.log_weight)
+        ratio = weights / weights.sum()
+        mean = ratio @ found.sample.points
+        error = 1 / np.sqrt(2000 * found.share)
+        assert np.abs(mean - [0.5, -0.5]).max() < 4 * error
+
+    def test_a_density_that_no_mixture_fits_is_told(self):
+        def look(points):  # a funnel of five dimensions, as steep as in Neal's
+            neck = stats.norm(0, 3).logpdf(points[:, 0])
+            return neck + stats.norm(0, np.exp(points[:, :1])).logpdf(points[:, 1:]).sum(1)
+
+        found = climb.modes(look, np.zeros((1, 5)))
+        assert not mixture.fitted(look, found, np.random.default_rng(0), 1024, 0.9).useful
+
+
+def test_few_dimensions_are_drawn_without_gradients(fitted):
+    assert fitted.attributes["method"].startswith("IndependentMetropolis(draws=1000")
+    assert "diverging" not in fitted.tree["sample_stats"]
+    assert float(fitted.tree["sample_stats"]["acceptance_rate"].mean()) > 0.7
+
+
+def test_the_exact_posterior_is_found(fitted):
+    exact = {n: r for n, r in known("stan_posteriordb").reference.items() if n in ("mu", "theta")}
+    found = misses(fitted, exact)  # but for far quantiles, whose errors are not well known
+    found = {name: z for name, z in found.items() if not name.startswith(("q0.0", "q0.9"))}
+    assert len(found) > 30
+    assert max(map(abs, found.values())) < 4.5
+
+
+def test_the_same_seed_gives_the_same_draws(fitted):
+    again, other = (ft.fit(bound(), seed=seed, progress=False) for seed in (3, 4))
+    assert np.array_equal(again["tau"], fitted["tau"])
+    assert not np.array_equal(other["tau"], fitted["tau"])
+
+
+def test_both_modes_have_their_weight():
+    """Where trajectories would stay in the mode they started in."""
+    posterior = ft.fit(clumps(8.0, -8.0), seed=1, progress=False)
+    draws = np.asarray(posterior["x"])
+    prior = stats.norm(0, 10)
+    heights = 0.3 * prior.pdf(8.0), 0.7 * prior.pdf(-8.0)  # as good as equal
+    share = heights[0] / sum(heights)
+    effective = float(posterior.summary().loc["x", "ess_bulk"])
+    assert effective > 1000
+    assert abs((draws > 0).mean() - share) < 4 * np.sqrt(share * (1 - share) / effective)
+
+
+def test_what_was_learned_can_be_used_again(fitted):
+    again = ft.fit(bound(), tuning=fitted.learned, seed=5, progress=False)
+    assert again.attributes["method"].startswith("IndependentMetropolis")
+    assert again["tau"].mean() == pytest.approx(float(fitted["tau"].mean()), abs=0.4)
+    with pytest.raises(ft.ModelError, match="metric of shape"):
+        ft.fit(bound(), ft.NUTS(), tuning=fitted.learned, progress=False)
+
+
+def test_starting_values_and_hard_posteriors_go_to_the_no_u_turn_sampler(monkeypatch):
+    method = ft.Automatic(draws=20, warmup=20)
+    started = ft.fit(
+        bound(), method, init={"mu": 1.0, "tau": 1.0, "theta": np.zeros(8)}, progress=False
+    )
+    assert started.attributes["method"].startswith("NUTS(draws=20, warmup=20")
+    monkeypatch.setattr(mixture, "LEAST", 1.1)
+    hard = ft.fit(bound(), method, progress=False)
+    assert hard.attributes["method"].startswith("NUTS(draws=20, warmup=20")
+    more = ft.fit(bound(), method, plan=bound().plan().as_written(), progress=False)
+    assert more.attributes["method"].startswith("NUTS(draws=20, warmup=20")
+
+
+def test_chosen_by_name_it_starts_where_it_is_told():
+    method = ft.IndependentMetropolis(draws=50, thin=1)
+    posterior = ft.fit(clumps(1.0, -1.0), method, init={"x": 0.5}, progress=False)
+    assert posterior["x"].shape == (4, 50)
+    assert posterior.learned.scale.ndim == 3
+
+
+def test_many_fits_at_once_ask_for_another_method():
+    with pytest.raises(TypeError, match="one set of data at a time"):
+        ft.calibrate(bound(), ft.IndependentMetropolis(), simulations=20)
+
+
+def test_a_density_without_a_start_is_refused_by_name():
+    @ft.model
+    def impossible():
+        x = ft.sample("x", ft.Normal(0, 1))
+        ft.factor("never", jnp.where(x > 50, 0.0, -jnp.inf))
+
+    with pytest.raises(ft.SamplingError, match="never"):
+        ft.fit(impossible(), progress=False)
