@@ -102,7 +102,7 @@ def test_a_table_is_fitted_summed_up_and_saved(capsys, folder):
 def test_the_command_line_draws_what_the_library_draws(capsys, folder):
     model = Source.parse(str(written(folder, COIN))).load()
     code, _, _ = run(capsys, "fit", "coin.py", "--out", "coin.nc", "--draws", "50", "--seed", "3")
-    expected = ft.fit(model(), ft.NUTS(draws=50), seed=3, progress=False)
+    expected = ft.fit(model(), ft.Automatic(draws=50), seed=3, progress=False)
     assert code == 0
     np.testing.assert_array_equal(ft.open("coin.nc")["p"], expected["p"])
 
@@ -143,6 +143,23 @@ def test_a_run_is_reported_with_the_model_it_notes_or_without(capsys, folder):
     assert "gone.py" in err
 
 
+def test_progress_counts_the_draws_that_are_kept_and_is_printed_once(capsys, folder):
+    written(folder, COIN)
+    code, out, _ = run(capsys, "fit", "coin.py", "--draws", "2000")
+    assert code == 0
+    (line,) = [line for line in out.splitlines() if line.startswith("sampling")]
+    assert line.startswith("sampling 8,000 draws, ESS ")  # no trajectory that could diverge
+    code, out, _ = run(capsys, "fit", "coin.py", "--target-acceptance", "0.9", "--draws", "50")
+    assert ft.open("runs/coin.zarr").attributes["method"].startswith("NUTS(draws=50")
+    code, _, err = run(capsys, "fit", "coin.py", "--method", "independent", "--warmup", "5")
+    assert code == 0
+    code, _, err = run(
+        capsys, "fit", "coin.py", "--method", "independent", "--target-acceptance", "0.9"
+    )
+    assert code == 2
+    assert "--target-acceptance is no setting of --method independent" in " ".join(err.split())
+
+
 def test_metropolis_can_be_chosen(capsys, folder):
     written(folder, COIN)
     code, _, _ = run(capsys, "fit", "coin.py", "--method", "metropolis", "--draws", "20")
@@ -153,7 +170,7 @@ def test_metropolis_can_be_chosen(capsys, folder):
 class Interrupting(Display):
     """Ask the run to stop at the first report of its draws."""
 
-    def phase(self, name, wanted, chains):
+    def phase(self, name, wanted, chains, every=1):
         sent = [signal.SIGINT] if name == "sampling" else []
         return lambda chunk: signal.raise_signal(sent.pop()) if sent else None
 

@@ -44,7 +44,7 @@ class Asking(Display):
     def __init__(self, phase, *signals):
         self.named, self.signals = phase, list(signals)
 
-    def phase(self, name, wanted, chains):
+    def phase(self, name, wanted, chains, every=1):
         def report(chunk):
             while name == self.named and self.signals:
                 signal.raise_signal(self.signals.pop(0))

@@ -109,7 +109,7 @@ class Noted(Display):
     def __init__(self):
         self.phases, self.completed = [], 0
 
-    def phase(self, name, wanted, chains):
+    def phase(self, name, wanted, chains, every=1):
         self.phases.append((name, wanted, chains))
 
         def report(chunk):
@@ -179,7 +179,7 @@ class Stop(Display):
     def __init__(self, phase: str, count: int):
         self.phase_to_stop, self.count = phase, count
 
-    def phase(self, name, wanted, chains):
+    def phase(self, name, wanted, chains, every=1):
         def report(chunk):
             if name == self.phase_to_stop:
                 self.count -= 1

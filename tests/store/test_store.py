@@ -44,7 +44,7 @@ class Crashing(Display):
     def __init__(self, phase, after, sent=None):
         self.named, self.left, self.sent = phase, after, sent
 
-    def phase(self, name, wanted, chains):
+    def phase(self, name, wanted, chains, every=1):
         def report(chunk):
             if name == self.named:
                 self.left -= 1

@@ -135,7 +135,8 @@ class Journey:
         Raises `KeyboardInterrupt` where it is asked to stop before there are any.
         """
         chains = len(self.run.keys)
-        report = display.phase("sampling", max(self.shelf.wanted - self.shelf.level, 0), chains)
+        left, every = max(self.shelf.wanted - self.shelf.level, 0), self.work.method.thin or 1
+        report = display.phase("sampling", left, chains, every)
         self._read()
         for _ in self._chunks(report) if self.ended != "precision" else ():
             self._read()  # no interrupt is caught here: half read is no answer

@@ -22,14 +22,17 @@ class Display(ABC):
     """Receive a run's chunks, phase by phase."""
 
     @abstractmethod
-    def phase(self, name: str, wanted: int, chains: int) -> Callable[[Chunk], None]:
-        """Begin a phase of `wanted` draws a chain; return what to call with each chunk."""
+    def phase(self, name: str, wanted: int, chains: int, every: int = 1) -> Callable[[Chunk], None]:
+        """Begin a phase of `wanted` draws a chain; return what to call with each chunk.
+
+        Of `every` draws that chunks have made one is kept and counted.
+        """
 
 
 class Silent(Display):
     """Show nothing."""
 
-    def phase(self, name: str, wanted: int, chains: int) -> Callable[[Chunk], None]:
+    def phase(self, name: str, wanted: int, chains: int, every: int = 1) -> Callable[[Chunk], None]:
         """Return a report that does nothing."""
         return lambda chunk: None
 
@@ -37,16 +40,19 @@ class Silent(Display):
 class Lines(Display):
     """Print one line as each phase ends, for logs and pipes."""
 
-    def phase(self, name: str, wanted: int, chains: int) -> Callable[[Chunk], None]:
+    def phase(self, name: str, wanted: int, chains: int, every: int = 1) -> Callable[[Chunk], None]:
         """Return the report that prints the line once every chain has its draws."""
-        watch, began = Watch(chains), perf_counter()
+        watch, began, printed = Watch(chains, every), perf_counter(), False
 
         def report(chunk: Chunk) -> None:
+            nonlocal printed
             watch.add(chunk)
-            if (watch.drawn >= wanted).all():
+            if (watch.drawn >= wanted).all() and not printed:
+                printed = True
                 note = watch.note(converging=name == "sampling")
                 seconds = perf_counter() - began
-                print(f"{name:8} {wanted * chains:,} draws, {note}, {seconds:.1f} s", flush=True)
+                noted = f", {note}" if note else ""
+                print(f"{name:8} {wanted * chains:,} draws{noted}, {seconds:.1f} s", flush=True)
 
         return report
 
@@ -58,10 +64,10 @@ class Live(Display):
         """Draw on the `rich.progress.Progress` given."""
         self.bars = bars
 
-    def phase(self, name: str, wanted: int, chains: int) -> Callable[[Chunk], None]:
+    def phase(self, name: str, wanted: int, chains: int, every: int = 1) -> Callable[[Chunk], None]:
         """Add a line and return the report that moves it."""
         task = self.bars.add_task(name, total=wanted * chains, note="compiling")
-        watch = Watch(chains)
+        watch = Watch(chains, every)
 
         def report(chunk: Chunk) -> None:
             watch.add(chunk)
@@ -83,9 +89,9 @@ class Cell(Display):
         """Write at most once in so many seconds."""
         self.display, self.every = display, every
 
-    def phase(self, name: str, wanted: int, chains: int) -> Callable[[Chunk], None]:
+    def phase(self, name: str, wanted: int, chains: int, every: int = 1) -> Callable[[Chunk], None]:
         """Write the phase's line and return the report that writes it anew."""
-        watch, began = Watch(chains), perf_counter()
+        watch, began = Watch(chains, every), perf_counter()
         handle = self.display(Line(f"{name:8} compiling"), display_id=True)
         written, ended = began, False
 
@@ -99,7 +105,8 @@ class Cell(Display):
             ended = done
             note = watch.note(converging=name == "sampling")
             many = f"{wanted * chains:,}" if done else f"{drawn:,} of {wanted * chains:,}"
-            handle.update(Line(f"{name:8} {many} draws, {note}, {now - began:.1f} s"))
+            noted = f", {note}" if note else ""
+            handle.update(Line(f"{name:8} {many} draws{noted}, {now - began:.1f} s"))
             written = now
 
         return report
@@ -131,33 +138,46 @@ def announce(display: Display, said: str) -> None:
 class Watch:
     """Keep enough of the draws to tell how the run is going."""
 
-    def __init__(self, chains: int) -> None:
-        self.drawn = np.zeros(chains, int)
-        self.divergences = 0
+    def __init__(self, chains: int, every: int = 1) -> None:
+        self.made, self.every = np.zeros(chains, int), every
+        self.divergences, self.diverges = 0, False
         self.kept: list[list[np.ndarray]] = [[] for _ in range(chains)]
+
+    @property
+    def drawn(self) -> np.ndarray:
+        """Return how many draws each chain has, of those that are kept."""
+        return self.made // self.every
 
     def add(self, chunk: Chunk) -> None:
         """Take in one chunk."""
         info = chunk.record.info
         done = chunk.done
-        self.drawn += done.sum(0)
+        self.made += done.sum(0)
         self.divergences += int((np.asarray(info.diverging)[: chunk.steps] & done).sum())
+        self.diverges |= bool((np.asarray(info.gradients) > 1).any() or self.divergences)
         position = np.asarray(chunk.record.position)[: chunk.steps, :WATCHED]
         for chain, kept in enumerate(self.kept):
             kept.append(position[done[:, chain], :, chain])
 
     def note(self, converging: bool) -> str:
-        """Return the line's text: divergences and, while sampling, worst ESS and R-hat."""
-        text = f"{self.divergences} divergences"
-        least = int(self.drawn.min())
-        if not converging or least < 20:
-            return text
-        draws = np.stack([np.concatenate(kept)[:least] for kept in self.kept])
+        """Return the line's text: divergences and, while sampling, worst ESS and R-hat.
+
+        A method that takes no more than a value a draw has no divergences.
+        """
+        said = [f"{self.divergences} divergences"] if self.diverges else []
+        return ", ".join((*said, *self._mixing(converging)))
+
+    def _mixing(self, converging: bool) -> list[str]:
+        least = int(self.made.min())
+        if not converging or least < 20 * self.every:
+            return []
+        draws = [np.concatenate(kept)[:least] for kept in self.kept]
+        draws = np.stack(draws)[:, self.every - 1 :: self.every]
         moving = [draws[..., i] for i in range(draws.shape[-1]) if np.ptp(draws[..., i]) > 0]
         if not moving:
-            return text
+            return []
         ess, rhat = min(map(diagnose.ess, moving)), max(map(diagnose.rhat, moving))
-        return f"{text}, ESS {ess:.0f}, R-hat {rhat:.3f}"
+        return [f"ESS {ess:.0f}", f"R-hat {rhat:.3f}"]
 
 
 @contextmanager

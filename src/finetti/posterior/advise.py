@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Rule = Callable[[Evidence], Finding | None]
 
+WITHOUT_TRAJECTORIES = "No warnings: R-hat and effective sample sizes look fine."
 FEWEST = 100  # draws, below which an illness shows no face
 
 FIRST: tuple[Rule, ...] = (sampler.interrupted, sampler.approximation, convergence.stuck, undefined)
@@ -65,7 +66,8 @@ def advise(
         found += [unheld] if unheld else [_first(run, row) for row in ILLNESSES]
     found += [rule(run) for rule in SIGNS]
     found.append(convergence.few_beyond(run, quantiles) if quantiles else None)
-    return Advice(tuple(f for f in found if f is not None))
+    sick = tuple(f for f in found if f is not None)
+    return Advice(sick) if "diverging" in run.stats else Advice(sick, WITHOUT_TRAJECTORIES)
 
 
 def _first(run: Evidence, row: tuple[Rule, ...]) -> Finding | None:
