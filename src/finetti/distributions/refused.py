@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 from numpyro import distributions as dist
 from numpyro.distributions import Distribution
@@ -12,6 +15,7 @@ from finetti.distributions.truncated import Truncated
 from finetti.errors import ModelError
 from finetti.types import AnyArray, Key
 
+VARIATES = 32  # of a Polya-Gamma draw: the others have a standard deviation of 0.00016
 SYMMETRIC = "Normal, StudentT, Cauchy, Laplace, Logistic and SoftLaplace"
 
 
@@ -39,8 +43,37 @@ class IntervalCensoredDistribution(dist.IntervalCensoredDistribution):
         _refuse_draws("IntervalCensoredDistribution", "IntervalCensored(base, cuts)", "cuts")
 
 
+class _Expanded(dist.ExpandedDistribution):
+    """Add the distribution functions of what is expanded."""
+
+    def cdf(self, value: ArrayLike) -> ArrayLike:
+        """Return the base's, which broadcasts."""
+        return self.base_dist.cdf(value)
+
+    def icdf(self, q: ArrayLike) -> ArrayLike:
+        """Return the base's, which broadcasts."""
+        return self.base_dist.icdf(q)
+
+
 class GaussianCopula(dist.GaussianCopula):
-    """Borrow numpyro's, and say which marginals cannot be drawn."""
+    """Borrow numpyro's, also with marginals that are expanded, and say which cannot be drawn."""
+
+    def __init__(
+        self,
+        marginal_dist: Distribution,
+        correlation_matrix: ArrayLike | None = None,
+        correlation_cholesky: ArrayLike | None = None,
+        *,
+        validate_args: bool | None = None,
+    ) -> None:
+        if type(marginal_dist) is dist.ExpandedDistribution:
+            marginal_dist = _Expanded(marginal_dist.base_dist, marginal_dist.batch_shape)
+        super().__init__(
+            marginal_dist,
+            correlation_matrix,  # pyright: ignore[reportArgumentType]
+            correlation_cholesky,  # pyright: ignore[reportArgumentType]
+            validate_args=validate_args,
+        )
 
     def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> ArrayLike:
         """Draw, and refuse marginals without an inverse cdf in a sentence."""
@@ -53,6 +86,17 @@ class GaussianCopulaBeta(dist.GaussianCopulaBeta):
     def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> ArrayLike:
         """Draw, and refuse in a sentence where there is no inverse cdf."""
         return _drawn(super().sample, key, sample_shape, "GaussianCopulaBeta", self.marginal_dist)
+
+
+class TruncatedPolyaGamma(dist.TruncatedPolyaGamma):
+    """Borrow numpyro's density; its draws sum 8 of endlessly many variates, and are too small."""
+
+    def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> ArrayLike:
+        """Draw the sum of the first variates, and the mean of all others, which hardly vary."""
+        weights = 0.5 / (np.pi * np.arange(0.5, VARIATES)) ** 2
+        shape = (*sample_shape, *self.batch_shape, VARIATES)
+        found = jnp.sum(jax.random.exponential(key, shape) * weights, -1)
+        return jnp.clip(found + 0.25 - weights.sum(), None, self.truncation_point)
 
 
 class LeftTruncatedDistribution(dist.LeftTruncatedDistribution):
@@ -206,5 +250,6 @@ __all__ = [
     "TruncatedCauchy",
     "TruncatedDistribution",
     "TruncatedNormal",
+    "TruncatedPolyaGamma",
     "TwoSidedTruncatedDistribution",
 ]
