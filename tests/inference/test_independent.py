@@ -200,3 +200,15 @@ def test_a_density_without_a_start_is_refused_by_name():
 
     with pytest.raises(ft.SamplingError, match="never"):
         ft.fit(impossible(), progress=False)
+
+
+@pytest.mark.parametrize("method", [None, ft.IndependentMetropolis(draws=30)])
+def test_where_nothing_is_left_to_propose_draws_come_back_all_the_same(method):
+    @ft.model
+    def known():
+        mu = ft.sample("mu", ft.Normal(0, 1))
+        ft.sample("y", ft.Normal(mu, 1), obs=1.0)
+
+    posterior = ft.fit(known(), method, progress=False)
+    error = 0.5**0.5 / np.sqrt(posterior["mu"].size)
+    assert abs(float(posterior["mu"].mean()) - 0.5) < 4 * error

@@ -44,10 +44,12 @@ class Proposal:
 
 
 def propose(built: Density, seed: int, chains: int) -> Proposal | None:
-    """Return where to propose from; None where no start has a finite density.
+    """Return where to propose from; None where no start has a finite density, or nothing is left.
 
     All it does depends on the model, its data and the seed alone.
     """
+    if not built.dim:
+        return None
     target, given = built.target(DTYPE)
     own = Own(rewrites=spread({m.name: given.rewrites[m.name] for m in target.form.moves}, 1))
     size = numbers(target, given)
