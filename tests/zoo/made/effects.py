@@ -26,7 +26,7 @@ class Factor:
 def groups(pen: Pen, rows: int) -> list[Factor]:
     """Make one to three groupings, nested, crossed, of one member, with members without rows."""
     found: list[Factor] = []
-    for i in range(int(pen.pick([1, 1, 1, 2, 2, 3]))):
+    for i in range(int(pen.pick([1, 1, 1, 1, 2, 2]))):
         count = int(pen.pick([1, 2, 3, 3, 4, 5]))
         codes = pen.rng.integers(0, count, rows)
         if found and pen.chance(0.4):  # nested in the one before
@@ -125,9 +125,9 @@ def predictor(pen: Pen, rows: int, factors: list[Factor]) -> str:
             parts.append(f"{load} * {effect(pen, f)}[{f.name}]")
         else:
             parts.append(f"{effect(pen, f)}[{f.name}]")
-    if pen.chance(0.45):
+    if pen.chance(0.35):
         parts.append(unusual(pen, pen.pick(factors), rows))
-    for _ in range(int(pen.pick([0, 1, 1, 2]))):
+    for _ in range(int(pen.pick([0, 0, 1, 1]))):
         parts.append(coefficients(pen, x, w))
     rng = pen.rng
     rng.shuffle(parts)

@@ -142,7 +142,7 @@ def made(seed: int) -> Made:
     factors = groups(pen, rows)
     eta = predictor(pen, rows, factors)
     outcome(pen, rows, eta, factors, "y")
-    if pen.chance(0.15):
+    if pen.chance(0.1):
         outcome(pen, rows, eta, factors, "y_too")
     if pen.chance(0.1):
         pen.site("unused", pen.pick(PROPER))
