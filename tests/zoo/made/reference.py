@@ -1,4 +1,4 @@
-"""Evaluate a model's code with numpy and scipy alone: sums of log densities, and how draws lie.
+"""Evaluate a model's code with numpy and scipy alone: log densities, and how draws lie.
 
 `Reference` stands in finetti's place, `jnp` is numpy. Laws are written anew from their
 definitions: nothing is borrowed from numpyro or finetti.
@@ -22,7 +22,10 @@ Of = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Law:
-    """Hold a log density, each event's a number; where it is known, a cdf; a batch shape."""
+    """Hold a log density, each event's a number; where it is known, a cdf; a batch shape.
+
+    For events `cdf` gives some independent uniform numbers instead.
+    """
 
     log_density: Of
     cdf: Of | None = None
@@ -121,8 +124,15 @@ def _multivariate(loc: Any, tril: Any, df: float | None = None) -> Law:
         constant -= 0.5 * k * np.log(df * np.pi)
         return constant - logdet - 0.5 * (df + k) * np.log1p(squares / df)
 
+    def uniform(value: np.ndarray) -> np.ndarray:
+        away = np.asarray(value) - loc
+        white = np.linalg.solve(np.broadcast_to(tril, (*away.shape, k)), away[..., None])[..., 0]
+        if df is None:
+            return stats.norm.cdf(white)
+        return stats.f(k, df).cdf(np.sum(white**2, -1) / k)
+
     batch = np.broadcast_shapes(loc.shape[:-1], tril.shape[:-2])
-    return Law(log_density, None, 1, batch, (k,))
+    return Law(log_density, uniform, 1, batch, (k,))
 
 
 def _lkj_root(dimension: int, eta: float) -> Law:
@@ -138,7 +148,10 @@ def _lkj_root(dimension: int, eta: float) -> Law:
         diagonal = np.diagonal(np.asarray(value), axis1=-2, axis2=-1)[..., 1:]
         return np.sum(powers * np.log(diagonal), -1) - total
 
-    return Law(log_density, None, 2, (), (n, n))
+    def uniform(value: np.ndarray) -> np.ndarray:  # of one correlation
+        return stats.beta(eta, eta).cdf((1 + value[1, 0]) / 2)
+
+    return Law(log_density, uniform, 2, (), (n, n))
 
 
 def _walk(scale: Any, num_steps: int) -> Law:
@@ -146,7 +159,10 @@ def _walk(scale: Any, num_steps: int) -> Law:
         steps = np.diff(value, prepend=0.0)
         return np.sum(stats.norm.logpdf(steps, 0, scale), -1)
 
-    return Law(log_density, None, 1, (), (num_steps,))
+    def uniform(value: np.ndarray) -> np.ndarray:
+        return stats.norm.cdf(np.diff(value, prepend=0.0), 0, scale)
+
+    return Law(log_density, uniform, 1, (), (num_steps,))
 
 
 def _chain(initial: Any, move: Any, length: int) -> Law:
@@ -160,8 +176,9 @@ def _chain(initial: Any, move: Any, length: int) -> Law:
 def _sorted(base: Law) -> Law:
     n = base.batch[-1]
     return Law(
-        lambda v: np.sum(base.log_density(v), -1) + special.gammaln(n + 1), None, 1, (), (n,)
-    )
+        lambda v: np.sum(base.log_density(v), -1) + special.gammaln(n + 1),
+        lambda v: base.cdf(v[..., -1]) ** n, 1, (), (n,),
+    )  # fmt: skip
 
 
 def _inflated(none: Any, rate: Any) -> Law:
@@ -245,7 +262,13 @@ LAWS: dict[str, Callable[..., Law]] = {
     "LKJCholesky": _lkj_root,
     "GaussianRandomWalk": _walk,
     "MarkovChain": _chain,
-    "Dirichlet": lambda a: Law(lambda v: stats.dirichlet.logpdf(v, a), None, 1, (), np.shape(a)),
+    "Dirichlet": lambda a: Law(
+        lambda v: stats.dirichlet.logpdf(v, a),
+        lambda v: stats.beta(a[0], np.sum(a[1:])).cdf(v[0]),
+        1,
+        (),
+        np.shape(a),
+    ),
 }
 
 
