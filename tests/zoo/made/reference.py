@@ -32,6 +32,13 @@ class Law:
     event: int = 0
     batch: tuple[int, ...] = ()
     size: tuple[int, ...] = ()
+    tail: Of | None = None  # 1 - cdf, to all its digits
+
+    def between(self, low: Any, high: Any) -> np.ndarray:
+        """Return the probability between two values, from the tail that has the digits."""
+        low, high = np.asarray(low, float), np.asarray(high, float)
+        up = self.cdf(low) > 0.5
+        return np.where(up, self.tail(low) - self.tail(high), self.cdf(high) - self.cdf(low))
 
     def expand(self, shape: list[int]) -> Law:
         """Return the law of independent copies."""
@@ -54,7 +61,7 @@ def _frozen(law: Any, *arguments: Any) -> Law:
     """Return the law of a distribution of scipy's."""
     discrete = hasattr(law, "logpmf")
     shape = np.broadcast_shapes(*(np.shape(a) for a in arguments))
-    return Law(law.logpmf if discrete else law.logpdf, law.cdf, batch=shape)
+    return Law(law.logpmf if discrete else law.logpdf, law.cdf, batch=shape, tail=law.sf)
 
 
 def _normal(loc: Any, scale: Any) -> Law:
@@ -62,29 +69,29 @@ def _normal(loc: Any, scale: Any) -> Law:
 
 
 def _between(base: Law, low: Any = -np.inf, high: Any = np.inf) -> Law:
-    below, above = base.cdf(np.asarray(low)), base.cdf(np.asarray(high))
+    mass = base.between(low, high)
     return replace(
         base,
-        log_density=lambda v: base.log_density(v) - np.log(above - below),
-        cdf=lambda v: (base.cdf(v) - below) / (above - below),
+        log_density=lambda v: base.log_density(v) - np.log(mass),
+        cdf=lambda v: base.between(low, v) / mass,
+        tail=lambda v: base.between(v, high) / mass,
     )
 
 
 def _censored(base: Law, high: Any) -> Law:
     return replace(
         base,
-        log_density=lambda v: np.where(
-            v >= high, np.log1p(-base.cdf(np.asarray(high))), base.log_density(v)
-        ),
+        log_density=lambda v: np.where(v >= high, np.log(base.tail(high)), base.log_density(v)),
         cdf=None,
     )
 
 
 def _rounded(base: Law, cuts: np.ndarray) -> Law:
     ends = np.full((*cuts.shape[:-1], 1), np.inf)
-    marks = np.concatenate([-ends, cuts, ends], -1)
-    chances = np.diff(base.cdf(np.moveaxis(marks, -1, 0)), axis=0)
-    return _categories(np.moveaxis(chances, 0, -1), base.batch)
+    low = np.concatenate([-ends, cuts], -1)
+    high = np.concatenate([cuts, ends], -1)
+    pairs = zip(np.moveaxis(low, -1, 0), np.moveaxis(high, -1, 0), strict=True)
+    return _categories(np.stack([base.between(a, b) for a, b in pairs], -1), base.batch)
 
 
 def _categories(chances: np.ndarray, batch: tuple[int, ...]) -> Law:
@@ -102,10 +109,11 @@ def _up_to(chances: np.ndarray, value: np.ndarray) -> np.ndarray:
     return np.take_along_axis(spread, np.asarray(value, int)[..., None] + 1, -1)[..., 0]
 
 
-def _ordered_categories(cdf: Of, predictor: Any, cuts: Any) -> Law:
-    below = cdf(cuts - np.asarray(predictor)[..., None])
-    ends = np.ones((*below.shape[:-1], 1))
-    chances = np.diff(np.concatenate([0 * ends, below, ends], -1), axis=-1)
+def _ordered_categories(law: Any, predictor: Any, cuts: Any) -> Law:
+    below = cuts - np.asarray(predictor)[..., None]
+    ends = np.full((*below.shape[:-1], 1), np.inf)
+    base = _frozen(law)
+    chances = base.between(np.concatenate([-ends, below], -1), np.concatenate([below, ends], -1))
     return _categories(chances, below.shape[:-1])
 
 
@@ -254,8 +262,8 @@ LAWS: dict[str, Callable[..., Law]] = {
     "IntervalCensored": _rounded,
     "Weighted": lambda base, w: replace(base, log_density=lambda v: w * base.log_density(v)),
     "Ordered": _sorted,
-    "OrderedLogistic": lambda eta, cuts: _ordered_categories(special.expit, eta, cuts),
-    "OrderedProbit": lambda eta, cuts: _ordered_categories(special.ndtr, eta, cuts),
+    "OrderedLogistic": lambda eta, cuts: _ordered_categories(stats.logistic, eta, cuts),
+    "OrderedProbit": lambda eta, cuts: _ordered_categories(stats.norm, eta, cuts),
     "ZeroInflatedPoisson": _inflated,
     "MultivariateNormal": lambda loc, **root: _multivariate(loc, _any(**root)),
     "MultivariateStudentT": lambda df, loc, scale_tril: _multivariate(loc, scale_tril, df),
