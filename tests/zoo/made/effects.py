@@ -60,7 +60,9 @@ def effect(pen: Pen, f: Factor) -> str:
     pen.depth += 1
     match kind:
         case "written":
-            raw = pen.site(f"{name}_raw", pen.pick(["ft.Normal(0.0, 1.0)", "ft.StudentT(4.0, 0.0, 1.0)"]))
+            raw = pen.site(
+                f"{name}_raw", pen.pick(["ft.Normal(0.0, 1.0)", "ft.StudentT(4.0, 0.0, 1.0)"])
+            )
             pen.say(f"{name} = ft.deterministic({name!r}, {about} + {scale} * {raw})")
         case "heavy":
             pen.site(name, f"ft.StudentT(4.0, {about}, {scale})")
@@ -71,7 +73,9 @@ def effect(pen: Pen, f: Factor) -> str:
             own = pen.site(f"{name}_scale", pen.pick(["ft.HalfCauchy(1.0)", "ft.Exponential(1.0)"]))
             pen.site(name, f"ft.Normal({about}, {scale} * {own})")
         case "positive":
-            pen.site(name, pen.pick([f"ft.LogNormal({about}, {scale})", f"ft.Gamma(2.0, 1.0 / {scale})"]))
+            pen.site(
+                name, pen.pick([f"ft.LogNormal({about}, {scale})", f"ft.Gamma(2.0, 1.0 / {scale})"])
+            )
         case _:
             pen.site(name, f"ft.Normal({about}, {scale})")
     pen.depth -= 1
@@ -84,7 +88,10 @@ def slopes(pen: Pen, f: Factor, x: str) -> str:
     """Write an intercept and a slope a member, tied or not; return what a row gets of both."""
     name = pen.fresh("both")
     root = pen.site(f"{name}_root", "ft.LKJCholesky(2, 1.5)")
-    widths = pen.site(f"{name}_widths", pen.pick(["ft.HalfNormal(1.0).expand([2])", "ft.Exponential(1.0).expand([2])"]))
+    widths = pen.site(
+        f"{name}_widths",
+        pen.pick(["ft.HalfNormal(1.0).expand([2])", "ft.Exponential(1.0).expand([2])"]),
+    )
     pen.say(f"{name}_tril = {widths}[:, None] * {root}")
     kind = pen.pick(["tril", "covariance", "precision", "written", "heavy"])
     mean = pen.pick(["jnp.zeros(2)", "jnp.array([0.5, -0.2])"])
@@ -96,7 +103,10 @@ def slopes(pen: Pen, f: Factor, x: str) -> str:
         case "tril":
             pen.site(name, f"ft.MultivariateNormal({mean}, scale_tril={name}_tril)")
         case "covariance":
-            pen.site(name, f"ft.MultivariateNormal({mean}, covariance_matrix={name}_tril @ {name}_tril.T)")
+            pen.site(
+                name,
+                f"ft.MultivariateNormal({mean}, covariance_matrix={name}_tril @ {name}_tril.T)",
+            )
         case "precision":
             pen.site(name, f"ft.MultivariateNormal({mean}, precision_matrix={name}_p)")
         case "heavy":
@@ -140,7 +150,16 @@ def predictor(pen: Pen, rows: int, factors: list[Factor]) -> str:
 def unusual(pen: Pen, f: Factor, rows: int) -> str:
     """Write effects that come to the rows in another way than by an index, or by two."""
     name, scale, rng = pen.fresh("odd"), pen.scale(), pen.rng
-    kinds = ["two ways", "reference", "absent", "design", "summed up", "smooth", "shared", "process"]
+    kinds = [
+        "two ways",
+        "reference",
+        "absent",
+        "design",
+        "summed up",
+        "smooth",
+        "shared",
+        "process",
+    ]
     kind = pen.pick(kinds)
     count = f.count
     match kind:
@@ -204,7 +223,9 @@ def coefficients(pen: Pen, x: str, w: str) -> str:
             return f"{shared} * {x} - 0.5 * {shared} * {w}[:, 1]"
         case "hinge":
             knot = pen.site(f"{name}_knot", "ft.Normal(0.0, 1.5)")
-            low, high = (pen.site(f"{name}_{side}", "ft.Normal(0.0, 1.0)") for side in ("low", "high"))
+            low, high = (
+                pen.site(f"{name}_{side}", "ft.Normal(0.0, 1.0)") for side in ("low", "high")
+            )
             return f"{low} * jnp.maximum({knot} - 1.0 - {x}, 0.0) + {high} * jnp.maximum({x} - 1.0 - {knot} ** 2, 0.0)"
         case "knot":
             knot = pen.site(f"{name}_knot", "ft.Uniform(-2.0, 2.0)")

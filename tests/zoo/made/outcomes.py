@@ -63,7 +63,10 @@ def _law(  # noqa: PLR0911, PLR0912, PLR0913, PLR0915 - a table of families
             keep = pen.give(f"keep_{name}", rng.random(rows) < 0.7)
             return f"ft.Normal({eta}, {pen.scale('sigma')}).expand([{rows}]).mask({keep})", real
         case "heavy":
-            return f"ft.StudentT({pen.pick(['4.0', pen.site(pen.fresh('nu'), 'ft.Gamma(3.0, 0.5)')])}, {eta}, {pen.scale('sigma')})", real
+            return (
+                f"ft.StudentT({pen.pick(['4.0', pen.site(pen.fresh('nu'), 'ft.Gamma(3.0, 0.5)')])}, {eta}, {pen.scale('sigma')})",
+                real,
+            )
         case "laplace":
             return f"ft.Laplace({eta}, {pen.scale('sigma')})", real
         case "lognormal":
@@ -77,24 +80,43 @@ def _law(  # noqa: PLR0911, PLR0912, PLR0913, PLR0915 - a table of families
             base = f"ft.{pen.pick(['Normal', 'Logistic'])}({eta}, {pen.scale('sigma')})"
             return f"ft.Censored({base}, high={limit})", np.minimum(real, 0.9)
         case "truncated":
-            return f"ft.Truncated(ft.Normal({eta}, {pen.scale('sigma')}), low=-1.0, high=2.5)", np.clip(real, -0.99, 2.4)
+            return (
+                f"ft.Truncated(ft.Normal({eta}, {pen.scale('sigma')}), low=-1.0, high=2.5)",
+                np.clip(real, -0.99, 2.4),
+            )
         case "yes":
-            law = pen.pick([f"ft.Bernoulli(logits={eta})", f"ft.Bernoulli(probs=expit({eta}))", f"ft.BernoulliLogits({eta})"])
+            law = pen.pick(
+                [
+                    f"ft.Bernoulli(logits={eta})",
+                    f"ft.Bernoulli(probs=expit({eta}))",
+                    f"ft.BernoulliLogits({eta})",
+                ]
+            )
             return law, (real > 0.3).astype(int)
         case "probit":
             return f"ft.Bernoulli(ndtr({eta}))", (real > 0.3).astype(int)
         case "binomial":
             trials = pen.give(f"trials_{name}", rng.integers(4, 9, rows))
-            law = pen.pick([f"ft.Binomial({trials}, logits={eta})", f"ft.Binomial({trials}, expit({eta}))"])
+            law = pen.pick(
+                [f"ft.Binomial({trials}, logits={eta})", f"ft.Binomial({trials}, expit({eta}))"]
+            )
             return law, np.minimum(counts, pen.made.data[trials])
         case "betabinomial":
             phi = pen.scale("phi")
-            return f"ft.BetaBinomial(expit({eta}) * {phi} + 0.01, (1.0 - expit({eta})) * {phi} + 0.01, 9)", np.minimum(counts, 9)
+            return (
+                f"ft.BetaBinomial(expit({eta}) * {phi} + 0.01, (1.0 - expit({eta})) * {phi} + 0.01, 9)",
+                np.minimum(counts, 9),
+            )
         case "count":
             return f"ft.Poisson(jnp.exp({eta}))", counts
         case "exposed":
             time = pen.give(f"time_{name}", rng.uniform(0.5, 3, rows).round(2))
-            law = pen.pick([f"ft.Poisson({time} * jnp.exp({eta}))", f"ft.Poisson(jnp.exp({eta} + jnp.log({time})))"])
+            law = pen.pick(
+                [
+                    f"ft.Poisson({time} * jnp.exp({eta}))",
+                    f"ft.Poisson(jnp.exp({eta} + jnp.log({time})))",
+                ]
+            )
             return law, counts
         case "spread counts":
             return f"ft.NegativeBinomial2(jnp.exp({eta}), {pen.scale('phi')})", counts
@@ -103,7 +125,10 @@ def _law(  # noqa: PLR0911, PLR0912, PLR0913, PLR0915 - a table of families
             return f"ft.Gamma({shape}, {shape} / jnp.exp({eta}))", above
         case "beta":
             phi = pen.scale("phi")
-            return f"ft.Beta(expit({eta}) * {phi} + 0.01, (1.0 - expit({eta})) * {phi} + 0.01)", share
+            return (
+                f"ft.Beta(expit({eta}) * {phi} + 0.01, (1.0 - expit({eta})) * {phi} + 0.01)",
+                share,
+            )
         case "exponential":
             return f"ft.Exponential(jnp.exp(-{eta}))", above
         case "weibull":
@@ -114,21 +139,31 @@ def _law(  # noqa: PLR0911, PLR0912, PLR0913, PLR0915 - a table of families
             return f"ft.{family}({eta}, {cuts})", rng.integers(0, 4, rows)
         case "category":
             other = pen.location("other")
-            return f"ft.Categorical(logits=jnp.stack([jnp.zeros({rows}), {eta}, {other} - {eta}], -1))", rng.integers(0, 3, rows)
+            return (
+                f"ft.Categorical(logits=jnp.stack([jnp.zeros({rows}), {eta}, {other} - {eta}], -1))",
+                rng.integers(0, 3, rows),
+            )
         case "inflated":
             none = pen.site(pen.fresh("none"), "ft.Beta(2.0, 2.0)")
-            return f"ft.ZeroInflatedPoisson({none}, jnp.exp({eta}))", counts * (rng.random(rows) < 0.6)
+            return f"ft.ZeroInflatedPoisson({none}, jnp.exp({eta}))", counts * (
+                rng.random(rows) < 0.6
+            )
         case "rounded":
             cuts = np.stack([np.floor(real), np.floor(real) + 1], -1)
             cuts = pen.give(f"cuts_{name}", cuts)
-            return f"ft.IntervalCensored(ft.Normal({eta}, {pen.scale('sigma')}), {cuts})", np.ones(rows, int)
+            return f"ft.IntervalCensored(ft.Normal({eta}, {pen.scale('sigma')}), {cuts})", np.ones(
+                rows, int
+            )
         case "weighted":
             weight = pen.give(f"weight_{name}", rng.uniform(0, 2, rows).round(1))
             return f"ft.Weighted(ft.Normal({eta}, {pen.scale('sigma')}), {weight})", real
         case "vectors":
             both = f"jnp.stack([{eta}, 0.5 * {eta}], -1)"
             root = pen.site(pen.fresh("root"), "ft.LKJCholesky(2, 2.0)")
-            return f"ft.MultivariateNormal({both}, scale_tril={pen.scale('sigma')} * {root})", np.stack([real, real[::-1]], -1)
+            return (
+                f"ft.MultivariateNormal({both}, scale_tril={pen.scale('sigma')} * {root})",
+                np.stack([real, real[::-1]], -1),
+            )
         case _:
             return _hidden(pen, rows, eta, f, name, kind, real)
 
@@ -148,7 +183,10 @@ def _hidden(  # noqa: PLR0913 - as `_law`
         place = pen.give(f"place_{name}", pen.rng.integers(0, 3, rows))
         lacks = pen.give(f"lacks_{name}", pen.rng.random(rows) < 0.3)
         beta = pen.location("beta")
-        return f"ft.Normal({eta} + {beta} * jnp.where({lacks}, gap_{name}[{place}], x), {sigma})", real
+        return (
+            f"ft.Normal({eta} + {beta} * jnp.where({lacks}, gap_{name}[{place}], x), {sigma})",
+            real,
+        )
     if kind == "chain":
         pen.made.states["z"] = 2
         pen.say("move = jnp.array([[0.8, 0.2], [0.3, 0.7]])")

@@ -128,7 +128,9 @@ class Pen:
             return str(self.pick([0.5, 1.0, 1.7]))
         if kind < 0.28:
             width = self.scale("width")
-            return self.site(name, self.pick([f"ft.HalfNormal({width})", f"ft.HalfCauchy({width})"]))
+            return self.site(
+                name, self.pick([f"ft.HalfNormal({width})", f"ft.HalfCauchy({width})"])
+            )
         return self.site(name, self.pick(SCALES))
 
 
