@@ -38,8 +38,8 @@ def test_a_plan_leaves_the_posterior_as_it_is(seed):
     sites = [v for v in plan.variables if v.kind == "latent"]
     for v in sites:
         ours, theirs = one[v.name].to_numpy(), other[v.name].to_numpy()
-        each = zip(*(a.reshape(*a.shape[:2], -1).transpose(2, 0, 1) for a in (ours, theirs)))
-        for i, (a, b) in enumerate(each):
+        rows = [a.reshape(*a.shape[:2], -1).transpose(2, 0, 1) for a in (ours, theirs)]
+        for i, (a, b) in enumerate(zip(*rows, strict=True)):
             if np.ptp(b) == 0:  # the fixed corner of a Cholesky factor
                 continue
             ranks = stats.rankdata(np.concatenate([a, b]), axis=None).reshape(2, *a.shape)

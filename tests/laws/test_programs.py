@@ -16,9 +16,9 @@ import finetti as ft
 from finetti.dialects import pymc2
 from finetti.inference.engine.batch import Own
 from finetti.inference.engine.start import points_at
+from finetti.store.identity import identity
 from finetti.structure.identity import fingerprint
 from finetti.structure.program import write_program
-from finetti.store.identity import identity
 from zoo import MODELS
 
 FEW = ft.NUTS(draws=200, warmup=200, chains=2)

@@ -1,4 +1,4 @@
-"""Check that what a site chooses, a branch or a place, is not taken for what it chose at one point."""
+"""Check that what a site chooses is not taken for what it chose at one point."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def a_place():
     place = ft.sample("place", ft.Normal(1, 2))
     b = ft.sample("b", ft.Normal(0, 1).expand([4]))
     found = jnp.clip(jnp.floor(place + 0 * X), 0, 3).astype(int)
-    return b[found] + ft.sample("a", ft.Normal(0, 1)) * (X > place)
+    return b[found] + ft.sample("a", ft.Normal(0, 1)) * (place < X)
 
 
 def effects_beside_a_hinge():

@@ -248,8 +248,8 @@ def _require_keepable(name: Any, what: str) -> None:
     if barred or len(kept.encode("utf-8", "replace")) > LONGEST:
         raise ModelError(
             f"{what:.80} has a name under which no run could be kept, {name!r:.80}: a name is a "
-            f"text of 1 to {LONGEST} bytes, without backslashes, and none of {', '.join(BARRED[1:])}; "
-            f"rename it"
+            f"text of 1 to {LONGEST} bytes, without backslashes, and none of "
+            f"{', '.join(BARRED[1:])}; rename it"
         )
 
 

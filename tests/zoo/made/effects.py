@@ -112,7 +112,7 @@ def slopes(pen: Pen, f: Factor, x: str) -> str:
         case "heavy":
             pen.site(name, f"ft.MultivariateStudentT(5.0, {mean}, scale_tril={name}_tril)")
         case _:
-            pen.site(f"{name}_raw", "ft.Normal(0.0, 1.0).expand([%d, 2]).to_event(1)" % f.count)
+            pen.site(f"{name}_raw", f"ft.Normal(0.0, 1.0).expand([{f.count}, 2]).to_event(1)")
     pen.depth -= 1
     if kind == "written":
         pen.say(f"{name} = {mean} + {name}_raw @ {name}_tril.T")
@@ -137,7 +137,7 @@ def predictor(pen: Pen, rows: int, factors: list[Factor]) -> str:
             parts.append(f"{effect(pen, f)}[{f.name}]")
     if pen.chance(0.35):
         parts.append(unusual(pen, pen.pick(factors), rows))
-    for _ in range(int(pen.pick([0, 0, 1, 1]))):
+    if pen.pick([0, 0, 1, 1]):
         parts.append(coefficients(pen, x, w))
     rng = pen.rng
     rng.shuffle(parts)
@@ -199,7 +199,8 @@ def unusual(pen: Pen, f: Factor, rows: int) -> str:
             apart = pen.give(f"{name}_apart", apart)
             length = pen.site(f"{name}_length", "ft.LogNormal(0.0, 0.5)")
             near = f"jnp.exp(-0.5 * {apart} / {length} ** 2) + 0.01 * jnp.eye({count})"
-            law = f"ft.MultivariateNormal(jnp.zeros({count}), covariance_matrix={scale} ** 2 * ({near}))"
+            law = f"ft.MultivariateNormal(jnp.zeros({count}), covariance_matrix="
+            law += f"{scale} ** 2 * ({near}))"
             return f"{pen.site(name, law)}[{f.name}]"
 
 
@@ -214,9 +215,11 @@ def coefficients(pen: Pen, x: str, w: str) -> str:
             both = pen.site(name, "ft.Normal(0.0, 1.0).expand([2])")
             return f"{both}[0] * {x} + {both}[1] * {x} ** 2"
         case "matrix":
-            return f"{w} @ {pen.site(name, pen.pick(['ft.Normal(0.0, 1.0).expand([2])', 'ft.Laplace(0.0, 1.0).expand([2])']))}"
+            family = pen.pick(["Normal", "Laplace"])
+            return f"{w} @ {pen.site(name, f'ft.{family}(0.0, 1.0).expand([2])')}"
         case "event":
-            law = "ft.MultivariateNormal(jnp.zeros(2), covariance_matrix=jnp.array([[1.0, 0.3], [0.3, 0.8]]))"
+            law = "ft.MultivariateNormal(jnp.zeros(2), covariance_matrix="
+            law += "jnp.array([[1.0, 0.3], [0.3, 0.8]]))"
             return f"({w} * {pen.site(name, law)}).sum(-1)"
         case "tied":
             shared = pen.site(name, "ft.Normal(0.0, 1.0)")
@@ -226,7 +229,8 @@ def coefficients(pen: Pen, x: str, w: str) -> str:
             low, high = (
                 pen.site(f"{name}_{side}", "ft.Normal(0.0, 1.0)") for side in ("low", "high")
             )
-            return f"{low} * jnp.maximum({knot} - 1.0 - {x}, 0.0) + {high} * jnp.maximum({x} - 1.0 - {knot} ** 2, 0.0)"
+            before, after = f"{knot} - 1.0 - {x}", f"{x} - 1.0 - {knot} ** 2"
+            return f"{low} * jnp.maximum({before}, 0.0) + {high} * jnp.maximum({after}, 0.0)"
         case "knot":
             knot = pen.site(f"{name}_knot", "ft.Uniform(-2.0, 2.0)")
             return f"jnp.where({x} < {knot}, {pen.location('before')}, {pen.location('after')})"

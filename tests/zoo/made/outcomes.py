@@ -38,7 +38,7 @@ def outcome(pen: Pen, rows: int, eta: str, factors: list[Factor], name: str) -> 
         pen.say(f"ft.sample({name!r}, {law})")
 
 
-def _law(  # noqa: PLR0911, PLR0912, PLR0913, PLR0915 - a table of families
+def _law(
     pen: Pen, rows: int, eta: str, factors: list[Factor], name: str, kind: str
 ) -> tuple[str, np.ndarray]:
     """Return the law of an outcome as code, and data that it may have made."""
@@ -63,10 +63,8 @@ def _law(  # noqa: PLR0911, PLR0912, PLR0913, PLR0915 - a table of families
             keep = pen.give(f"keep_{name}", rng.random(rows) < 0.7)
             return f"ft.Normal({eta}, {pen.scale('sigma')}).expand([{rows}]).mask({keep})", real
         case "heavy":
-            return (
-                f"ft.StudentT({pen.pick(['4.0', pen.site(pen.fresh('nu'), 'ft.Gamma(3.0, 0.5)')])}, {eta}, {pen.scale('sigma')})",
-                real,
-            )
+            nu = pen.pick(["4.0", pen.site(pen.fresh("nu"), "ft.Gamma(3.0, 0.5)")])
+            return f"ft.StudentT({nu}, {eta}, {pen.scale('sigma')})", real
         case "laplace":
             return f"ft.Laplace({eta}, {pen.scale('sigma')})", real
         case "lognormal":
@@ -103,10 +101,8 @@ def _law(  # noqa: PLR0911, PLR0912, PLR0913, PLR0915 - a table of families
             return law, np.minimum(counts, pen.made.data[trials])
         case "betabinomial":
             phi = pen.scale("phi")
-            return (
-                f"ft.BetaBinomial(expit({eta}) * {phi} + 0.01, (1.0 - expit({eta})) * {phi} + 0.01, 9)",
-                np.minimum(counts, 9),
-            )
+            ends = f"expit({eta}) * {phi} + 0.01, (1.0 - expit({eta})) * {phi} + 0.01"
+            return f"ft.BetaBinomial({ends}, 9)", np.minimum(counts, 9)
         case "count":
             return f"ft.Poisson(jnp.exp({eta}))", counts
         case "exposed":
@@ -139,10 +135,8 @@ def _law(  # noqa: PLR0911, PLR0912, PLR0913, PLR0915 - a table of families
             return f"ft.{family}({eta}, {cuts})", rng.integers(0, 4, rows)
         case "category":
             other = pen.location("other")
-            return (
-                f"ft.Categorical(logits=jnp.stack([jnp.zeros({rows}), {eta}, {other} - {eta}], -1))",
-                rng.integers(0, 3, rows),
-            )
+            logits = f"jnp.stack([jnp.zeros({rows}), {eta}, {other} - {eta}], -1)"
+            return f"ft.Categorical(logits={logits})", rng.integers(0, 3, rows)
         case "inflated":
             none = pen.site(pen.fresh("none"), "ft.Beta(2.0, 2.0)")
             return f"ft.ZeroInflatedPoisson({none}, jnp.exp({eta}))", counts * (
@@ -168,7 +162,7 @@ def _law(  # noqa: PLR0911, PLR0912, PLR0913, PLR0915 - a table of families
             return _hidden(pen, rows, eta, f, name, kind, real)
 
 
-def _hidden(  # noqa: PLR0913 - as `_law`
+def _hidden(
     pen: Pen, rows: int, eta: str, f: Factor, name: str, kind: str, real: np.ndarray
 ) -> tuple[str, np.ndarray]:
     """Write an outcome behind which something hidden stands, discrete or not."""

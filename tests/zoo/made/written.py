@@ -16,7 +16,8 @@ PROPER = (
     "ft.Normal(0.3, 1.5)", "ft.StudentT(4.0, 0.0, 1.0)", "ft.Cauchy(0.2, 0.7)",
     "ft.Laplace(0.0, 1.0)", "ft.Logistic(0.1, 0.8)", "ft.Uniform(-4.0, 4.0)",
     "ft.Gumbel(0.0, 1.0)", "ft.SkewNormal(0.0, 1.0, 2.0)",
-    "ft.Truncated(ft.Normal(0.2, 1.0), low=-2.0)", "ft.TruncatedNormal(0.2, 1.0, low=-2.0, high=3.0)",
+    "ft.Truncated(ft.Normal(0.2, 1.0), low=-2.0)",
+    "ft.TruncatedNormal(0.2, 1.0, low=-2.0, high=3.0)",
 )  # fmt: skip
 LOCATIONS = (*PROPER, *("ft.Normal(0.3, 1.5)",) * 8, "ft.Flat()")
 SCALES = (
@@ -46,7 +47,7 @@ class Made:
     def function(self, around: Mapping[str, Any]) -> Callable[..., Any]:
         """Return the function, whose names mean what `around` says beside the data."""
         space = {**{n: a for n, a in self.data.items() if n not in self.taken}, **around}
-        exec(self.source, space)  # noqa: S102 - the code is our own
+        exec(self.source, space)
         return space["made"]
 
     def model(self, observed: bool = True) -> ft.Model:

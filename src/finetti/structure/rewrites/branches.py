@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -56,7 +55,7 @@ def _mixed(equation: Any, inputs: Sequence[Any], hangs: Sequence[bool], salt: An
         inner, constants = call
         return _inside(inner, [*constants, *inputs], [*(False for _ in constants), *hangs], salt)
     if name == "cond" and hangs[0]:
-        branches = [b for b in equation.params["branches"]]
+        branches = equation.params["branches"]
         each = [_inside(b.jaxpr, [*b.consts, *inputs[1:]], hangs[1:], salt) for b in branches]
         return [_mixture(parts, salt) for parts in zip(*each, strict=True)]
     found = bind(equation, inputs)
