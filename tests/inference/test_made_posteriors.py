@@ -27,7 +27,7 @@ def numbers(posterior: ft.Posterior, rows: list[str]) -> list[np.ndarray]:
     return [posterior[row].to_numpy() for row in rows]
 
 
-@pytest.mark.parametrize("seed", shortened(SEEDS, 2))
+@pytest.mark.parametrize("seed", shortened(SEEDS, 60))
 def test_a_plan_leaves_the_posterior_as_it_is(seed):
     model = made(seed).model()
     plan, plain = model.plan(), model.plan().as_written()

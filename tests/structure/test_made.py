@@ -181,6 +181,7 @@ def test_what_was_taken_out_is_drawn_back_from_its_conditional(seed):
         ours = told.reshape(-1, told.shape[-1])
         np.testing.assert_allclose(ours, exact[:, : ours.shape[-1]], atol=1e-9)
         counts = (drawn[v.name].reshape(DRAWS, -1, 1) == np.arange(states)).sum(0)
+        exact = exact.clip(0, 1)  # rounding may leave a little more
         low, high = stats.binom(DRAWS, exact).cdf(counts), stats.binom(DRAWS, exact).sf(counts - 1)
         assert min(low.min(), high.min()) > UNLIKELY
 
