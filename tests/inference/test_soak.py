@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
+import re
 import threading
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -30,6 +33,26 @@ def line(slope: float) -> ft.Model:
 def fitted(slope: float) -> np.ndarray:
     """Return the draws of a small fit."""
     return ft.fit(line(slope), FEW, seed=1, progress=False)["b"].to_numpy()
+
+
+def process() -> tuple[int, int]:
+    """Return this process's resident memory in kB, and how many regions it has mapped."""
+    gc.collect()
+    (kilobytes,) = re.findall(r"VmRSS:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(kilobytes), Path("/proc/self/maps").read_bytes().count(b"\n")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="read off Linux's /proc")
+def test_a_hundred_refits_leave_nothing_behind():
+    found = []
+    for i in range(100):
+        fitted(1 + i / 100)
+        if i in (10, 99):
+            found.append(process())
+    (early, regions), (late, more) = found
+    assert late - early < 20_000
+    assert more - regions < 20
 
 
 def test_fits_of_several_threads_are_those_of_one():
