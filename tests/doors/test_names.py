@@ -32,6 +32,43 @@ CASES = [
 ]
 
 
+UNKEPT = ("", ".", "..", "/", "a\\b", "a\0b", "zarr.json", ".zarray", "a" * 201, "ü" * 101)
+CASES += [
+    refused(f"a {kind} named {name[:9]!r}", model(**{kind: name}), "name", "no run could be kept")
+    for name in UNKEPT
+    for kind in ("site", "plate")
+]
+ODD = (
+    ("µ", "a/b", 'a"b', "a\nb", "x[0]", "mean", "posterior", "🐢"),
+    ("a b", "a'b", "x[", "#", "%s", "{}", "r_hat", "name"),
+    ("dims", "coords", "\u202e", "a=b", "a:b", "None", "a__init__", "~"),
+)
+
+
+@pytest.mark.parametrize(
+    "names", [ODD[0], *(pytest.param(n, marks=pytest.mark.slow) for n in ODD[1:])]
+)
+def test_names_of_any_other_characters_are_kept_as_they_are(names, tmp_path):
+    """One run has them all: it is saved, opened, summarised, and each is found again."""
+    first, *others = names
+
+    @ft.model
+    def odd():
+        for name in others:
+            ft.sample(name, ft.Normal(0, 1))
+        with ft.plate(first, names):
+            ft.sample("in a plate", ft.Normal(0, 1))
+
+    found = ft.fit(odd(), ft.NUTS(draws=4, warmup=2, chains=2), seed=1, progress=False)
+    found.save(tmp_path / "run.zarr")
+    opened = ft.open(tmp_path / "run.zarr")
+    assert list(opened.summary().index) == list(found.summary().index)
+    for name in (*others, "in a plate"):
+        np.testing.assert_array_equal(opened[name], found[name])
+        assert opened[name].dims == found[name].dims
+    assert list(opened["in a plate"].coords[found["in a plate"].dims[-1]].to_numpy()) == [*names]
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_two_things_of_one_name_are_refused(case):
     case.check()

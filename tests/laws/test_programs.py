@@ -16,6 +16,7 @@ import finetti as ft
 from finetti.dialects import pymc2
 from finetti.inference.engine.batch import Own
 from finetti.inference.engine.start import points_at
+from finetti.store.identity import identity
 from finetti.structure.identity import fingerprint
 from finetti.structure.program import write_program
 from zoo import MODELS
@@ -227,6 +228,14 @@ def test_unequal_models_do_not_share_compiled_code(way):
     found, alone = zip(values(first), values(second), strict=True)
     np.testing.assert_allclose(found, alone, rtol=1e-9)
     assert not np.allclose(alone[0], alone[1], rtol=1e-3), "the ways differ by nothing"
+
+
+@every_way
+def test_a_run_on_disk_is_told_from_that_of_an_unequal_model(way):
+    """What a printed program leaves out is told as well, and an equal model's is the same."""
+    first, other, again = (identity(ft.density(line(way, slope))) for slope in (2.0, 5.0, 2.0))
+    assert first == again
+    assert first["program"] != other["program"]
 
 
 @pytest.mark.parametrize("way", [plainly, jitted, scanned_jit, checkpointed], ids=named)

@@ -29,6 +29,7 @@ HELD = {
     "used twice": several,
     "a divisor": lambda a, x: a / (x[INDEX] + ROWS),
     "not picked": lambda a, x: a * x,
+    "filled": lambda a, x: a + x.at[INDEX + 2].get(mode="fill", fill_value=0.5),
     "compared": lambda a, x: jnp.where(x[INDEX] > a, 1.0, 0.0),
 }
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from finetti.errors import DataError, FinettiError, MissingExtra
 from finetti.posterior import digests
+from finetti.posterior.ordering import in_order, noting_order
 from finetti.posterior.whole import reason, refuse_unwritable, standing, whole
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def save(tree: xr.DataTree, path: Path) -> None:
     """
     _require_writer(path)
     refuse_strangers(path)
+    tree = noting_order(tree)
     with whole(path, "the run") as beside:
         if is_netcdf(path):
             with _writing(path):
@@ -71,7 +73,7 @@ def load(path: Path) -> xr.DataTree:
         else:
             raise DataError(f"{path} is neither a file nor a folder, so that it holds no run")
         with opened as tree:
-            found = tree.load()
+            found = in_order(tree.load())
         if standing(path).stat().st_ino != inode:
             raise DataError(f"the run at {path} was replaced while it was read: open it again")
         _refuse_other(found, path)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from finetti.posterior.ordering import ORDER
 from finetti.store.written import sync
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 LEADING = ("chain", "draw")
 PASSING = ("interrupted", "draws_wanted")  # attributes of a run that may go on
-ORDER = "order"  # the attribute of a group that has its variables' names, which a folder mixes up
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import numpy as np
 
 from finetti.errors import ModelError
 from finetti.posterior.labels import constants
+from finetti.store.hidden import hidden
 from finetti.targets.density import Density
 
 PACKAGES = ("finetti", "jax", "jaxlib", "numpy", "numpyro")
@@ -38,7 +39,7 @@ def identity(built: Density) -> dict[str, str]:
     found[PLAN] = _hashed(json.dumps(record, sort_keys=True).encode())
     program = plan.program
     parts = [ADDRESS.sub("", str(program.jaxpr)), *map(digest, program.constants)]
-    found[PROGRAM] = _hashed("\n".join(parts).encode())
+    found[PROGRAM] = _hashed("\n".join(parts).encode(), *hidden(program.fingerprint.key))
     return found
 
 

@@ -11,10 +11,11 @@ from finetti.errors import DataError
 from finetti.models import Model
 from finetti.posterior import saved
 from finetti.posterior.digests import FOLDER
+from finetti.posterior.ordering import ordered
 from finetti.posterior.posterior import Posterior
 from finetti.posterior.saved import as_path
 from finetti.posterior.whole import reason, standing
-from finetti.store.arrays import ORDER, Arrays, quietly
+from finetti.store.arrays import Arrays, quietly
 from finetti.store.lock import is_held
 from finetti.store.manifest import FINISHED, INTERRUPTED, Manifest, Place
 from finetti.store.store import LOCK, is_streamed, recorded
@@ -81,7 +82,7 @@ def _opened(path: Path, check: bool = True) -> xr.DataTree:
             tree = xr.open_datatree(path, engine="zarr", consolidated=False)
     except Exception as error:  # damaged metadata make readers raise anything
         raise DataError(f"the run at {path} is damaged: {reason(error)}") from error
-    groups = {name: _ordered(node.dataset) for name, node in tree.children.items()}
+    groups = {name: ordered(node.dataset) for name, node in tree.children.items()}
     for name in list(groups):
         if name in known.groups:
             groups[name] = groups[name].isel(draw=slice(0, sound))
@@ -100,14 +101,6 @@ def _opened(path: Path, check: bool = True) -> xr.DataTree:
         found.attrs.update(_unfinished(found, known, path))
         found["posterior"].attrs.update(found.attrs)
     return found
-
-
-def _ordered(found: xr.Dataset) -> xr.Dataset:
-    """Return a group with its variables in the order that they were written in."""
-    attributes = dict(found.attrs)
-    order = attributes.pop(ORDER, None)
-    names = order if isinstance(order, list) and set(order) == set(found.data_vars) else None
-    return (found[names] if names else found).drop_attrs(deep=False).assign_attrs(attributes)
 
 
 def _unfinished(tree: xr.DataTree, known: Manifest, path: Path) -> dict[str, object]:

@@ -30,9 +30,14 @@ def commute(jaxpr: Any) -> Any:
             here = _swapped(equation, picked, picks[equation.invars[picked]])
         for e in here:
             equations[tuple(e.outvars) or id(e)] = [e]
-        if here[-1].primitive.name == "gather":
+        if here[-1].primitive.name == "gather" and not fills(here[-1]):
             picks[here[-1].outvars[0]] = here[-1]
     return jaxpr.replace(eqns=[e for held in equations.values() for e in held])
+
+
+def fills(gather: Any) -> bool:
+    """Tell whether a gather has a number of its own for places beyond the end."""
+    return gather.params.get("fill_value") is not None
 
 
 def _picked(equation: Any, picks: dict[Any, Any]) -> int | None:

@@ -19,10 +19,9 @@ NONLINEAR = inf
 
 # Linear in all their operands.
 LINEAR = {
-    "add", "add_any", "broadcast_in_dim", "concatenate", "convert_element_type", "copy", "copy_p",
-    "cumsum", "expand_dims", "name", "neg", "optimization_barrier", "pad", "real", "reduce_sum",
-    "reshape", "rev", "select_and_gather_add", "slice", "split", "squeeze", "stack", "sub",
-    "transpose", "unstack", "device_put",
+    "add", "add_any", "broadcast_in_dim", "concatenate", "copy", "copy_p", "cumsum", "expand_dims",
+    "name", "neg", "optimization_barrier", "pad", "real", "reduce_sum", "reshape", "rev", "slice",
+    "split", "squeeze", "stack", "sub", "transpose", "unstack", "device_put",
 }  # fmt: skip
 # Linear in their first operands, so many, as long as the others do not depend on the values.
 LINEAR_IN_FIRST = {"div": 1, "gather": 1, "dynamic_slice": 1, "dynamic_update_slice": 2}
@@ -91,6 +90,8 @@ def outputs(equation: Any, inputs: Sequence[Degree]) -> list[Degree]:
 def _degree(equation: Any, name: str, inputs: Sequence[Degree]) -> Degree:
     if name in LINEAR:
         return max(inputs)
+    if name == "convert_element_type":  # to a whole number or a truth value it would be rounded
+        return max(inputs) if equation.params["new_dtype"].kind in "fc" else NONLINEAR
     if name in PRODUCTS:
         return sum(inputs)
     if name in ("integer_pow", "square"):
@@ -100,7 +101,9 @@ def _degree(equation: Any, name: str, inputs: Sequence[Degree]) -> Degree:
         first = LINEAR_IN_FIRST[name]
         return NONLINEAR if any(inputs[first:]) else max(inputs[:first])
     if name.startswith("scatter"):
-        fine = name in ("scatter", "scatter-add") and not inputs[1]
+        rule = equation.params["update_jaxpr"]  # none where an entry is set, a user's where applied
+        fine = name == "scatter-add" or (name == "scatter" and not getattr(rule, "eqns", ()))
+        fine = fine and not inputs[1]
         return max(inputs) if fine else NONLINEAR
     if name in ("select_n", "triangular_solve"):
         return NONLINEAR if inputs[0] else max(inputs[1:])

@@ -189,11 +189,15 @@ class Form:
         given: Given,
         free: Mapping[str, Array],
         fixed: Fixed | None = None,
+        evaluate: Evaluate | None = None,
     ) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
-        """Return the function from a marginal's sites to its terms, all else being given."""
+        """Return the function from a marginal's sites to its terms, all else being given.
+
+        `evaluate` returns an equation's outputs where the plain way is not wanted.
+        """
 
         def terms(values: Mapping[str, Array]) -> dict[str, Array]:
-            reader = self.reader(given, free, fixed, values)
+            reader = self.reader(given, free, fixed, values, evaluate)
             if marginal.by_element:
                 log_terms = self.program.outputs.log_terms
                 return {name: reader.read(log_terms[name]) for name in marginal.terms}

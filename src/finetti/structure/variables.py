@@ -36,6 +36,10 @@ from finetti.structure.equations import opened, tagged
 from finetti.structure.untraceable import explained
 from finetti.types import Array
 
+# Names that no file of a run's folder can have, or that Zarr has files of itself.
+BARRED = ("", ".", "..", "zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
+LONGEST = 200  # bytes of a name
+
 
 @dataclass(frozen=True)
 class Variable:
@@ -237,6 +241,18 @@ def _agree_on_plates(variables: Iterable[Variable]) -> None:
             )
 
 
+def _require_keepable(name: Any, what: str) -> None:
+    """Refuse a name that a run on disk, a folder of files so named, could not have."""
+    kept = name.replace("/", ".") if isinstance(name, str) else ""
+    barred = kept in BARRED or any(c in kept for c in "\\\0")
+    if barred or len(kept.encode("utf-8", "replace")) > LONGEST:
+        raise ModelError(
+            f"{what:.80} has a name under which no run could be kept, {name!r:.80}: a name is a "
+            f"text of 1 to {LONGEST} bytes, without backslashes, and none of "
+            f"{', '.join(BARRED[1:])}; rename it"
+        )
+
+
 def _agree_on_names(variables: Collection[Variable]) -> None:
     """Refuse two things of one name: a posterior holds draws and dimensions by their names."""
     taken: dict[str, str] = dict.fromkeys(("chain", "draw"), "a posterior's own dimension")
@@ -251,6 +267,7 @@ def _agree_on_names(variables: Collection[Variable]) -> None:
     )
     named += [(d, f"dimension `{d}` of site `{site}`") for d, site in own]
     for name, what in named:
+        _require_keepable(name, what)
         other = taken.setdefault(name.replace("/", "."), what)
         if other is not what:
             raise ModelError(f"{what} has the name of {other}: rename one of them")

@@ -29,6 +29,7 @@ from finetti.structure.rewrites.arrow.arrange import (
 )
 from finetti.structure.rewrites.arrow.arrow import Arrow, Vector
 from finetti.structure.rewrites.arrow.frame import Frame
+from finetti.structure.rewrites.branches import every_branch
 from finetti.structure.rewrites.rewrite import Found, Marginal, Sight
 from finetti.structure.variables import Variable
 
@@ -179,9 +180,11 @@ def _looking(program: Program, rewrite: Approximate) -> Any:
 
     @compiled(ONCE)
     def look(data: Any, free: dict, place: Vector, probe: Vector) -> _Found:
-        terms = Form(program, (rewrite,)).terms(rewrite, Given(data, {rewrite.name: {}}), free)
-        _, precision = rewrite.look(terms, place, {})
-        product = jax.tree.map(jnp.negative, rewrite.push(terms, place, probe))
+        form, given = Form(program, (rewrite,)), Given(data, {rewrite.name: {}})
+        terms = form.terms(rewrite, given, free)
+        whole = form.terms(rewrite, given, free, evaluate=every_branch(program))
+        _, precision = rewrite.look(whole, place, {})
+        product = jax.tree.map(jnp.negative, rewrite.push(whole, place, probe))
         peak = rewrite.expand(terms, {"groups": place.groups, "border": place.border})
         return _Found(precision, product, peak.mode, peak.found)
 

@@ -19,6 +19,7 @@ from finetti.compiling import ONCE, compiled
 from finetti.structure.form import Form, Given
 from finetti.structure.rewrites.arrow.arrow import Arrow
 from finetti.structure.rewrites.arrow.frame import Frame
+from finetti.structure.rewrites.branches import every_branch
 from finetti.structure.variables import Variable
 
 MOST = 40  # fields: pairs of them are looked at
@@ -51,8 +52,8 @@ Bends = Callable[[Along, Along], dict[str, np.ndarray]]
 
 def assembler(
     form: Form, given: Given, frame: Frame, terms: tuple[str, ...], sites: list[Variable]
-) -> Callable[[Mapping[str, np.ndarray]], dict[str, Arrow] | None]:
-    """Return the function from free values to each term's precision.
+) -> Callable[[Mapping[str, np.ndarray], float], dict[str, Arrow] | None]:
+    """Return the function from free values, and a salt of the branches, to each term's precision.
 
     It returns None where an observation sees several members of a site, or members of a plate meet
     that the frame keeps apart.
@@ -62,9 +63,11 @@ def assembler(
     log_terms = form.program.outputs.log_terms
 
     @compiled(ONCE)
-    def bends(given: Given, free: Any, one: Any, other: Any) -> dict[str, Any]:
+    def bends(given: Given, free: Any, salt: Any, one: Any, other: Any) -> dict[str, Any]:
+        evaluate = every_branch(form.program, salt)
+
         def elements(values: Any) -> dict[str, Any]:
-            reader = form.reader(given, free, None, values)
+            reader = form.reader(given, free, None, values, evaluate)
             return {name: jnp.ravel(reader.read(log_terms[name])) for name in terms}
 
         def slope(values: Any) -> Any:
@@ -73,12 +76,12 @@ def assembler(
         origin = jax.tree.map(jnp.zeros_like, one)
         return jax.tree.map(jnp.negative, jax.jvp(slope, (origin,), (other,))[1])
 
-    def assemble(free: Mapping[str, np.ndarray]) -> dict[str, Arrow] | None:
+    def assemble(free: Mapping[str, np.ndarray], salt: float) -> dict[str, Arrow] | None:
         if len(fields) > MOST:
             return None
 
         def read(one: Along, other: Along) -> dict[str, np.ndarray]:
-            return jax.tree.map(np.asarray, bends(given, free, one, other))
+            return jax.tree.map(np.asarray, bends(given, free, salt, one, other))
 
         return _assembled(read, frame, terms, fields, shapes)
 

@@ -1,7 +1,8 @@
 """Find the sites that are jointly Gaussian given the rest, and arrange them as an arrow.
 
 That the log density is quadratic in them is read off the traced program; which of their members
-interact is read off the precision at one generic point, and checked against a generic product.
+interact is read off the precision at one generic point, with every branch taken (`branches`), and
+checked against a generic product.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from finetti.structure.rewrites.arrow.arrange import (
     ways,
 )
 from finetti.structure.rewrites.arrow.arrow import Arrow, Vector, factorise
+from finetti.structure.rewrites.branches import every_branch
 from finetti.structure.rewrites.integrate.assemble import assembler
 from finetti.structure.rewrites.integrate.curvature import Curvature, recognise
 from finetti.structure.rewrites.integrate.integrate import Integrate
@@ -154,8 +156,7 @@ def _ahead(
     if rewrite.products < MANY or program.varying:
         return None
     look = _reader(program, replace(rewrite, curved=()), condensed)
-    points = [_generic_point(program, seed) for seed in range(3)]
-    seen = [look(point) for point in points]
+    seen = [look(_generic_point(program, seed), float(seed)) for seed in range(3)]
     known: list[tuple[Curvature, dict[str, Any]]] = []
     for term in rewrite.terms:
         found = recognise(term, rewrite.frame, [arrows[term] for arrows in seen])
@@ -185,7 +186,7 @@ def _assembled(
     assemble = assembler(form, given, frame, rewrite.terms, sites)
     seen: list[dict[str, Arrow]] = []
     for seed in range(3):
-        arrows = assemble(_generic_point(program, seed))
+        arrows = assemble(_generic_point(program, seed), float(seed))
         if arrows is None:
             return None
         seen.append(arrows)
@@ -269,7 +270,7 @@ def _look(
 
     @compiled(ONCE)
     def look(given, free, origin, probe):
-        terms = form.terms(rewrite, given, free)
+        terms = form.terms(rewrite, given, free, evaluate=every_branch(program))
         slope, precision = rewrite.read(terms, origin, given.rewrites[rewrite.name])
         # by a derivative elsewhere: the difference of two slopes would lose digits to large data
         _, push = jax.linearize(lambda g: rewrite.differentiate(terms)(g)[1], origin.plus(probe))
@@ -283,19 +284,22 @@ def _look(
 
 def _reader(
     program: Program, rewrite: Integrate, condensed: Shortcuts
-) -> Callable[[Mapping[str, np.ndarray]], dict[str, Arrow]]:
-    """Return the function that reads each term's precision by itself, all columns one by one."""
+) -> Callable[[Mapping[str, np.ndarray], float], dict[str, Arrow]]:
+    """Return the function that reads each term's precision by itself, all columns one by one.
+
+    Its number says how branches are weighed.
+    """
     whole = replace(rewrite, colours=tuple(range(rewrite.frame.breadth)))
     origin = jax.tree.map(np.asarray, rewrite.frame.zeros(np.dtype(rewrite.dtype)))
     form = Form(program, (whole, *(shortcut for shortcut, _ in condensed)))
 
     @compiled(ONCE)
-    def look(given, free, origin):
-        terms = form.terms(whole, given, free)
+    def look(given, free, origin, salt):
+        terms = form.terms(whole, given, free, evaluate=every_branch(program, salt))
         return {t: replace(whole, terms=(t,)).read(terms, origin, {})[1] for t in whole.terms}
 
     given = _given(program, whole, condensed, {})
-    return lambda free: jax.tree.map(np.asarray, look(given, free, origin))
+    return lambda free, salt: jax.tree.map(np.asarray, look(given, free, origin, salt))
 
 
 def _given(

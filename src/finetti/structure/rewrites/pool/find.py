@@ -8,6 +8,7 @@ import numpy as np
 
 from finetti.compiling import ONCE, compiled
 from finetti.distributions import Pooled
+from finetti.structure.commute import fills
 from finetti.structure.degrees import degrees
 from finetti.structure.equations import is_literal
 from finetti.structure.program import Program, Reader
@@ -64,6 +65,8 @@ def _pooled(program: Program, v: Variable, how: Pooled) -> tuple[Pool, dict[str,
         if not simple or places not in data or data[places].shape != (y.size, 1):
             return None
         found = (data[places][:, 0], source.aval.size)
+        if fills(equation) or not ((found[0] >= 0) & (found[0] < found[1])).all():
+            return None
         if members is not None and (found[1] != members[1] or (found[0] != members[0]).any()):
             return None
         members = found

@@ -1,0 +1,113 @@
+"""Evaluate a program with every branch taken at once, to see what may depend on what.
+
+Which entries of a matrix are zero is read at a point. That holds everywhere for smooth functions;
+where sites choose a branch, as a sampled change point does in `jnp.where(x < knot, a, b)` or
+`jnp.maximum(x - knot, 0)`, another point may have other zeros. So a choice that hangs on a latent
+site is evaluated as a mixture of what may be chosen, its weights generic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from finetti.structure.equations import bind, called, heads, is_literal, run
+from finetti.structure.program import Evaluate, Program
+
+ENDS = {"max": 1, "min": 1, "clamp": 3}
+PLACES = {"gather": 1, "dynamic_slice": 1, "scatter": 1, "scatter-add": 1, "sort": 0}
+
+
+def every_branch(program: Program, salt: Any = 0.0) -> Evaluate:
+    """Return what evaluates a program's equations with every branch taken.
+
+    `salt` is a number that the weights depend on.
+    """
+    latent = program.outputs.log_jacobians
+    seeds = {*program.inputs.values(), *(program.tags[name] for name in latent)}
+    reached = _reached(program.jaxpr, seeds)
+
+    def evaluate(equation: Any, inputs: Sequence[Any]) -> list[Any]:
+        hangs = [not is_literal(v) and v in reached for v in equation.invars]
+        return _mixed(equation, inputs, hangs, salt)
+
+    return evaluate
+
+
+def _reached(jaxpr: Any, seeds: set[Any]) -> set[Any]:
+    """Return the variables that some depend on, themselves among them."""
+    found = set(seeds)
+    for equation in jaxpr.eqns:
+        if any(not is_literal(v) and v in found for v in equation.invars):
+            found.update(equation.outvars)
+    return found
+
+
+def _mixed(equation: Any, inputs: Sequence[Any], hangs: Sequence[bool], salt: Any) -> list[Any]:
+    """Return an equation's outputs; `hangs` tells which of its inputs hang on a latent site."""
+    name, call = equation.primitive.name, called(equation)
+    if not any(hangs):
+        return bind(equation, inputs)
+    if call is not None:
+        inner, constants = call
+        return _inside(inner, [*constants, *inputs], [*(False for _ in constants), *hangs], salt)
+    if name == "cond" and hangs[0]:
+        branches = equation.params["branches"]
+        each = [_inside(b.jaxpr, [*b.consts, *inputs[1:]], hangs[1:], salt) for b in branches]
+        return [_mixture(parts, salt) for parts in zip(*each, strict=True)]
+    found = bind(equation, inputs)
+    if name == "select_n" and hangs[0]:
+        return [_mixture([jnp.broadcast_to(x, found[0].shape) for x in inputs[1:]], salt)]
+    if name in ENDS:
+        return [_mixture([jnp.broadcast_to(x, found[0].shape) for x in inputs], salt)]
+    if name == "convert_element_type" and _chosen(equation):
+        return [_mixture([jnp.zeros_like(x), jnp.ones_like(x)], salt) for x in found]
+    if name in PLACES and any(hangs[PLACES[name] :]):
+        whole = [x for x in inputs if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
+        mean = sum((jnp.mean(x) for x in whole), jnp.zeros(()))
+        return [_mixture([x, jnp.full_like(x, mean)], salt) if _real(x) else x for x in found]
+    return found
+
+
+def _inside(jaxpr: Any, arguments: Sequence[Any], hangs: Sequence[bool], salt: Any) -> list[Any]:
+    """Evaluate an inner jaxpr in the same way."""
+    tops = heads(jaxpr)
+    first = len(tops) - len(hangs)
+    reached = _reached(jaxpr, {v for v, h in zip(tops[first:], hangs, strict=True) if h})
+
+    def evaluate(equation: Any, inputs: Sequence[Any]) -> list[Any]:
+        inner = [not is_literal(v) and v in reached for v in equation.invars]
+        return _mixed(equation, inputs, inner, salt)
+
+    return run(jaxpr, arguments, evaluate)
+
+
+def _chosen(equation: Any) -> bool:
+    """Tell whether a truth value, or a whole number, becomes a real one."""
+    before, after = equation.invars[0].aval.dtype, equation.outvars[0].aval.dtype
+    return before.kind in "bui" and after.kind == "f"
+
+
+def _real(x: Any) -> bool:
+    return bool(jnp.issubdtype(jnp.result_type(x), jnp.floating))
+
+
+def _mixture(parts: Sequence[Any], salt: Any) -> Any:
+    """Return a mixture of arrays of one shape, of those that are finite in each place."""
+    shape, dtype = jnp.shape(parts[0]), jnp.result_type(*parts)
+    if not jnp.issubdtype(dtype, jnp.floating):
+        return parts[0]
+    generic = np.random.default_rng(1997)
+    total, weights = jnp.zeros(shape, dtype), jnp.zeros(shape, dtype)
+    for part in parts:
+        place = jnp.asarray(generic.uniform(0, 2 * np.pi, shape), dtype)
+        fine = jnp.isfinite(part)
+        weight = jnp.where(fine, 1.0 + 0.5 * jnp.sin(place + jnp.asarray(salt, dtype)), 0.0)
+        total, weights = total + weight * jnp.where(fine, part, 0.0), weights + weight
+    return jnp.where(weights > 0, total / jnp.where(weights > 0, weights, 1.0), parts[0])
+
+
+__all__ = ["every_branch"]
