@@ -137,8 +137,9 @@ class Plan:
 
     def again(self, data: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
         """Return by rewrite the constants that differ between sets of data, (set, *site shape)."""
+        weights = {v.name: v.weights for v in self.variables}
         return {
-            r.name: kind.again(self.program, r, data[r.sites[0]])
+            r.name: kind.again(self.program, r, data[r.sites[0]], weights[r.sites[0]])
             for kind, found in self._found
             for r, _ in found.made
             if kind.again is not None and r.sites[0] in data
