@@ -281,7 +281,7 @@ def require_rows(model: Model, verb: str) -> None:
     if model.added:
         raise ModelError(
             f"{verb} looks at single rows, and those of `{model.name}` stayed in their table "
-            f"({model.added.partition(',')[0]}): give a sample of them to ft.formula for that"
+            f"({model.added.partition(', made')[0]}): give a sample of them to ft.formula for that"
         )
 
 

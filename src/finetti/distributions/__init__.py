@@ -28,6 +28,7 @@ from finetti.distributions.families import *  # noqa: F403
 from finetti.distributions.families import __all__ as _FAMILIES
 from finetti.distributions.known import NOTHING, Known, Pooled, bare, is_borrowed, known
 from finetti.distributions.made import *  # noqa: F403
+from finetti.distributions.made import Weighted as _Weighted
 from finetti.distributions.made import __all__ as _MADE
 from finetti.distributions.refused import *  # noqa: F403
 from finetti.distributions.refused import __all__ as _REFUSED
@@ -150,7 +151,7 @@ def unweighted(distribution: Distribution) -> tuple[Distribution, np.ndarray | N
     >>> unweighted(Weighted(Normal(0, 1).expand([2]), np.array([2.0, 5.0])))[1].tolist()
     [2.0, 5.0]
     """
-    if not isinstance(distribution, Weighted) or isinstance(distribution.weight, Tracer):
+    if not isinstance(distribution, _Weighted) or isinstance(distribution.weight, Tracer):
         return distribution, None
     weights = np.broadcast_to(np.asarray(distribution.weight, float), distribution.batch_shape)
     return distribution.base_dist, weights

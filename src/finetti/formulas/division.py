@@ -189,5 +189,3 @@ def _balanced(text: str) -> str:
         if letter in ")]}" and not depth:
             return text[: place + 1]
     return text
-
-

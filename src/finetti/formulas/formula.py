@@ -83,8 +83,8 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
         script = Script(filled(frame, holes))
     else:
         gathered = gather(place, list(zip(mains, chosen, strict=True)), extras, missing)
-        frame, mains, extras = gathered.frame, list(gathered.mains), gathered.extras
-        script = Script(frame, gathered.counts, gathered.renamed)
+        frame, mains, extras = gathered.brought.frame, list(gathered.mains), gathered.extras
+        script = Script(frame, gathered.brought.counts, gathered.renamed)
     wished = wishes(priors)
     script.wanted |= {n for n in holes for m in mains if n in words(m.text.partition("~")[2])}
     given = dict(matrices or {})
@@ -100,7 +100,8 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     wished.refuse_unused()
     outcomes = "_".join(m.response for m in mains)
 
-    read = Reading(frame, script, tuple(names), frozenset(holes), gathered)
+    shown = frame if gathered is None else gathered.brought.shown
+    read = Reading(shown, script, tuple(names), frozenset(holes), gathered)
     made = script.model(f"{re.sub(r'[^0-9A-Za-z]+', '_', outcomes).strip('_')}_model", read)
     made = made(**script.make(frame))
     return made if gathered is None else made.added_up(gathered.said)
@@ -123,7 +124,7 @@ class Reading:
     @property
     def counts(self) -> np.ndarray | None:
         """Return how many rows each of the table's stands for, None for itself alone."""
-        return None if self.gathered is None else self.gathered.counts
+        return None if self.gathered is None else self.gathered.brought.seen
 
     def __call__(self, table: Any, /) -> dict[str, Any]:
         """Return the arguments; outcomes may be absent. Raises `DataError` for what is missing."""
@@ -149,7 +150,7 @@ def _prepared(  # noqa: PLR0913 - all that outcomes are read with
     found, terms = [], {}
     for main, chosen in zip(mains, families, strict=True):
         outcome = read_outcome(main, chosen, frame)
-        mean = None if gathered is None else gathered.mean
+        mean = None if gathered is None else gathered.brought.mean
         level, spread = reach(outcome, chosen, script.counts, mean)
         prefix = f"{outcome.name}_" if len(mains) > 1 else ""
         own = [(prefix, spread, main.predictor)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from finetti.scale.arithmetic import Expression, Learned, read
 from finetti.scale.events import events
 from finetti.scale.look import learn, look
 from finetti.scale.stand_ins import corners
-from finetti.scale.sums import Added, Asking, moments, patterns
+from finetti.scale.sums import Added, Asking, Moments, moments, patterns
 from finetti.scale.table import Table
 
 if TYPE_CHECKING:
@@ -34,26 +34,38 @@ EXPOSURE = "log(rows)"  # that of counts that are added up without an offset of 
 Way = Literal["moments", "events", "patterns"]
 
 
+class Brought(NamedTuple):
+    """Hold rows that stand for a table's, and how many of its each does, by which they average.
+
+    `mean` is the outcome's, where that is not its average. `shown` is what there is to see of the
+    table's columns, each row as often as `seen` says: means of cells, and what lies at the ends.
+    """
+
+    frame: pd.DataFrame
+    counts: np.ndarray
+    added: Added
+    shown: pd.DataFrame
+    seen: np.ndarray
+    mean: float | None = None
+
+
 @dataclass(frozen=True)
 class Gathered:
     """Hold rows that stand for a table's, and the formulas as they are written of them.
 
-    `counts` are the rows that each stands for, by which columns are averaged; `mean` is the
-    outcome's, where that is not its average. `columns` are those that the formulas speak of,
-    `features` the columns that are made of them, `renamed` the terms that have another name.
+    `columns` are those that the formulas speak of, `features` the columns that are made of them,
+    `renamed` the terms that have another name.
     `said` tells of the sums, and of the query that they came by.
     """
 
-    frame: pd.DataFrame
+    brought: Brought
     mains: tuple[Formula, ...]
     extras: Mapping[str, Formula]
     columns: tuple[str, ...]
-    counts: np.ndarray
     said: str
     renamed: Mapping[str, str]
     features: Mapping[str, Expression]
     learned: Mapping[str, Learned]
-    mean: float | None = None
 
     def featured(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return rows with the columns of features that can be made of them."""
@@ -89,11 +101,12 @@ def gather(
         made[0] = _exposed(division, made[0], exposure)
     asking = _look(table, names, division, way, missing == "drop")
     outcome = made[0].response.strip("`")
-    frame, counts, mean, added = _bring(division, asking, way, outcome, exposure)
+    brought = _bring(division, asking, way, outcome, exposure)
+    others = dict(zip(extras, made[len(mains) :], strict=True))
     return Gathered(
-        frame, tuple(made[: len(mains)]), dict(zip(extras, made[len(mains) :], strict=True)),
-        tuple(names), counts, _words(table, asking.seen.rows, len(frame), added),
-        division.renamed, division.features, asking.learned, mean,
+        brought, tuple(made[: len(mains)]), others, tuple(names),
+        _words(table, asking.seen.rows, brought), division.renamed, division.features,
+        asking.learned,
     )  # fmt: skip
 
 
@@ -162,9 +175,7 @@ def _exposed(division: Division, main: Formula, exposure: Expression | None) -> 
     return replace(main, predictor=replace(main.predictor, special=special), additions={})
 
 
-def _look(
-    table: Table, names: Sequence[str], division: Division, way: Way, drop: bool
-) -> Asking:
+def _look(table: Table, names: Sequence[str], division: Division, way: Way, drop: bool) -> Asking:
     """Look at the table once, and once more for what functions of whole columns learn of it."""
     calls = [call for x in division.features.values() for call in x.learning]
     asked = {inner.text: inner for _, inner in calls if not inner.learning}
@@ -176,26 +187,35 @@ def _look(
 
 def _bring(
     division: Division, asking: Asking, way: Way, outcome: str, exposure: Expression | None
-) -> tuple[pd.DataFrame, np.ndarray, float | None, Added]:
-    """Return the rows that stand for the table's, what each stands for, and the outcome's mean."""
+) -> Brought:
     keys = tuple(division.cells)
     if way == "moments":
         found = moments(asking, keys, list(division.features.values()))
         cell, weight, values = corners(found)
         columns = dict(zip(division.features, values.T, strict=True))
         frame = _frame(found.added, cell).assign(**columns, **{WEIGHT: weight})
-        return frame, weight, None, found.added
+        return Brought(frame, weight, found.added, *_shown(found, tuple(division.features)))
     if way == "events":
         counted = events(asking, keys, outcome, exposure)
         frame = _frame(counted.added, counted.cell)
         frame = _featured(frame, division.features, asking.learned)
         (column,) = list(division.features)[-1:]
         frame = frame.assign(**{outcome: counted.count, column: counted.log_exposure})
-        return frame, counted.rows, counted.mean, counted.added
+        shown = frame.assign(**{column: counted.log_exposure_of_each})
+        rows = counted.rows
+        return Brought(frame, rows, counted.added, shown, rows, counted.mean)
     added = patterns(asking, keys)
     weight = added.sums["n"]
     frame = _featured(_frame(added, np.arange(added.rows)), division.features, asking.learned)
-    return frame.assign(**{WEIGHT: weight}), weight, None, added
+    return Brought(frame.assign(**{WEIGHT: weight}), weight, added, frame, weight)
+
+
+def _shown(found: Moments, features: Sequence[str]) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the means of cells, with the features' ends in two rows that count for nothing."""
+    values = np.concatenate([found.means, found.ends])
+    frame = _frame(found.added, np.r_[np.arange(found.added.rows), 0, 0])
+    shown = frame.assign(**dict(zip(features, values.T, strict=True)))
+    return shown, np.r_[found.counts, 0.0, 0.0]
 
 
 def _frame(added: Added, cell: np.ndarray) -> pd.DataFrame:
@@ -218,8 +238,9 @@ def _featured(
     return rows.assign(**made)
 
 
-def _words(table: Table, rows: int, came: int, added: Added) -> str:
+def _words(table: Table, rows: int, brought: Brought) -> str:
+    added, came = brought.added, len(brought.frame)
     return (
-        f"{rows:,} rows of {table.name} enter as {came:,} weighted ones, made of {added.rows:,} "
-        f"rows of sums by this query:\n{added.query}"
+        f"{rows:,} rows of {table.name} enter as {came:,} that stand for them, made of "
+        f"{added.rows:,} rows of sums by this query:\n{added.query}"
     )

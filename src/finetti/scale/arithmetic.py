@@ -77,11 +77,13 @@ class Expression:
         """Return its value of an engine's columns, or of arrays."""
         return self._value(self.tree, column, learned)
 
-    def _value(self, node: ast.expr, column: Callable[[str], Any], known: Mapping[str, Learned]) -> Any:
+    def _value(
+        self, node: ast.expr, column: Callable[[str], Any], known: Mapping[str, Learned]
+    ) -> Any:
         match node:
             case ast.Name(id=name):
                 return column(self.names[name])
-            case ast.Constant(value=number):
+            case ast.Constant(value=int() | float() as number):
                 return float(number)
             case ast.UnaryOp(op=ast.USub(), operand=inner):
                 return -self._value(inner, column, known)
@@ -163,5 +165,5 @@ def _expm1(x: Any) -> Any:
 
     u = x.exp()
     plain = (u == 1.0) | (u == 0.0)
-    safe = ibis.ifelse(plain, 2.0, u)
+    safe: Any = ibis.ifelse(plain, 2.0, u)
     return ibis.ifelse(u == 1.0, x, ibis.ifelse(u == 0.0, -1.0, (u - 1.0) * x / safe.ln()))

@@ -1,8 +1,9 @@
 """Add up counts and what they are counts of: few Poisson rows with the likelihood of many.
 
-Of a cell with rate r the log likelihood of counts y_i of exposures e_i is Y log r - E r + constants,
-with Y and E their sums. A count Y of exposure b and a count 0 of exposure E - b have that likelihood
-too; b <= E is chosen so that the constants, sum y_i log e_i - log y_i!, are those of the rows.
+Of a cell with rate r the log likelihood of counts y_i of exposures e_i is Y log r - E r and
+constants, with Y and E their sums. A count Y of exposure b and a count 0 of exposure E - b have
+that likelihood too; b <= E is chosen so that the constants, the sum of y_i log e_i - log y_i!, are
+those of the rows.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ FINEST = 1e-15  # a smaller share of an exposure is rounding
 class Events:
     """Hold rows of counts that stand for others: cell, count, log exposure and number of rows.
 
-    `mean` is that of the counts of all rows.
+    `log_exposure_of_each` is that of one row of the cell; `mean` is that of the counts of all rows.
     """
 
     added: Added
     cell: np.ndarray
     count: np.ndarray
     log_exposure: np.ndarray
+    log_exposure_of_each: np.ndarray
     rows: np.ndarray
     mean: float
 
@@ -71,7 +73,9 @@ def events(
     log_exposures = np.concatenate([logs + np.log(share), rest])
     rows = np.concatenate([n / np.where(split, 2, 1), n[split] / 2])
     mean = float(total.sum() / n.sum())
-    return Events(added, cell[order], count[order], log_exposures[order], rows[order], mean)
+    cell = cell[order]
+    each = np.log(exposure / n)[cell]
+    return Events(added, cell, count[order], log_exposures[order], each, rows[order], mean)
 
 
 def _likeliest(total: np.ndarray, exposure: np.ndarray) -> float:

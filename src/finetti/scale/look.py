@@ -80,9 +80,7 @@ def look(
     return Seen(int(found["n"] if whole is None else found["w"]), kept, means, sds, distinct)
 
 
-def learn(
-    table: Table, seen: Seen, calls: Sequence[tuple[str, Expression]]
-) -> dict[str, Learned]:
+def learn(table: Table, seen: Seen, calls: Sequence[tuple[str, Expression]]) -> dict[str, Learned]:
     """Return what scale(...) and center(...) learn of the whole rows, innermost first."""
     known: dict[str, Learned] = {}
     for text, inner in calls:
@@ -138,7 +136,7 @@ def _refuse_missing(
     listed = ", ".join(f"`{name}` {n:,}" for name, n in counts.items() if n)
     if not drop:
         raise DataError(
-            f"{lack:,} of {rows:,} rows lack a value ({listed}): say missing=\"drop\" to leave "
+            f'{lack:,} of {rows:,} rows lack a value ({listed}): say missing="drop" to leave '
             f"these rows out"
         )
     if lack == rows:

@@ -109,7 +109,7 @@ def _files(where: str) -> Table:
         patterns = [f"{escape(where)}/**/*{ending}" for ending in (*PARQUET, *TEXT)]
     elif path.is_file() or not has_magic(where):
         patterns = [escape(where)]
-    found = [(p, glob(p, recursive=True)) for p in patterns]
+    found = [(p, glob(p, recursive=True)) for p in patterns]  # noqa: PTH207 - absolute ones too
     found = [(pattern, files) for pattern, files in found if files]
     if not found:
         raise DataError(f"there is no file {where}")
@@ -127,7 +127,9 @@ def _files(where: str) -> Table:
             return Table(engine.read_csv(chosen, table_name="rows"), where)
     except Exception as error:
         raise DataError(f"{where} cannot be read: {_first(error)}") from error
-    raise DataError(f"{where} holds files of several kinds ({listed(sorted(kinds))}): name one kind")
+    raise DataError(
+        f"{where} holds files of several kinds ({listed(sorted(kinds))}): name one kind"
+    )
 
 
 def _ending(file: str) -> str:

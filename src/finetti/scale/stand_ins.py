@@ -17,7 +17,7 @@ ROUNDING = 4e-15  # of a variance: less of it, given the features before, is rou
 
 
 class StandIns(NamedTuple):
-    """Hold rows that stand for others: the cell of each, its weight, its features (row, feature)."""
+    """Hold rows that stand for others: each's cell and weight, and its features (row, feature)."""
 
     cell: np.ndarray
     weight: np.ndarray

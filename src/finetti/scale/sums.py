@@ -75,7 +75,9 @@ class Asking:
             unknown = bad if unknown is None else unknown | bad
         if unknown is not None:
             asked["unknown"] = unknown.sum()
-        grouped = base.group_by(list(short)).aggregate(**asked) if short else base.aggregate(**asked)
+        grouped = (
+            base.group_by(list(short)).aggregate(**asked) if short else base.aggregate(**asked)
+        )
         self._refuse_many(keys, grouped)
         found = self.table.fetch(grouped.order_by(list(short)) if short else grouped, "its sums")
         columns = {n: np.asarray(found[n].to_numpy(zero_copy_only=False), float) for n in asked}
@@ -110,11 +112,15 @@ class Asking:
 
 @dataclass(frozen=True)
 class Moments:
-    """Hold by cell the number of rows, and the mean and covariance of features."""
+    """Hold by cell the number of rows, and the mean and covariance of features.
+
+    `ends` are the least and the largest value of each feature, shape (2, feature).
+    """
 
     added: Added
     means: np.ndarray
     covariances: np.ndarray
+    ends: np.ndarray
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -125,13 +131,17 @@ class Moments:
 def moments(asking: Asking, keys: Sequence[str], features: Sequence[Expression]) -> Moments:
     """Return means and covariances of features by cell, the rows that agree in all keys."""
     shifts = [asking.shift(x) for x in features]
-    values = {f"f{i}": asking.value(x) - s for i, (x, s) in enumerate(zip(features, shifts, strict=True))}
+    values = {
+        f"f{i}": asking.value(x) - s for i, (x, s) in enumerate(zip(features, shifts, strict=True))
+    }
     exact = asking.table.can("Covariance")
 
     def sums(base: Any) -> dict[str, Any]:
         found = {}
         for name in values:
-            found |= {f"mean_{name}": base[name].mean(), f"var_{name}": base[name].var(how="pop")}
+            own = base[name]
+            found |= {f"mean_{name}": own.mean(), f"var_{name}": own.var(how="pop")}
+            found |= {f"low_{name}": own.min(), f"high_{name}": own.max()}
         for a, b in combinations(values, 2):
             both = base[a].cov(base[b], how="pop") if exact else (base[a] + base[b]).var(how="pop")
             found[f"{'cov' if exact else 'var'}_{a}_{b}"] = both
@@ -153,7 +163,9 @@ def moments(asking: Asking, keys: Sequence[str], features: Sequence[Expression])
         bad = ~(np.isfinite(means).all(0) & np.isfinite(covariances).all((0, 2)))
         text = features[int(np.flatnonzero(bad)[0])].text
         raise DataError(f"`{text}` is not finite in some rows of the table {asking.table.name}")
-    return Moments(added, means, covariances)
+    low = [got[f"low_f{i}"].min() + shifts[i] for i in range(size)]
+    high = [got[f"high_f{i}"].max() + shifts[i] for i in range(size)]
+    return Moments(added, means, covariances, np.array([low, high]))
 
 
 def patterns(asking: Asking, keys: Sequence[str]) -> Added:

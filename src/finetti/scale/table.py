@@ -64,7 +64,9 @@ class Table:
 
         Raises `DataError` with the first line of what the engine says.
         """
-        streaming: Mapping[str, Any] = {"engine": "streaming"} if self.engine.name == "polars" else {}
+        streaming: Mapping[str, Any] = (
+            {"engine": "streaming"} if self.engine.name == "polars" else {}
+        )
         try:
             return expression.to_pyarrow(**streaming)
         except Exception as error:
@@ -75,8 +77,7 @@ class Table:
             ) from error
 
     def sql(self, expression: Any) -> str:
-        """Return the query that an expression stands for, or where there is no SQL the expression.
-        """
+        """Return the query of an expression, or where there is no SQL the expression itself."""
         import ibis
 
         try:

@@ -34,8 +34,8 @@ from finetti.structure.variables import Variable
 class Plan:
     """Hold what finetti saw in a model and what it will do; print it to read it.
 
-    `choices` are the user's, whose methods return other plans of the same model. `note` tells of the
-    data what the program does not.
+    `choices` are the user's, whose methods return other plans of the same model. `note` tells of
+    the data what the program does not.
     """
 
     program: Program
