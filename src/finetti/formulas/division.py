@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from finetti.errors import ModelError
+from finetti.errors import ModelError, hint
+from finetti.formulas.design import functions
+from finetti.formulas.frames import need
 from finetti.formulas.text import Call, Formula, Predictor, words
 from finetti.scale.arithmetic import Expression, read
 from finetti.scale.table import Kind
@@ -43,6 +45,8 @@ class Division:
     def keep_named(self, predictor: Predictor) -> None:
         """Let rows of a cell be alike in all that a predictor takes for names, or cannot add up."""
         for group in predictor.groups:
+            if isinstance(group.factor, str):
+                need(self.kinds, [c.strip(" `") for c in group.factor.split(":")], group.factor)
             self.keep(words(str(group.factor)))
         for call in predictor.special:
             self._refuse(call.name, str(call))
@@ -148,13 +152,19 @@ class Division:
             if name not in self.kinds:
                 known = ", ".join(f"`{c}`" for c in self.kinds)
                 raise ModelError(
-                    f"{text!r} cannot be read: there is neither a column nor a function {name!r} "
-                    f"(columns: {known})"
+                    f"{text!r} cannot be read: there is neither a column nor a function {name!r}"
+                    f"{hint(name, self.kinds)} (columns: {known})"
                 )
             return read(f"`{name}`", self.numbers)
-        if name.partition("(")[0] in NAMING:
+        head = name.partition("(")[0]
+        if head in NAMING:
             return None
-        return read(_original(name, text), self.numbers)
+        found = read(_original(name, text), self.numbers)
+        if found is None and head not in (*functions(), *LEARNING) and not head.startswith("np."):
+            raise ModelError(
+                f"{text!r} cannot be read: there is no function {head!r}{hint(head, functions())}"
+            )
+        return found
 
     def _refuse(self, function: str, text: str) -> None:
         if function in LEARNING:

@@ -66,7 +66,7 @@ def _plain(writing: Writing, name: str) -> Factor:
     make = grouped(columns, found.labels)
     if len(found.labels) < 2:
         raise DataError(
-            f"`{name}` has one level, {found.names[0]!r}: how groups differ is not told by one; "
+            f"`{name}` has one level, {found.labels[0]!r}: how groups differ is not told by one; "
             f"leave the term out"
         )
     source = writing.script.argument("_".join(columns), make, set(columns), key=("group", name))

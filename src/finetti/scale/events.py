@@ -17,6 +17,7 @@ from finetti.errors import DataError
 from finetti.scale.arithmetic import Expression
 from finetti.scale.sums import Added, Asking
 
+MOST = 2.0**53  # a sum of counts, exact up to there
 FINEST = 1e-15  # a smaller share of an exposure is rounding
 
 
@@ -49,16 +50,24 @@ def events(
         values["o"] = asking.value(log_exposure)
         added = asking.add(
             keys, values,
-            lambda t: {"y": t.y.sum(), "e": t.o.exp().sum(), "yo": (t.y * t.o).sum()},
+            lambda t: {
+                "y": t.y.sum(), "e": t.o.exp().sum(), "yo": (t.y * t.o).sum(), "low": t.o.min(),
+            },
         )  # fmt: skip
     else:
         added = asking.add(keys, values, lambda t: {"y": t.y.sum()})
     n, total = added.sums["n"], added.sums["y"]
     exposure = added.sums.get("e", n)
-    if not np.isfinite(exposure).all():
+    low = added.sums.get("low", np.zeros(1)).min()
+    if not (np.isfinite(exposure).all() and np.isfinite(low)):
         raise DataError(
-            f"the exposure `{log_exposure.text if log_exposure else ''}` is not finite in some "
-            f"rows of the table {asking.table.name}: what a rate is of is above 0"
+            f"the offset `{log_exposure.text if log_exposure else ''}` is not finite in some rows "
+            f"of the table {asking.table.name}: what a rate is of is above 0"
+        )
+    if total.max() > MOST:
+        raise DataError(
+            f"the outcome `{outcome}` adds up to {total.max():g} in rows that are alike, more than "
+            f"{MOST:g}, beyond which counts are no longer exact"
         )
     constants = _constants(asking, outcome) + float(added.sums.get("yo", np.zeros(1)).sum())
     most = _likeliest(total, exposure)

@@ -10,7 +10,7 @@ from typing import Any
 
 from finetti.errors import DataError
 from finetti.scale.arithmetic import Expression, Learned
-from finetti.scale.table import Table
+from finetti.scale.table import Table, is_nan
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,9 @@ def look(
     sds = {x.text: found[f"s{i}"] for i, x in enumerate(expressions)}
     for text in means:
         if not all(v is not None and isfinite(v) for v in (means[text], sds[text])):
+            shown = text.replace("`", "")
             raise DataError(
-                f"`{text}` is not finite in some rows of the table {table.name}: look at what it "
+                f"`{shown}` is not finite in some rows of the table {table.name}: look at what it "
                 f"is computed from"
             )
     distinct = {k: int(found[f"d{i}"]) for i, k in enumerate(keys) if f"d{i}" in found}
@@ -119,7 +120,7 @@ def _lacks(table: Table, name: str) -> Any:
     """Tell of a column's values whether they are missing: null, no number, or text without any."""
     column, dtype = table.rows[name], table.rows[name].type()
     if dtype.is_floating():
-        return column.isnull() | column.isnan().fill_null(False)
+        return column.isnull() | is_nan(column)
     if dtype.is_string():
         return column.isnull() | (column.strip() == "").fill_null(False)
     return column.isnull()

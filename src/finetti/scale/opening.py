@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
+import weakref
 from contextlib import suppress
 from glob import escape, glob, has_magic
 from pathlib import Path
 from typing import Any
 
 from finetti.errors import DataError, MissingExtra
-from finetti.reading.databases import DUCKDB, QUERY, SQLITE
-from finetti.scale.table import Table
+from finetti.reading.databases import DUCKDB, QUERY, SQLITE, query_of
+from finetti.scale.table import Table, quiet
 from finetti.structure.words import listed
 
 PARQUET, TEXT = (".parquet", ".pq"), (".csv", ".tsv", ".csv.gz", ".tsv.gz")
@@ -47,7 +49,11 @@ def table(source: Any, told: str = "") -> Table:
             f"they are"
         )
     _require()
-    where = str(source)
+    with quiet():
+        return _opened(str(source), told)
+
+
+def _opened(where: str, told: str) -> Table:
     if ADDRESS.match(where):
         return _server(where, told)
     path, _, after = where.partition("?")
@@ -65,6 +71,11 @@ def in_place(data: Any) -> Table | None:
     kind = f"{type(data).__module__.partition('.')[0]}.{type(data).__name__}"
     if isinstance(data, Table):
         return data
+    with quiet():
+        return _held(data, kind)
+
+
+def _held(data: Any, kind: str) -> Table | None:
     if kind == "ibis.Table":
         _require()
         return Table(data, "of ibis")
@@ -90,14 +101,14 @@ def _require() -> None:
         raise MissingExtra.needed("ibis", "scale", "a table that stays in place") from error
 
 
-def _duckdb(database: str = ":memory:", **settings: Any) -> Any:
-    """Return DuckDB with nothing of its own in it, or on a file that it only reads."""
+def _duckdb() -> Any:
+    """Return DuckDB with nothing of its own in it."""
     import ibis
 
-    kept = tempfile.TemporaryDirectory(prefix="finetti-")  # where it puts what memory cannot hold
-    engine = ibis.duckdb.connect(database, temp_directory=kept.name, **settings)
+    folder = tempfile.mkdtemp(prefix="finetti-")  # where it puts what memory cannot hold
+    engine = ibis.duckdb.connect(temp_directory=folder)
+    weakref.finalize(engine, shutil.rmtree, folder, ignore_errors=True)
     engine.con.execute("set enable_progress_bar = false")
-    engine._finetti_folder = kept  # lives as long as the engine
     return engine
 
 
@@ -147,8 +158,8 @@ def _database(path: Path, told: str) -> Table:
         head = file.read(16)
     try:
         if head[8:12] == DUCKDB:
-            engine = _duckdb(str(path), read_only=True, enable_external_access=False)
-        elif head.startswith(SQLITE):
+            return _attached(path, told)
+        if head.startswith(SQLITE):
             import sqlite3
 
             address = f"{path.resolve().as_uri()}?mode=ro"
@@ -160,6 +171,20 @@ def _database(path: Path, told: str) -> Table:
         raise
     except Exception as error:
         raise DataError(f"{path} cannot be read: {_first(error)}") from error
+
+
+def _attached(path: Path, told: str) -> Table:
+    """Return a table or a query of a DuckDB file, which can only be read, and no other file."""
+    engine = _duckdb()
+    run, quoted = engine.con.execute, str(path).replace("'", "''")
+    run(f"attach '{quoted}' as source (read_only)")
+    run("set enable_external_access = false")
+    run("use source")
+    names = [n for (n,) in run("select table_name from duckdb_tables() where database_name = "
+                               "'source' union select view_name from duckdb_views() where "
+                               "database_name = 'source' and not internal").fetchall()]  # fmt: skip
+    run(f"create temp view rows as {query_of(told, names)}")
+    return Table(engine.table("rows"), str(path))
 
 
 def _server(address: str, told: str) -> Table:
@@ -203,10 +228,11 @@ def _chosen(engine: Any, where: str, told: str) -> Table:
 def _partitions(data: Any) -> Table:
     """Write a frame of Dask to a folder, partition by partition, and return that in place."""
     _require()
-    folder = tempfile.TemporaryDirectory(prefix="finetti-")
-    data.to_parquet(folder.name, write_index=any(n is not None for n in data.index.names))
-    found = _files(folder.name)
-    return Table(found.rows, "a frame of Dask", folder)
+    folder = tempfile.mkdtemp(prefix="finetti-")
+    data.to_parquet(folder, write_index=data.index.name is not None)
+    found = _files(folder)
+    weakref.finalize(found.engine, shutil.rmtree, folder, ignore_errors=True)
+    return Table(found.rows, "a frame of Dask")
 
 
 def _first(error: Exception) -> str:

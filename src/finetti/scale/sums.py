@@ -13,7 +13,7 @@ import numpy as np
 from finetti.errors import DataError
 from finetti.scale.arithmetic import Expression, Learned
 from finetti.scale.look import Seen
-from finetti.scale.table import Table
+from finetti.scale.table import Table, is_nan
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,9 +69,7 @@ class Asking:
         asked = {"n": base.count(), **sums(base)}
         unknown = None
         for name in values:
-            dtype = base[name].type()
-            bad = base[name].isnull()
-            bad = bad | base[name].isnan().fill_null(False) if dtype.is_floating() else bad
+            bad = base[name].isnull() | is_nan(base[name])
             unknown = bad if unknown is None else unknown | bad
         if unknown is not None:
             asked["unknown"] = unknown.sum()

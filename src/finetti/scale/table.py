@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -68,7 +70,8 @@ class Table:
             {"engine": "streaming"} if self.engine.name == "polars" else {}
         )
         try:
-            return expression.to_pyarrow(**streaming)
+            with quiet():
+                return expression.to_pyarrow(**streaming)
         except Exception as error:
             said = str(error).strip().partition("\n")[0]
             raise DataError(
@@ -94,6 +97,29 @@ class Table:
                     f"the table {self.name} has no column `{name}`, of which {where!r} speaks "
                     f"(columns: {known})"
                 )
+
+
+def is_nan(column: Any) -> Any:
+    """Tell of floating-point values whether they are no numbers.
+
+    DuckDB 2.0 takes a Parquet file's statistics, which leave such values out, for a proof that
+    there are none, and answers isnan by them, of sums, products and roots too, but not of exp.
+    """
+    import ibis.expr.operations as operations
+
+    engine = column.get_backend()
+    if not engine.has_operation(operations.IsNan):
+        return column.isnull()  # SQLite has no such values, it stores nothing for them
+    seen = (-column.abs()).exp() if engine.name == "duckdb" else column
+    return seen.isnan().fill_null(False)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep to itself what packages say of one another's old ways."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
 
 
 def _kind(dtype: Any) -> Kind:
