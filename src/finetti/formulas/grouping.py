@@ -12,7 +12,7 @@ from finetti.errors import DataError, ModelError
 from finetti.formulas.frames import need
 from finetti.formulas.text import Call
 from finetti.formulas.writing import Writing
-from finetti.language.groups import Groups, groups
+from finetti.language.groups import Groups, groups, spelled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,6 +97,7 @@ def coded(values: list[Any], known: Sequence[Any] | None) -> Groups:
     """Code names by the members of the fit and, after them, those that it has not seen."""
     if known is None:
         return groups(values)
+    values = [spelled(v) for v in values]
     seen = set(known)
     return groups(values, [*known, *(v for v in dict.fromkeys(values) if v not in seen)])
 

@@ -193,7 +193,7 @@ def groups(column: Any, labels: Sequence[Any] | None = None) -> Groups:
         values = [None if v == "nan" else v for v in values]  # how numpy spells NaN beside text
     _refuse_faulty(values)
     if "dates" in kinds_of(values).values():
-        values = [getattr(v, "isoformat", v.__str__)() if kind(v) == "dates" else v for v in values]
+        values = [spelled(v) for v in values]
     if labels is None:
         return _sorted(np.array(values, dtype=None if kind(values[0]) == "text" else object))
     if isinstance(labels, str) or len(set(labels)) < len(labels):
@@ -207,6 +207,11 @@ def groups(column: Any, labels: Sequence[Any] | None = None) -> Groups:
             f"group {values[row]!r} is not among the {len(known)} labels given (row {row})"
         )
     return _regroup(np.array(found, dtype=np.int32), known)
+
+
+def spelled(value: Any) -> Any:
+    """Return the label of a group: a date as text, anything else as it is."""
+    return getattr(value, "isoformat", value.__str__)() if kind(value) == "dates" else value
 
 
 def _sorted(values: np.ndarray) -> Groups:

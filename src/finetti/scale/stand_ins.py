@@ -13,7 +13,7 @@ import numpy as np
 
 from finetti.scale.sums import Moments
 
-ROUNDING = 4e-15  # of a variance: less of it, given the features before, is rounding
+ROUNDING = 4e-15  # of a variance: less of it, given other features, is rounding
 
 
 class StandIns(NamedTuple):
@@ -26,21 +26,16 @@ class StandIns(NamedTuple):
 
 def corners(found: Moments) -> StandIns:
     """Return weighted rows with the number, mean and covariance of each cell, cell by cell."""
-    factor, active = _factor(found.covariances)
-    rank = active.sum(1)
-    first = np.argsort(~active, axis=1, kind="stable")
-    factor = np.take_along_axis(factor, first[:, None, :], 2)
-    total = int((rank + 1).sum())
+    factor, rank = _factor(found.covariances)
     starts = np.concatenate([[0], np.cumsum(rank + 1)])
-    cell = np.repeat(np.arange(len(rank)), rank + 1)
-    weight, values = np.empty(total), np.empty((total, found.means.shape[1]))
+    weight, values = np.empty(starts[-1]), np.empty((starts[-1], found.means.shape[1]))
     for r in np.unique(rank):
         here = np.flatnonzero(rank == r)
         points = found.means[here, :, None] + factor[here, :, :r] @ _simplex(int(r))
         places = starts[here][:, None] + np.arange(r + 1)
         values[places] = points.swapaxes(1, 2)
         weight[places] = (found.counts[here] / (r + 1))[:, None]
-    return StandIns(cell, weight, values)
+    return StandIns(np.repeat(np.arange(len(rank)), rank + 1), weight, values)
 
 
 def _simplex(r: int) -> np.ndarray:
@@ -51,16 +46,23 @@ def _simplex(r: int) -> np.ndarray:
 
 
 def _factor(covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return Cholesky's factor of each covariance, and which of its columns are not rounding."""
+    """Return a factor F of each covariance F F', and its rank: the columns that are not 0.
+
+    It is Cholesky's with pivots, on the scale of correlations (Higham 2002, section 10.3).
+    """
     size = covariances.shape[1]
-    factor = np.zeros_like(covariances)
-    active = np.zeros(covariances.shape[:2], bool)
+    spread = np.sqrt(np.einsum("cii->ci", covariances))
+    scale = np.where(spread > 0, spread, 1.0)
+    left = covariances / (scale[:, :, None] * scale[:, None, :])
+    factor, rank = np.zeros_like(left), np.zeros(len(left), int)
     for j in range(size):
-        own = factor[:, j, :j]
-        left = covariances[:, j, j] - (own**2).sum(1)
-        sound = left > ROUNDING * covariances[:, j, j]
-        root = np.sqrt(np.where(sound, left, 1.0))
-        below = covariances[:, j:, j] - np.einsum("cik,ck->ci", factor[:, j:, :j], own)
-        factor[:, j:, j] = np.where(sound[:, None], below / root[:, None], 0.0)
-        active[:, j] = sound
-    return factor, active
+        pivots = np.einsum("cii->ci", left)
+        chosen = pivots.argmax(1)[:, None]
+        pivot = np.take_along_axis(pivots, chosen, 1)
+        sound = pivot > ROUNDING
+        column = np.take_along_axis(left, chosen[:, :, None], 2)[:, :, 0]
+        column = np.where(sound, column / np.sqrt(np.where(sound, pivot, 1.0)), 0.0)
+        factor[:, :, j] = scale * column
+        left = left - column[:, :, None] * column[:, None, :]
+        rank += sound[:, 0]
+    return factor, rank

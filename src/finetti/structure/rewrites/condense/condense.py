@@ -67,7 +67,7 @@ class Condense(Shortcut):
     sites: tuple[str, ...]
     sources: tuple[Source, ...]
     pairs: tuple[Pair, ...]
-    count: float
+    count: int | float
     size: int
     weighted: bool
     verb = "condense"

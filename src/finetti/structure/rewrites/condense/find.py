@@ -128,7 +128,7 @@ def _spread(counts: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.broadcast_to(wide, shape).ravel()
 
 
-def _total(counts: np.ndarray) -> float:
+def _total(counts: np.ndarray) -> int | float:
     """Return the number of observations, whole where weights add up to a whole one."""
     total = float(counts.sum())
     return round(total) if abs(total - round(total)) <= 1e-12 * abs(total) else total

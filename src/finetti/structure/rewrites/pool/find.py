@@ -84,7 +84,7 @@ def _pooled(program: Program, v: Variable, how: Pooled) -> tuple[Pool, dict[str,
 def _many(v: Variable) -> float:
     """Return how many observations a site's values stand for."""
     assert v.data is not None
-    return v.data.size if v.weights is None else float(v.weights.sum())
+    return float(v.data.size) if v.weights is None else float(v.weights.sum())
 
 
 def _holds(program: Program, rewrite: Pool, constants: dict[str, Any]) -> bool:
