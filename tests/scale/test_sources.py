@@ -128,7 +128,7 @@ BAD = {
     "no group": ("y ~ (1 | gg)", {}, _with(), "no column `gg`"),
     "no function": ("y ~ lag(x)", {}, _with(), "no function 'lag'"),
     "impute": ("y ~ x", {"missing": "impute"}, _with(), "cannot be unknown"),
-    "nothing of a root": ("y ~ sqrt(z)", {}, _with(z=pl.col("my x")), "not finite|not a number"),
+    "nothing of a root": ("y ~ sqrt(z)", {}, _with(z=pl.col("my x")), r"not finite|not a number"),
     "the log of 0": ("y ~ log(z)", {}, _with(z=N % 3), "not finite"),
     "an infinite value": ("y ~ z", {}, _with(z=pl.lit(float("inf"))), "`z` is not finite"),
     "a scale of nothing": ("y ~ scale(z)", {}, _with(z=pl.lit(3.0)), "one value only"),
@@ -152,7 +152,7 @@ def test_what_cannot_be_added_up_is_refused(case):
 
 def test_too_many_sums_are_refused_by_their_number(monkeypatch):
     monkeypatch.setattr("finetti.scale.sums.MOST", 50)
-    with pytest.raises(ft.DataError, match="60 rows .* would come as 60 sums, more than 50"):
+    with pytest.raises(ft.DataError, match=r"60 rows .* would come as 60 sums, more than 50"):
         ft.formula("b ~ x", rows(COUNT).lazy(), family="bernoulli")
 
 

@@ -20,7 +20,7 @@ def cell(kind: str, rng) -> np.ndarray:
         "a sum of others": np.c_[many[:, :2], many[:, 0] - 2 * many[:, 1]],
         "scales far apart": many * [1e6, 1.0, 1e-6],
         "nearly alike": np.c_[many[:, 0], many[:, 0] + 1e-5 * many[:, 1], many[:, 1]],
-        "far from 0": many + [1e6, 0.0, -1e6],
+        "far from 0": many + np.array([1e6, 0.0, -1e6]),
     }[kind]
 
 
@@ -39,7 +39,8 @@ KINDS = (
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_corners_have_the_moments_of_the_rows(kind, rng=np.random.default_rng(2)):
+def test_corners_have_the_moments_of_the_rows(kind):
+    rng = np.random.default_rng(2)
     own = [cell(kind, rng), rng.normal(size=(7, 3))]
     means = np.stack([x.mean(0) for x in own])
     covariances = np.stack([np.cov(x.T, ddof=0) for x in own])

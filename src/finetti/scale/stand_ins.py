@@ -13,6 +13,7 @@ import numpy as np
 
 from finetti.scale.sums import Moments
 
+ALIKE = 1e-15  # times a mean: values that are no further apart are one
 ROUNDING = 4e-15  # of a variance: less of it, given other features, is rounding
 
 
@@ -26,7 +27,7 @@ class StandIns(NamedTuple):
 
 def corners(found: Moments) -> StandIns:
     """Return weighted rows with the number, mean and covariance of each cell, cell by cell."""
-    factor, rank = _factor(found.covariances)
+    factor, rank = _factor(found.covariances, found.means)
     starts = np.concatenate([[0], np.cumsum(rank + 1)])
     weight, values = np.empty(starts[-1]), np.empty((starts[-1], found.means.shape[1]))
     for r in np.unique(rank):
@@ -45,14 +46,16 @@ def _simplex(r: int) -> np.ndarray:
     return helmert(r + 1) * np.sqrt(r + 1) if r else np.zeros((0, 1))
 
 
-def _factor(covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _factor(covariances: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return a factor F of each covariance F F', and its rank: the columns that are not 0.
 
     It is Cholesky's with pivots, on the scale of correlations (Higham 2002, section 10.3).
     """
     size = covariances.shape[1]
     spread = np.sqrt(np.einsum("cii->ci", covariances))
-    scale = np.where(spread > 0, spread, 1.0)
+    varies = spread > ALIKE * np.abs(means)
+    scale = np.where(varies, spread, 1.0)
+    covariances = np.where(varies[:, :, None] & varies[:, None, :], covariances, 0.0)
     left = covariances / (scale[:, :, None] * scale[:, None, :])
     factor, rank = np.zeros_like(left), np.zeros(len(left), int)
     for j in range(size):
