@@ -17,6 +17,7 @@ from benchmarks import (
     factor_graphs,
     forms,
     growth,
+    in_place,
     scenes,
     shapes,
     warm,
@@ -134,6 +135,7 @@ BENCHMARKS = {
     "captchas": captchas.run,
     "scenes": scenes.run,
     "covered": covered.run,
+    "in_place": lambda: report(in_place.report(), (FINETTI,)),
     "growth": lambda: run_growth("growth_normal", growth.NORMAL),
     "growth_poisson": lambda: run_growth("growth_poisson", growth.POISSON),
 }

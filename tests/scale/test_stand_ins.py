@@ -52,7 +52,7 @@ def test_corners_have_the_moments_of_the_rows(kind):
         size = np.abs(x).max(0)
         np.testing.assert_allclose(weight @ values / len(x), x.mean(0), atol=1e-14 * size.max())
         found = np.cov(values.T, ddof=0, aweights=weight) if len(weight) > 1 else np.zeros((3, 3))
-        spread = np.where(x.std(0) > 0, x.std(0), 1.0)
+        spread = np.where(x.std(0) > 1e-12 * size, x.std(0), np.maximum(size, 1.0))
         error = np.abs(found - np.cov(x.T, ddof=0)) / np.outer(spread, spread)
         assert error.max() < (1e-9 if kind == "far from 0" else 1e-13)
     assert (made.cell == 0).sum() == RANK.get(kind, 3) + 1

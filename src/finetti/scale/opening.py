@@ -216,13 +216,25 @@ def _chosen(engine: Any, where: str, told: str) -> Table:
     """Return the table or the query that was told, or the only table there is."""
     names = sorted(engine.list_tables())
     if told and told not in names and QUERY.match(told):
-        return Table(engine.sql(told), where)
+        return Table(engine.sql(told, schema=_schema(engine, told)), where)
     known = listed(f"`{n}`" for n in names[:20]) or "none"
     if told and told not in names:
         raise DataError(f"{where} has no table `{told}` (tables: {known})")
     if not told and len(names) != 1:
         raise DataError(f"{where} holds {len(names)} tables ({known}): say which, after a ?")
     return Table(engine.table(told or names[0]), where)
+
+
+def _schema(engine: Any, query: str) -> Any:
+    """Return the columns of a query where ibis would learn them by making a view, else None."""
+    if engine.name != "postgres":
+        return None
+    import ibis
+
+    with engine.con.cursor() as cursor:
+        described = cursor.execute(f"select * from ({query}) as asked limit 0").description
+    read = engine.compiler.type_mapper.from_string
+    return ibis.schema({column.name: read(column.type_display) for column in described})
 
 
 def _partitions(data: Any) -> Table:
