@@ -150,6 +150,13 @@ def test_what_cannot_be_added_up_is_refused(case):
     assert "\n" not in str(caught.value)
 
 
+def test_sums_are_the_same_to_the_bit_each_time(tmp_path):
+    rows(200_000).write_parquet(tmp_path / "rows.parquet", row_group_size=10_000)
+    text = "y ~ scale(x) + (1 | g)"
+    first, second = (given(ft.formula(text, ft.table(tmp_path / "rows.parquet"))) for _ in "ab")
+    assert all(np.array_equal(np.asarray(first[n]), np.asarray(second[n])) for n in first)
+
+
 def test_too_many_sums_are_refused_by_their_number(monkeypatch):
     monkeypatch.setattr("finetti.scale.sums.MOST", 50)
     with pytest.raises(ft.DataError, match=r"60 rows .* would come as 60 sums, more than 50"):
