@@ -66,7 +66,7 @@ def _plain(writing: Writing, name: str) -> Factor:
     make = grouped(columns, found.labels)
     if len(found.labels) < 2:
         raise DataError(
-            f"`{name}` has one level, {found.labels[0]!r}: how groups differ is not told by one; "
+            f"`{name}` has one level, {next(iter(found.labels))!r}: how groups differ is not told by one; "
             f"leave the term out"
         )
     source = writing.script.argument("_".join(columns), make, set(columns), key=("group", name))
@@ -82,7 +82,8 @@ def grouped(
     """
 
     def make(frame: pd.DataFrame) -> Groups:
-        return coded(frame[columns[0]] if len(columns) == 1 else _joined(frame, columns), known)
+        column: Any = frame[columns[0]] if len(columns) == 1 else _joined(frame, columns)
+        return coded(column, known)
 
     return make
 
