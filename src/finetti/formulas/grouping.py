@@ -66,8 +66,8 @@ def _plain(writing: Writing, name: str) -> Factor:
     make = grouped(columns, found.labels)
     if len(found.labels) < 2:
         raise DataError(
-            f"`{name}` has one level, {next(iter(found.labels))!r}: how groups differ is not told by one; "
-            f"leave the term out"
+            f"`{name}` has one level, {next(iter(found.labels))!r}: how groups differ is not told "
+            f"by one; leave the term out"
         )
     source = writing.script.argument("_".join(columns), make, set(columns), key=("group", name))
     return Factor(":".join(columns), (source,), found.labels)
