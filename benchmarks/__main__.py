@@ -17,6 +17,7 @@ from benchmarks import (
     factor_graphs,
     forms,
     growth,
+    in_place,
     scenes,
     shapes,
     warm,
@@ -134,6 +135,8 @@ BENCHMARKS = {
     "captchas": captchas.run,
     "scenes": scenes.run,
     "covered": covered.run,
+    "in_place": lambda: report(in_place.report("normal"), (FINETTI,)),
+    "in_place_bernoulli": lambda: report(in_place.report("Bernoulli"), (FINETTI,)),
     "growth": lambda: run_growth("growth_normal", growth.NORMAL),
     "growth_poisson": lambda: run_growth("growth_poisson", growth.POISSON),
 }

@@ -60,6 +60,7 @@ from finetti.posterior.learned import Learned
 from finetti.posterior.posterior import Posterior
 from finetti.posterior.ranking import Ranking, rank
 from finetti.reporting.report import report
+from finetti.scale.opening import table
 from finetti.store.opened import open_run as open
 from finetti.targets.density import Density, density
 
@@ -141,6 +142,7 @@ __all__ = [
     "sensitivity",
     "shrinkage",
     "substitute",
+    "table",
     "trace",
     "variance_shares",
 ]

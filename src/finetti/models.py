@@ -39,6 +39,11 @@ class Reader(Protocol):
         """Return the table that the model was made of."""
         ...
 
+    @property
+    def counts(self) -> Any:
+        """Return how many rows each of the table's stands for, None for itself alone."""
+        ...
+
     def __call__(self, table: Any, /) -> Mapping[str, Any]:
         """Return the arguments made of another table."""
         ...
@@ -51,6 +56,7 @@ class Model:
     Calling a model with data binds them; calling it inside a running model runs it there with
     its sites prefixed by its name. Models are immutable: each method returns a new one.
     `reader` makes the function's arguments of a table, where columns are not taken as they are.
+    `added` tells of the rows that its data are sums of, where those stayed in their table.
     """
 
     function: Callable[..., Any]
@@ -58,6 +64,7 @@ class Model:
     arguments: tuple[tuple[Any, ...], Mapping[str, Any]] | None = None
     handlers: tuple[Handler, ...] = ()
     reader: Reader | None = None
+    added: str = ""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Bind the model to its data or, inside a running model, run it with prefixed sites."""
@@ -115,6 +122,10 @@ class Model:
     def reading(self, reader: Reader) -> Model:
         """Return the model with what makes its function's arguments of a table."""
         return replace(self, reader=reader)
+
+    def added_up(self, said: str) -> Model:
+        """Return the model with what there is to say of the rows that its data are sums of."""
+        return replace(self, added=said)
 
     def code(self) -> str:
         """Return the model's code; that of a formula's model can be copied, changed and run.
@@ -223,7 +234,7 @@ class Model:
             with jax.enable_x64(dtype == "float64"):
                 base = base or Plan(*write_program(self.run, self.variables, dtype), AS_WRITTEN)
                 self._plans[dtype, AS_WRITTEN] = base
-                self._plans[dtype, choices] = Plan(base.program, base.graph, choices)
+                self._plans[dtype, choices] = Plan(base.program, base.graph, choices, self.added)
         return self._plans[dtype, choices]
 
     def graph(self) -> Graph:
@@ -263,6 +274,15 @@ def require_model(value: object, verb: str) -> Model:
     else:
         given, remedy = f"{value!r:.80}", "give a function that @ft.model marks, with its data"
     raise ModelError(f"{verb} takes a model, not {given}: {remedy}")
+
+
+def require_rows(model: Model, verb: str) -> None:
+    """Refuse what looks at single rows where they stayed in their table and their sums came."""
+    if model.added:
+        raise ModelError(
+            f"{verb} looks at single rows, and those of `{model.name}` stayed in their table "
+            f"({model.added.partition(', made')[0]}): give a sample of them to ft.formula for that"
+        )
 
 
 def model(function: Callable[..., Any]) -> Model:

@@ -19,6 +19,7 @@ from finetti.cli.options import (
     TRAJECTORIES,
     DataFile,
     FamilyName,
+    InPlace,
     LinkName,
     Minutes,
     MissingRows,
@@ -122,6 +123,7 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
     link: LinkName = None,
     prior: Priors = None,
     missing: MissingRows = "refuse",
+    in_place: InPlace = False,
 ) -> None:
     """Fit a model to a table, and save the draws.
 
@@ -134,6 +136,7 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
       finetti fit examples/radon.py --data examples/radon.csv --draws 2000
       finetti fit "log_radon ~ floor + (1 | county)" --data examples/radon.csv --report
       finetti fit examples/radon.py --data examples/radon.csv --until ess=400 --minutes 10
+      finetti fit "sales ~ price + (1 | shop)" --data 'rows/*.parquet' --in-place
     """
     settings = {
         "draws": draws,
@@ -144,7 +147,7 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
         "minutes": minutes,
     }
     chosen = _method(method, {name: value for name, value in settings.items() if value is not None})
-    console, source = _console(), source_of(model, family, link, prior, missing)
+    console, source = _console(), source_of(model, family, link, prior, missing, in_place)
     with source.answerable():
         content = source.content()
         bound = load(console, source, content, data)
@@ -194,13 +197,14 @@ def conclude(console: Console, posterior: Posterior, run: Path, page: Path | Non
 
 
 @app.command()
-def plan(
+def plan(  # noqa: PLR0913 - the options of a command are its parameters
     model: ModelFile,
     data: DataFile = None,
     family: FamilyName = None,
     link: LinkName = None,
     prior: Priors = None,
     missing: MissingRows = "refuse",
+    in_place: InPlace = False,
 ) -> None:
     """Show what finetti sees in a model, and would do.
 
@@ -208,7 +212,7 @@ def plan(
       finetti plan examples/radon.py --data examples/radon.csv
       finetti plan "log_radon ~ floor + (1 | county)" --data examples/radon.csv
     """
-    console, source = _console(), source_of(model, family, link, prior, missing)
+    console, source = _console(), source_of(model, family, link, prior, missing, in_place)
     with source.answerable():
         console.print(plan_table(load(console, source, None, data).plan()))
 

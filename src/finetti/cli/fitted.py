@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from finetti.cli.source import Source
-from finetti.cli.written import Written, parse
+from finetti.cli.written import Written, noted_as, parse
 from finetti.errors import ModelError
 
 FILE, TEXT, TABLE = "model_file", "model_digest", "data_file"  # what a run notes
@@ -19,7 +19,7 @@ FILE, TEXT, TABLE = "model_file", "model_digest", "data_file"  # what a run note
 def notes(source: Source | Written, content: bytes, data: Path | None) -> dict[str, str]:
     """Return what a run notes of where its model and data lie."""
     found = {FILE: str(source), TEXT: hashlib.sha256(content).hexdigest()}
-    return found if data is None else {**found, TABLE: str(data.resolve())}
+    return found if data is None else {**found, TABLE: noted_as(data)}
 
 
 def remember(source: Source | Written, content: bytes) -> None:

@@ -86,6 +86,15 @@ Priors = Annotated[
         show_default=False,
     ),
 ]
+InPlace = Annotated[
+    bool,
+    typer.Option(
+        "--in-place",
+        help="Of a formula: leave the table where it is and fetch sums of it. --data is then a "
+        "Parquet or CSV file, a folder or a pattern ('rows/*.parquet'), a database, or its "
+        "address: 'postgres://host/name?table'.",
+    ),
+]
 MissingRows = Annotated[
     str,
     typer.Option(
@@ -110,7 +119,12 @@ Seed = Annotated[int, typer.Option(min=0, max=SEEDS, help="The same seed gives t
 
 
 def source_of(
-    model: str, family: str | None, link: str | None, priors: list[str] | None, missing: str
+    model: str,
+    family: str | None,
+    link: str | None,
+    priors: list[str] | None,
+    missing: str,
+    in_place: bool = False,
 ) -> Source | Written:
     """Return where a model comes from, or refuse options that are a formula's with a file."""
     source = parse(model)
@@ -118,12 +132,15 @@ def source_of(
         if missing not in ("refuse", "drop", "impute"):
             raise typer.BadParameter(f"--missing is refuse, drop or impute, not {missing!r}")
         return replace(
-            source, family=family, link=link, priors=tuple(priors or ()), missing=missing
-        )
+            source, family=family, link=link, priors=tuple(priors or ()), missing=missing,
+            in_place=in_place,
+        )  # fmt: skip
     given = {"--family": family, "--link": link, "--prior": priors}
     for option, value in given.items():
         if value:
             raise typer.BadParameter(f"{option} is for formulas: {model} is a file, edit it")
+    if in_place:
+        raise typer.BadParameter(f"--in-place is for formulas: {model} is a file")
     if missing != "refuse":
         raise typer.BadParameter(f"--missing is for formulas: {model} is a file")
     return source

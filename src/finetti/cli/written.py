@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -22,6 +23,7 @@ class Written:
     link: str | None = None
     priors: tuple[str, ...] = ()
     missing: str = "refuse"
+    in_place: bool = False
 
     @property
     def file(self) -> Path:
@@ -44,13 +46,36 @@ class Written:
     def model(self, data: Path | None) -> Model:
         """Return the model of the formula with its table; raises `ModelError` without one."""
         from finetti.formulas.formula import formula
+        from finetti.scale.opening import table
 
         if data is None:
             raise ModelError("a formula needs its table: give one, as in --data table.csv")
+        given = table(whereabouts(data)) if self.in_place else data
         return formula(
-            self.formula, data, family=self.family, link=self.link, priors=self.priors,
+            self.formula, given, family=self.family, link=self.link, priors=self.priors,
             missing=self.missing,  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
+
+
+def whereabouts(data: Path) -> str:
+    """Return a path as text, and an address, `postgres://host/name`, as it was before it was one.
+
+    >>> whereabouts(Path("postgres://host/name"))
+    'postgres://host/name'
+    """
+    return re.sub(r"^([A-Za-z][A-Za-z0-9+]+):/(?!/)", r"\1://", str(data))
+
+
+def noted_as(data: Path) -> str:
+    """Return what a run notes of where its table lies: no address with a password.
+
+    >>> noted_as(Path("postgres://me:secret@host/name"))
+    'postgres://me@host/name'
+    """
+    where = whereabouts(data)
+    if "://" not in where:
+        return str(data.resolve())
+    return re.sub(r"(//[^/@:]*):[^/@]*@", r"\1@", where)
 
 
 def is_formula(text: str) -> bool:

@@ -28,6 +28,7 @@ from finetti.distributions.families import *  # noqa: F403
 from finetti.distributions.families import __all__ as _FAMILIES
 from finetti.distributions.known import NOTHING, Known, Pooled, bare, is_borrowed, known
 from finetti.distributions.made import *  # noqa: F403
+from finetti.distributions.made import Weighted as _Weighted
 from finetti.distributions.made import __all__ as _MADE
 from finetti.distributions.refused import *  # noqa: F403
 from finetti.distributions.refused import __all__ as _REFUSED
@@ -142,6 +143,20 @@ def unmasked(distribution: Distribution) -> tuple[Distribution, np.ndarray | Non
     return distribution.base_dist, np.broadcast_to(mask, distribution.batch_shape)
 
 
+def unweighted(distribution: Distribution) -> tuple[Distribution, np.ndarray | None]:
+    """Return a distribution without its weights and how often each value counts, None for once.
+
+    Weights that are being traced are left where they are.
+
+    >>> unweighted(Weighted(Normal(0, 1).expand([2]), np.array([2.0, 5.0])))[1].tolist()
+    [2.0, 5.0]
+    """
+    if not isinstance(distribution, _Weighted) or isinstance(distribution.weight, Tracer):
+        return distribution, None
+    weights = np.broadcast_to(np.asarray(distribution.weight, float), distribution.batch_shape)
+    return distribution.base_dist, weights
+
+
 def know(distribution: Distribution) -> Known:
     """Return what is known of a distribution: nothing of one that a user has written.
 
@@ -194,5 +209,6 @@ __all__ = [
     "scalar_support",
     "unchecked",
     "unmasked",
+    "unweighted",
 ]
 __all__ += list(NAMES)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,8 +56,10 @@ class Linear:
     intercept: bool
 
 
-def linear(text: str, frame: pd.DataFrame) -> Linear:
-    """Read an expression such as `1 + x * f` on a table.
+def linear(
+    text: str, frame: pd.DataFrame, names: Mapping[str, str] = MappingProxyType({})
+) -> Linear:
+    """Read an expression such as `1 + x * f` on a table; `names` are other names of its terms.
 
     Raises `ModelError` for what formulae cannot read, naming the expression.
     """
@@ -75,7 +78,8 @@ def linear(text: str, frame: pd.DataFrame) -> Linear:
         if term.kind == "intercept":
             intercept = True
             continue
-        blocks.append(_block(name, term, frozenset(term.var_names) & set(frame.columns)))
+        columns = frozenset(term.var_names) & set(frame.columns)
+        blocks.append(_block(names.get(name, name), term, columns))
     return Linear(tuple(blocks), intercept)
 
 

@@ -15,7 +15,7 @@ from finetti.distributions import Distribution
 from finetti.errors import ModelError
 from finetti.formulas.design import Block, linear
 from finetti.formulas.grouping import Factor, factor_of
-from finetti.formulas.priors import sd_of, written
+from finetti.formulas.priors import written
 from finetti.formulas.script import literal
 from finetti.formulas.text import Grouped
 from finetti.formulas.writing import WIDE, Writing, argument, pretty, rounded
@@ -64,13 +64,14 @@ def _columns(writing: Writing, term: Grouped) -> list[Varying]:
     """Return the coefficients that vary over the groups."""
     found: list[Varying] = []
     prefix, spread = writing.prefix, writing.spread
-    design = linear(term.expression, writing.frame)
+    design = linear(term.expression, writing.frame, writing.script.renamed)
     if design.intercept:
         found.append(Varying(f"{prefix}Intercept", None, 0, spread))
     for block in design.blocks:
         for i, name in enumerate(block.names):
-            size = sd_of(block.matrix[:, i])
-            _warn_of_far(name, block.matrix[:, i], size, term)
+            size = writing.sd(block.matrix[:, i])
+            if abs(writing.mean(block.matrix[:, i])) > FAR * size and np.ptp(block.matrix[:, i]):
+                _warn_of_far(name, term)
             found.append(Varying(f"{prefix}{pretty(name)}", block, i, spread / size))
     if not found:
         raise ModelError(f"({term.expression} | ...) has no coefficient that could vary")
@@ -84,14 +85,13 @@ def _distinct(columns: list[Varying]) -> list[Varying]:
     return columns
 
 
-def _warn_of_far(name: str, column: np.ndarray, size: float, term: Grouped) -> None:
+def _warn_of_far(name: str, term: Grouped) -> None:
     """Say what to do about a slope whose groups' effects are of another place than their level."""
-    if abs(float(column.mean())) > FAR * size and np.ptp(column) > 0:
-        warnings.warn(
-            f"`{name}` lies far from 0 beside its spread, and its slopes in ({term.expression} | "
-            f"{term.factor}) are drawn beside levels at 0: write center({name}), or chains creep",
-            stacklevel=2,
-        )
+    warnings.warn(
+        f"`{name}` lies far from 0 beside its spread, and its slopes in ({term.expression} | "
+        f"{term.factor}) are drawn beside levels at 0: write center({name}), or chains creep",
+        stacklevel=2,
+    )
 
 
 def _write(writing: Writing, term: Grouped, columns: list[Varying]) -> list[str]:

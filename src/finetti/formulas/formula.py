@@ -11,6 +11,7 @@ from finetti.errors import ModelError
 from finetti.formulas import families
 from finetti.formulas.families import Family
 from finetti.formulas.frames import Missing, as_frame, need, require, whole_rows
+from finetti.formulas.in_place import Gathered, gather
 from finetti.formulas.law import write_law
 from finetti.formulas.outcome import Outcome, family_of, outcome_columns, reach, read_outcome
 from finetti.formulas.priors import Priors, wishes
@@ -19,8 +20,11 @@ from finetti.formulas.text import Formula, parse, words
 from finetti.formulas.unknown import filled, unknown, write_plain
 from finetti.formulas.writing import Across, Writing
 from finetti.models import Model
+from finetti.scale.opening import in_place
+from finetti.scale.table import Table
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 
@@ -64,16 +68,27 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     """
     require()
     formulas = parse(text)
-    frame = as_frame(data)
+    place = in_place(data)
+    frame = as_frame(data) if place is None else _stub(place)
     mains, extras = _parted(formulas, frame)
     names = _columns(formulas, frame)
     if "Intercept" in names:
         raise ModelError("a column `Intercept` cannot be told from the intercept: rename it")
-    holes = unknown(mains, frame, names) if missing == "impute" else {}
-    frame, _ = whole_rows(frame, names, "refuse" if missing == "impute" else missing, holes)
-    script, wished = Script(filled(frame, holes)), wishes(priors)
+    holes = unknown(mains, frame, names) if missing == "impute" and place is None else {}
+    chosen = [_family(main, family, link, frame) for main in mains]
+    _refuse_unlike(mains, extras, chosen)
+    gathered, script = None, None
+    if place is None:
+        frame, _ = whole_rows(frame, names, "refuse" if missing == "impute" else missing, holes)
+        script = Script(filled(frame, holes))
+    else:
+        gathered = gather(place, list(zip(mains, chosen, strict=True)), extras, missing)
+        frame, mains, extras = gathered.brought.frame, list(gathered.mains), gathered.extras
+        script = Script(frame, gathered.brought.counts, gathered.renamed)
+    wished = wishes(priors)
     script.wanted |= {n for n in holes for m in mains if n in words(m.text.partition("~")[2])}
-    parts = _prepared(script, mains, extras, frame, family, link, wished, dict(matrices or {}))
+    given = dict(matrices or {})
+    parts = _prepared(script, frame, mains, chosen, extras, wished, given, gathered)
     for main, *_ in parts:
         script.say(f'"""{main.text}"""' if main is parts[0][0] else f"# {main.text}")
     for name in holes:
@@ -85,9 +100,11 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     wished.refuse_unused()
     outcomes = "_".join(m.response for m in mains)
 
-    read = Reading(frame, script, tuple(names), frozenset(holes))
+    shown = frame if gathered is None else gathered.brought.shown
+    read = Reading(shown, script, tuple(names), frozenset(holes), gathered)
     made = script.model(f"{re.sub(r'[^0-9A-Za-z]+', '_', outcomes).strip('_')}_model", read)
-    return made(**script.make(frame))
+    made = made(**script.make(frame))
+    return made if gathered is None else made.added_up(gathered.said)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,12 +112,19 @@ class Reading:
     """Make a formula's arguments of a table as they were made of the one it was fitted to.
 
     `columns` are those that the formula speaks of, `holes` those of which values may be missing.
+    `gathered` is what stands for a table that stays in place.
     """
 
     table: pd.DataFrame
     script: Script
     columns: tuple[str, ...]
     holes: frozenset[str]
+    gathered: Gathered | None = None
+
+    @property
+    def counts(self) -> np.ndarray | None:
+        """Return how many rows each of the table's stands for, None for itself alone."""
+        return None if self.gathered is None else self.gathered.brought.seen
 
     def __call__(self, table: Any, /) -> dict[str, Any]:
         """Return the arguments; outcomes may be absent. Raises `DataError` for what is missing."""
@@ -108,35 +132,27 @@ class Reading:
         spared = {*_only_outcome(self.script), *self.holes}
         given = [n for n in self.columns if n in rows and n not in spared]
         rows, _ = whole_rows(rows, given, "refuse")
+        rows = rows if self.gathered is None else self.gathered.featured(rows)
         return self.script.make(rows, outcomes=False)
 
 
 def _prepared(  # noqa: PLR0913 - all that outcomes are read with
     script: Script,
-    mains: Sequence[Formula],
-    extras: Mapping[str, Formula],
     frame: pd.DataFrame,
-    family: Any,
-    link: Any,
+    mains: Sequence[Formula],
+    families: Sequence[Family],
+    extras: Mapping[str, Formula],
     wished: Priors,
     matrices: dict[str, Any],
+    gathered: Gathered | None,
 ) -> list[tuple[Formula, Family, Outcome, Writing]]:
     """Return each outcome's formula with its family, its values and what it is written with."""
     found, terms = [], {}
-    for main in mains:
-        named = family.get(main.response) if isinstance(family, Mapping) else family
-        chosen = _family(main, named, link, frame)
+    for main, chosen in zip(mains, families, strict=True):
         outcome = read_outcome(main, chosen, frame)
-        level, spread = reach(outcome, chosen, frame)
+        mean = None if gathered is None else gathered.brought.mean
+        level, spread = reach(outcome, chosen, script.counts, mean)
         prefix = f"{outcome.name}_" if len(mains) > 1 else ""
-        unlike = [p for p in extras if p not in chosen.links]
-        if unlike and len(mains) == 1:
-            raise ModelError(
-                f"{unlike[0]!r} is neither a column of the table nor a parameter of the family "
-                f"{chosen.name} ({', '.join(chosen.links)})"
-            )
-        if extras and len(mains) > 1:
-            raise ModelError(f"{next(iter(extras))!r} is no column of the table")
         own = [(prefix, spread, main.predictor)]
         own += [(f"{p}_", 1.0, extra.predictor) for p, extra in extras.items()]
         for start, size, predictor in own:
@@ -188,7 +204,31 @@ def _columns(formulas: Sequence[Formula], frame: pd.DataFrame) -> list[str]:
     return [n for n in frame.columns if n in spoken]
 
 
-def _family(main: Formula, name: str | Family | None, link: Any, frame: pd.DataFrame) -> Family:
+def _refuse_unlike(
+    mains: Sequence[Formula], extras: Mapping[str, Formula], chosen: Sequence[Family]
+) -> None:
+    """Refuse a formula that is neither of an outcome nor of a parameter of the family."""
+    if extras and len(mains) > 1:
+        raise ModelError(f"{next(iter(extras))!r} is no column of the table")
+    unlike = [p for p in extras if p not in chosen[0].links]
+    if unlike:
+        raise ModelError(
+            f"{unlike[0]!r} is neither a column of the table nor a parameter of the family "
+            f"{chosen[0].name} ({', '.join(chosen[0].links)})"
+        )
+
+
+def _stub(place: Table) -> pd.DataFrame:
+    """Return a row of the kinds of values that a table in place has."""
+    import pandas as pd
+
+    row: Any = {"number": 1.0, "truth": True}
+    return pd.DataFrame({n: [row.get(kind, "name")] for n, kind in place.kinds.items()})
+
+
+def _family(main: Formula, family: Any, link: Any, frame: pd.DataFrame) -> Family:
+    """Return the family of an outcome: what is said of it, or what it speaks for itself."""
+    name = family.get(main.response) if isinstance(family, Mapping) else family
     response = main.response.strip("`")
     if response.isidentifier() or main.response.startswith("`"):
         need(frame, [response], main.text)

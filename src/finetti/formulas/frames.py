@@ -103,14 +103,14 @@ def _plainly(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def need(frame: pd.DataFrame, names: Iterable[str], where: str) -> None:
-    """Refuse names that are no columns, each with the nearest that is one."""
+def need(columns: Iterable[str], names: Iterable[str], where: str) -> None:
+    """Refuse names that are no columns, such as a frame's, each with the nearest that is one."""
+    known = [c for c in columns if not c.startswith("(")]  # finetti's own, of sums
     for name in names:
-        if name not in frame:
-            nearest = hint(name, list(frame.columns))
-            listed = ", ".join(f"`{n}`" for n in frame.columns)
+        if name not in known:
+            listed = ", ".join(f"`{n}`" for n in known)
             raise DataError(
-                f"the table has no column `{name}`, of which {where!r} speaks{nearest} "
+                f"the table has no column `{name}`, of which {where!r} speaks{hint(name, known)} "
                 f"(columns: {listed})"
             )
 

@@ -12,7 +12,7 @@ from finetti.errors import DataError, ModelError
 from finetti.formulas.frames import need
 from finetti.formulas.text import Call
 from finetti.formulas.writing import Writing
-from finetti.language.groups import Groups, groups
+from finetti.language.groups import Groups, groups, regroup, spelled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,8 +66,8 @@ def _plain(writing: Writing, name: str) -> Factor:
     make = grouped(columns, found.labels)
     if len(found.labels) < 2:
         raise DataError(
-            f"`{name}` has one level, {found.names[0]!r}: how groups differ is not told by one; "
-            f"leave the term out"
+            f"`{name}` has one level, {next(iter(found.labels))!r}: how groups differ is not told "
+            f"by one; leave the term out"
         )
     source = writing.script.argument("_".join(columns), make, set(columns), key=("group", name))
     return Factor(":".join(columns), (source,), found.labels)
@@ -82,23 +82,43 @@ def grouped(
     """
 
     def make(frame: pd.DataFrame) -> Groups:
-        if len(columns) > 1:
-            parts = [frame[c].astype(str) for c in columns]
-            return coded([":".join(row) for row in zip(*parts, strict=True)], known)
-        column = frame[columns[0]]
-        if known is None:
-            return groups(column.tolist() if column.dtype == object else column)
-        return coded(column.tolist(), known)
+        column: Any = frame[columns[0]] if len(columns) == 1 else _joined(frame, columns)
+        return coded(column, known)
 
     return make
 
 
-def coded(values: list[Any], known: Sequence[Any] | None) -> Groups:
+def _joined(frame: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
+    """Return the names of combinations, a:b, each made once and handed out to its rows."""
+    import pandas as pd
+
+    place = frame.groupby(list(columns), sort=False, observed=True).ngroup().to_numpy()
+    first = np.unique(place, return_index=True)[1]
+    parts = [frame[c].iloc[first].astype(str) for c in columns]
+    names = np.array([":".join(row) for row in zip(*parts, strict=True)], object)
+    return pd.Series(names[place], dtype=object)
+
+
+def coded(column: pd.Series, known: Sequence[Any] | None) -> Groups:
     """Code names by the members of the fit and, after them, those that it has not seen."""
+    import pandas as pd
+
+    kind = pd.api.types.infer_dtype(column, skipna=False)
+    if kind not in ("string", "integer", "boolean") or column.dtype == "category":
+        if known is None:
+            return groups(column.tolist() if column.dtype == object else column)
+        values = [spelled(v) for v in column.tolist()]
+        seen = set(known)
+        return groups(values, [*known, *(v for v in dict.fromkeys(values) if v not in seen)])
+    codes, distinct = pd.factorize(column.to_numpy())  # many rows: each name is looked up once
+    if known is None and len(distinct) == len(column):
+        return groups(column.tolist())
     if known is None:
-        return groups(values)
-    seen = set(known)
-    return groups(values, [*known, *(v for v in dict.fromkeys(values) if v not in seen)])
+        known = sorted(distinct.tolist())
+    places = pd.Index(list(known)).get_indexer(distinct)
+    new = places < 0
+    places[new] = len(known) + np.arange(new.sum())
+    return regroup(places[codes].astype(np.int32), (*known, *distinct[new].tolist()))
 
 
 def _covariance(writing: Writing, factor: Factor, name: str) -> str:
@@ -180,8 +200,11 @@ def _membership(writing: Writing, call: Call) -> Factor:
 
     def of(column: str) -> Callable[[pd.DataFrame], Groups]:
         def make(frame: pd.DataFrame) -> Groups:
+            import pandas as pd
+
             together = [v for row in zip(*(frame[c] for c in columns), strict=True) for v in row]
-            return groups(frame[column].tolist(), coded(together, everyone).labels)
+            every = coded(pd.Series(together, dtype=object), everyone).labels
+            return groups(frame[column].tolist(), every)
 
         return make
 

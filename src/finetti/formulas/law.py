@@ -12,6 +12,7 @@ import finetti.distributions as families
 from finetti.errors import DataError, ModelError
 from finetti.formulas.families import INVERSES, Family, Term
 from finetti.formulas.frames import need
+from finetti.formulas.in_place import WEIGHT
 from finetti.formulas.outcome import Outcome, _number, numbers
 from finetti.formulas.predictor import write_predictor
 from finetti.formulas.priors import written
@@ -244,14 +245,16 @@ def _said(writing: Writing, law: str, additions: Mapping[str, Call], observed: s
                     at = script.argument(at, make, set(columns))
                 given.append(f"{name}={at}")
         law = f"ft.Truncated({law}, {', '.join(given)})"
-    if "weights" in additions:
-        text = additions["weights"].arguments[0]
+    weights = [additions["weights"].arguments[0]] if "weights" in additions else []
+    if WEIGHT in frame:
+        weights.append(f"`{WEIGHT}`")
+    named = []
+    for text in weights:
         make, columns = numbers(text, frame)
-        weight = script.argument(
-            text, make, set(columns), otherwise=lambda frame: np.ones(len(frame))
+        named.append(
+            script.argument(text, make, set(columns), text, otherwise=lambda f: np.ones(len(f)))
         )
-        law = f"ft.Weighted({law}, {weight})"
-    return law
+    return f"ft.Weighted({law}, {' * '.join(named)})" if named else law
 
 
 CENSORED = {"none": 0, "right": 1, "left": -1, "0": 0, "1": 1, "-1": -1, "False": 0, "True": 1}

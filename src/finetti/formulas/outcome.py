@@ -12,7 +12,7 @@ from finetti.errors import DataError, ModelError
 from finetti.formulas.design import linear
 from finetti.formulas.families import Family, guess
 from finetti.formulas.frames import need
-from finetti.formulas.priors import sd_of
+from finetti.formulas.priors import mean_of, sd_of
 from finetti.formulas.text import Call, Formula, as_call, words
 
 if TYPE_CHECKING:
@@ -231,19 +231,28 @@ def _check(outcome: Outcome, family: Family, frame: pd.DataFrame) -> None:
         raise DataError(f"the outcome `{outcome.name}` has one value only")
 
 
-def reach(outcome: Outcome, family: Family, frame: pd.DataFrame) -> tuple[float, float]:
-    """Return where an outcome lies on the link's scale, and how far it spreads there."""
-    y = outcome.values[~np.isnan(outcome.values)]
+def reach(
+    outcome: Outcome, family: Family, counts: np.ndarray | None, mean: float | None
+) -> tuple[float, float]:
+    """Return where an outcome lies on the link's scale, and how far it spreads there.
+
+    `counts` are the rows that each value stands for, `mean` is that of the rows where it is known.
+    """
+    known = ~np.isnan(outcome.values)
+    y = outcome.values[known]
+    if counts is not None and known.ndim == 1:
+        counts = counts[known]
     link = next(iter(family.links.values()))
     if family.name in ("lognormal", "hurdle_lognormal"):
+        above = None if counts is None else counts[y > 0]
         logs = np.log(y[y > 0])
-        return float(logs.mean()), sd_of(logs)
+        return mean_of(logs, above), sd_of(logs, above)
     if link == "identity" and not family.several:
-        return float(y.mean()), sd_of(y)
+        return mean_of(y, counts), sd_of(y, counts)
+    if link not in ("log", "softplus", "inverse", "1/mu^2", "sqrt"):
+        return 0.0, 1.0
+    mean = max(mean_of(y, counts) if mean is None else mean, 1e-3)
     if link in ("log", "softplus"):
-        return float(np.log(max(y.mean(), 1e-3))), 1.0
-    if link in ("inverse", "1/mu^2", "sqrt"):
-        mean = max(float(y.mean()), 1e-3)
-        level = {"inverse": 1 / mean, "1/mu^2": mean**-2, "sqrt": mean**0.5}[link]
-        return level, level
-    return 0.0, 1.0
+        return float(np.log(mean)), 1.0
+    level = {"inverse": 1 / mean, "1/mu^2": mean**-2, "sqrt": mean**0.5}[link]
+    return level, level

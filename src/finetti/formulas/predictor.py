@@ -10,7 +10,6 @@ import finetti.distributions as families
 from finetti.distributions import Distribution
 from finetti.formulas.design import Block, Linear, linear
 from finetti.formulas.effects import write_groups
-from finetti.formulas.priors import sd_of
 from finetti.formulas.script import literal
 from finetti.formulas.special import write_special
 from finetti.formulas.text import Predictor
@@ -22,7 +21,7 @@ def write_predictor(writing: Writing, predictor: Predictor, intercept: bool = Tr
 
     Without `intercept` it has none of its own, as where thresholds stand for it.
     """
-    found = linear(predictor.linear, writing.frame)
+    found = linear(predictor.linear, writing.frame, writing.script.renamed)
     parts = _coefficients(writing, found, intercept)
     parts += [write_special(writing, call) for call in predictor.special]
     parts += write_groups(writing, predictor.groups)
@@ -51,7 +50,8 @@ def _coefficients(writing: Writing, found: Linear, intercept: bool) -> list[str]
 
 def _advise(writing: Writing, found: Linear) -> None:
     """Say of which coefficients the rows tell nothing."""
-    rows = len(writing.frame)
+    counts = writing.script.counts
+    rows = len(writing.frame) if counts is None else round(counts.sum())
     named = [n for b in found.blocks for n in b.names]
     columns = [c for b in found.blocks for c in b.matrix.T]
     empty = [pretty(n) for n, c in zip(named, columns, strict=True) if not c.any()]
@@ -67,8 +67,8 @@ def _advise(writing: Writing, found: Linear) -> None:
             stacklevel=2,
         )
         return
-    ones = [np.ones(rows)] if found.intercept else []
-    whole = np.stack([*ones, *columns], 1) if named else np.ones((rows, 1))
+    ones = [np.ones(len(writing.frame))] if found.intercept else []
+    whole = np.stack([*ones, *columns], 1) if named else np.ones((len(writing.frame), 1))
     spread = np.linalg.norm(whole, axis=0)
     if (
         not empty
@@ -89,7 +89,7 @@ def _intercept(writing: Writing, blocks: list[tuple[Block, list[Distribution]]])
     away = sum(
         (float(vars(prior).get("scale", 0.0) or 0.0) * mean) ** 2
         for block, priors in blocks
-        for prior, mean in zip(priors, block.matrix.mean(0), strict=True)
+        for prior, mean in zip(priors, map(writing.mean, block.matrix.T), strict=True)
         if np.ndim(vars(prior).get("scale", 0.0)) == 0
     )
     scale = float(np.sqrt((WIDE * writing.spread) ** 2 + away))
@@ -102,7 +102,7 @@ def _priors(writing: Writing, block: Block) -> list[Distribution]:
     label = pretty(block.name)
     found = []
     for name, column in zip(block.names, block.matrix.T, strict=True):
-        default = families.Normal(0.0, rounded(WIDE * writing.spread / sd_of(column)))
+        default = families.Normal(0.0, rounded(WIDE * writing.spread / writing.sd(column)))
         own = f"{writing.prefix}{pretty(name)}"
         found.append(writing.prior(default, own, f"{writing.prefix}{label}", "b"))
     return found

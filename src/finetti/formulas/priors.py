@@ -180,7 +180,19 @@ def _as_value(priors: Sequence[Distribution], script: Script, single: bool) -> s
     return f"{name}.expand([{len(priors)}]).to_event(1)"
 
 
-def sd_of(values: np.ndarray) -> float:
+ROUNDING = 1e-14  # of a column's size: less of a weighted spread is rounding
+
+
+def mean_of(values: np.ndarray, counts: np.ndarray | None = None) -> float:
+    """Return the mean of a column, whose values may count several times."""
+    return float(values.mean() if counts is None else np.average(values, weights=counts))
+
+
+def sd_of(values: np.ndarray, counts: np.ndarray | None = None) -> float:
     """Return the standard deviation of a column, 1 for one that does not vary."""
-    found = float(np.std(values))
+    if counts is None:
+        found = float(np.std(values))
+    else:
+        found = float(np.sqrt(np.average((values - mean_of(values, counts)) ** 2, weights=counts)))
+        found = found if found > ROUNDING * np.abs(values).max(initial=0.0) else 0.0
     return found if np.isfinite(found) and found > 0 else 1.0

@@ -6,9 +6,10 @@ import json
 import keyword
 import linecache
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,8 +44,15 @@ class Script:
     Sites, plates and dimensions share one realm of names, Python's identifiers have another.
     """
 
-    def __init__(self, frame: pd.DataFrame) -> None:
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        counts: np.ndarray | None = None,
+        renamed: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.frame = frame
+        self.counts = counts  # the rows that each of the frame's stands for, if not one each
+        self.renamed = renamed  # names of terms that are written otherwise
         self.arguments: dict[str, Argument] = {}
         self.lines: list[str] = []
         self.values: dict[str, Any] = {}

@@ -13,7 +13,7 @@ from finetti.errors import DataError, ModelError
 from finetti.formulas.frames import need
 from finetti.formulas.grouping import grouped, ordered
 from finetti.formulas.outcome import numbers
-from finetti.formulas.priors import sd_of, written
+from finetti.formulas.priors import written
 from finetti.formulas.script import literal
 from finetti.formulas.text import Call, cut
 from finetti.formulas.writing import WIDE, Writing, rounded, state
@@ -191,7 +191,7 @@ def _monotonic(writing: Writing, call: Call) -> str:
     name, script = f"mo({column})", writing.script
     data = script.argument(f"step_{column}", codes, {column})
     code = codes(writing.frame)
-    default = families.Normal(0.0, rounded(WIDE * writing.spread / sd_of(code.astype(float))))
+    default = families.Normal(0.0, rounded(WIDE * writing.spread / writing.sd(code.astype(float))))
     slope = state(writing, f"{writing.prefix}{name}", [writing.prior(default, name, "b")])
     shares = script.identifier(f"simplex_{column}")
     label = script.name(f"simplex[{writing.prefix}{name}]")

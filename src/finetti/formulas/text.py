@@ -246,11 +246,12 @@ def cut(text: str, marks: str, keep: bool = False) -> list[str]:
 
 def _levels(text: str) -> list[tuple[int, str]]:
     """Return each character with the number of brackets it is in; quoted ones count as one more."""
-    level, quote, found = 0, "", []
+    level, quote, escaped, found = 0, "", False, []
     for character in text:
         if quote:
             found.append((level + 1, character))
-            quote = "" if character == quote else quote
+            quote = "" if character == quote and not escaped else quote
+            escaped = character == "\\" and not escaped and quote != "`"
             continue
         if character in QUOTES:
             quote = character

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from finetti.distributions import Distribution
 from finetti.errors import ModelError
 from finetti.formulas.design import Block
-from finetti.formulas.priors import Priors, written
+from finetti.formulas.priors import Priors, mean_of, sd_of, written
 from finetti.formulas.script import Script, literal
 from finetti.formulas.text import Grouped
 
@@ -48,6 +50,14 @@ class Writing:
     prefix: str = ""
     matrices: dict[str, Any] = field(default_factory=dict)
     across: Across = field(default_factory=lambda: Across({}))
+
+    def mean(self, column: np.ndarray) -> float:
+        """Return the mean of a column over the rows that the table's stand for."""
+        return mean_of(column, self.script.counts)
+
+    def sd(self, column: np.ndarray) -> float:
+        """Return the standard deviation of a column over these rows, 1 if it does not vary."""
+        return sd_of(column, self.script.counts)
 
     def prior(self, default: Any, *names: str) -> Any:
         """Return the prior of a parameter, by names from the most particular to its class.

@@ -54,11 +54,11 @@ class Groups(np.ndarray):
         self.labels = getattr(source, "labels", ())
 
     def __reduce__(self):
-        return (_regroup, (self.codes, self.labels))
+        return (regroup, (self.codes, self.labels))
 
     def __getitem__(self, key: Any) -> Any:
         found = super().__getitem__(key)
-        return found if isinstance(found, Groups) else _regroup(np.asarray(found), self.labels)
+        return found if isinstance(found, Groups) else regroup(np.asarray(found), self.labels)
 
     def __repr__(self) -> str:
         return f"Groups({self.names.tolist()})"
@@ -160,7 +160,8 @@ def _comparable(value: Any) -> str:
     return "numbers" if found == "truth values" else found
 
 
-def _regroup(codes: np.ndarray, labels: tuple[Any, ...]) -> Groups:
+def regroup(codes: np.ndarray, labels: tuple[Any, ...]) -> Groups:
+    """Return groups of codes and labels that are known to be sound."""
     grouped = codes.view(Groups)
     grouped.labels = labels
     return grouped
@@ -193,7 +194,7 @@ def groups(column: Any, labels: Sequence[Any] | None = None) -> Groups:
         values = [None if v == "nan" else v for v in values]  # how numpy spells NaN beside text
     _refuse_faulty(values)
     if "dates" in kinds_of(values).values():
-        values = [getattr(v, "isoformat", v.__str__)() if kind(v) == "dates" else v for v in values]
+        values = [spelled(v) for v in values]
     if labels is None:
         return _sorted(np.array(values, dtype=None if kind(values[0]) == "text" else object))
     if isinstance(labels, str) or len(set(labels)) < len(labels):
@@ -206,7 +207,12 @@ def groups(column: Any, labels: Sequence[Any] | None = None) -> Groups:
         raise ModelError(
             f"group {values[row]!r} is not among the {len(known)} labels given (row {row})"
         )
-    return _regroup(np.array(found, dtype=np.int32), known)
+    return regroup(np.array(found, dtype=np.int32), known)
+
+
+def spelled(value: Any) -> Any:
+    """Return the label of a group: a date as text, anything else as it is."""
+    return getattr(value, "isoformat", value.__str__)() if kind(value) == "dates" else value
 
 
 def _sorted(values: np.ndarray) -> Groups:
@@ -214,7 +220,7 @@ def _sorted(values: np.ndarray) -> Groups:
     distinct, codes = np.unique(values, return_inverse=True)
     if len(distinct) == len(values):
         distinct, codes = values, np.arange(len(values))
-    return _regroup(codes.astype(np.int32), tuple(distinct.tolist()))
+    return regroup(codes.astype(np.int32), tuple(distinct.tolist()))
 
 
 def _refuse_faulty(values: list[Any]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finetti.errors import DataError, ModelError, UnknownSite
-from finetti.models import Model, require_model
+from finetti.models import Model, require_model, require_rows
 from finetti.posterior import advise, diagnose, evaluate, mode, notebook, questions, saved
 from finetti.posterior.exported import Export
 from finetti.posterior.labels import constants, dotted, is_hidden
@@ -101,6 +101,7 @@ class Posterior:
         """
         import xarray as xr
 
+        require_rows(self.known_model("the log likelihood"), "what ArviZ asks of log_likelihood")
         found = {"log_likelihood": self.log_likelihood(), "log_prior": self.log_prior()}
         added = {name: xr.DataTree(terms) for name, terms in found.items()}
         return replace(self, tree=self.tree.assign(added))

@@ -44,7 +44,7 @@ def _sqlite(path: Path, told: str) -> Mapping[str, pl.Series]:
                 "select name from sqlite_master where type in ('table', 'view') "
                 "and name not like 'sqlite_%'"
             )
-            query = _query(told, [name for (name,) in tables])
+            query = query_of(told, [name for (name,) in tables])
             found = connection.execute(query)
             names = [column[0] for column in found.description or ()]
             rows = found.fetchall()
@@ -69,7 +69,7 @@ def _duckdb(path: Path, told: str) -> Mapping[str, pl.Series]:
     try:
         with duckdb.connect(str(path), read_only=True, config=settings) as connection:
             tables = connection.execute("select table_name from information_schema.tables")
-            found: Any = connection.sql(_query(told, [name for (name,) in tables.fetchall()]))
+            found: Any = connection.sql(query_of(told, [name for (name,) in tables.fetchall()]))
             if found is None:
                 raise DataError("the query selects nothing: write one that begins with select")
             _refuse_twice(found.columns)
@@ -78,7 +78,7 @@ def _duckdb(path: Path, told: str) -> Mapping[str, pl.Series]:
         raise DataError(f"the query fails: {str(error).partition(chr(10))[0]}") from error
 
 
-def _query(told: str, tables: list[str]) -> str:
+def query_of(told: str, tables: list[str]) -> str:
     """Return the query that was told, or one for the table named, or for the only one."""
     if QUERY.match(told) and told not in tables:
         return told

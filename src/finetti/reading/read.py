@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping
+from glob import has_magic
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def read(source: Any, told: str = "") -> Columns:
         return _some(Columns(columns_of(source)), f"the {type(source).__name__}")
     path, told = _parted(source, told)
     if not path.is_file():
-        raise DataError(f"there is no file {path}")
+        raise DataError(f"there is no file {path}{_several(path)}")
     packed = path.suffix.lower() == ".gz"
     if ending_of(path) not in (PACKED if packed else ENDINGS):
         raise DataError(f"finetti does not read {path}: save it as {', '.join(ENDINGS)}")
@@ -100,6 +101,16 @@ def _some(columns: Columns, what: str) -> Columns:
     if all(type(c).__name__ == "Series" and not len(c) for c in columns.values()):
         raise DataError(f"{what} holds no rows")
     return columns
+
+
+def _several(path: Path) -> str:
+    """Say what reads several files, where a folder or a pattern of files is given for one."""
+    if not path.is_dir() and not has_magic(str(path)):
+        return ""
+    return (
+        "; a formula reads a folder or a pattern of files where they lie, by ft.table, or on the "
+        "command line with --in-place"
+    )
 
 
 def _table(path: Path, told: str) -> tuple[Mapping[str, Any], str]:

@@ -68,7 +68,8 @@ def plan_table(plan: Plan) -> Group:
         for line in lines:
             table.add_row(*map(escape, line))
         shown += [table, ""] if lines else []
-    return Group(*shown, plan.dimensions())
+    note = ["", escape(plan.note)] if plan.note else []
+    return Group(*shown, plan.dimensions(), *note)
 
 
 def plain_table() -> Table:

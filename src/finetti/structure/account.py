@@ -87,7 +87,8 @@ class Account:
         length = {0: "", 1: f"of length {prod(event)}"}
         shape = length.get(len(event), f"of shape {'x'.join(map(str, event))}")
         where = " x ".join(str(p) for p in v.plates)
-        parts = [f"{sign} {self.notation.of(v)}", shape if v.kind != "factor" else "",
+        parts = [f"{sign} {self.notation.of(v)}", "weighted" if v.weights is not None else "",
+                 shape if v.kind != "factor" else "",
                  f"in {where}" if where else ""]  # fmt: skip
         return " ".join(filter(None, parts))
 
@@ -119,6 +120,8 @@ def _foreign(v: Variable) -> str:
 
 def _counting(v: Variable) -> str:
     many = counted(prod(v.shape), "value")
+    if v.weights is not None:
+        many += f" that stand for {v.weights.sum():,.12g}"
     if v.counting is None or v.counting.all():
         return many
     return f"{many}, {v.counting.size - v.counting.sum():,} of {v.counting.size:,} left out"

@@ -66,7 +66,8 @@ class Notation:
         found: dict[str, Any] = {}
         for key, atom in self.program.outputs.arguments[v.name].items():
             *path, name = key.split(".")
-            if not any(part.startswith("_") for part in path):
+            weight = v.weights is not None and key.rpartition("_mask.")[2] == "weight"
+            if not weight and not any(part.startswith("_") for part in path):
                 found.setdefault(name, atom)
         if "scale_tril" in found:
             found = {k: a for k, a in found.items() if not k.endswith("_matrix")}

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from finetti.errors import ModelError
-from finetti.hypertext.html import block, grid, words
+from finetti.hypertext.html import block, code, grid, words
 from finetti.structure.account import COSTS, HEADS, Account, Row
 from finetti.structure.choices import FREE, Choices, sites
 from finetti.structure.form import Form, Given
@@ -34,12 +34,14 @@ from finetti.structure.variables import Variable
 class Plan:
     """Hold what finetti saw in a model and what it will do; print it to read it.
 
-    `choices` are the user's, whose methods return other plans of the same model.
+    `choices` are the user's, whose methods return other plans of the same model. `note` tells of
+    the data what the program does not.
     """
 
     program: Program
     graph: Graph
     choices: Choices = FREE
+    note: str = ""
 
     def without(self, *names: str) -> Plan:
         """Return the plan that does not make the rewrites named, such as `integrate out theta`.
@@ -80,7 +82,7 @@ class Plan:
         What is counted ahead in the data differs in its shape, so it is not.
         """
         ahead = (kind for kind in order.ORDER if kind.rewrite.ahead)
-        return Plan(program, graph, self.choices.refuse_kinds(ahead))
+        return Plan(program, graph, self.choices.refuse_kinds(ahead), self.note)
 
     def approximate(self, *sites: str) -> Plan:
         """Return the plan that also integrates out, by Laplace's method, what is not Gaussian.
@@ -137,8 +139,9 @@ class Plan:
 
     def again(self, data: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
         """Return by rewrite the constants that differ between sets of data, (set, *site shape)."""
+        weights = {v.name: v.weights for v in self.variables}
         return {
-            r.name: kind.again(self.program, r, data[r.sites[0]])
+            r.name: kind.again(self.program, r, data[r.sites[0]], weights[r.sites[0]])
             for kind, found in self._found
             for r, _ in found.made
             if kind.again is not None and r.sites[0] in data
@@ -234,7 +237,7 @@ class Plan:
 
     def __str__(self) -> str:
         """Print the plan as a table of the sites, then one of the rewrites' costs."""
-        return str(self.account)
+        return f"{self.account}\n\n{self.note}" if self.note else str(self.account)
 
     def __repr__(self) -> str:
         return f"<plan: {self.dimensions()}>"
@@ -246,4 +249,5 @@ class Plan:
             grid(HEADS, rows, "What finetti saw, what it will do, and why"),
             grid(COSTS, self.costs(), "What the rewrites take"),
             words(self.dimensions()),
+            *([code(self.note)] if self.note else []),
         )

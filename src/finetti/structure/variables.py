@@ -26,6 +26,7 @@ from finetti.distributions import (
     scalar_support,
     unchecked,
     unmasked,
+    unweighted,
 )
 from finetti.errors import ModelError
 from finetti.language.dims import Plate, own_dims
@@ -51,7 +52,9 @@ class Variable:
     real numbers. `located` names the location-scale family of the unconstrained value, if it has
     one. `known` is what is known of its family, `foreign` that a user has written it. `constraints`
     hold what its distribution demands of each argument, `data` an observed value, `counting` where
-    it counts if some of it is left out. `axes` are its own dimensions where the site names them.
+    it counts if some of it is left out, `weights` how often each value counts if not once: family
+    and all that is known of it are then those of what is weighted. `axes` are its own dimensions
+    where the site names them.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Variable:
     constraints: Mapping[str, Any] = field(default_factory=dict)
     data: np.ndarray | None = None
     counting: np.ndarray | None = None
+    weights: np.ndarray | None = None
     axes: tuple[Plate, ...] = ()
 
     @property
@@ -77,6 +81,13 @@ class Variable:
         """Tell whether each member has an unconstrained value of its own, unlike a simplex's."""
         one = ("real", "positive", "above", "below", "between")
         return self.free_shape == self.shape and self.support.split(" ")[0] in one
+
+    @property
+    def counts(self) -> np.ndarray | None:
+        """Return how often each observation counts, None where each does once; 0 if left out."""
+        if self.weights is None:
+            return None if self.counting is None else self.counting.astype(float)
+        return self.weights if self.counting is None else self.weights * self.counting
 
     @property
     def never_negative(self) -> bool:
@@ -175,6 +186,7 @@ def _describe(site: Site, given: bool) -> Variable:
     distribution, kind = site.distribution, "observed" if site.observed else "latent"
     kind = "fixed" if given else kind
     bare, counting = unmasked(distribution)
+    bare, weights = unweighted(bare)
     counted = bare if site.observed else distribution
     discrete = is_discrete(distribution)
     free, transform = ((), "")
@@ -197,6 +209,7 @@ def _describe(site: Site, given: bool) -> Variable:
         constraints=read_constraints(distribution),
         data=_known(site.value) if kind == "observed" else None,
         counting=counting if kind == "observed" else None,
+        weights=weights if kind == "observed" else None,
         axes=axes,
     )
 

@@ -20,7 +20,7 @@ from finetti.errors import ModelError, UnknownSite
 from finetti.inference.many import Fits, fit_many
 from finetti.inference.methods.method import Chains, Method
 from finetti.inference.methods.trajectories import NUTS
-from finetti.models import Model, require_model
+from finetti.models import Model, require_model, require_rows
 from finetti.posterior.labels import dataset
 from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.structure.plan import Plan
@@ -69,7 +69,7 @@ def calibrate(  # noqa: PLR0913 - the one verb with all its choices
     >>> found.passed, found.ranks["p"].shape
     (True, (50,))
     """
-    require_model(model, "ft.calibrate")
+    require_rows(require_model(model, "ft.calibrate"), "ft.calibrate")
     if posterior is not None:
         require_posterior(posterior, "ft.calibrate with posterior=")
     if simulator is not None:

@@ -18,6 +18,7 @@ from finetti.criticism.predicting.predict import predict
 from finetti.errors import DataError, ModelError, UnknownSite
 from finetti.language.dims import Groups
 from finetti.language.dims import groups as as_groups
+from finetti.models import require_rows
 from finetti.posterior.diagnose import ess, quiet
 from finetti.posterior.labels import dotted
 from finetti.posterior.mode import is_mode
@@ -67,6 +68,7 @@ def check(
 
     require_posterior(posterior, "ft.check")
     model = posterior.known_model("checking")
+    require_rows(model, "ft.check")
     if is_mode(posterior.tree):
         raise ModelError(
             "a mode predicts without its own uncertainty, which is no check: fit by ft.NUTS()"

@@ -117,7 +117,8 @@ def effects(
     require_posterior(posterior, "ft.effects")
     whole = moved(posterior, of, lambda site: mean_and_variance(site)[0], "effects")
     columns = columns_of(whole.model, data, name)
-    grid = grid_over(columns, name, by, at)
+    reader = whole.model.reader if data is None else None
+    grid = grid_over(columns, name, by, at, None if reader is None else reader.counts)
     gone = _gone(whole, columns, grid.names)
     found = _means(posterior, whole, grid, gone)
     return _labelled(posterior, whole, found, grid, _said(at, gone))
@@ -154,7 +155,7 @@ def _means(posterior: Posterior, whole: Moved, grid: Grid, gone: frozenset[str])
                 f"site `{whole.site.name}` has {mean.size:,} values on {prod(shape):,} rows: "
                 f"effects are of outcomes with one value a row"
             )
-        return {"mean": jnp.mean(mean.reshape(shape), -1)}
+        return {"mean": jnp.average(mean.reshape(shape), -1, weights=grid.counts)}
 
     return at_each(put.values, read, 8 * prod(shape))["mean"]
 

@@ -28,12 +28,14 @@ At = Literal["mean", "data"]
 class Grid:
     """Hold values that columns go over, the last the fastest, and the rows the others have there.
 
-    `steps` are added to the last column: nothing, and for slopes a little either way.
+    `steps` are added to the last column: nothing, and for slopes a little either way. `counts` are
+    the rows that each of these stands for, None for itself alone.
     """
 
     values: Mapping[str, np.ndarray]
     rows: Mapping[str, np.ndarray]
     steps: np.ndarray
+    counts: np.ndarray | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -68,9 +70,16 @@ class Grid:
 
 
 def grid_over(
-    columns: Mapping[str, np.ndarray], name: str, by: str | None, at: At | Mapping[str, Any]
+    columns: Mapping[str, np.ndarray],
+    name: str,
+    by: str | None,
+    at: At | Mapping[str, Any],
+    counts: np.ndarray | None = None,
 ) -> Grid:
-    """Return the grid of a column, and of one to part it by; refuse what is no column."""
+    """Return the grid of a column, and of one to part it by; refuse what is no column.
+
+    `counts` are the rows that each of the columns' stands for, None for itself alone.
+    """
     chosen = [name] if by is None else [by, name]
     for one in chosen:
         if one not in columns:
@@ -79,7 +88,8 @@ def grid_over(
     if by == name:
         raise DataError(f"`{name}` cannot be parted by itself: give another column as by=")
     values = {one: _grid(columns[one], POINTS if one == name else FEW) for one in chosen}
-    return Grid(values, _rows(columns, at, chosen), _steps(columns[name]))
+    rows = _rows(columns, at, chosen, counts)
+    return Grid(values, rows, _steps(columns[name]), counts if at == "data" else None)
 
 
 def columns_of(model: Model, data: Any, name: str) -> dict[str, np.ndarray]:
@@ -131,7 +141,10 @@ def _grid(column: np.ndarray, points: int) -> np.ndarray:
 
 
 def _rows(
-    columns: Mapping[str, np.ndarray], at: At | Mapping[str, Any], chosen: list[str]
+    columns: Mapping[str, np.ndarray],
+    at: At | Mapping[str, Any],
+    chosen: list[str],
+    counts: np.ndarray | None,
 ) -> dict[str, np.ndarray]:
     """Return the rows that the other columns are held at: one, or those of the data."""
     if isinstance(at, str) and at == "data":
@@ -143,14 +156,18 @@ def _rows(
         if name not in columns or name in chosen:
             known = listed(f"`{c}`" for c in columns if c not in chosen) or "none"
             raise DataError(f"`{name}` of at= is no other column of the data (others: {known})")
-    return {n: np.array([given.get(n, _middle(c))], c.dtype if n not in given else None)
+    return {n: np.array([given.get(n, _middle(c, counts))], c.dtype if n not in given else None)
             for n, c in columns.items()}  # fmt: skip
 
 
-def _middle(column: np.ndarray) -> Any:
+def _middle(column: np.ndarray, counts: np.ndarray | None) -> Any:
     """Return where a column is held: numbers at the mean, whole ones at the median, names first."""
     if column.dtype.kind == "f":
-        return column.mean()
+        return np.average(column, weights=counts)
+    if column.dtype.kind in "iu" and counts is not None:
+        order = np.argsort(column, kind="stable")
+        reached = np.cumsum(counts[order])
+        return column[order][np.searchsorted(reached, reached[-1] / 2)]
     if column.dtype.kind in "iu":
         return np.sort(column)[(len(column) - 1) // 2]
     return sorted(column.tolist(), key=str)[0]

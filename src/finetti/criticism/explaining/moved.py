@@ -21,7 +21,7 @@ from finetti.criticism.leaving_out.held_out import known_model
 from finetti.criticism.predicting.members import middle
 from finetti.errors import ModelError, UnknownSite
 from finetti.language.effects import Site, around
-from finetti.models import Model
+from finetti.models import Model, require_rows
 from finetti.posterior.batches import in_batches
 from finetti.posterior.evaluate import latent_draws, run_at
 from finetti.posterior.posterior import Posterior
@@ -73,6 +73,27 @@ class Moved:
         """Tell which values of the observed site count, flat."""
         rows, counting = prod(self.site.shape), self.site.counting
         return np.ones(rows, bool) if counting is None else np.asarray(counting).ravel()
+
+    @property
+    def weights(self) -> np.ndarray | None:
+        """Return how often each value that counts does so, None for once."""
+        weights = self.site.weights
+        if weights is None:
+            require_rows(self.model, "a mean over the rows")
+            return None
+        return weights.ravel()[self.counting]
+
+    def mean(self, values: Array) -> Array:
+        """Return the mean over the observations that count of one value each."""
+        return jnp.average(values.ravel()[self.counting], weights=self.weights)
+
+    def variance(self, values: Array) -> Array:
+        """Return the variance over these observations."""
+        chosen, weights = values.ravel()[self.counting], self.weights
+        if weights is None:
+            return jnp.var(chosen, ddof=1)
+        away = (chosen - jnp.average(chosen, weights=weights)) ** 2
+        return jnp.sum(weights * away) / (weights.sum() - 1.0)
 
 
 def at_each(

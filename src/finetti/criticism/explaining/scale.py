@@ -9,7 +9,7 @@ from math import pi
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.distributions import bare, know, name_family, unmasked
+from finetti.distributions import Distribution, bare, know, name_family, unmasked, unweighted
 from finetti.errors import ModelError
 from finetti.language.effects import Site
 from finetti.types import Array
@@ -30,9 +30,14 @@ class Scale:
     leftover: Callable[[Site, Array, Array], Array]
 
 
+def plain(site: Site) -> Distribution:
+    """Return a site's distribution without what makes observations count more often, or not."""
+    return unweighted(unmasked(site.distribution)[0])[0]
+
+
 def mean_and_variance(site: Site) -> tuple[Array, Array]:
     """Return the mean and the variance of each of a site's observations given the parameters."""
-    distribution = unmasked(site.distribution)[0]
+    distribution = plain(site)
     shape = np.shape(site.value)
     try:
         mean, variance = distribution.mean, distribution.variance
@@ -51,7 +56,7 @@ def additive(site: Site) -> Scale:
     and `Binomial(logits=)`, where the leftover is the logistic distribution's variance, and of the
     log rate for `Poisson`, where it is log(1 + 1 / mean) (Nakagawa, Johnson & Schielzeth 2017).
     """
-    base = bare(unmasked(site.distribution)[0])
+    base = bare(plain(site))
     name = type(base).__name__
     if know(base).symmetric and not np.ndim(getattr(base, "scale_tril", 0.0)):
         return Scale("the observations' own scale", _location, _variance)
@@ -91,7 +96,7 @@ def roots(site: Site) -> list[Array]:
 
 
 def _of(site: Site, name: str) -> Array:
-    base = bare(unmasked(site.distribution)[0])
+    base = bare(plain(site))
     return jnp.broadcast_to(getattr(base, name), np.shape(site.value))
 
 

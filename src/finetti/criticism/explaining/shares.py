@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
 import jax
@@ -53,18 +54,17 @@ def r_squared(posterior: Posterior, of: str | None = None) -> Derived:
     """
     require_posterior(posterior, "ft.r_squared")
     whole = moved(posterior, of, lambda site: mean_and_variance(site)[0], "R-squared")
-    counting = whole.counting
 
     def read(given: Values) -> dict[str, Array]:
         site = whole.sites(given)[whole.site.name]
         apart = whole.sites(given, gone=frozenset(whole.effects))[whole.site.name]
-        mean, variance = (a.ravel()[counting] for a in mean_and_variance(site))
-        population = mean_and_variance(apart)[0].ravel()[counting]
-        explained, left = jnp.var(mean, ddof=1), jnp.mean(variance)
-        total = explained + left
-        return {CONDITIONAL: explained / total, MARGINAL: jnp.var(population, ddof=1) / total}
+        mean, variance = mean_and_variance(site)
+        explained = whole.variance(mean)
+        total = explained + whole.mean(variance)
+        population = whole.variance(mean_and_variance(apart)[0])
+        return {CONDITIONAL: explained / total, MARGINAL: population / total}
 
-    found = whole.each(read, 4 * counting.size)
+    found = whole.each(read, 4 * prod(whole.site.shape))
     if not whole.effects:
         found.pop(MARGINAL)
     _refuse_undefined(found, whole)
@@ -127,7 +127,7 @@ def _parts(
     whole = moved(posterior, of, predictor, verb)
     for name, why in whole.bent.items():
         raise ModelError(f"site `{name}` moves `{whole.site.name}`, but {why}: there is no {verb}")
-    counting, name = whole.counting, whole.site.name
+    name = whole.site.name
 
     def read(given: Values) -> dict[str, Array]:
         sites = whole.sites(given)
@@ -144,15 +144,14 @@ def _parts(
         population = predictor(whole.sites(given, gone=frozenset(whole.effects))[name])
         random = sum(rows.values(), jnp.zeros(np.shape(population)))
         left = additive(sites[name]).leftover(sites[name], population, random)
-        means = {kind: jnp.mean(a.ravel()[counting]) for kind, a in rows.items()}
-        explained = jnp.var(population.ravel()[counting], ddof=1)
-        return {POPULATION: explained, **means, RESIDUAL: jnp.mean(left.ravel()[counting])}
+        means = {kind: whole.mean(a) for kind, a in rows.items()}
+        return {POPULATION: whole.variance(population), **means, RESIDUAL: whole.mean(left)}
 
     if not scales:  # a model without anything in plates was not looked at
         with jax.enable_x64(True):
             first = {n: jnp.asarray(a[0, 0]) for n, a in whole.draws.items()}
             predictor(run_at(whole.model, first)[name])
-    found = whole.each(read, 6 * counting.size)
+    found = whole.each(read, 6 * prod(whole.site.shape))
     _refuse_undefined(found, whole)
     order = dict.fromkeys((POPULATION, *whole.effects.values(), RESIDUAL))
     return whole, scales[0], {part: found[part] for part in order}

@@ -28,7 +28,7 @@ from finetti.criticism.leaving_out.held_out import (
 from finetti.errors import ModelError
 from finetti.language.dims import groups
 from finetti.language.effects import Site
-from finetti.models import Model
+from finetti.models import Model, require_rows
 from finetti.posterior.evaluate import evaluator, latent_draws
 from finetti.posterior.labels import dotted
 from finetti.posterior.posterior import Posterior, require_posterior
@@ -75,6 +75,7 @@ def kfold(
     """
     require_posterior(posterior, "ft.kfold")
     model = known_model(posterior, "cross-validation")
+    require_rows(model, "ft.kfold")
     points = _points(posterior, model, by, of)
     many, rng = points.count, np.random.default_rng(seed)
     parts = min(folds or (FOLDS if by is None else many), many)

@@ -21,6 +21,7 @@ from finetti.criticism.leaving_out.held_out import (
     shapes_of,
 )
 from finetti.language.effects import Site
+from finetti.models import require_rows
 from finetti.posterior.diagnose import quiet, smoothed_weights
 from finetti.posterior.evaluate import evaluator, latent_draws
 from finetti.posterior.posterior import Posterior, require_posterior
@@ -68,6 +69,7 @@ def loo(
 
     require_posterior(posterior, "ft.loo")
     model = known_model(posterior, "leave-one-out")
+    require_rows(model, "ft.loo")
     v = observed_site(model, of)
     likelihood = posterior.log_likelihood()
     given = pointwise(likelihood, v)

@@ -17,7 +17,7 @@ from finetti.criticism.predicting.placement import Placement, placed, states
 from finetti.criticism.predicting.rows import on_rows
 from finetti.errors import ModelError
 from finetti.language.effects import Site
-from finetti.models import Model
+from finetti.models import Model, require_rows
 from finetti.posterior.evaluate import at_draws
 from finetti.posterior.labels import constants
 from finetti.posterior.posterior import Posterior, require_posterior
@@ -72,6 +72,8 @@ def predict(
 
     require_posterior(posterior, "ft.predict")
     fitted = posterior.known_model("predicting")
+    if newdata is None:
+        require_rows(fitted, "ft.predict without newdata")
     model, kept = (fitted, frozenset()) if newdata is None else on_rows(fitted, newdata)
     these = states(posterior, fitted, at == "mean", draws)
     free = model.redraw()

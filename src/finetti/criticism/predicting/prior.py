@@ -9,7 +9,7 @@ import numpy as np
 
 from finetti.criticism.predicting.labelled import observations, tree_of, within_memory
 from finetti.language.effects import Site
-from finetti.models import Model, require_model
+from finetti.models import Model, require_model, require_rows
 from finetti.posterior.evaluate import at_draws
 from finetti.types import Array
 
@@ -28,7 +28,7 @@ def prior(model: Model, draws: int = 1000, seed: int = 0) -> xr.DataTree:
     >>> sorted(tree.children), tree["prior_predictive"]["heads"].shape
     (['constant_data', 'observed_data', 'prior', 'prior_predictive'], (1, 100))
     """
-    require_model(model, "ft.prior")
+    require_rows(require_model(model, "ft.prior"), "ft.prior")
     seen = observations(model)
     chosen = [v for v in model.redraw().variables if v.kind != "factor"]
     within_memory(chosen, draws)

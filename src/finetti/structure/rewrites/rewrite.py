@@ -271,12 +271,13 @@ class Kind:
     """Name a rewrite and the function that finds where it fits.
 
     `again` returns, for a rewrite of this kind, those of its constants that differ between many
-    sets of data of one site, (set, *site shape); they have a leading axis of sets.
+    sets of data of one site, (set, *site shape), with its weights if it has any; they have a
+    leading axis of sets.
     """
 
     rewrite: type[Rewrite]
     find: Callable[[Sight], Found]
-    again: Callable[[Program, Any, np.ndarray], Constants] | None = None
+    again: Callable[[Program, Any, np.ndarray, np.ndarray | None], Constants] | None = None
 
     @property
     def verb(self) -> str:

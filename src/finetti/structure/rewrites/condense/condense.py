@@ -67,7 +67,7 @@ class Condense(Shortcut):
     sites: tuple[str, ...]
     sources: tuple[Source, ...]
     pairs: tuple[Pair, ...]
-    count: int
+    count: int | float
     size: int
     weighted: bool
     verb = "condense"
@@ -78,11 +78,11 @@ class Condense(Shortcut):
 
     def reason(self, site: str) -> str:
         """Say why."""
-        return f"observed: {self.count:,} values, normal with a mean linear in few numbers"
+        return f"observed: {self.count:,.15g} values, normal with a mean linear in few numbers"
 
     def cost(self) -> str:
         """Say what is left of the observations."""
-        return f"{self.count:,} observations enter through {self.size:,} sums, formed once"
+        return f"{self.count:,.15g} observations enter through {self.size:,} sums, formed once"
 
     def total(self, reader: Reader, constants: Mapping[str, Any]) -> Scalar:
         """Return the sum of the observations' log densities."""

@@ -15,6 +15,7 @@ from finetti.structure.program import Program, Reader
 from finetti.structure.rewrites.condense.condense import Condense, Pair, Source
 from finetti.structure.rewrites.condense.sums import Column, statistics
 from finetti.structure.rewrites.rewrite import Found, Sight
+from finetti.structure.variables import Variable
 
 PLENTY = 1000  # observations: a product with a dense block takes half the time of one row by row
 FEWEST = 32  # observations: fewer are not worth condensing
@@ -28,22 +29,25 @@ def find(sight: Sight) -> Found:
         return Found()
     barred = sight.refused | sight.absorbed
     found = [
-        _condensed(sight.program, v.name, v.data, v.counting)
+        _condensed(sight.program, v.name, v.data, _counts(v))
         for v in sight.variables
         if v.known.condensed and v.name not in barred
-        if v.data is not None and v.data.size >= FEWEST
+        if v.data is not None
     ]
     return Found(tuple(f for f in found if f is not None))
 
 
-def again(program: Program, rewrite: Condense, data: np.ndarray) -> dict[str, Any]:
+def again(
+    program: Program, rewrite: Condense, data: np.ndarray, weights: np.ndarray | None
+) -> dict[str, Any]:
     """Return the statistics that differ between many sets of data, (set, *site shape).
 
     Their arrays have a leading axis of sets; the others are those that `find` gave.
     """
     design = _designed(program, rewrite.sites[0], data.shape[1:])
     assert design is not None
-    each = [design.statistics(one)[1] for one in data]
+    counts = 1.0 if weights is None else _spread(weights, data.shape[1:])
+    each = [design.statistics(one, counts)[1] for one in data]
     chosen = [{name: found[name] for name in ("centres", "slopes", "rss")} for found in each]
     return jax.tree.map(lambda *rows: np.stack(rows), *chosen)
 
@@ -85,26 +89,28 @@ def _designed(program: Program, site: str, shape: tuple[int, ...]) -> _Design | 
 
 
 def _condensed(
-    program: Program, site: str, data: np.ndarray, counting: np.ndarray | None
+    program: Program, site: str, data: np.ndarray, counts: np.ndarray
 ) -> tuple[Condense, dict[str, Any]] | None:
-    design = _designed(program, site, data.shape)
+    """Form the statistics; what is worth it is told by the number of observations counted."""
+    many = data.size if counts.size == 1 else int(max(data.size, counts.sum()))
+    design = _designed(program, site, data.shape) if many >= FEWEST else None
     if design is None:
         return None
-    counts, columns = _counts(data, counting), design.columns
+    columns = design.columns
     pairs, constants = design.statistics(data, counts)
     size = sum(e["values"].size for e in constants["entries"]) + sum(c.size for c in columns)
     dense = (
         0
-        if data.size < PLENTY
+        if many < PLENTY
         else sum(
             e["values"].size
             for p, e in zip(pairs, constants["entries"], strict=True)
             if p.kind == "dense"
         )
     )
-    if 3 * (size - dense // 2) > 2 * data.size:
+    if 3 * (size - dense // 2) > 2 * many:
         return None
-    count = data.size if counting is None else int(counts.sum())
+    count = data.size if counts.size == 1 else _total(counts)
     if design.weighted:
         logs = np.sum(counts * np.log(design.sigma))
         constants["log_weights"] = -logs - 0.5 * count * np.log(2 * np.pi)
@@ -112,15 +118,20 @@ def _condensed(
     return Condense((site,), sources, pairs, count, size, design.weighted), constants
 
 
-def _counts(data: np.ndarray, counting: np.ndarray | None) -> np.ndarray:
-    """Return one for each observation that counts and zero for one left out, an event as a whole.
+def _counts(v: Variable) -> np.ndarray:
+    """Return how often each observation counts, an event as a whole; shape (1,) for once each."""
+    return np.ones(1) if v.counts is None else _spread(v.counts, v.shape)
 
-    Shape (1,) where all count.
-    """
-    if counting is None:
-        return np.ones(1)
-    spread = counting.reshape(*counting.shape, *(1,) * (data.ndim - counting.ndim))
-    return np.broadcast_to(spread, data.shape).ravel().astype(float)
+
+def _spread(counts: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    wide = counts.reshape(*counts.shape, *(1,) * (len(shape) - counts.ndim))
+    return np.broadcast_to(wide, shape).ravel()
+
+
+def _total(counts: np.ndarray) -> int | float:
+    """Return the number of observations, whole where weights add up to a whole one."""
+    total = float(counts.sum())
+    return round(total) if abs(total - round(total)) <= 1e-12 * abs(total) else total
 
 
 def _known(program: Program) -> set[Any]:

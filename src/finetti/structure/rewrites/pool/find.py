@@ -30,7 +30,7 @@ def find(sight: Sight) -> Found:
     for v in sight.variables:
         if v.data is None or v.known.pooled is None or v.name in barred:
             continue
-        if v.data.ndim == 1 and v.data.size >= FEWEST:
+        if v.data.ndim == 1 and _many(v) >= FEWEST:
             pooled = _pooled(program, v, v.known.pooled)
             if pooled is not None and _holds(program, *pooled):
                 found.append(pooled)
@@ -71,16 +71,23 @@ def _pooled(program: Program, v: Variable, how: Pooled) -> tuple[Pool, dict[str,
             return None
         members = found
         gathers.append(makers[w])
-    if members is None or 2 * members[1] > y.size:
+    if members is None or 2 * members[1] > _many(v):
         return None
     member, count = members
-    counts = np.ones(y.size) if v.counting is None else v.counting.astype(float)
+    counts = np.ones(y.size) if v.counts is None else v.counts
     constants = {
         "numbers": np.bincount(member, counts, count).astype(program.dtype),
         "sums": np.bincount(member, counts * y, count).astype(program.dtype),
         "base": np.sum(counts * how.base(y)),
     }
-    return Pool((v.name,), v.family, tuple(sorted(gathers)), y.size, count), constants
+    found = Pool((v.name,), v.family, tuple(sorted(gathers)), y.size, count, round(_many(v)))
+    return found, constants
+
+
+def _many(v: Variable) -> float:
+    """Return how many observations a site's values stand for."""
+    assert v.data is not None
+    return float(v.data.size) if v.weights is None else float(v.weights.sum())
 
 
 def _holds(program: Program, rewrite: Pool, constants: dict[str, Any]) -> bool:

@@ -26,7 +26,8 @@ from finetti.types import Array, Float, Scalar
 class Pool(Shortcut):
     """Compute an observed site's log density from the number and the sum of each member's values.
 
-    `gathers` number the equations that hand the members' values out to the `count` observations.
+    `gathers` number the equations that hand the members' values out to the `count` observations,
+    which stand for `many`.
     Constants: `numbers` and `sums`, shape (member,), and `base`, the sum of a(y).
     """
 
@@ -35,6 +36,7 @@ class Pool(Shortcut):
     gathers: tuple[int, ...]
     count: int
     members: int
+    many: int
     verb = "pool"
     ahead = True
 
@@ -55,7 +57,7 @@ class Pool(Shortcut):
 
     def cost(self) -> str:
         """Say what is left of the observations."""
-        return f"{self.count:,} observations enter through {2 * self.members:,} sums, formed once"
+        return f"{self.many:,} observations enter through {2 * self.members:,} sums, formed once"
 
     def total(self, reader: Reader, constants: Mapping[str, Any]) -> Scalar:
         """Return the sum of the observations' log densities."""
