@@ -122,19 +122,17 @@ class Integrate(Marginal):
         self, terms: Terms, centre: Vector, constants: Mapping[str, Any]
     ) -> tuple[Vector, Arrow]:
         """Return the terms' slope at a point, and their precision."""
-        ahead = [c.term for c in self.curved]
-        others = [name for name in self.terms if name not in ahead]
+        formed = [c.term for c in self.curved]
+        others = [name for name in self.terms if name not in formed]
         seeds = self.frame.seeds(self.colours, centre.groups.dtype)
         slope, push = jax.linearize(lambda g: self.differentiate(terms, others)(g)[1], centre)
         products = jax.tree.map(jnp.negative, self._pushed(push, seeds))
-        found: list[Arrow] = []
+        ahead: Arrow | None = None
         for curvature, own in zip(self.curved, constants.get("curved", ()), strict=True):
             term = self.summed(terms, [curvature.term])
             slope = slope.plus(jax.grad(term)(centre))
-            found.append(curvature.read(term, centre, own))
-        ahead = found[0] if found else None
-        for more in found[1:]:
-            ahead = Arrow(*map(jnp.add, ahead, more))
+            more = curvature.read(term, centre, own)
+            ahead = more if ahead is None else Arrow(*map(jnp.add, ahead, more))
         if ahead is not None and self.loose:
             return slope, self.frame.added(ahead, products)
         precision = self.frame.arrow(self.colours, products, constants)
