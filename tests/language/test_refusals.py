@@ -112,8 +112,10 @@ def test_a_conditioned_value_of_the_wrong_shape():
 def test_nan_in_observed_data_is_refused_with_its_index_and_count(library):
     data = library.array([[1.0, 2.0], [np.nan, np.nan]])
     said = refusal(sampling(lambda: ft.Normal(0, 1), data), ft.MissingValue)
-    assert said.startswith("site `y` is observed as NaN at index (1, 0) (2 in all)")
-    assert "drop or fill" in said
+    assert said.startswith("site `y` is observed and lacks 2 of its 4 values")
+    assert "index (1, 0)" in said
+    assert 'missing("drop")' in said
+    assert 'missing("impute")' in said
 
 
 def test_nan_in_conditioned_data_is_refused_as_well():

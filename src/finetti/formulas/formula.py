@@ -87,7 +87,7 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
 
     read = Reading(frame, script, tuple(names), frozenset(holes))
     made = script.model(f"{re.sub(r'[^0-9A-Za-z]+', '_', outcomes).strip('_')}_model", read)
-    return made(**script.make(frame))
+    return made.missing("impute" if holes else "refuse")(**script.make(frame))
 
 
 @dataclass(frozen=True, eq=False)

@@ -119,6 +119,8 @@ def _foreign(v: Variable) -> str:
 
 def _counting(v: Variable) -> str:
     many = counted(prod(v.shape), "value")
+    if v.holes is not None:
+        return f"{many}, {v.holes.sum():,} of {v.holes.size:,} missing"
     if v.counting is None or v.counting.all():
         return many
     return f"{many}, {v.counting.size - v.counting.sum():,} of {v.counting.size:,} left out"

@@ -47,7 +47,8 @@ class Variable:
     real numbers. `located` names the location-scale family of the unconstrained value, if it has
     one. `known` is what is known of its family, `foreign` that a user has written it. `constraints`
     hold what its distribution demands of each argument, `data` an observed value, `counting` where
-    it counts if some of it is left out. `axes` are its own dimensions where the site names them.
+    it counts if some of it is left out, `holes` where it was missing and is filled in. `axes` are
+    its own dimensions where the site names them.
     """
 
     name: str
@@ -67,6 +68,14 @@ class Variable:
     data: np.ndarray | None = None
     counting: np.ndarray | None = None
     axes: tuple[Plate, ...] = ()
+    holes: np.ndarray | None = None
+
+    @property
+    def shown(self) -> np.ndarray | None:
+        """Return an observed value as it was given, NaN where it was missing."""
+        if self.data is None or self.holes is None:
+            return self.data
+        return np.where(self.holes, np.nan, self.data)
 
     @property
     def one_by_one(self) -> bool:
@@ -194,6 +203,7 @@ def _describe(site: Site, given: bool) -> Variable:
         data=_known(site.value) if kind == "observed" else None,
         counting=counting if kind == "observed" else None,
         axes=axes,
+        holes=site.holes,
     )
 
 

@@ -1,0 +1,62 @@
+"""Follow what data lack through a model: holes that nothing reads, and what NaN would reach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from finetti.errors import MissingValue
+from finetti.language.groups import Groups
+from finetti.language.missing import of_holes
+from finetti.structure.equations import is_literal
+from finetti.structure.program import Program, write_program
+from finetti.structure.variables import discover
+
+
+def unread(run: Callable[[], Any]) -> frozenset[str]:
+    """Return the sites of holes that no other site depends on.
+
+    `run` runs the model with a site for all that observed ones lack.
+    """
+    sites = discover(run)
+    holes = {of_holes(v.name) for v in sites if v.holes is not None}
+    holes &= {v.name for v in sites}
+    if not holes:
+        return frozenset()
+    _, graph = write_program(run, sites, "float64")
+    return frozenset(name for name in holes if not graph.children(name))
+
+
+def refuse_spread(program: Program, columns: Mapping[str, Any]) -> None:
+    """Refuse a model that computes with values that are missing, naming the site and the columns.
+
+    Raises `MissingValue`.
+    """
+    known = dict(zip(program.data, program.constants, strict=True))
+    reached = {variable for variable, value in known.items() if _lacks(value)}
+    if not reached:
+        return
+    for equation in program.jaxpr.eqns:
+        if any(not is_literal(v) and v in reached for v in equation.invars):
+            reached.update(equation.outvars)
+    outputs = program.outputs
+    for name, variable in (*outputs.log_terms.items(), *outputs.values.items()):
+        if is_literal(variable) or variable not in reached:
+            continue
+        holed = [name for name, column in columns.items() if _lacks(column)]
+        listed = " and ".join(f"`{n}`" for n in holed) or "data"
+        raise MissingValue(
+            f"site `{name}` is computed with {listed}, of which values are missing and nothing "
+            f"says their law: observe what lacks them and compute with what the statement returns, "
+            f'as in x = ft.sample("x", ft.Normal(m, s), obs=x); what is observed is to be given as '
+            f'it is or computed by numpy; or say model.missing("drop")(...) to leave such rows out'
+        )
+
+
+def _lacks(value: Any) -> bool:
+    if not hasattr(value, "shape") or isinstance(value, Groups):
+        return False
+    array = np.asarray(value)
+    return array.ndim > 0 and array.dtype.kind == "f" and bool(np.isnan(array).any())
