@@ -16,7 +16,7 @@ import jax
 from finetti.errors import ModelError, OutsidePlate
 from finetti.hypertext.html import block, code, heading, words
 from finetti.language import handlers
-from finetti.language.effects import Site, alone, running
+from finetti.language.effects import Site, running
 from finetti.language.holes import WAYS, Missing, without_rows
 from finetti.language.missing import impute
 from finetti.language.taken import as_data, explain, judged, kept
@@ -234,7 +234,7 @@ class Model:
     @functools.cached_property
     def _unread(self) -> frozenset[str]:
         """Return the sites of holes that nothing depends on: they are left out of the density."""
-        with jax.enable_x64(True), alone():
+        with jax.enable_x64(True):
             return unread(functools.partial(self._run, ()))
 
     def whole(self) -> Model:

@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from scipy.special import logsumexp
-from scipy.stats import multivariate_normal, norm
+from scipy.stats import multivariate_normal, norm, poisson
 
 import finetti as ft
 from finetti.compiling import ONCE, compiled
@@ -257,6 +257,36 @@ def test_a_discrete_predictor_is_summed_out():
     each = np.log([1 - p, p]) + norm(a + b * np.array([0, 1]), 1).logpdf(y[:, None])
     chosen = [each[0, 1], logsumexp(each[1]), each[2, 0], logsumexp(each[3])]
     assert evidence(model) == pytest.approx(sum(chosen), rel=1e-12)
+
+
+DISASTERS = np.ma.masked_equal(
+    [4, 5, 4, 0, 1, 4, 3, 4, 0, 6, 3, 3, 4, 0, 2, 6, 3, 3, 5, 4, 5, 3, 1, 4, 4, 1, 5, 5, 3, 4, 2,
+     5, 2, 2, 3, 4, 2, 1, 3, -9, 2, 1, 1, 1, 1, 3, 0, 0, 1, 0, 1, 1, 0, 0, 3, 1, 0, 3, 2, 2, 0,
+     1, 1, 1, 0, 1, 0, 1, 0, 0, 0, 2, 1, 0, 0, 0, 1, 1, 0, 2, 3, 3, 1, -9, 2, 1, 1, 1, 1, 2, 4,
+     2, 0, 0, 1, 4, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 1], -9
+)  # fmt: skip
+
+
+def test_disasters_in_coal_mines_two_years_of_which_are_masked():
+    """PyMC2's first example: rates early and late with a gamma prior, the year of the switch."""
+    years = np.arange(len(DISASTERS))
+
+    @ft.model
+    def mines(count):
+        switch = ft.sample("switch", ft.DiscreteUniform(0, 110))
+        early, late = (ft.sample(n, ft.Exponential(1.0)) for n in ("early", "late"))
+        with ft.plate("year", (1851 + years).tolist()):
+            ft.sample("count", ft.Poisson(jnp.where(years < switch, early, late)), obs=count)
+
+    model = mines.missing("impute")(DISASTERS)
+    early, late = 3.1, 0.9
+    fixed = model.substitute(early=early, late=late)
+    rates = np.where(years < np.arange(111)[:, None], early, late)
+    each = np.where(DISASTERS.mask, 0.0, poisson.logpmf(DISASTERS.filled(0), rates)).sum(1)
+    expected = logsumexp(each) - np.log(111) - early - late
+    assert evidence(fixed) == pytest.approx(expected, rel=1e-12)
+    hole = next(v for v in model.whole().variables if v.name == "count_missing").plates[0]
+    assert hole.labels == (1890, 1934)
 
 
 LAWS = {

@@ -120,7 +120,7 @@ def test_nan_in_observed_data_is_refused_with_its_index_and_count(library):
 
 def test_nan_in_conditioned_data_is_refused_as_well():
     model = ft.Model(sampling(lambda: ft.Normal(0, 1)), "m")().condition(y=np.nan)
-    with pytest.raises(ft.MissingValue, match="`y` is observed as NaN"):
+    with pytest.raises(ft.MissingValue, match="`y` is observed and lacks 1 of its 1"):
         model.plan()
 
 
@@ -286,7 +286,7 @@ def test_members_that_are_neither_size_nor_labels_are_refused(members):
     assert "`school`" in said
 
 
-@pytest.mark.parametrize("data", [["a", "b"], [1.0, None]])
+@pytest.mark.parametrize("data", [["a", "b"], ["a", None]])
 def test_data_that_are_not_numbers_are_refused(data):
     said = refusal(sampling(lambda: ft.Normal(0, 1), data), ft.ModelError)
     assert said.startswith("site `y` is observed as ")

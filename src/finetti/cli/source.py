@@ -32,7 +32,9 @@ class Source:
     @classmethod
     def parse(cls, reference: str) -> Source:
         """Read `file.py` or `file.py:name`, with `?missing=impute` or `drop` after it."""
-        way = next((w for w in WAYS if reference.endswith(f"?missing={w}")), WAYS[0])
+        way: Missing = WAYS[0]
+        for other in WAYS:
+            way = other if reference.endswith(f"?missing={other}") else way
         reference = reference.removesuffix(f"?missing={way}")
         file, _, name = reference.rpartition(":")
         if file.endswith(".py") and name.isidentifier():

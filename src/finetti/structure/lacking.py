@@ -5,28 +5,56 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 import numpy as np
 
+from finetti.distributions import unchecked
 from finetti.errors import MissingValue
+from finetti.language.effects import Site, alone, around
 from finetti.language.groups import Groups
+from finetti.language.handlers import trace
 from finetti.language.missing import of_holes
-from finetti.structure.equations import is_literal
-from finetti.structure.program import Program, write_program
-from finetti.structure.variables import discover
+from finetti.structure.equations import is_literal, opened, tagged
+from finetti.structure.graph import read_parents
+from finetti.structure.program import Program
+from finetti.structure.variables import placeholder, read_arguments
 
 
 def unread(run: Callable[[], Any]) -> frozenset[str]:
-    """Return the sites of holes that no other site depends on.
+    """Return the sites of holes that no other site depends on; nothing is compiled.
 
     `run` runs the model with a site for all that observed ones lack.
     """
-    sites = discover(run)
-    holes = {of_holes(v.name) for v in sites if v.holes is not None}
-    holes &= {v.name for v in sites}
+    holes: set[str] = set()
+
+    def before(site: Site) -> None:
+        if site.latent and site.value is None:
+            site.value = placeholder(site)
+
+    def after(site: Site) -> None:
+        if site.kind != "factor":
+            site.value = tagged(site.value, site.name)
+
+    def look() -> dict[str, Any]:
+        with alone(), unchecked(), trace() as sites, around(before, after):
+            run()
+        holes.update(of_holes(name) for name, site in sites.items() if site.holes is not None)
+        holes.intersection_update(sites)
+        return {
+            name: read_arguments(site.distribution) if site.kind == "sample" else site.value
+            for name, site in sites.items()
+            if site.kind != "deterministic"  # what it reads is told by its tag
+        }
+
+    closed, shapes = jax.make_jaxpr(look, return_shape=True)()
     if not holes:
         return frozenset()
-    _, graph = write_program(run, sites, "float64")
-    return frozenset(name for name in holes if not graph.children(name))
+    traced, _ = opened(closed)
+    tree = jax.tree.structure(shapes)
+    positions = jax.tree.unflatten(tree, range(tree.num_leaves))
+    found = {name: jax.tree.leaves(of) for name, of in positions.items()}
+    read = {parent for parents in read_parents(traced, found).values() for parent in parents}
+    return frozenset(holes - read)
 
 
 def refuse_spread(program: Program, columns: Mapping[str, Any]) -> None:
