@@ -1,13 +1,13 @@
 """What observed variables lack is refused, dropped or imputed: exactly, by closed forms."""
 
 import warnings
+from importlib.util import find_spec
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import polars as pl
-import pyarrow as pa
 import pytest
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm, poisson
@@ -27,9 +27,12 @@ FORMS = {
     "pandas NA": pd.Series([1, pd.NA, 3, 0, pd.NA], dtype="Int64"),
     "pandas NA among objects": pd.Series([1.0, pd.NA, 3.0, 0.5, None], dtype=object),
     "polars": pl.Series([1.0, None, 3.0, 0.5, float("nan")]),
-    "arrow": pa.chunked_array([[1.0, None, 3.0], [0.5, None]]),
     "jax": jnp.asarray(Y),
 }
+if find_spec("pyarrow"):
+    import pyarrow as pa
+
+    FORMS["arrow"] = pa.chunked_array([[1.0, None, 3.0], [0.5, None]])
 each_form = pytest.mark.parametrize("form", FORMS)
 
 
