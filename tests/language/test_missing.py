@@ -432,6 +432,21 @@ def test_nested_models_impute_what_the_outer_one_is_given():
     assert evidence(model) == pytest.approx(expected, rel=1e-12)
 
 
+def test_counts_of_nested_models_that_nothing_reads_are_left_out():
+    """A count has no bound to be summed to, and need not be where nothing depends on it."""
+
+    @ft.model
+    def inner(y):
+        ft.sample("mu", ft.Normal(0.0, 1.0))
+        with ft.plate("row", len(y)):
+            ft.sample("y", ft.Poisson(2.0), obs=y)
+
+    part = inner.named("part").missing("impute")
+    model = ft.model(lambda y: part(y)).missing("impute")(FORMS["pandas NA"])
+    assert [v.name for v in model.variables] == ["part/mu", "part/y"]
+    assert evidence(model) == pytest.approx(poisson(2.0).logpmf([1, 3, 0]).sum(), rel=1e-12)
+
+
 @pytest.fixture(scope="module")
 def fitted():
     @ft.model

@@ -54,10 +54,14 @@ class Site:
 
 @dataclass(frozen=True)
 class Frame:
-    """Hold what one active handler does to a site before and after it has a value."""
+    """Hold what one active handler does to a site before and after it has a value.
+
+    `name` tells those apart of which the outermost is to do all.
+    """
 
     before: Callable[[Site], None] | None = None
     after: Callable[[Site], None] | None = None
+    name: str = ""
 
 
 _frames: ContextVar[tuple[Frame, ...]] = ContextVar("finetti_frames", default=())
@@ -69,6 +73,11 @@ def running() -> bool:
     return bool(_frames.get())
 
 
+def acting(name: str) -> bool:
+    """Tell whether a handler of this name is in force."""
+    return any(frame.name == name for frame in _frames.get())
+
+
 def plates() -> tuple[Plate, ...]:
     """Return the plates in force, outermost first."""
     return _plates.get()
@@ -76,10 +85,12 @@ def plates() -> tuple[Plate, ...]:
 
 @contextmanager
 def around(
-    before: Callable[[Site], None] | None = None, after: Callable[[Site], None] | None = None
+    before: Callable[[Site], None] | None = None,
+    after: Callable[[Site], None] | None = None,
+    name: str = "",
 ) -> Iterator[None]:
     """Put a handler around the statements of the block."""
-    token = _frames.set((*_frames.get(), Frame(before, after)))
+    token = _frames.set((*_frames.get(), Frame(before, after, name)))
     try:
         yield
     finally:

@@ -13,7 +13,7 @@ from jax.core import Tracer
 from finetti.distributions.partly import Parts, part
 from finetti.errors import MissingValue
 from finetti.language.dims import as_plate
-from finetti.language.effects import Site, apart, around, inside
+from finetti.language.effects import Site, acting, apart, around, inside
 from finetti.language.groups import Groups
 from finetti.language.holes import with_nan
 from finetti.language.sites import check_shape, fit_value, sample
@@ -35,11 +35,14 @@ def impute(unread: Collection[str] = ()) -> Iterator[None]:
     The members of the plate are the labels of what is missing. The likelihood of `y` is that of
     what is known, and the statement returns the values with those of `y_missing` in their places.
     Sites of holes that are named in `unread` are left out: nothing depends on them, and what they
-    would be is told by a prediction.
+    would be is told by a prediction. Within another such block it leaves all to that.
 
     Raises `MissingValue` where a site lacks all values, or an observation lacks some that cannot
     be told apart from the others.
     """
+    if acting("impute"):
+        yield
+        return
     opened: dict[int, Parts] = {}
 
     def before(site: Site) -> None:
@@ -73,7 +76,7 @@ def impute(unread: Collection[str] = ()) -> Iterator[None]:
         lost = parts.holes
         site.whole = jnp.where(lost, missing[parts.where], site.value)
 
-    with around(before, after):
+    with around(before, after, "impute"):
         yield
 
 
