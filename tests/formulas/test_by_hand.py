@@ -12,7 +12,6 @@ import finetti as ft
 from finetti.formulas.grouping import grouped
 
 D = table()
-D["share_b"] = 1 - D["share"]
 N = len(D)
 V = {name: D[name].to_numpy() for name in D}
 G, H, F = (np.asarray(grouped([name])(D)) for name in "ghf")
