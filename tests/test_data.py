@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import finetti as ft
+from finetti.cli.source import Source
 from finetti.data import arguments
 from finetti.reading.read import ENDINGS, read
 
@@ -225,3 +226,38 @@ def test_what_cannot_be_read_is_refused_by_name(tmp_path, name, text, message):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ft.DataError, match=r"there is no file .*none\.csv"):
         read(tmp_path / "none.csv")
+
+
+LACKING = "x,y,g\n1,2,a\n,3,b\n2,,a\n0.5,1,b\n"
+
+
+def observing(x, y, g):
+    ft.sample("mu", ft.Normal(0, 1))
+
+
+@pytest.mark.parametrize("how", ["refuse", "drop", "impute"])
+def test_a_model_says_what_becomes_of_cells_that_are_empty(how, tmp_path):
+    (tmp_path / "t.csv").write_text(LACKING)
+    columns = read(tmp_path / "t.csv")
+    model = ft.model(observing).missing(how)
+    if how == "refuse":
+        with pytest.raises(ft.DataError, match="`x` lacks 1 of its 4 values, the first in row 2"):
+            arguments(model, columns)
+    elif how == "drop":
+        with pytest.warns(UserWarning, match=r"2 of 4 rows lack a value \(`x` 1, `y` 1\)"):
+            found = arguments(model, columns)
+        assert found["x"].tolist() == [1, 0.5]
+        assert found["g"].names.tolist() == ["a", "b"]
+    else:
+        found = arguments(model, columns)
+        assert np.isnan(found["x"]).tolist() == [False, True, False, False]
+        assert np.isnan(found["y"]).tolist() == [False, False, True, False]
+        assert len(found["g"]) == 4
+
+
+@pytest.mark.parametrize("way", ["", "?missing=drop", "?missing=impute"])
+def test_a_reference_to_a_model_says_what_becomes_of_missing_values(way, tmp_path):
+    place = f"{tmp_path / 'm.py'}:line{way}"
+    found = Source.parse(place)
+    assert str(found) == place
+    assert found.missing == (way.removeprefix("?missing=") or "refuse")

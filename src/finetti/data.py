@@ -11,6 +11,7 @@ import numpy as np
 from finetti.errors import DataError, hint
 from finetti.language.columns import misspelt
 from finetti.language.dims import groups
+from finetti.language.holes import without_rows
 from finetti.models import Model
 from finetti.reading.columns import stack
 
@@ -27,7 +28,8 @@ def arguments(model: Model, columns: Columns) -> dict[str, Any]:
 
     Raises `DataError` for a parameter that has neither column nor default, and for a column with
     missing values, with numbers but for a few cells, or of a kind that no model takes. Columns that
-    no parameter names are not looked at.
+    no parameter names are not looked at. Of a model that drops missing values, or imputes them,
+    rows that lack one are left out with a warning, or numbers have NaN there.
     """
     parameters = inspect.signature(model.function).parameters.values()
     wanted = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
@@ -38,7 +40,10 @@ def arguments(model: Model, columns: Columns) -> dict[str, Any]:
                 f"model `{model.name}` needs `{parameter.name}`, and the data have no such column"
                 f"{nearest} (columns: {', '.join(f'`{name}`' for name in columns)})"
             )
-    found = {p.name: as_argument(p.name, columns[p.name]) for p in wanted if p.name in columns}
+    given = {p.name: columns[p.name] for p in wanted if p.name in columns}
+    given = without_rows(given) if model.lacking == "drop" else given
+    holes = model.lacking == "impute"
+    found = {name: as_argument(name, column, holes) for name, column in given.items()}
     return _grouped_by_use(model, found)
 
 
@@ -61,8 +66,8 @@ def _grouped_by_use(model: Model, found: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def as_argument(name: str, column: Any) -> Any:
-    """Return one column as a model takes it; see `arguments`."""
+def as_argument(name: str, column: Any, holes: bool = False) -> Any:
+    """Return one column as a model takes it; see `arguments`. With `holes` numbers may be NaN."""
     import narwhals as nw
 
     if column is None:
@@ -70,6 +75,9 @@ def as_argument(name: str, column: Any) -> Any:
     if not isinstance(column, nw.Series):
         return column
     kind = column.dtype
+    numeric = kind.is_float() or kind.is_decimal() or kind.is_integer()
+    if holes and (numeric or isinstance(kind, nw.Boolean)) and _absent(column).any():
+        return column.cast(nw.Float64).fill_null(float("nan")).to_numpy()
     _refuse_missing(name, column)
     if kind.is_nested() and not isinstance(kind, nw.Struct):
         return stack(name, column.to_list())
@@ -87,17 +95,22 @@ def as_argument(name: str, column: Any) -> Any:
     raise DataError(f"column `{name}` holds {kind}: a model takes numbers or names of groups")
 
 
-def _refuse_missing(name: str, column: Any) -> None:
+def _absent(column: Any) -> np.ndarray:
     absent = column.is_null()
     if column.dtype.is_float():
         absent = absent | column.is_nan().fill_null(True)
     if str(column.dtype) == "String":
         absent = absent | (column.str.strip_chars() == "").fill_null(True)
-    rows = np.flatnonzero(absent.to_numpy())
+    return absent.to_numpy()
+
+
+def _refuse_missing(name: str, column: Any) -> None:
+    rows = np.flatnonzero(_absent(column))
     if len(rows):
         raise DataError(
             f"column `{name}` lacks {len(rows)} of its {len(column)} values, the first in row "
-            f"{rows[0] + 1}: leave these rows out, or fill them in"
+            f"{rows[0] + 1}: say missing drop to leave such rows out, or impute to let what "
+            f"observed variables lack be unknown (--missing, or model.missing)"
         )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 import linecache
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from textwrap import dedent
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 
@@ -17,36 +17,19 @@ from finetti.errors import ModelError, OutsidePlate
 from finetti.hypertext.html import block, code, heading, words
 from finetti.language import handlers
 from finetti.language.effects import Site, running
+from finetti.language.holes import WAYS, Missing, without_rows
+from finetti.language.missing import impute
+from finetti.language.reader import Reader
 from finetti.language.taken import as_data, explain, judged, kept
 from finetti.structure.choices import AS_WRITTEN, FREE, Choices
 from finetti.structure.graph import Graph
+from finetti.structure.lacking import refuse_spread, unread
 from finetti.structure.plan import Plan
 from finetti.structure.program import write_program
 from finetti.structure.surroundings import stamp, surroundings
 from finetti.structure.variables import Variable, discover
 
 Handler = Callable[[], AbstractContextManager[Any]]
-
-
-class Reader(Protocol):
-    """Make a function's arguments of a table, where columns are not taken as they are.
-
-    `table` is the one that the model was made of, a mapping from names to columns.
-    """
-
-    @property
-    def table(self) -> Any:
-        """Return the table that the model was made of."""
-        ...
-
-    @property
-    def counts(self) -> Any:
-        """Return how many rows each of the table's stands for, None for itself alone."""
-        ...
-
-    def __call__(self, table: Any, /) -> Mapping[str, Any]:
-        """Return the arguments made of another table."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +40,7 @@ class Model:
     its sites prefixed by its name. Models are immutable: each method returns a new one.
     `reader` makes the function's arguments of a table, where columns are not taken as they are.
     `added` tells of the rows that its data are sums of, where those stayed in their table.
+    `lacking` says what is done about values that data lack, as `missing` sets it.
     """
 
     function: Callable[..., Any]
@@ -65,6 +49,7 @@ class Model:
     handlers: tuple[Handler, ...] = ()
     reader: Reader | None = None
     added: str = ""
+    lacking: Missing = "refuse"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Bind the model to its data or, inside a running model, run it with prefixed sites."""
@@ -74,15 +59,19 @@ class Model:
         if not running():
             return bound
         with handlers.scope(self.name):
-            return bound.run()
+            return bound._run(())
 
     def _bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Model:
         try:
             inspect.signature(self.function).bind(*args, **kwargs)
         except TypeError as error:
             raise ModelError(f"model `{self.name}`: {error}") from None
-        data = {name: judged(name, value) for name, value in kwargs.items()}
-        given = tuple(map(judged, self._places(len(args)), args))
+        places = self._places(len(args))
+        columns = dict(zip(places, args, strict=True)) | dict(kwargs)
+        columns = without_rows(columns) if self.lacking == "drop" else columns
+        holes = self.lacking == "impute"
+        data = {name: judged(name, value, holes) for name, value in columns.items()}
+        given = tuple(data.pop(name) for name in places)
         return replace(self, arguments=kept((given, data)))
 
     def _places(self, count: int) -> list[str]:
@@ -96,9 +85,15 @@ class Model:
 
     def run(self) -> Any:
         """Run the model's statements under the handlers in force and return its result."""
+        return self._run(self._unread if self.lacking == "impute" else ())
+
+    def _run(self, unread: Collection[str]) -> Any:
+        """Run the statements; holes of data that are `unread` have no site."""
         bound = self if self.arguments is not None else self._bind((), {})
         args, kwargs = bound.arguments or ((), {})
         with ExitStack() as stack:
+            if self.lacking == "impute":
+                stack.enter_context(impute(unread))
             for handler in reversed(self.handlers):
                 stack.enter_context(handler())
             try:
@@ -139,9 +134,38 @@ class Model:
         except (OSError, TypeError, AttributeError) as error:
             raise ModelError(f"the code of model `{self.name}` is not to be found") from error
 
+    def missing(self, how: Missing) -> Model:
+        """Return the model that refuses values that its data lack, drops their rows, or imputes.
+
+        Said before the data are given: `regression.missing("impute")(x, y)`. Missing are NaN, None,
+        pandas' NA, and what an array masks. "refuse", the default, raises `MissingValue`. "drop"
+        leaves these rows out of all columns of that length, with a warning. "impute" lets what an
+        observed site `y` lacks be unknown: its likelihood is that of what is known, and where
+        others depend on what the statement returns, the rest is latent, `y_missing`. A predictor
+        is given a law by observing it. `ft.predict` draws all that is missing.
+
+        >>> level = model(lambda y: sample("y", Normal(sample("mu", Normal(0, 5)), 1), obs=y))
+        >>> level.missing("impute")([1.0, None, 3.0]).variables[1].data.shape
+        (3,)
+        """
+        if how not in WAYS:
+            raise ModelError(f"missing is refuse, drop or impute, not {how!r}")
+        return replace(self, lacking=how)
+
     def condition(self, **values: Any) -> Model:
-        """Return the model with the named variables observed, as with `obs=`."""
-        return self._under(functools.partial(handlers.condition, kept(values)))
+        """Return the model with the named variables observed, as with `obs=`.
+
+        Where rows that lack values are dropped, its arguments of that length lose them too.
+        """
+        if self.lacking != "drop":
+            return self._under(functools.partial(handlers.condition, kept(values)))
+        args, kwargs = self.arguments or ((), {})
+        given = dict(zip(self._places(len(args)), args, strict=True)) | dict(kwargs)
+        both = without_rows(given | {f"site {name}": value for name, value in values.items()})
+        observed = {name: both.pop(f"site {name}") for name in values}
+        rest = tuple(both.values())[: len(args)], {name: both[name] for name in kwargs}
+        bound = replace(self, arguments=kept(rest)) if self.arguments else self
+        return bound._under(functools.partial(handlers.condition, kept(observed)))
 
     def leave_out(self, **places: Any) -> Model:
         """Return the model without some observations: those where an array of a site is True.
@@ -163,9 +187,12 @@ class Model:
         """Return the model with the named sites hidden from handlers further out."""
         return self._under(functools.partial(handlers.block, tuple(names)))
 
-    def redraw(self) -> Model:
-        """Return the model with what is observed drawn anew, as predictions need it."""
-        return self._under(handlers.redraw)
+    def redraw(self, keep: Callable[[Site], bool] | None = None) -> Model:
+        """Return the model with what is observed drawn anew, as predictions need it.
+
+        Sites for which `keep` is true stay observed.
+        """
+        return self._under(functools.partial(handlers.redraw, keep))
 
     def _under(self, handler: Handler) -> Model:
         return replace(self, handlers=(*self.handlers, handler))
@@ -195,6 +222,18 @@ class Model:
         self.__dict__["_seen"] = {n: key for n, key in before.items() if after.get(n) == key}
         return found
 
+    @functools.cached_property
+    def _unread(self) -> frozenset[str]:
+        """Return the sites of holes that nothing depends on: they are left out of the density."""
+        with jax.enable_x64(True):
+            return unread(functools.partial(self._run, ()))
+
+    def whole(self) -> Model:
+        """Return the model with a site for all that its data lack, whatever depends on it."""
+        made = replace(self)
+        made.__dict__["_unread"] = frozenset()
+        return made
+
     def _columns(self) -> dict[str, Any]:
         """Return the data by name: the function's arguments, and what it takes from around it."""
         args, kwargs = self.arguments or ((), {})
@@ -215,7 +254,7 @@ class Model:
     def _look_around(self) -> None:
         """Forget what was understood of the model if what its function reads has changed."""
         if self.changed():
-            for known in ("variables", "_plans"):
+            for known in ("variables", "_plans", "_unread"):
                 self.__dict__.pop(known, None)
 
     @functools.cached_property
@@ -233,6 +272,8 @@ class Model:
             base = self._plans.get((dtype, AS_WRITTEN))
             with jax.enable_x64(dtype == "float64"):
                 base = base or Plan(*write_program(self.run, self.variables, dtype), AS_WRITTEN)
+                if self.lacking == "impute":
+                    refuse_spread(base.program, self._columns())
                 self._plans[dtype, AS_WRITTEN] = base
                 self._plans[dtype, choices] = Plan(base.program, base.graph, choices, self.added)
         return self._plans[dtype, choices]

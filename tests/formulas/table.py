@@ -23,6 +23,7 @@ def table(rows: int = 60) -> pd.DataFrame:
     d["y"] = d.x - d.z + r.normal(size=rows)
     d["positive"] = np.exp(d.z)
     d["share"] = 1 / (1 + np.exp(-d.z))
+    d["share_b"] = 1 - d["share"]
     d["count"] = r.poisson(2.0, rows)
     d["yes"] = r.choice(["N", "Y"], rows)
     d["wins"] = r.binomial(d.n, 0.4)

@@ -330,6 +330,14 @@ def colours():
     observe("colour", ft.Categorical(logits=logits), F_COLOUR)
 
 
+def shares():
+    a = ft.sample("share_b_Intercept", ft.Normal(0.0, 3.0))
+    eta = a + ft.sample("share_b_x", ft.Normal(0.0, 1.0)) * X
+    logits = jnp.stack([jnp.zeros(N), eta], 1)
+    law = ft.Dirichlet(jax.nn.softmax(logits, -1) * phi())
+    observe("cbind(share, share_b)", law, np.stack([V["share"], 1 - V["share"]], 1))
+
+
 F_COLOUR = np.array([["blue", "green", "red"].index(v) for v in V["colour"]])
 SIGMA = {"sigma": ft.HalfNormal(4.0)}
 PARTS = {"sigma_Intercept": ft.Normal(0, 1), "sigma_b": ft.Normal(0, 0.5)}
@@ -337,6 +345,8 @@ EACH = {f"{level}_{name}": prior for level in ("green", "red")
         for name, prior in (("Intercept", ft.Normal(0, 3)), ("b", ft.Normal(0, 1)))}  # fmt: skip
 TALLIES = {f"{level}_{name}": prior for level in ("wins", "n")
            for name, prior in (("Intercept", ft.Normal(0, 3)), ("b", ft.Normal(0, 1)))}  # fmt: skip
+
+SHARES = {"share_b_Intercept": ft.Normal(0, 3), "share_b_b": ft.Normal(0, 1)}
 
 CASES = {
     "y ~ x": (pooled, {}),
@@ -375,6 +385,7 @@ CASES = {
     "count ~ x / hurdle_negbinomial": (counts(hurdle_negbinomial), {}),
     "angle ~ x / von_mises": (headings, {}),
     "cbind(count, wins, n) ~ x / multinomial": (tallies, {"more": TALLIES}),
+    "cbind(share, share_b) ~ x / dirichlet": (shares, {"more": SHARES}),
     "count ~ x / poisson": (counts(ft.Poisson), {}),
     "count ~ x / negbinomial": (counts(lambda m: ft.NegativeBinomial2(m, shape())), {}),
     "count ~ x / geometric": (counts(lambda m: ft.Geometric(1 / (1 + m))), {}),
@@ -399,8 +410,8 @@ def joint(sites):
 def made(text, family, said):
     """Return the formula's model, with those of the priors that it has a parameter for."""
     priors = {**FLAT, **SIGMA, **said.get("more", {})}
-    if family in ("categorical", "multinomial"):
-        priors = dict(EACH if family == "categorical" else TALLIES)
+    if family in ("categorical", "multinomial", "dirichlet"):
+        priors = dict(said["more"])
     while True:
         try:
             return ft.formula(

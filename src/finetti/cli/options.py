@@ -15,6 +15,7 @@ from finetti.inference.methods.method import Chains
 from finetti.inference.methods.precision import ESS, MCSE, Precision
 from finetti.inference.methods.trajectories import NUTS
 from finetti.inference.methods.walks import Metropolis
+from finetti.language.holes import WAYS
 from finetti.reading.read import ENDINGS
 
 SEEDS = 2**63 - 1  # the largest that a key is made of
@@ -100,7 +101,7 @@ MissingRows = Annotated[
     typer.Option(
         "--missing",
         metavar="refuse|drop|impute",
-        help="Of a formula: what to do with rows that lack a value.",
+        help="What to do with rows that lack a value: leave them out, or let it be unknown.",
     ),
 ]
 Until = Annotated[
@@ -128,9 +129,10 @@ def source_of(
 ) -> Source | Written:
     """Return where a model comes from, or refuse options that are a formula's with a file."""
     source = parse(model)
+    way = next((w for w in WAYS if w == missing), None)
+    if way is None:
+        raise typer.BadParameter(f"--missing is refuse, drop or impute, not {missing!r}")
     if isinstance(source, Written):
-        if missing not in ("refuse", "drop", "impute"):
-            raise typer.BadParameter(f"--missing is refuse, drop or impute, not {missing!r}")
         return replace(
             source, family=family, link=link, priors=tuple(priors or ()), missing=missing,
             in_place=in_place,
@@ -141,9 +143,7 @@ def source_of(
             raise typer.BadParameter(f"{option} is for formulas: {model} is a file, edit it")
     if in_place:
         raise typer.BadParameter(f"--in-place is for formulas: {model} is a file")
-    if missing != "refuse":
-        raise typer.BadParameter(f"--missing is for formulas: {model} is a file")
-    return source
+    return source if way == "refuse" else replace(source, missing=way)
 
 
 def wishes(words: list[str] | None) -> tuple[Precision, ...] | None:

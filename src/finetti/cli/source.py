@@ -12,6 +12,7 @@ from importlib.util import decode_source
 from pathlib import Path
 
 from finetti.errors import FinettiError, ModelError
+from finetti.language.holes import WAYS, Missing
 from finetti.models import Model
 
 OURS = Path(__file__).parents[1]
@@ -19,22 +20,31 @@ OURS = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Source:
-    """Name a model in a Python file; without a name, the only one there."""
+    """Name a model in a Python file; without a name, the only one there.
+
+    `missing` says what is done about missing values, where that is not what the file says.
+    """
 
     file: Path
     model: str = ""
+    missing: Missing = "refuse"
 
     @classmethod
     def parse(cls, reference: str) -> Source:
-        """Read `file.py` or `file.py:name`."""
+        """Read `file.py` or `file.py:name`, with `?missing=impute` or `drop` after it."""
+        way: Missing = WAYS[0]
+        for other in WAYS:
+            way = other if reference.endswith(f"?missing={other}") else way
+        reference = reference.removesuffix(f"?missing={way}")
         file, _, name = reference.rpartition(":")
         if file.endswith(".py") and name.isidentifier():
-            return cls(Path(file).resolve(), name)
-        return cls(Path(reference).resolve())
+            return cls(Path(file).resolve(), name, way)
+        return cls(Path(reference).resolve(), missing=way)
 
     def __str__(self) -> str:
         """Write the reference that `parse` reads."""
-        return f"{self.file}:{self.model}" if self.model else str(self.file)
+        named = f"{self.file}:{self.model}" if self.model else str(self.file)
+        return named if self.missing == "refuse" else f"{named}?missing={self.missing}"
 
     def content(self) -> bytes:
         """Read the file; raises `ModelError` where it is no Python file that can be read."""
@@ -57,6 +67,14 @@ class Source:
         return content
 
     def load(self, content: bytes | None = None) -> Model:
+        """Run the file, or its content, and return the model, with what to do about missing values.
+
+        See `found`.
+        """
+        model = self.found(content)
+        return model if self.missing == "refuse" else model.missing(self.missing)
+
+    def found(self, content: bytes | None = None) -> Model:
         """Run the file, or its content as it was read before, and return the model.
 
         The file's folder joins `sys.path`, so that it can import its neighbours. Raises

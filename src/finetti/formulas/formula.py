@@ -103,7 +103,7 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     shown = frame if gathered is None else gathered.brought.shown
     read = Reading(shown, script, tuple(names), frozenset(holes), gathered)
     made = script.model(f"{re.sub(r'[^0-9A-Za-z]+', '_', outcomes).strip('_')}_model", read)
-    made = made(**script.make(frame))
+    made = made.missing("impute" if holes else "refuse")(**script.make(frame))
     return made if gathered is None else made.added_up(gathered.said)
 
 

@@ -41,7 +41,10 @@ def write_law(
     terms = _parameters(writing, main, family, outcome, extras)
     predicts = outcome.name in holes and outcome.name in script.wanted
     observed = script.argument(
-        outcome.name, _cast(outcome.make, family), set(outcome.columns), outcome=not predicts
+        outcome.name,
+        _cast(outcome.make, family),
+        set(outcome.columns),
+        outcome=not predicts,
     )
     if outcome.trials is not None:
         trials = script.argument(
@@ -57,32 +60,17 @@ def write_law(
         law = family.write(terms)
     law = _said(writing, law, main.additions, observed)
     if predicts:
-        if family.name != "gaussian" or set(main.additions) - {"mi"}:
+        if family.kind in ("ordered", "category", "counts of categories", "shares"):
             raise ModelError(
                 f"`{outcome.name}` predicts another outcome and lacks values: its own family is to "
-                f"be gaussian, not {family.name}"
+                f"be of numbers, not {family.name}"
             )
-        write_unknown(script, outcome.name, (terms["mu"].value, terms["sigma"].value), observed)
+        write_unknown(script, outcome.name, law, observed)
         return
-    if np.isnan(outcome.values).any():
-        law = f"{law}.mask({_seen(script, outcome, observed)})"
     rows = _rows(script, observed)
     script.rows = script.rows or script.name("row")
     with script.deeper(f"with ft.plate({literal(script.rows)}, len({rows})):"):
         script.say(f"ft.sample({literal(script.name(outcome.name))}, {law}, obs={observed})")
-
-
-def _seen(script: Script, outcome: Outcome, observed: str) -> str:
-    """Return the argument that tells which outcomes are known."""
-
-    def make(frame: pd.DataFrame) -> np.ndarray:
-        found = outcome.make(frame)
-        return np.asarray(~np.isnan(found.reshape(len(found), -1)).any(1))
-
-    return script.argument(
-        f"{observed}_known", make, set(outcome.columns),
-        otherwise=lambda frame: np.ones(len(frame), bool),
-    )  # fmt: skip
 
 
 def _rows(script: Script, observed: str) -> str:
@@ -104,11 +92,9 @@ def _cast(
     def cast(frame: pd.DataFrame) -> np.ndarray:
         values = make(frame)
         absent = np.isnan(values.reshape(len(values), -1)).any(1)
-        if absent.any() and not absent.all():  # something that may be observed in their place
-            values = np.where(
-                absent.reshape(-1, *(1,) * (values.ndim - 1)), values[~absent][0], values
-            )
-        return values.astype(int) if whole and not absent.all() else values
+        if not absent.any():
+            return values.astype(int) if whole else values
+        return np.where(absent.reshape(-1, *(1,) * (values.ndim - 1)), np.nan, values)
 
     return cast
 
@@ -276,8 +262,8 @@ def _censored(script: Script, law: str, call: Call, frame: pd.DataFrame, observe
                     f"cens({column}) is {bad[0]!r} in row {words.index(bad[0]) + 1}: it says none, "
                     f"left or right (0, -1, 1) of each row"
                 )
-            codes = np.array([CENSORED[w] for w in words])
-            return np.where(codes == which, outcome.make(frame), which * np.inf)
+            codes, values = np.array([CENSORED[w] for w in words]), outcome.make(frame)
+            return np.where((codes == which) & ~np.isnan(values), values, which * np.inf)
 
         return make
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from finetti.errors import DataError
 from finetti.formulas.text import cut
-from finetti.models import Model, Reader
+from finetti.language.reader import Reader
+from finetti.models import Model
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from finetti.errors import ModelError
 
 SPECIAL = ("s", "gp", "mo", "ar", "rw", "car", "offset")  # terms that formulae does not know
+LACKING = re.compile(r"(?<![\w.])mi\(\s*([\w.]+|`[^`]+`)\s*\)")  # mi(x)
 ADDITIONS = ("trials", "weights", "se", "cens", "trunc", "mi", "rate")
 OPEN, CLOSE, QUOTES = "([{", ")]}", "'\"`"
 
@@ -111,10 +112,11 @@ def _formula(text: str) -> Formula:
 def predictor(text: str) -> Predictor:
     """Take a right-hand side apart.
 
-    >>> predictor("x + s(z) + (1 | a/b)").linear
-    'x'
+    >>> predictor("x + s(z) + (1 | a/b)").linear, predictor("x * mi(z)").linear
+    ('x', 'x * z')
     """
     linear, groups, special = [], [], []
+    text = LACKING.sub(r"\1", text)  # what the table lacks tells such columns apart
     for sign, term in _terms(text):
         inside = term[1:-1] if _is_wrapped(term) else ""
         if len(cut(inside, "|")) > 1:
@@ -123,9 +125,6 @@ def predictor(text: str) -> Predictor:
             groups += _grouped(inside)
             continue
         call = as_call(term)
-        if call is not None and call.name == "mi" and len(call.arguments) == 1:
-            linear.append(f"{sign} {call.arguments[0]}")  # told apart by what the table lacks
-            continue
         if call is not None and call.name in SPECIAL:
             if sign == "-":
                 raise ModelError(f"{term} cannot be taken away in {text!r}: leave it out instead")

@@ -65,53 +65,15 @@ def write_plain(script: Script, priors: Priors, name: str, lacking: np.ndarray) 
         parts.append(script.identifier(site))
         script.say(f"{parts[-1]} = ft.sample({literal(site)}, {prior})")
     observed = script.argument(
-        name, lambda frame: _whole(frame, name), {name}, key=("columns", name, 1)
+        name, lambda frame: frame[name].to_numpy(float), {name}, key=("holes", name)
     )
-    write_unknown(script, name, (parts[0], parts[1]), observed, vector=False)
+    write_unknown(script, name, f"ft.Normal({parts[0]}, {parts[1]})", observed)
 
 
-def _whole(frame: pd.DataFrame, name: str) -> np.ndarray:
-    column = frame[name].to_numpy(float)
-    return np.where(np.isnan(column), np.nanmean(column) if len(column) else 0.0, column)
-
-
-def write_unknown(
-    script: Script, name: str, law: tuple[str, str], observed: str, vector: bool = True
-) -> None:
-    """Write a column's known values as observed and the others as latent, and join the two.
-
-    `law` is its mean, with an entry a row where it is a `vector`, and its standard deviation.
-    """
-    mean, sd = law
-
-    def hole(frame: pd.DataFrame) -> np.ndarray:
-        return np.flatnonzero(frame[name].isna().to_numpy())
-
-    def known(frame: pd.DataFrame) -> np.ndarray:
-        return np.flatnonzero(frame[name].notna().to_numpy())
-
-    def place(frame: pd.DataFrame) -> np.ndarray:
-        lacking = frame[name].isna().to_numpy()
-        return np.where(lacking, np.cumsum(lacking) - 1, 0)
-
-    there = script.argument(f"{name}_known", known, {name})
-    where = script.argument(f"{name}_hole", hole, {name})
-    which = script.argument(f"{name}_place", place, {name})
-    of = (f"{mean}[{there}]", f"{mean}[{where}]") if vector else (mean, mean)
-    with script.deeper(
-        f"with ft.plate({literal(script.name(f'{name}_known_row'))}, len({there})):"
-    ):
-        script.say(
-            f"ft.sample({literal(script.name(f'{name}_known'))}, ft.Normal({of[0]}, {sd}), "
-            f"obs={observed}[{there}])"
-        )
-    whole = script.identifier(f"{name}_whole")
-    script.say(f"{whole} = {observed}")
-    with script.deeper(f"if len({where}):"):
-        missing = script.identifier(f"{name}_missing")
-        site = literal(script.name(f"{name}_missing"))
-        with script.deeper(f"with ft.plate({literal(script.name(f'{name}_hole'))}, {where}):"):
-            script.say(f"{missing} = ft.sample({site}, ft.Normal({of[1]}, {sd}))")
-        lacking = f"np.isin(np.arange(len({observed})), {where})"
-        script.say(f"{whole} = jnp.where({lacking}, {missing}[{which}], {observed})")
+def write_unknown(script: Script, name: str, law: str, observed: str) -> None:
+    """Write a column that lacks values as observed by a law, and hold what stands for the whole."""
+    script.rows = script.rows or script.name("row")
+    whole, site = script.identifier(f"{name}_whole"), script.name(f"{name}_known")
+    with script.deeper(f"with ft.plate({literal(script.rows)}, len({observed})):"):
+        script.say(f"{whole} = ft.sample({literal(site)}, {law}, obs={observed})")
     script.filled[name] = whole

@@ -84,12 +84,27 @@ def state(writing: Writing, name: str, priors: list[Distribution], dims: str = "
 
 def argument(writing: Writing, block: Block) -> str:
     """Return the argument that holds a block's columns, filled where values of it are missing."""
-    if block.labels is None and block.name in writing.script.filled:
-        return writing.script.filled[block.name]
-    refuse_holes(writing.script, block)
-    return writing.script.argument(
-        pretty(block.name), block.make, set(block.columns), key=("columns", block.name, block.size)
-    )
+    script, name = writing.script, pretty(block.name)
+    if block.labels is None and block.name in script.filled:
+        return script.filled[block.name]
+    holed = sorted(block.columns & set(script.filled))
+    if holed:
+        factors = block.name.split(":")
+        rest = ":".join(f for f in factors if f not in holed)
+        if set(holed) - set(factors) or len(factors) - len(holed) != len(set(factors) - set(holed)):
+            refuse_holes(script, block)
+        if not rest:
+            return " * ".join(script.filled[factor] for factor in factors)
+        name = f"{pretty(rest)} by {' '.join(holed)}"
+
+    def make(frame: pd.DataFrame) -> np.ndarray:  # of a product: what the others multiply
+        return block.make(frame.assign(**dict.fromkeys(holed, 1.0)))
+
+    columns = set(block.columns) - set(holed)
+    data = script.argument(name, make, columns, key=("columns", block.name, block.size))
+    side = "" if block.labels is None else "[:, None]"
+    product = " * ".join([data, *(f"{script.filled[column]}{side}" for column in holed)])
+    return f"({product})" if holed else data
 
 
 def pretty(name: str) -> str:
@@ -112,5 +127,5 @@ def refuse_holes(script: Script, block: Block) -> None:
     if lacking:
         raise ModelError(
             f"the term {block.name!r} computes with `{lacking[0]}`, of which values are missing: "
-            f'such a column can be a term by itself; else say missing="drop"'
+            f'such a column can be a term or a factor of a product; else say missing="drop"'
         )

@@ -23,7 +23,7 @@ def entries(column: Any) -> list[Any]:
     >>> entries(np.array([1.5, 2.0]))
     [1.5, 2.0]
     """
-    for name in ("to_list", "tolist"):
+    for name in ("to_list", "to_pylist", "tolist"):
         if hasattr(column, name):
             found = getattr(column, name)()
             return found if isinstance(found, list) else [found]

@@ -23,7 +23,9 @@ class Site:
 
     `kind` is "sample", "deterministic" or "factor"; only a sample has a `distribution`. `hidden`
     stops outer handlers from seeing the site. `dims` are the names, with labels or None, that the
-    site gives its own dimensions.
+    site gives its own dimensions. `holes` tells where an observed value was missing and is filled
+    in, `whole` is what the statement returns where that is not the value. `said` is the name that
+    the statement has, before handlers change it.
     """
 
     kind: str
@@ -35,6 +37,14 @@ class Site:
     key: Key | None = None
     hidden: bool = False
     dims: tuple[tuple[str, Any], ...] = ()
+    holes: Any = None
+    whole: Any = None
+    said: str = ""
+
+    @property
+    def result(self) -> Any:
+        """Return what the statement returns."""
+        return self.value if self.whole is None else self.whole
 
     @property
     def latent(self) -> bool:
@@ -44,10 +54,14 @@ class Site:
 
 @dataclass(frozen=True)
 class Frame:
-    """Hold what one active handler does to a site before and after it has a value."""
+    """Hold what one active handler does to a site before and after it has a value.
+
+    `name` tells those apart of which the outermost is to do all.
+    """
 
     before: Callable[[Site], None] | None = None
     after: Callable[[Site], None] | None = None
+    name: str = ""
 
 
 _frames: ContextVar[tuple[Frame, ...]] = ContextVar("finetti_frames", default=())
@@ -59,6 +73,11 @@ def running() -> bool:
     return bool(_frames.get())
 
 
+def acting(name: str) -> bool:
+    """Tell whether a handler of this name is in force."""
+    return any(frame.name == name for frame in _frames.get())
+
+
 def plates() -> tuple[Plate, ...]:
     """Return the plates in force, outermost first."""
     return _plates.get()
@@ -66,10 +85,12 @@ def plates() -> tuple[Plate, ...]:
 
 @contextmanager
 def around(
-    before: Callable[[Site], None] | None = None, after: Callable[[Site], None] | None = None
+    before: Callable[[Site], None] | None = None,
+    after: Callable[[Site], None] | None = None,
+    name: str = "",
 ) -> Iterator[None]:
     """Put a handler around the statements of the block."""
-    token = _frames.set((*_frames.get(), Frame(before, after)))
+    token = _frames.set((*_frames.get(), Frame(before, after, name)))
     try:
         yield
     finally:
@@ -97,9 +118,19 @@ def inside(plate: Plate) -> Iterator[None]:
         _plates.reset(token)
 
 
+@contextmanager
+def apart() -> Iterator[None]:
+    """Put the statements of the block outside every plate in force, under the same handlers."""
+    token = _plates.set(())
+    try:
+        yield
+    finally:
+        _plates.reset(token)
+
+
 def perform(site: Site, settle: Callable[[Site], None]) -> Any:
     """Send a site through the handlers, `settle` its value, and return it."""
-    seen = []
+    seen, site.said = [], site.name
     for frame in reversed(_frames.get()):
         seen.append(frame)
         if frame.before is not None:
@@ -110,4 +141,4 @@ def perform(site: Site, settle: Callable[[Site], None]) -> Any:
     for frame in reversed(seen):
         if frame.after is not None:
             frame.after(site)
-    return site.value
+    return site.result

@@ -129,11 +129,14 @@ def substitute(values: Values) -> Iterator[None]:
 
 
 @contextmanager
-def redraw() -> Iterator[None]:
-    """Draw anew what is observed, in the shape in which it is observed."""
+def redraw(keep: Callable[[Site], bool] | None = None) -> Iterator[None]:
+    """Draw anew what is observed, in the shape in which it is observed.
+
+    Sites for which `keep` is true stay observed.
+    """
 
     def before(site: Site) -> None:
-        if site.kind == "sample" and site.observed:
+        if site.kind == "sample" and site.observed and not (keep is not None and keep(site)):
             if not site.plates:
                 site.distribution = fit_value(site)
             site.value, site.observed = None, False

@@ -15,6 +15,7 @@ from finetti.distributions import Distribution, bare, demands, describe_support,
 from finetti.errors import MissingValue, ModelError, SeedError, ShapeError, SupportError
 from finetti.language.dims import Groups, Plate, as_dims, as_plate
 from finetti.language.effects import Site, inside, perform, plates
+from finetti.language.holes import REMEDIES, with_nan
 from finetti.types import AnyArray, Array
 
 
@@ -110,7 +111,7 @@ def _as_data(site: Site) -> np.ndarray:
             f"site `{site.name}` is observed as groups ({listed}, ...) and "
             f"{name_family(site.distribution)} takes numbers: look for text in the column"
         )
-    data = np.asarray(site.value)
+    data = np.asarray(with_nan(site.value))
     if data.dtype.kind not in "biuf":
         raise ModelError(f"site `{site.name}` is observed as {data.dtype} values, not numbers")
     return data
@@ -209,8 +210,8 @@ def check_observed(site: Site) -> None:
     if data.dtype.kind == "f" and np.isnan(data).any():
         where = _first(np.isnan(data))
         raise MissingValue(
-            f"site `{site.name}` is observed as NaN at index {where} "
-            f"({np.isnan(data).sum()} in all): drop or fill the missing rows"
+            f"site `{site.name}` is observed and lacks {np.isnan(data).sum()} of its {data.size} "
+            f"values (NaN, None or masked), the first at index {where}: {REMEDIES}"
         )
     check_support(site, "observed as")
     check_ends(site)

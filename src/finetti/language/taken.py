@@ -22,6 +22,7 @@ from finetti.language.columns import (
     without_value,
 )
 from finetti.language.groups import Groups, groups
+from finetti.language.holes import REMEDIES, with_nan
 
 
 def as_data(value: Any, name: str = "column") -> Any:
@@ -84,20 +85,22 @@ def kept(values: Any) -> Any:
     return jax.tree.map(keep, values)
 
 
-def judged(name: str, value: Any) -> Any:
+def judged(name: str, value: Any, holes: bool = False) -> Any:
     """Return one argument as `as_data` does; refuse NaN in it, and what no arithmetic takes.
 
-    Raises `MissingValue` and `ModelError`.
+    With `holes` arrays of numbers may lack some, which are NaN. Raises `MissingValue` and
+    `ModelError`.
     """
-    taken = as_data(value, name)
+    taken = as_data(with_nan(value) if holes else value, name)
     _refuse_strange(name, taken)
+    taken = jax.tree.map(lambda a: with_nan(a) if isinstance(a, np.ma.MaskedArray) else a, taken)
     for path, leaf in jax.tree_util.tree_flatten_with_path(taken)[0]:
         if isinstance(leaf, Groups | Tracer) or not isinstance(
             leaf, float | np.ndarray | jax.Array
         ):
             continue
         array = np.asarray(leaf)
-        if array.dtype.kind == "f" and np.isnan(array).any():
+        if array.dtype.kind == "f" and np.isnan(array).any() and not (holes and array.ndim):
             rows = np.argwhere(np.isnan(array))
             raise _lacks(name + jax.tree_util.keystr(path), rows[:, 0] if array.ndim else [])
     return taken
@@ -182,7 +185,4 @@ def _refuse_missing(name: str, values: Iterable[Any]) -> None:
 
 def _lacks(name: str, rows: Any) -> MissingValue:
     where = f" in row {int(rows[0])} ({len(set(map(int, rows)))} such rows)" if len(rows) else ""
-    return MissingValue(
-        f"argument `{name}` is missing (NaN, None or blank){where}: leave these rows out, or fill "
-        f"them in"
-    )
+    return MissingValue(f"argument `{name}` is missing (NaN, None or blank){where}: {REMEDIES}")

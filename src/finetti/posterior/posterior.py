@@ -57,7 +57,9 @@ class Posterior:
         require_model(model, "posterior.of")
         self.draws  # noqa: B018 - refuses predictions
         evaluate.latent_draws(model, self.tree)
-        observed = {dotted(v.name): v.data for v in model.variables if v.data is not None}
+        observed = {
+            dotted(v.name): np.asarray(v.shown) for v in model.variables if v.data is not None
+        }
         _agree(observed, self.held("observed_data"), "site", "observed", model)
         given = {str(name): array.to_numpy() for name, array in constants(model).items()}
         _agree(given, self.held("constant_data"), "argument", "given", model)
@@ -308,8 +310,14 @@ def _agree(
 ) -> None:
     """Refuse data that are not those of the run, naming the first."""
     for name, value in values.items():
-        if name not in known or not np.array_equal(known[name], value):
+        if name not in known or not _same(known[name].to_numpy(), value):
             raise ModelError(
                 f"{kind} `{name}` is {verb} otherwise in model `{model.name}` than in the run: "
                 f"give the data of the fit"
             )
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    """Tell whether two arrays are equal, missing values being so to one another."""
+    numbers = {one.dtype.kind, other.dtype.kind} <= set("biuf")
+    return np.array_equal(one, other, equal_nan=numbers)

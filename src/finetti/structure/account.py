@@ -122,6 +122,8 @@ def _counting(v: Variable) -> str:
     many = counted(prod(v.shape), "value")
     if v.weights is not None:
         many += f" that stand for {v.weights.sum():,.12g}"
+    if v.holes is not None:
+        return f"{many}, {v.holes.sum():,} of {v.holes.size:,} missing"
     if v.counting is None or v.counting.all():
         return many
     return f"{many}, {v.counting.size - v.counting.sum():,} of {v.counting.size:,} left out"

@@ -114,6 +114,8 @@ def value_key(value: Any) -> Any:
 def _array(value: Any) -> Any:
     if isinstance(value, Tracer | jax.ShapeDtypeStruct):
         return Opaque(value)
+    if not isinstance(value, jax.Array) and not isinstance(value.dtype, np.dtype):  # a column
+        return Opaque(value)
     if jnp.issubdtype(value.dtype, jax.dtypes.extended):  # a random key
         return ("key", str(value.dtype), _array(jax.random.key_data(value)))
     array = np.asarray(value)

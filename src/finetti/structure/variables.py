@@ -53,8 +53,8 @@ class Variable:
     one. `known` is what is known of its family, `foreign` that a user has written it. `constraints`
     hold what its distribution demands of each argument, `data` an observed value, `counting` where
     it counts if some of it is left out, `weights` how often each value counts if not once: family
-    and all that is known of it are then those of what is weighted. `axes` are its own dimensions
-    where the site names them.
+    and all that is known of it are then those of what is weighted. `holes` says where it was
+    missing and is filled in. `axes` are its own dimensions where the site names them.
     """
 
     name: str
@@ -75,6 +75,14 @@ class Variable:
     counting: np.ndarray | None = None
     weights: np.ndarray | None = None
     axes: tuple[Plate, ...] = ()
+    holes: np.ndarray | None = None
+
+    @property
+    def shown(self) -> np.ndarray | None:
+        """Return an observed value as it was given, NaN where it was missing."""
+        if self.data is None or self.holes is None:
+            return self.data
+        return np.where(self.holes, np.nan, self.data)
 
     @property
     def one_by_one(self) -> bool:
@@ -211,6 +219,7 @@ def _describe(site: Site, given: bool) -> Variable:
         counting=counting if kind == "observed" else None,
         weights=weights if kind == "observed" else None,
         axes=axes,
+        holes=site.holes,
     )
 
 

@@ -42,6 +42,7 @@ def check(
 ) -> Check:
     """Compare the data with data sets drawn from the posterior predictive distribution.
 
+    Values that are missing are left out of the data and of the replicates, in one row.
     Each test quantity T gets p = P(T(replicated) > T(y) | y), ties counting half, and fails where p
     is within 0.005 of 0 or 1 beyond its Monte-Carlo error (`Outcome.fails`). The usual quantities
     suit what a site holds: mean, sd, skewness and extremes of numbers; mean, sd, share of zeros and
@@ -85,9 +86,14 @@ def check(
     tree = predict(thin, seed=seed)
     replicates, parameters = tree["posterior_predictive"].dataset, tree["posterior"].dataset
     outcomes: list[Outcome] = []
+    sites = {name: v for name, v in sites.items() if dotted(name) in replicates}
     for v in sites.values():
-        grouped = groupings(model, v)
-        rows = _Rows(v, replicates[dotted(v.name)].to_numpy(), parameters)
+        grouped, replicated = groupings(model, v), replicates[dotted(v.name)].to_numpy()
+        if v.holes is not None:
+            grouped = {name: codes[~v.holes.ravel()] for name, codes in grouped.items()}
+            replicated = replicated[..., ~v.holes]
+            v = replace(v, shape=replicated.shape[2:], data=np.asarray(v.data)[~v.holes])
+        rows = _Rows(v, replicated, parameters)
         outcomes += [rows.outcome(q) for q in (usual(v, grouped) if chosen is None else chosen)]
         if groups is not None:
             outcomes += rows.members(_codes(groups, v, grouped), chosen)
@@ -98,11 +104,14 @@ def check(
         name = dotted(v.name)
         if likelihood[name].dims != replicates[name].dims:
             notes.append(f"LOO-PIT is not made of {name}, whose values have a likelihood together")
+        elif v.holes is not None and v.holes.ndim > 1:
+            notes.append(f"LOO-PIT is not made of {name}, whose rows lack values")
         elif prod(v.shape) < TELLING:
             notes.append(f"LOO-PIT is not made of {name}, which has fewer than {TELLING} values")
         else:
-            data = tree["observed_data"].dataset[name]
-            found.append(loo_pit(name, replicates[name], data, likelihood[name]))
+            known = {} if v.holes is None else {replicates[name].dims[2]: ~v.holes}
+            each = (replicates[name], tree["observed_data"].dataset[name], likelihood[name])
+            found.append(loo_pit(name, *(a.isel(known) for a in each)))
     notes += [c.doubt for c in found if c.unreliable]
     return Check(tuple(outcomes), tuple(found), tree, tuple(notes))
 

@@ -17,7 +17,7 @@ from finetti.criticism.explaining.moved import Moved, Values, at_each, move, mov
 from finetti.criticism.explaining.scale import mean_and_variance
 from finetti.criticism.predicting.members import newcomers
 from finetti.criticism.predicting.placement import placed, states
-from finetti.criticism.predicting.rows import on_rows
+from finetti.criticism.predicting.rows import covariates, on_rows
 from finetti.errors import ModelError
 from finetti.posterior.evaluate import run_at
 from finetti.posterior.posterior import Posterior, require_posterior
@@ -142,7 +142,7 @@ def _means(posterior: Posterior, whole: Moved, grid: Grid, gone: frozenset[str])
     """Return the mean outcome at each place of a grid, shape (chain, draw, step, *values)."""
     table, shape = grid.table(), (*grid.shape, grid.held)
     model, kept = on_rows(whole.model, table)
-    free = model.redraw()
+    free = model.redraw(covariates(whole.model, model, table))
     these = states(posterior, whole.model, False, None)
     put = placed(whole.model, free, these, kept)
     fills = (partial(newcomers, put.known, True), partial(move, {}, gone))

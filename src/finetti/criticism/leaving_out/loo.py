@@ -25,6 +25,7 @@ from finetti.models import require_rows
 from finetti.posterior.diagnose import quiet, smoothed_weights
 from finetti.posterior.evaluate import evaluator, latent_draws
 from finetti.posterior.posterior import Posterior, require_posterior
+from finetti.structure.variables import Variable
 from finetti.types import Array, Float
 
 # The variance of an observation's log density above which it tells much of an effect that nothing
@@ -82,7 +83,8 @@ def loo(
     good = highest_k(draws) if good_k is None else good_k
     alone = sole(model, v.name, shapes_of(likelihood, model)).ravel()
     alone &= terms.var((0, 1)) > LOOSE
-    bad = np.flatnonzero(~(k <= good) | alone)
+    keep = _known(v, given.shape[2:])
+    bad = np.flatnonzero((~(k <= good) | alone) & keep)
     again = bad[np.argsort(-np.nan_to_num(k[bad], nan=np.inf), kind="stable")][:refits]
     score = evaluator(model, lambda sites: {"y": _log_prob(sites[v.name])})
     for i in again:
@@ -102,16 +104,25 @@ def loo(
         {d: given[d] for d in dims if d in given.coords},
         {"points": v.name},
     )
+    held = held if keep.all() else held.isel({dims[0]: keep})
+    codes = np.where(keep, np.cumsum(keep) - 1, -1)
     return Elpd(
         model.name,
         "leave-one-out",
-        np.arange(k.size),
+        np.arange(int(keep.sum())),
         held,
         {v.name: np.asarray(v.data)},
-        {v.name: np.arange(k.size).reshape(given.shape[2:])},
+        {v.name: codes.reshape(given.shape[2:])},
         v.discrete,
         good,
     )
+
+
+def _known(v: Variable, shape: tuple[int, ...]) -> np.ndarray:
+    """Tell of each observation whether there is one, where a site has one dimension of them."""
+    if v.holes is None or len(shape) > 1:
+        return np.ones(int(np.prod(shape)), bool)
+    return np.logical_not(v.holes.reshape(*shape, -1).all(-1))
 
 
 def _log_prob(site: Site) -> Array:

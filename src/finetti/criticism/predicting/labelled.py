@@ -54,7 +54,7 @@ def data_of(model: Model) -> dict[str, xr.Dataset]:
     """Return what a model observes and what it was called with, as groups of a tree."""
     seen = observations(model).values()
     plates = named_dimensions(seen)
-    observed = {v.name: (v.dims, v.data) for v in seen if v.data is not None}
+    observed = {v.name: (v.dims, v.shown) for v in seen if v.data is not None}
     return {"observed_data": dataset(observed, plates), "constant_data": constants(model)}
 
 

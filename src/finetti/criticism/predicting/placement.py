@@ -10,6 +10,7 @@ import numpy as np
 from finetti.criticism.predicting.intervene import below, interventions
 from finetti.criticism.predicting.members import Members, find_members, place
 from finetti.errors import DataError, ModelError, OutsidePlate
+from finetti.language.missing import of_holes
 from finetti.models import Model
 from finetti.posterior.evaluate import latent_draws
 from finetti.posterior.mode import is_mode
@@ -108,7 +109,11 @@ def placed(fitted: Model, free: Model, at: States, kept: Collection[str]) -> Pla
     intervened = interventions(free)
     descendants = below(free, intervened)
     values, known, redrawn = {}, {}, []
+    holes = {of_holes(v.name) for v in new if v.holes is not None}
+    holes = set() if free.arguments is fitted.arguments else holes  # of the fit's rows
     for v in new:
+        if v.name in holes:
+            continue
         if v.kind != "latent" or (v.name in old and old[v.name].kind == "observed"):
             continue
         if v.name in descendants:

@@ -13,10 +13,11 @@ import numpy as np
 
 from finetti.criticism.predicting.labelled import data_of, label, observations, within_memory
 from finetti.criticism.predicting.members import newcomers
-from finetti.criticism.predicting.placement import Placement, placed, states
-from finetti.criticism.predicting.rows import on_rows
+from finetti.criticism.predicting.placement import Placement, States, placed, states
+from finetti.criticism.predicting.rows import covariates, on_rows
 from finetti.errors import ModelError
 from finetti.language.effects import Site
+from finetti.language.missing import of_holes
 from finetti.models import Model, require_rows
 from finetti.posterior.evaluate import at_draws
 from finetti.posterior.labels import constants
@@ -43,9 +44,12 @@ def predict(
     """Draw data from the posterior predictive distribution, a data set for each draw.
 
     Without `newdata` they are replicates of the data fitted, in the group posterior_predictive of
-    the tree returned, beside posterior, observed_data and constant_data. `newdata`, a dict of
+    the tree returned, beside posterior, observed_data and constant_data; where the data lack values
+    that are imputed, the group missing has them, `y_missing` of each row of `y` that lacks one,
+    drawn given all that is known. `newdata`, a dict of
     columns or a data frame, holds new rows of the model's arguments; columns that are only observed
-    may be absent. Predictions for them are in the group predictions: the observed sites, the
+    may be absent; what is observed and predicts other sites is taken as given where a column holds
+    it. Predictions for them are in the group predictions: the observed sites, the
     deterministic ones and the effects in plates; their data in predictions_constant_data. Dims are
     (chain, draw, *site dims), with the plates' members as coordinates.
 
@@ -76,7 +80,7 @@ def predict(
         require_rows(fitted, "ft.predict without newdata")
     model, kept = (fitted, frozenset()) if newdata is None else on_rows(fitted, newdata)
     these = states(posterior, fitted, at == "mean", draws)
-    free = model.redraw()
+    free = model.redraw(covariates(fitted, model, newdata))
     put = placed(fitted, free, these, kept)
     if new_groups == "refuse":
         put.refuse_unseen()
@@ -87,7 +91,7 @@ def predict(
         free = replace(free, handlers=(*free.handlers, fill))
 
     def read(sites: dict[str, Site]) -> dict[str, Array]:
-        return {v.name: jnp.asarray(sites[v.name].value) for v in chosen}
+        return {v.name: jnp.asarray(sites[v.name].result) for v in chosen}
 
     found = at_draws(free, put.values, read, seed, these.shape)
     if new_groups == "population":
@@ -107,11 +111,27 @@ def predict(
         groups = {"predictions": predicted, "predictions_constant_data": constants(model)}
     else:
         groups = {"posterior_predictive": predicted, **data_of(model)}
+        groups |= _missing(model, these, seed)
         if these.words == "posterior" and draws is None:
             groups["posterior"] = posterior.tree["posterior"].dataset
     tree = xr.DataTree.from_dict(groups)
     tree.attrs.update({name: value for name, value in attributes.items() if value != ""})
     return tree
+
+
+def _missing(model: Model, these: States, seed: int) -> dict[str, xr.Dataset]:
+    """Return the group of what the data lack, drawn given what is known of it."""
+    if not any(v.holes is not None for v in model.variables):
+        return {}
+    whole = model.whole()
+    holes = {of_holes(v.name) for v in whole.variables if v.holes is not None}
+    chosen = [v for v in whole.variables if v.name in holes]
+
+    def read(sites: dict[str, Site]) -> dict[str, Array]:
+        return {v.name: jnp.asarray(sites[v.name].value) for v in chosen}
+
+    found = at_draws(whole, these.values, read, seed, these.shape)
+    return {"missing": label(chosen, found, {"chain": these.chain, "draw": these.draw})}
 
 
 def _chosen(free: Model, fitted: Model, effects: bool) -> list[Variable]:
@@ -120,7 +140,7 @@ def _chosen(free: Model, fitted: Model, effects: bool) -> list[Variable]:
     return [
         v
         for v in free.variables
-        if v.name in seen
+        if (v.name in seen and (effects or v.kind != "observed"))
         or v.kind == "deterministic"
         or (effects and v.kind == "latent" and v.plates)
     ]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from finetti.distributions import unchecked
 from finetti.errors import DataError, ModelError, hint
 from finetti.language.dims import Groups, groups
 from finetti.language.effects import Site, alone, around
 from finetti.language.handlers import trace
+from finetti.language.holes import rows_lacking, with_nan
+from finetti.language.missing import of_holes
 from finetti.models import Model, as_data
 from finetti.structure.equations import is_literal
 from finetti.structure.variables import placeholder, read_arguments
@@ -32,8 +35,11 @@ def on_rows(model: Model, newdata: Any) -> tuple[Model, frozenset[str]]:
     of dimensions than in the fit.
     """
     known = arguments(model)
-    given = _columns(newdata if model.reader is None else model.reader(newdata))
-    found = {n: _as_fitted(n, given[n], known.get(n)) for n in _parameters(model) if n in given}
+    given = _given(model, newdata)
+    found = {}
+    for name in (n for n in _parameters(model) if n in given):
+        spared = _lacks_some(given[name]) and only_observed(model, name)
+        found[name] = _as_fitted(name, given[name], known.get(name), spared)
     lengths = {
         (len(known[n]), len(found[n]))
         for n in found
@@ -54,6 +60,32 @@ def on_rows(model: Model, newdata: Any) -> tuple[Model, frozenset[str]]:
             found[name] = known[name]
             kept.add(name)
     return with_arguments(model, found), frozenset(kept)
+
+
+def covariates(fitted: Model, model: Model, newdata: Any) -> Callable[[Site], bool]:
+    """Return what tells which observed sites stay as new rows have them, or those of the fit.
+
+    They are those that others depend on, predictors with a law of their own: of the fit where they
+    lack values, on new rows where their values are a column that these give.
+    """
+    if newdata is None:
+        sites = fitted.variables
+        latent = {v.name for v in sites if v.kind == "latent"}
+        holed = {v.name for v in sites if v.holes is not None and of_holes(v.name) in latent}
+        return lambda site: site.name in holed
+    seen = [v.name for v in fitted.variables if v.kind == "observed"]
+    graph = fitted.graph() if len(seen) > 1 else None
+    used = {name for name in seen if graph is not None and graph.children(name)}
+    named = _given(model, newdata)
+    given = [np.asarray(a) for n, a in arguments(model).items() if n in named and _is_array(a)]
+
+    def keep(site: Site) -> bool:
+        if site.name not in used or isinstance(site.value, Groups | Tracer):
+            return False
+        value = np.asarray(with_nan(site.value))
+        return any(np.array_equal(value, a, equal_nan=value.dtype.kind == "f") for a in given)
+
+    return keep
 
 
 def arguments(model: Model) -> dict[str, Any]:
@@ -127,20 +159,32 @@ def _is_array(value: Any) -> bool:
     return bool(np.ndim(value)) if hasattr(value, "shape") else isinstance(value, list)
 
 
-def _as_fitted(name: str, value: Any, fitted: Any) -> Any:
-    """Return one new column as the model takes it: of the kind that it was in the fit."""
+def _given(model: Model, newdata: Any) -> dict[str, Any]:
+    return _columns(newdata if model.reader is None else model.reader(newdata))
+
+
+def _lacks_some(value: Any) -> bool:
+    lacking = rows_lacking(value)
+    return lacking is not None and bool(lacking.any())
+
+
+def _as_fitted(name: str, value: Any, fitted: Any, spared: bool = False) -> Any:
+    """Return one new column as the model takes it: of the kind that it was in the fit.
+
+    One that is `spared` may lack values.
+    """
     if isinstance(value, Groups):
         return value
     if isinstance(fitted, Groups):
         return _group(name, value, fitted)
-    column = as_data(value, name)
+    column = as_data(with_nan(value) if spared else value, name)
     if hasattr(fitted, "shape") and np.ndim(column) != np.ndim(fitted):
         raise DataError(
             f"`{name}` has shape {np.shape(column)} in newdata and {np.shape(fitted)} in the fit: "
             f"give a value a row"
         )
     array = np.asarray(column)
-    if array.dtype.kind == "f" and np.isnan(array).any():
+    if array.dtype.kind == "f" and np.isnan(array).any() and not spared:
         rows = np.flatnonzero(np.isnan(array).reshape(len(array) if array.ndim else 1, -1).any(1))
         raise DataError(
             f"`{name}` is missing in {len(rows)} of the rows of newdata, the first row {rows[0]}: "

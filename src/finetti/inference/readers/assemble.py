@@ -131,7 +131,7 @@ def statistics(method: Chains, layout: Layout, info: Mapping[str, np.ndarray]) -
 
 
 def _observed(variables: tuple[Variable, ...], plates: dict[str, Plate]) -> xr.Dataset:
-    found = {v.name: (v.dims, v.data) for v in variables if v.data is not None}
+    found = {v.name: (v.dims, v.shown) for v in variables if v.data is not None}
     return dataset(found, plates)
 
 

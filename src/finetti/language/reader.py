@@ -1,0 +1,27 @@
+"""Say what makes a model's arguments of a table whose columns are not taken as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+
+class Reader(Protocol):
+    """Make a function's arguments of a table, where columns are not taken as they are.
+
+    `table` is the one that the model was made of, a mapping from names to columns.
+    """
+
+    @property
+    def table(self) -> Any:
+        """Return the table that the model was made of."""
+        ...
+
+    @property
+    def counts(self) -> Any:
+        """Return how many rows each of the table's stands for, None for itself alone."""
+        ...
+
+    def __call__(self, table: Any, /) -> Mapping[str, Any]:
+        """Return the arguments made of another table."""
+        ...
