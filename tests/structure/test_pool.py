@@ -60,7 +60,9 @@ APART = {
         "y", ft.Poisson(jnp.exp(theta[group] + theta[np.asarray(group)[::-1]])), obs=y
     ),
     "rows without a group": lambda mu, theta, group, x, y: ft.sample(
-        "y", ft.Poisson(jnp.exp(theta.at[group + 2].get(mode="fill", fill_value=0.0))), obs=y
+        "y",
+        ft.Poisson(jnp.exp(theta.at[np.asarray(group) + 2].get(mode="fill", fill_value=0.0))),
+        obs=y,
     ),
     "neighbours": lambda mu, theta, group, x, y: ft.sample(
         "y", ft.Poisson(jnp.exp(jnp.cumsum(theta[group]) / 100)), obs=y
