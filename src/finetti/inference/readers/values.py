@@ -111,9 +111,6 @@ def width(target: Target, names: tuple[str, ...]) -> int:
     """Return about how many numbers are at work in one draw."""
     form, values = target.form, target.form.program.outputs.values
     found = target.layout.dim + sum(prod(values[name].aval.shape) for name in names)
-    return found + sum(
-        prod(values[site].aval.shape)
-        for m in form.marginals
-        if reached(form, m.sites, names)
-        for site in m.sites
-    )
+    needed = [m for m in form.marginals if reached(form, m.sites, names)]
+    found += sum(prod(values[site].aval.shape) for m in needed for site in m.sites)
+    return found + sum(m.work for m in needed)

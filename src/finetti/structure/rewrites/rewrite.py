@@ -176,6 +176,11 @@ class Marginal(Rewrite):
         """Return the sites whose log densities it accounts for."""
         return self.terms
 
+    @property
+    def work(self) -> int:
+        """Return about how many numbers are at work beside the sites in one evaluation."""
+        return 0
+
     @abstractmethod
     def log_marginal(self, terms: Terms, constants: Mapping[str, Any]) -> Array:
         """Return the log of the integral (or sum) over the sites of the terms' joint density."""

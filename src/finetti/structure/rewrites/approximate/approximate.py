@@ -62,6 +62,11 @@ class Approximate(Marginal):
     by_free = True
     weighs = True
 
+    @property
+    def work(self) -> int:
+        """Return about how many numbers are at work beside the sites in one evaluation."""
+        return self.frame.entries
+
     def done(self, site: str) -> str:
         """Say what is done to a site."""
         return "approximate by Laplace's method"

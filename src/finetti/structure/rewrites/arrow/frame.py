@@ -42,6 +42,11 @@ class Frame:
         """Return the number of dimensions in all."""
         return self.count * self.width + self.breadth
 
+    @property
+    def entries(self) -> int:
+        """Return how many entries an arrow of this frame has."""
+        return self.count * self.width * (self.width + self.breadth) + self.breadth**2
+
     def describe(self, plate: str) -> str:
         """Say in words how the precision is arranged, its blocks along a plate."""
         if not self.count:

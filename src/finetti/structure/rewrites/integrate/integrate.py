@@ -68,6 +68,11 @@ class Integrate(Marginal):
         seeds = self.frame.width + max(self.colours, default=-1) + 1
         return seeds + sum(c.classes for c in self.curved)
 
+    @property
+    def work(self) -> int:
+        """Return about how many numbers are at work beside the sites in one evaluation."""
+        return self.frame.entries
+
     def done(self, site: str) -> str:
         """Say what is done to a site."""
         return "integrate out"
