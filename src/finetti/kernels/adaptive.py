@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from finetti.kernels.kernel import Info, Kernel, Point, Tuning, anywhere, select
+from finetti.kernels.kernel import Kernel, Point, Tuning, anywhere, settle
 from finetti.kernels.metric import Diagonal, Metric
 from finetti.types import Array, Float, Int, LogDensity, Position, Scalar
 
@@ -73,17 +73,9 @@ class AdaptiveWalk(Kernel):
         shift = jnp.where(small, 0.1 * plain, 2.38 * wide) / jnp.sqrt(1.0 * dim)
         position = old.position + tuning.step_size * shift
         log_density = target(position)
-        log_ratio = jnp.nan_to_num(log_density - old.log_density, nan=-jnp.inf)
-        accepted = noise.log_uniform < log_ratio
-        draw = select(accepted, Point(position, log_density, old.gradient), old)
-        info = Info(
-            done=jnp.array(True),
-            acceptance=jnp.exp(jnp.minimum(log_ratio, 0.0)),
-            diverging=jnp.array(False),
-            energy=-draw.log_density,
-            depth=jnp.zeros((), jnp.int32),
-            gradients=jnp.ones((), jnp.int32),
-        )
+        proposed = Point(position, log_density, old.gradient)
+        ratio = log_density - old.log_density
+        draw, info = settle(noise.log_uniform, ratio, proposed, old)
         return self._learn(state, draw), info
 
     def _learn(self, state: State, draw: Point) -> State:

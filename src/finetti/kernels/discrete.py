@@ -12,7 +12,7 @@ from typing import ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from finetti.kernels.kernel import Info, Kernel, Point, Tuning, select
+from finetti.kernels.kernel import Info, Kernel, Point, Standing, Tuning, settle
 from finetti.kernels.metric import Diagonal, Metric
 from finetti.types import LogDensity, Position, Scalar
 
@@ -25,20 +25,10 @@ class Noise(NamedTuple):
     log_uniform: Scalar
 
 
-class State(NamedTuple):
-    """Hold a chain's current point; its gradient is never used."""
-
-    draw: Point
-
-
 def _noise(key, dtype) -> Noise:
     jump_key, uniform_key = jax.random.split(key)
     uniforms = jax.random.uniform(uniform_key, (2,), dtype)
     return Noise(jax.random.cauchy(jump_key, (), dtype), uniforms[0], jnp.log(uniforms[1]))
-
-
-def _init(point: Point) -> State:
-    return State(point._replace(gradient=jnp.zeros_like(point.position)))
 
 
 def _choose(noise: Noise, old: Point) -> Position:
@@ -48,21 +38,14 @@ def _choose(noise: Noise, old: Point) -> Position:
     return (jnp.arange(dim) == index).astype(old.position.dtype)
 
 
-def _decide(noise: Noise, old: Point, position: Position, target: LogDensity) -> tuple[State, Info]:
+def _decide(
+    noise: Noise, old: Point, position: Position, target: LogDensity
+) -> tuple[Standing, Info]:
     """Accept a proposal or stay, by Metropolis' rule for symmetric proposals."""
     log_density = target(position)
-    log_ratio = jnp.nan_to_num(log_density - old.log_density, nan=-jnp.inf)
-    accepted = noise.log_uniform < log_ratio
-    draw = select(accepted, Point(position, log_density, old.gradient), old)
-    info = Info(
-        done=jnp.array(True),
-        acceptance=jnp.exp(jnp.minimum(log_ratio, 0.0)),
-        diverging=jnp.array(False),
-        energy=-draw.log_density,
-        depth=jnp.zeros((), jnp.int32),
-        gradients=jnp.ones((), jnp.int32),
-    )
-    return State(draw), info
+    proposed = Point(position, log_density, old.gradient)
+    draw, info = settle(noise.log_uniform, log_density - old.log_density, proposed, old)
+    return Standing(draw), info
 
 
 @dataclass(frozen=True)
@@ -82,13 +65,13 @@ class DiscreteWalk(Kernel):
     def noise(self, key, dim, dtype):
         return _noise(key, dtype)
 
-    def init(self, point: Point) -> State:
-        return _init(point)
+    def init(self, point: Point) -> Standing:
+        return Standing.at(point)
 
-    def restart(self, state: State, when) -> State:
+    def restart(self, state: Standing, when) -> Standing:
         return state
 
-    def advance(self, noise: Noise, state: State, target: LogDensity, tuning: Tuning):
+    def advance(self, noise: Noise, state: Standing, target: LogDensity, tuning: Tuning):
         here = _choose(noise, state.draw)
         scale = jnp.maximum(tuning.step_size * jnp.sum(here * tuning.scale), self.least)
         jump = jnp.sign(noise.jump) * jnp.clip(jnp.round(scale * jnp.abs(noise.jump)), 1.0, 1e9)
@@ -109,12 +92,12 @@ class BinaryFlip(Kernel):
     def noise(self, key, dim, dtype):
         return _noise(key, dtype)
 
-    def init(self, point: Point) -> State:
-        return _init(point)
+    def init(self, point: Point) -> Standing:
+        return Standing.at(point)
 
-    def restart(self, state: State, when) -> State:
+    def restart(self, state: Standing, when) -> Standing:
         return state
 
-    def advance(self, noise: Noise, state: State, target: LogDensity, tuning: Tuning):
+    def advance(self, noise: Noise, state: Standing, target: LogDensity, tuning: Tuning):
         old, here = state.draw.position, _choose(noise, state.draw)
         return _decide(noise, state.draw, old + here * (1 - 2 * old), target)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import gammaln
 
-from finetti.kernels.kernel import Info, Kernel, Point, Tuning, select
+from finetti.kernels.kernel import Kernel, Point, Standing, Tuning, settle
 from finetti.kernels.metric import Metric, Moments
 from finetti.types import AnyArray, Float, LogDensity, Position, Scalar
 
@@ -99,12 +99,6 @@ class Noise(NamedTuple):
     log_uniform: Scalar
 
 
-class State(NamedTuple):
-    """Hold a chain's current point; its gradient is never used."""
-
-    draw: Point
-
-
 @dataclass(frozen=True)
 class Independence(Kernel):
     """Propose from a mixture of Student-t distributions: the tuning's scale, packed."""
@@ -121,30 +115,21 @@ class Independence(Kernel):
         direction = jax.random.normal(normal_key, (dim,), dtype)
         return Noise(uniforms[0], direction, jnp.sqrt(FREEDOM / squares), jnp.log(uniforms[1]))
 
-    def init(self, point: Point) -> State:
-        return State(point._replace(gradient=jnp.zeros_like(point.position)))
+    def init(self, point: Point) -> Standing:
+        return Standing.at(point)
 
-    def restart(self, state: State, when) -> State:
+    def restart(self, state: Standing, when) -> Standing:
         return state
 
-    def advance(self, noise: Noise, state: State, target: LogDensity, tuning: Tuning):
+    def advance(self, noise: Noise, state: Standing, target: LogDensity, tuning: Tuning):
         old, mixture = state.draw, Component.unpacked(tuning.scale)
         position = propose(mixture, noise)
         log_density = target(position)
         ahead = log_density - mixture.log_density(position)
         behind = old.log_density - mixture.log_density(old.position)
-        log_ratio = jnp.nan_to_num(ahead - behind, nan=-jnp.inf)
-        accepted = noise.log_uniform < log_ratio
-        draw = select(accepted, Point(position, log_density, old.gradient), old)
-        info = Info(
-            done=jnp.array(True),
-            acceptance=jnp.exp(jnp.minimum(log_ratio, 0.0)),
-            diverging=jnp.array(False),
-            energy=-draw.log_density,
-            depth=jnp.zeros((), jnp.int32),
-            gradients=jnp.ones((), jnp.int32),
-        )
-        return State(draw), info
+        proposed = Point(position, log_density, old.gradient)
+        draw, info = settle(noise.log_uniform, ahead - behind, proposed, old)
+        return Standing(draw), info
 
 
 def propose(mixture: Component, noise: Noise) -> Position:

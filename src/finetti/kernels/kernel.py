@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from finetti.kernels.metric import Metric
 from finetti.types import Array, Bool, DType, Float, Int, Key, LogDensity, Position, Scalar
@@ -94,6 +95,37 @@ def evaluate(target: LogDensity, position: Position) -> Point:
     return Point(position, log_density, gradient)
 
 
+class Standing(NamedTuple):
+    """Hold a chain's current point as its state; its gradient is never used."""
+
+    draw: Point
+
+    @classmethod
+    def at(cls, point: Point) -> Standing:
+        """Return the state of a chain that starts at a point."""
+        return cls(point._replace(gradient=jnp.zeros_like(point.position)))
+
+
+def settle(
+    log_uniform: Scalar, log_ratio: Scalar, proposed: Point, old: Point
+) -> tuple[Point, Info]:
+    """Take a proposal with probability min(1, ratio), else stay; say what the step told.
+
+    A ratio that is NaN is refused. Metropolis, Rosenbluth, Rosenbluth, Teller & Teller 1953.
+    """
+    log_ratio = jnp.nan_to_num(log_ratio, nan=-jnp.inf)
+    draw = select(log_uniform < log_ratio, proposed, old)
+    info = Info(
+        done=jnp.array(True),
+        acceptance=jnp.exp(jnp.minimum(log_ratio, 0.0)),
+        diverging=jnp.array(False),
+        energy=-draw.log_density,
+        depth=jnp.zeros((), jnp.int32),
+        gradients=jnp.ones((), jnp.int32),
+    )
+    return draw, info
+
+
 @jax.custom_batching.custom_vmap
 def anywhere(condition: Bool[Array, ""]) -> Bool[Array, ""]:
     """Tell whether a condition holds, or under vmap, whether it holds for any of the chains.
@@ -111,4 +143,4 @@ def _any_chain(axis_size: int, in_batched: list[bool], condition: Array) -> tupl
 
 def select(condition: Bool[Array, ""], yes: Any, no: Any) -> Any:
     """Choose between two pytrees of equal structure."""
-    return jax.tree.map(lambda a, b: jax.numpy.where(condition, a, b), yes, no)
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)

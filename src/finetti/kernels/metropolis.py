@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from finetti.kernels.kernel import Info, Kernel, Point, Tuning, select
+from finetti.kernels.kernel import Kernel, Point, Standing, Tuning, settle
 from finetti.kernels.metric import Diagonal, Metric
 from finetti.types import LogDensity, Position, Scalar
 
@@ -18,12 +18,6 @@ class Noise(NamedTuple):
 
     direction: Position
     log_uniform: Scalar
-
-
-class State(NamedTuple):
-    """Hold a chain's current point; its gradient is never used."""
-
-    draw: Point
 
 
 @dataclass(frozen=True)
@@ -44,27 +38,18 @@ class RandomWalk(Kernel):
             jnp.log(jax.random.uniform(uniform_key, (), dtype)),
         )
 
-    def init(self, point: Point) -> State:
-        return State(point._replace(gradient=jnp.zeros_like(point.position)))
+    def init(self, point: Point) -> Standing:
+        return Standing.at(point)
 
-    def restart(self, state: State, when) -> State:
+    def restart(self, state: Standing, when) -> Standing:
         return state
 
-    def advance(self, noise: Noise, state: State, target: LogDensity, tuning: Tuning):
+    def advance(self, noise: Noise, state: Standing, target: LogDensity, tuning: Tuning):
         old = state.draw
         shift = self.metric.forward(tuning.scale, noise.direction)
         position = old.position + tuning.step_size * shift
         log_density = target(position)
-        log_ratio = jnp.nan_to_num(log_density - old.log_density, nan=-jnp.inf)
-        accepted = noise.log_uniform < log_ratio
-        draw = select(accepted, Point(position, log_density, old.gradient), old)
-        zero, one = jnp.zeros((), jnp.int32), jnp.ones((), jnp.int32)
-        info = Info(
-            done=jnp.array(True),
-            acceptance=jnp.exp(jnp.minimum(log_ratio, 0.0)),
-            diverging=jnp.array(False),
-            energy=-draw.log_density,
-            depth=zero,
-            gradients=one,
-        )
-        return State(draw), info
+        proposed = Point(position, log_density, old.gradient)
+        ratio = log_density - old.log_density
+        draw, info = settle(noise.log_uniform, ratio, proposed, old)
+        return Standing(draw), info
