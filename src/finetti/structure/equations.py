@@ -76,6 +76,15 @@ def inlined(equation: Any, inputs: Sequence[Any]) -> list[Any]:
     return run(inner, [*constants, *inputs], inlined)
 
 
+def reached(jaxpr: Any, seeds: Iterable[Any]) -> set[Any]:
+    """Return the variables that some depend on, themselves among them."""
+    found = set(seeds)
+    for equation in jaxpr.eqns:
+        if any(v in found for v in variables(equation.invars)):
+            found.update(equation.outvars)
+    return found
+
+
 def heads(jaxpr: Any) -> list[Any]:
     """Return a jaxpr's constant variables, then its inputs.
 

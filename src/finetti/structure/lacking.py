@@ -14,7 +14,7 @@ from finetti.language.effects import Site, alone, around
 from finetti.language.groups import Groups
 from finetti.language.handlers import trace
 from finetti.language.missing import of_holes
-from finetti.structure.equations import is_literal, opened, tagged
+from finetti.structure.equations import is_literal, opened, reached, tagged
 from finetti.structure.graph import read_parents
 from finetti.structure.program import Program
 from finetti.structure.variables import placeholder, read_arguments
@@ -63,15 +63,13 @@ def refuse_spread(program: Program, columns: Mapping[str, Any]) -> None:
     Raises `MissingValue`.
     """
     known = dict(zip(program.data, program.constants, strict=True))
-    reached = {variable for variable, value in known.items() if _lacks(value)}
-    if not reached:
+    lacking = {variable for variable, value in known.items() if _lacks(value)}
+    if not lacking:
         return
-    for equation in program.jaxpr.eqns:
-        if any(not is_literal(v) and v in reached for v in equation.invars):
-            reached.update(equation.outvars)
+    spoilt = reached(program.jaxpr, lacking)
     outputs = program.outputs
     for name, variable in (*outputs.log_terms.items(), *outputs.values.items()):
-        if is_literal(variable) or variable not in reached:
+        if is_literal(variable) or variable not in spoilt:
             continue
         holed = [name for name, column in columns.items() if _lacks(column)]
         listed = " and ".join(f"`{n}`" for n in holed) or "data"

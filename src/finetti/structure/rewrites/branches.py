@@ -14,7 +14,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.structure.equations import bind, called, heads, is_literal, run
+from finetti.structure.equations import bind, called, heads, is_literal, reached, run
 from finetti.structure.program import Evaluate, Program
 
 ENDS = {"max": 1, "min": 1, "clamp": 3}
@@ -28,22 +28,13 @@ def every_branch(program: Program, salt: Any = 0.0) -> Evaluate:
     """
     latent = program.outputs.log_jacobians
     seeds = {*program.inputs.values(), *(program.tags[name] for name in latent)}
-    reached = _reached(program.jaxpr, seeds)
+    known = reached(program.jaxpr, seeds)
 
     def evaluate(equation: Any, inputs: Sequence[Any]) -> list[Any]:
-        hangs = [not is_literal(v) and v in reached for v in equation.invars]
+        hangs = [not is_literal(v) and v in known for v in equation.invars]
         return _mixed(equation, inputs, hangs, salt)
 
     return evaluate
-
-
-def _reached(jaxpr: Any, seeds: set[Any]) -> set[Any]:
-    """Return the variables that some depend on, themselves among them."""
-    found = set(seeds)
-    for equation in jaxpr.eqns:
-        if any(not is_literal(v) and v in found for v in equation.invars):
-            found.update(equation.outvars)
-    return found
 
 
 def _mixed(equation: Any, inputs: Sequence[Any], hangs: Sequence[bool], salt: Any) -> list[Any]:
@@ -76,10 +67,10 @@ def _inside(jaxpr: Any, arguments: Sequence[Any], hangs: Sequence[bool], salt: A
     """Evaluate an inner jaxpr in the same way."""
     tops = heads(jaxpr)
     first = len(tops) - len(hangs)
-    reached = _reached(jaxpr, {v for v, h in zip(tops[first:], hangs, strict=True) if h})
+    known = reached(jaxpr, {v for v, h in zip(tops[first:], hangs, strict=True) if h})
 
     def evaluate(equation: Any, inputs: Sequence[Any]) -> list[Any]:
-        inner = [not is_literal(v) and v in reached for v in equation.invars]
+        inner = [not is_literal(v) and v in known for v in equation.invars]
         return _mixed(equation, inputs, inner, salt)
 
     return run(jaxpr, arguments, evaluate)

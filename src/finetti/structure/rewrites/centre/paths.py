@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from finetti.structure.equations import is_literal, read_tag
+from finetti.structure.equations import is_literal, reached, read_tag
 from finetti.structure.program import Program, Reader
 from finetti.types import Array
 
@@ -129,9 +129,7 @@ def _users(program: Program, site: str) -> dict[Any, list[Step]]:
 
 def depends(program: Program, sources: Collection[str]) -> Callable[[Any], bool]:
     """Return a function that tells whether a variable depends on any of the sites."""
-    reached: set[Any] = {program.inputs[s] for s in sources if s in program.inputs}
-    for equation in program.jaxpr.eqns:
-        tagged = read_tag(equation) in sources
-        if tagged or any(v in reached for v in equation.invars if not is_literal(v)):
-            reached.update(equation.outvars)
-    return lambda atom: not is_literal(atom) and atom in reached
+    free = [program.inputs[s] for s in sources if s in program.inputs]
+    tagged = [v for e in program.jaxpr.eqns if read_tag(e) in sources for v in e.outvars]
+    known = reached(program.jaxpr, [*free, *tagged])
+    return lambda atom: not is_literal(atom) and atom in known
