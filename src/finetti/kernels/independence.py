@@ -7,7 +7,7 @@ independent (Tierney 1994, section 2.3.3; Mengersen & Tweedie 1996).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -45,15 +45,24 @@ class Component(NamedTuple):
         rows = scale[:, 1 : dim + 1], scale[:, dim + 1 : 2 * dim + 1]
         return cls(scale[:, 0], *rows, scale[:, -1, 0])
 
+    def terms(self, position: AnyArray, xp: Any = jnp) -> tuple[AnyArray, AnyArray]:
+        """Return each component's log density times its weight, and its squared distance.
+
+        `position` has shape (..., dim), what comes back (..., k). `xp` computes: jax.numpy, or
+        numpy on the host, where nothing is to be compiled.
+        """
+        dim = position.shape[-1]
+        gap = position[..., None, :] - self.mean
+        far = xp.sum(xp.sum(self.inverse * gap[..., None, :], -1) ** 2, -1)
+        size = xp.sum(xp.log(xp.sum(self.inverse * np.eye(dim), -1)), -1)
+        tails = -0.5 * (FREEDOM + dim) * xp.log1p(far / FREEDOM)
+        return self.log_weight + size + log_constant(dim) + tails, far
+
     def log_density(self, position: Position) -> Scalar:
         """Return the log density of the mixture."""
-        dim = position.shape[-1]
-        white = jnp.sum(self.inverse * (position - self.mean)[:, None], -1)
-        size = jnp.sum(jnp.log(jnp.sum(self.inverse * jnp.eye(dim), -1)), -1)
-        far = jnp.log1p(jnp.sum(white**2, -1) / FREEDOM)
-        terms = self.log_weight + size - 0.5 * (FREEDOM + dim) * far
-        most = jnp.max(terms)
-        return most + jnp.log(jnp.sum(jnp.exp(terms - most))) + log_constant(dim)
+        terms, _ = self.terms(position)
+        most = jnp.max(terms, -1)
+        return most + jnp.log(jnp.sum(jnp.exp(terms - most[..., None]), -1))
 
 
 def log_constant(dim: int) -> float:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from finetti.inference.engine.climb import Look, Mode
-from finetti.kernels.independence import FREEDOM, Component, log_constant
+from finetti.kernels.independence import FREEDOM, Component
 from finetti.types import Float
 
 ROUNDS = 8
@@ -27,9 +27,10 @@ RARE = 0.01  # of a mode's evidence: it is given no component
 
 
 class Sample(NamedTuple):
-    """Hold weighed points of a density, and the share of their number that they are worth."""
+    """Hold points of a density, how high it is there, and their log weights."""
 
     points: Float[np.ndarray, "point dim"]
+    height: Float[np.ndarray, " point"]
     log_weight: Float[np.ndarray, " point"]
 
 
@@ -51,10 +52,13 @@ class Fitted:
         """Tell whether to draw by it."""
         return self.share >= LEAST and self.heaviest <= HEAVIEST
 
-    def resample(self, generator: np.random.Generator, count: int) -> np.ndarray:
-        """Return points of the density, drawn by their weights."""
+    def resample(
+        self, generator: np.random.Generator, count: int
+    ) -> tuple[Float[np.ndarray, "count dim"], Float[np.ndarray, " count"]]:
+        """Return points of the density, drawn by their weights, and how high it is there."""
         weights = _normal(self.sample.log_weight)
-        return self.sample.points[generator.choice(len(weights), count, p=weights)]
+        places = generator.choice(len(weights), count, p=weights)
+        return self.sample.points[places], self.sample.height[places]
 
 
 def fitted(
@@ -77,7 +81,7 @@ def fitted(
         own = values[-1] - log_density(mixture, drawn)
         weights = _normal(own)
         share = float(1 / np.sum(weights**2) / size)
-        now = Fitted(mixture, Sample(drawn, own), share, float(weights.max()))
+        now = Fitted(mixture, Sample(drawn, values[-1], own), share, float(weights.max()))
         idle = 0 if best is None or share > best.share + GAIN else idle + 1
         if best is None or share > best.share:
             best = now
@@ -112,7 +116,7 @@ def improved(
     spreads = factors @ np.swapaxes(factors, 1, 2)
     shares = np.exp(mixture.log_weight[:-1])
     for _ in range(FITTED):
-        terms, far = _terms(_component(means, spreads, shares), points)
+        terms, far = _component(means, spreads, shares).terms(points, np)
         owned = weights[:, None] * np.exp(terms - np.logaddexp.reduce(terms, 1)[:, None])
         pull = owned * (FREEDOM + dim) / (FREEDOM + far)
         shares = np.maximum(owned.sum(0), 1e-6)
@@ -142,19 +146,9 @@ def _component(means: np.ndarray, spreads: np.ndarray, shares: np.ndarray) -> Co
     return Component(means, factors, np.linalg.inv(factors), np.log(shares))
 
 
-def _terms(mixture: Component, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return each component's log density times its weight, and the squared distance from it."""
-    dim = points.shape[1]
-    white = np.einsum("kij,pkj->pki", mixture.inverse, points[:, None] - mixture.mean)
-    far = (white**2).sum(-1)
-    size = np.log(np.einsum("kii->ki", mixture.inverse)).sum(-1)
-    tails = -0.5 * (FREEDOM + dim) * np.log1p(far / FREEDOM)
-    return mixture.log_weight + size + log_constant(dim) + tails, far
-
-
 def log_density(mixture: Component, points: np.ndarray) -> np.ndarray:
     """Return the log density of a mixture at points, (point, dim)."""
-    return np.logaddexp.reduce(_terms(mixture, points)[0], 1)
+    return np.logaddexp.reduce(mixture.terms(points, np)[0], 1)
 
 
 def draw(mixture: Component, generator: np.random.Generator, size: int) -> np.ndarray:

@@ -74,7 +74,7 @@ def at_once(loop: Callable[..., Any], *inputs: Any) -> Any:
 def suits(jaxpr: Any) -> bool:
     """Tell whether the steps of a program's loops are of operations that fit, on small arrays."""
     loops = [e for e in jaxpr.eqns if e.primitive.name == "while"]
-    steps = (equation for loop in loops for equation in _inside(loop.params["body_jaxpr"].jaxpr))
+    steps = (equation for loop in loops for equation in inside(loop.params["body_jaxpr"].jaxpr))
     return jax.default_backend() == "cpu" and all(map(_fits, steps))
 
 
@@ -88,7 +88,7 @@ def _fits(equation: Any) -> bool:
     return name not in UNFIT and max(sizes, default=0) <= LARGEST
 
 
-def _inside(jaxpr: Any) -> Iterator[Any]:
+def inside(jaxpr: Any) -> Iterator[Any]:
     """Yield all equations of a program, those of the programs that it calls too."""
     for equation in jaxpr.eqns:
         yield equation
@@ -96,4 +96,4 @@ def _inside(jaxpr: Any) -> Iterator[Any]:
             several = parameter if isinstance(parameter, tuple | list) else (parameter,)
             for inner in (getattr(one, "jaxpr", one) for one in several):
                 if hasattr(inner, "eqns"):
-                    yield from _inside(inner)
+                    yield from inside(inner)

@@ -13,6 +13,7 @@ from finetti.compiling import BY_SIZE, compiled
 from finetti.inference.engine.batch import Own, by_fit, joined, spread
 from finetti.inference.engine.climb import Look, modes
 from finetti.inference.engine.mixture import fitted
+from finetti.inference.engine.native import CALLS, inside
 from finetti.inference.engine.start import DTYPE, RADIUS
 from finetti.inference.stopping import asked_to_stop
 from finetti.kernels.kernel import Point, Tuning
@@ -56,41 +57,42 @@ def propose(built: Density, seed: int, chains: int) -> Proposal | None:
     together = int(np.clip(ROOM // size, 1, TOGETHER))
     look = _look(target, given, own, together)
     generator = np.random.default_rng([int(seed) % 2**63, 1994])
-    starts = _starts(look, generator, chains, built.dim)
+    starts, heights = _starts(look, generator, chains, built.dim)
     if not len(starts):
         return None
     if together == 1:  # too dear to look for other modes
-        starts = starts[np.argmax(look(starts))][None]
+        starts = starts[[np.argmax(heights)]]
     points = int(np.clip(WORK // size, ROUND[1], ROUND[0]))
     even = EVEN[0] if points == ROUND[0] else EVEN[1]
     found = fitted(look, modes(look, starts), generator, points, even)
-    placed = found.resample(generator, chains)
-    here: Any = (placed[None], look(placed)[None], np.zeros_like(placed)[None])
+    placed, heights = found.resample(generator, chains)
+    here: Any = (placed[None], heights[None], np.zeros_like(placed)[None])
     tuning: Any = (np.asarray(1.0), found.mixture.packed())
     thin = 3 if size <= CHEAP else 1
     return Proposal(Tuning(*tuning), Point(*here), found.useful, thin)
 
 
-def _starts(look: Look, generator: np.random.Generator, chains: int, dim: int) -> np.ndarray:
-    """Return for each chain the first of its tries that is not lost beside the best, if any is."""
+def _starts(
+    look: Look, generator: np.random.Generator, chains: int, dim: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each chain the first of its tries that is not lost beside the best, if any is.
+
+    Beside the starts comes how high the density is there.
+    """
     tries = generator.uniform(-RADIUS, RADIUS, (chains * TRIES, dim))
     heights = look(tries).reshape(chains, TRIES)
     fair = np.isfinite(heights) & ~lost(heights, heights.max(), dim)
-    places = fair.argmax(1)[fair.any(1)]
-    return tries.reshape(chains, TRIES, dim)[fair.any(1), places]
+    chosen = np.flatnonzero(fair.any(1))
+    places = chosen * TRIES + fair.argmax(1)[chosen]
+    return tries[places], heights.ravel()[places]
 
 
 def numbers(target: Target, given: Given) -> int:
     """Return about how many numbers a target's evaluation makes."""
     position = jax.ShapeDtypeStruct((target.layout.dim,), DTYPE)
     program = jax.make_jaxpr(target.log_density)(given, position)
-    return sum(_made(equation) for equation in program.jaxpr.eqns)
-
-
-def _made(equation: Any) -> int:
-    inner: list[Any] = [getattr(p, "jaxpr", None) for p in equation.params.values()]
-    within = [sum(map(_made, one.eqns)) for one in inner if hasattr(one, "eqns")]
-    return sum(within) or sum(prod(v.aval.shape) for v in equation.outvars)
+    made = (e for e in inside(program.jaxpr) if e.primitive.name not in CALLS)
+    return sum(prod(v.aval.shape) for equation in made for v in equation.outvars)
 
 
 def _look(target: Target, given: Given, own: Own, together: int) -> Look:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from finetti.inference.methods.method import Chains
 from finetti.inference.methods.trajectories import NUTS
@@ -45,7 +45,7 @@ class IndependentMetropolis(Chains):
 
     def trajectories(self) -> NUTS:
         """Return the no-U-turn sampler of as many draws."""
-        return NUTS(draws=self.draws, chains=self.chains, until=self.until, minutes=self.minutes)
+        return NUTS(**_shared(self))
 
 
 @dataclass(frozen=True)
@@ -65,21 +65,13 @@ class Automatic(Chains):
 
     def independent(self, thin: int = 1) -> IndependentMetropolis:
         """Return the method that proposes from a mixture, with these settings."""
-        return IndependentMetropolis(
-            draws=self.draws,
-            chains=self.chains,
-            thin=self.thin or thin,
-            until=self.until,
-            minutes=self.minutes,
-        )
+        return IndependentMetropolis(thin=self.thin or thin, **_shared(self))
 
     def trajectories(self) -> NUTS:
         """Return the no-U-turn sampler, with these settings."""
-        return NUTS(
-            draws=self.draws,
-            warmup=self.warmup,
-            chains=self.chains,
-            thin=self.thin,
-            until=self.until,
-            minutes=self.minutes,
-        )
+        return NUTS(warmup=self.warmup, thin=self.thin, **_shared(self))
+
+
+def _shared(method: Chains) -> dict[str, Any]:
+    """Return the settings that mean the same to every method of chains."""
+    return {name: getattr(method, name) for name in ("draws", "chains", "until", "minutes")}
