@@ -165,12 +165,7 @@ def _ahead(
             known.append(found)
     if not known:
         return None
-    ahead = [curvature.term for curvature, _ in known]
-    rest = [arrow for term, arrow in seen[0].items() if term not in ahead]
-    none: Any = jax.tree.map(np.zeros_like, seen[0][ahead[0]])
-    pattern = jax.tree.map(lambda *parts: sum(np.abs(part) for part in parts), none, *rest)
-    colours, patterns = colour(pattern)
-    rewrite = replace(rewrite, colours=colours, curved=tuple(c for c, _ in known))
+    rewrite, patterns, _ = _with_ahead(rewrite, known, seen[0])
     kept = {name: constants[name] for name in ("groups", "border")}
     constants = {**kept, **patterns, "curved": [own for _, own in known]}
     found = jax.tree.map(np.asarray, _look(program, rewrite, condensed, constants))
@@ -193,19 +188,12 @@ def _assembled(
     dear = [t for t in rewrite.terms if _fewest_colours(seen[0][t]) >= MANY]
     read = [recognise(t, frame, [arrows[t] for arrows in seen]) for t in dear]
     known = [found for found in read if found is not None]
-    ahead = [curvature.term for curvature, _ in known]
-    rest = [arrow for term, arrow in seen[0].items() if term not in ahead]
-    none = Arrow(*(np.zeros_like(part) for part in seen[0][rewrite.terms[0]]))  # pyright: ignore[reportArgumentType]
-    pattern = jax.tree.map(lambda *parts: sum(np.abs(part) for part in parts), none, *rest)
-    colours, patterns = colour(pattern)
-    if len(set(colours)) > COLOURS:
+    rewrite, patterns, rest = _with_ahead(rewrite, known, seen[0])
+    if len(set(rewrite.colours)) > COLOURS:
         return None
-    corner = np.asarray(pattern.corner)
-    loose = not np.any(pattern.couplings) and not np.any(corner - np.diag(np.diag(corner)))
-    rewrite = replace(
-        rewrite, colours=colours, curved=tuple(c for c, _ in known), loose=loose and bool(known)
-    )
-    patterns = {} if rewrite.loose else patterns
+    corner = np.asarray(rest.corner)
+    if known and not np.any(rest.couplings) and not np.any(corner - np.diag(np.diag(corner))):
+        rewrite, patterns = replace(rewrite, loose=True), {}
     pairs = paired(sum(np.abs(arrow.couplings) for arrow in seen[0].values()))  # pyright: ignore
     constants = {**patterns, "curved": [own for _, own in known]}
     constants |= {} if pairs is None else {"pairs": pairs}
@@ -213,6 +201,19 @@ def _assembled(
     if not _sound(program, found):
         return None
     return rewrite, {**constants, "groups": found.mode.groups, "border": found.mode.border}
+
+
+def _with_ahead(
+    rewrite: Integrate, known: list[tuple[Curvature, dict[str, Any]]], seen: Mapping[str, Arrow]
+) -> tuple[Integrate, dict[str, Any], Arrow]:
+    """Return the rewrite with what is known ahead, its patterns, and where all else is not zero."""
+    ahead = [curvature.term for curvature, _ in known]
+    rest = [arrow for term, arrow in seen.items() if term not in ahead]
+    none: Any = jax.tree.map(np.zeros_like, seen[rewrite.terms[0]])
+    pattern = jax.tree.map(lambda *parts: sum(np.abs(part) for part in parts), none, *rest)
+    colours, patterns = colour(pattern)
+    curved = tuple(curvature for curvature, _ in known)
+    return replace(rewrite, colours=colours, curved=curved), patterns, pattern
 
 
 def _fewest_colours(arrow: Arrow) -> int:
