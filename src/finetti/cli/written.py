@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from finetti.cli.source import Source
 from finetti.errors import ModelError
@@ -46,11 +47,14 @@ class Written:
     def model(self, data: Path | None) -> Model:
         """Return the model of the formula with its table; raises `ModelError` without one."""
         from finetti.formulas.formula import formula
-        from finetti.scale.opening import table
 
         if data is None:
             raise ModelError("a formula needs its table: give one, as in --data table.csv")
-        given = table(whereabouts(data)) if self.in_place else data
+        given: Any = data
+        if self.in_place:
+            from finetti.scale.opening import table
+
+            given = table(whereabouts(data))
         return formula(
             self.formula, given, family=self.family, link=self.link, priors=self.priors,
             missing=self.missing,  # pyright: ignore[reportArgumentType]

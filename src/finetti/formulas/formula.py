@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from finetti.errors import ModelError
 from finetti.formulas import families
 from finetti.formulas.families import Family
-from finetti.formulas.frames import Missing, as_frame, need, require, whole_rows
+from finetti.formulas.frames import as_frame, need, require, whole_rows
 from finetti.formulas.in_place import Gathered, gather
 from finetti.formulas.law import write_law
 from finetti.formulas.outcome import Outcome, family_of, outcome_columns, reach, read_outcome
@@ -19,6 +19,7 @@ from finetti.formulas.script import Script
 from finetti.formulas.text import Formula, parse, words
 from finetti.formulas.unknown import filled, unknown, write_plain
 from finetti.formulas.writing import Across, Writing
+from finetti.language.holes import Missing
 from finetti.models import Model
 from finetti.scale.opening import in_place
 from finetti.scale.table import Table

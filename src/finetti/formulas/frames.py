@@ -5,18 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from finetti.errors import DataError, MissingExtra, hint
+from finetti.language.holes import Missing
 from finetti.reading.given import columns_of
 from finetti.reading.read import read
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Missing = Literal["refuse", "drop", "impute"]
 
 
 def require() -> None:

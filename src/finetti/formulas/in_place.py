@@ -16,8 +16,9 @@ import numpy as np
 from finetti.errors import ModelError
 from finetti.formulas.division import Division
 from finetti.formulas.families import Family
-from finetti.formulas.frames import Missing, as_frame
+from finetti.formulas.frames import as_frame
 from finetti.formulas.text import Call, Formula, words
+from finetti.language.holes import Missing
 from finetti.scale.arithmetic import Expression, Learned, read
 from finetti.scale.events import events
 from finetti.scale.look import learn, look
