@@ -212,3 +212,19 @@ def test_where_nothing_is_left_to_propose_draws_come_back_all_the_same(method):
     posterior = ft.fit(known(), method, progress=False)
     error = 0.5**0.5 / np.sqrt(posterior["mu"].size)
     assert abs(float(posterior["mu"].mean()) - 0.5) < 4 * error
+
+
+def test_a_mixture_that_does_not_fit_is_named_and_nothing_else_is_blamed():
+    @ft.model
+    def many(y):
+        mu = ft.sample("mu", ft.Normal(0, 2))
+        with ft.plate("place", len(y)):
+            effect = ft.sample("effect", ft.StudentT(2, mu, 1))
+            ft.sample("y", ft.Poisson(jnp.exp(effect)), obs=y)
+
+    bound = many(np.random.default_rng(5).poisson(3, 25))
+    unfit = ft.fit(bound, ft.IndependentMetropolis(draws=200), progress=False)
+    problems = [finding.problem for finding in unfit.advice()]
+    assert problems[0] == "proposal"
+    assert set(problems[1:]) <= {"stuck chains", "chains disagree", "too few effective draws"}
+    assert "ft.NUTS()" in str(unfit.advice())

@@ -60,8 +60,9 @@ def advise(
         found = mode.starts(tree)
         return Advice((found,) if found else (), "No warnings: every start reached this mode.")
     run = Evidence(tree, model, summary)
-    found = [rule(run) for rule in FIRST]
-    if run.draws.sizes["chain"] * run.draws.sizes["draw"] >= FEWEST:
+    unfit = sampler.proposal(run)  # what the draws look like is then the method's doing
+    found = [unfit, *(rule(run) for rule in FIRST)]
+    if unfit is None and run.draws.sizes["chain"] * run.draws.sizes["draw"] >= FEWEST:
         unheld = _first(run, UNHELD)
         found += [unheld] if unheld else [_first(run, row) for row in ILLNESSES]
     found += [rule(run) for rule in SIGNS]

@@ -8,6 +8,7 @@ from finetti.posterior.evidence import BFMI_LIMIT, DEPTH_SHARE, Evidence
 from finetti.posterior.finding import Finding, listed
 
 ERRORS = 3.0  # standard errors by which divergent draws lie off the rest, to have a place
+FITTED, ACCEPTED = "IndependentMetropolis", 0.15  # of proposals; good mixtures have .7 to .95
 PARETO_LIMIT = 0.7  # Vehtari, Simpson, Gelman, Yao & Gabry 2024
 
 
@@ -40,6 +41,22 @@ def approximation(run: Evidence) -> Finding | None:
         (),
         f"The draws come from an approximation that is not to be trusted here ({how}), and "
         f"weighting them does not mend it. Sample the model itself: ft.fit(model, ft.NUTS()).",
+    )
+
+
+def proposal(run: Evidence) -> Finding | None:
+    """Say that hardly a proposal was accepted: the fitted mixture does not fit the posterior."""
+    if not str(run.tree.attrs.get("method", "")).startswith(FITTED):
+        return None
+    rate = float(run.stats["acceptance_rate"].mean())
+    if rate >= ACCEPTED:
+        return None
+    return Finding(
+        "proposal",
+        (),
+        f"{rate:.0%} of the proposals were accepted: the mixture that {FITTED} proposes from does "
+        f"not fit this posterior, and the draws say nothing about it. Leave the method out, or "
+        f"follow trajectories: ft.fit(model, ft.NUTS()).",
     )
 
 
