@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 from numpyro.distributions import Distribution, constraints
+from numpyro.distributions.constraints import Constraint
 
 from finetti.distributions.cumulative import (
     discrete,
@@ -47,7 +48,7 @@ class Censored(Distribution):
         super().__init__(jnp.shape(low), validate_args=False)
 
     @property
-    def support(self) -> Any:
+    def support(self) -> Constraint:
         """Return the closed interval between the limits."""
         return constraints.interval(self.low, self.high)
 
@@ -96,7 +97,7 @@ class IntervalCensored(Distribution):
         super().__init__(batch, validate_args=False)
 
     @property
-    def support(self) -> Any:
+    def support(self) -> Constraint:
         """Return the whole numbers from 0 to the number of cuts."""
         return constraints.integer_interval(0, jnp.shape(self.cuts)[-1])
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax.scipy.special import log_ndtr
 from numpyro import distributions as dist
 from numpyro.distributions import Distribution, constraints
+from numpyro.distributions.constraints import Constraint
 from numpyro.distributions.util import promote_shapes
 
 from finetti.types import AnyArray, Array, Key
@@ -38,7 +39,7 @@ class SkewNormal(Distribution):
         super().__init__(batch, validate_args=False)
 
     @property
-    def support(self) -> Any:
+    def support(self) -> Constraint:
         """Return the real line."""
         return constraints.real
 
@@ -82,7 +83,7 @@ class GeneralisedPareto(Distribution):
         super().__init__(batch, validate_args=False)
 
     @property
-    def support(self) -> Any:
+    def support(self) -> Constraint:
         """Return the half-line above loc; a negative shape ends it by a density of 0."""
         return constraints.greater_than_eq(self.loc)
 
@@ -140,7 +141,7 @@ class ZeroOneInflatedBeta(Distribution):
         super().__init__(batch, validate_args=False)
 
     @property
-    def support(self) -> Any:
+    def support(self) -> Constraint:
         """Return the closed unit interval."""
         return constraints.unit_interval
 
@@ -191,7 +192,7 @@ class OrderedProbit(Distribution):
         super().__init__(batch, validate_args=False)
 
     @property
-    def support(self) -> Any:
+    def support(self) -> Constraint:
         """Return the whole numbers from 0 to the number of cutpoints."""
         return constraints.integer_interval(0, jnp.shape(self.cutpoints)[-1])
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import gammaln
 from numpyro.distributions import Distribution, constraints
+from numpyro.distributions.constraints import Constraint
 from numpyro.distributions.util import promote_shapes
 
 from finetti.types import AnyArray, Array, Key
@@ -40,7 +41,7 @@ class Ordered(Distribution):
         super().__init__(base.batch_shape[:-1], base.batch_shape[-1:], validate_args=False)
 
     @property
-    def support(self) -> Any:
+    def support(self) -> Constraint:
         """Return the ascending vectors."""
         return constraints.ordered_vector
 
@@ -77,7 +78,7 @@ class Weighted(Distribution):
         super().__init__(batch, base.event_shape, validate_args=False)
 
     @property
-    def support(self) -> Any:
+    def support(self) -> Constraint:
         """Return the base's."""
         return self.base_dist.support
 
@@ -118,7 +119,7 @@ class InverseGaussian(Distribution):
         super().__init__(batch, validate_args=False)
 
     @property
-    def support(self) -> Any:
+    def support(self) -> Constraint:
         """Return the positive numbers."""
         return constraints.positive
 

@@ -12,6 +12,7 @@ import numpy as np
 from jax.core import Tracer
 from jax.scipy.linalg import solve_triangular
 from numpyro.distributions import Distribution, MultivariateNormal, constraints
+from numpyro.distributions.constraints import Constraint
 
 from finetti.types import AnyArray, Array, Key
 
@@ -41,7 +42,7 @@ class PartlyKnown(Distribution):
         super().__init__(jnp.shape(loc)[:-1], jnp.shape(loc)[-1:], validate_args=False)
 
     @property
-    def support(self) -> Any:
+    def support(self) -> Constraint:
         """Return the real vectors."""
         return constraints.real_vector
 
@@ -90,7 +91,7 @@ class Unknown(Distribution):
         super().__init__((), self.places[0].shape, validate_args=False)
 
     @property
-    def support(self) -> Any:
+    def support(self) -> Constraint:
         """Return the real vectors."""
         return constraints.real_vector
 

@@ -11,6 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from numpyro.distributions import Distribution, MultivariateNormal
+from numpyro.distributions.constraints import Constraint
 
 from finetti.distributions.known import bare, known
 from finetti.distributions.part_known import PartlyKnown, Unknown
@@ -138,7 +139,7 @@ class Taken(Distribution):
         super().__init__(np.shape(index[0]), base.event_shape, validate_args=False)
 
     @property
-    def support(self) -> Any:
+    def support(self) -> Constraint:
         """Return the base's, with the bounds that these elements have of their own."""
         found = copy(self.base_dist.support)
         for side in ("lower_bound", "upper_bound"):

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 from numpyro.distributions import Distribution, constraints
+from numpyro.distributions.constraints import Constraint
 
 from finetti.distributions.cumulative import (
     array_of,
@@ -53,7 +54,7 @@ class Truncated(Distribution):
         super().__init__(jnp.shape(low), validate_args=False)
 
     @property
-    def support(self) -> Any:
+    def support(self) -> Constraint:
         """Return the interval between the limits, of whole numbers where the base has those."""
         start, end = self._limits()
         endless, startless = _infinite(end), _infinite(start)
