@@ -15,7 +15,7 @@ from finetti.cli.app import app
 from finetti.cli.binding import load, reopen
 from finetti.cli.options import DataFile, ModelFile, Seed
 from finetti.cli.written import parse
-from finetti.criticism.calibrating.calibrate import FEWEST, USUAL, calibrate
+from finetti.criticism.calibrating.calibrate import FEWEST, USUAL, WARMUP, calibrate
 from finetti.criticism.calibrating.calibration import Calibration
 from finetti.reporting.calibrated import calibration, calibration_table
 
@@ -36,9 +36,7 @@ def calibrate_model(  # noqa: PLR0913 - the options of a command are its paramet
             show_default=False,
         ),
     ] = None,
-    warmup: Annotated[
-        int, typer.Option(min=0, help="Draws of each chain to learn from.")
-    ] = USUAL.warmup,
+    warmup: Annotated[int, typer.Option(min=0, help="Draws of each chain to learn from.")] = WARMUP,
     chains: Annotated[int, typer.Option(min=1, help="Chains of each fit.")] = USUAL.chains,
     plot: Annotated[
         Path | None, typer.Option(help="Where to save the picture of the ranks, such as ranks.png.")

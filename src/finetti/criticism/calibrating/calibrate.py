@@ -29,7 +29,8 @@ from finetti.structure.variables import named_dimensions
 if TYPE_CHECKING:
     import xarray as xr
 
-USUAL = NUTS(draws=200, warmup=300, chains=2, thin=1)
+WARMUP = 300
+USUAL = NUTS(draws=200, warmup=WARMUP, chains=2, thin=1)
 FEWEST = 20  # simulations
 SPOILT = 0.2  # share of simulations without which ranks are not told
 

@@ -49,6 +49,7 @@ def sampler_of(
 ) -> Sampler:
     """Return the sampler of a method for so many kept draws; `tuned`: its tuning is given."""
     places = Places(target, method.chains)
+    assert method.warmup is not None, "the method was not suited"
     ends = warmup.schedule(method.warmup, method.chains)
     course = Course(method.kernel(target.layout), target, ends, fits=fits)
     learns = method.learns and not tuned
@@ -62,6 +63,6 @@ def _stages(
 ) -> tuple[Stage, ...]:
     """Return warm-up's stages: one, or those between which coordinates are learned again."""
     lengths = [method.warmup] if method.warmup else []
-    if lengths and relearns:
+    if method.warmup and relearns:
         lengths = learn.lengths(ends, method.warmup, method.chains)
     return tuple(Stage(WARMUP + i, n, learns) for i, n in enumerate(lengths))

@@ -22,13 +22,15 @@ class Method(ABC):
 
 
 FIRST_STEP = 0.1
+LONG = 1000  # warm-up draws of a chain
 
 
 @dataclass(frozen=True)
 class Chains(Method):
     """Hold the settings that every Markov chain method has.
 
-    `draws` and `warmup` are numbers of draws a chain; warm-up draws are not kept. Every `thin`-th
+    `draws` and `warmup` are numbers of draws a chain; warm-up draws are not kept. Left to the
+    method `warmup` is 1,000, or fewer where the chains learn together, see `NUTS`. Every `thin`-th
     draw is kept, so that `thin` times as many are made. `step_size` is where the adaptation starts,
     or, for a method that keeps its step size, where it stays.
 
@@ -40,7 +42,7 @@ class Chains(Method):
     keeps_step: ClassVar[bool] = False
     moves_discrete: ClassVar[bool] = False
     draws: int = 1000
-    warmup: int = 1000
+    warmup: int | None = None
     chains: int = 4
     thin: int | None = None
     step_size: float | None = 0.1
@@ -48,7 +50,9 @@ class Chains(Method):
     minutes: float | None = None
 
     def __post_init__(self) -> None:
-        check_counts(self, draws=1, warmup=0, chains=1)
+        check_counts(self, draws=1, chains=1)
+        if self.warmup is not None:
+            check_counts(self, warmup=0)
         if self.thin is not None:
             check_counts(self, thin=1)
         if self.step_size is not None and not self.step_size > 0:
@@ -61,7 +65,8 @@ class Chains(Method):
 
     def suited(self, dim: int) -> Chains:
         """Return the method with every setting that is None chosen for so many dimensions."""
-        return replace(self, thin=self.thin or 1)
+        warmup = LONG if self.warmup is None else self.warmup
+        return replace(self, thin=self.thin or 1, warmup=warmup)
 
     @abstractmethod
     def kernel(self, layout: Layout) -> Kernel:
