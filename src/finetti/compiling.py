@@ -10,9 +10,13 @@ them. On other backends the defaults stand.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from functools import cache, wraps
+from inspect import signature
+from threading import Lock
 from typing import Any
+from weakref import ReferenceType, ref
 
 import jax
 from jax.core import Tracer
@@ -21,40 +25,96 @@ from finetti.programs import kept
 
 ONCE, OFTEN = 0, 1  # for programs that run once, and for the sampler's loop
 BY_SIZE = 2  # ONCE, or OFTEN where the arguments hold so many numbers that running takes longer
+USUAL = 3  # as JAX compiles by itself
 LARGE = 1_000_000
+MOST = 128  # programs held in memory: a fit takes about 11, of 50 MB and 900 maps in all
 LEVEL = "xla_backend_optimization_level"
 PLAIN_SUMS = {"xla_cpu_experimental_ynn_fusion_type": ""}
 PLAIN_LOOPS = {"xla_cpu_use_fusion_emitters": False}  # gone from the compiler of jax 0.12
 EFFORT: dict[int, dict[str, Any]] = {
     ONCE: {LEVEL: 0, **PLAIN_SUMS, **PLAIN_LOOPS},
     OFTEN: {LEVEL: 1, **PLAIN_SUMS},
+    USUAL: {},
 }
 
 
 def compiled(level: int, *static: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return a decorator like `jax.jit` that compiles with an effort on a CPU.
 
-    `level` is ONCE, OFTEN or BY_SIZE. `static` names the arguments that the compiled program
+    `level` is ONCE, OFTEN, BY_SIZE or USUAL. `static` names the arguments that the compiled program
     depends on. Where another program is being traced the function becomes a part of that. What is
-    compiled is kept (`programs`).
+    compiled is kept: on disk (`programs`), and in memory the `MOST` that were used last.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        @cache
-        def ready(level: int) -> Callable[..., Any]:
-            return jax.jit(function, static_argnames=static, compiler_options=_options(level))
+        names = tuple(signature(function).parameters)
+        places = tuple(names.index(name) for name in static)
+        programs = Programs()
 
         @wraps(function)
         def call(*args: Any) -> Any:
-            leaves = jax.tree.leaves(args)
+            fixed = {place: args[place] for place in places}
+            given = tuple(arg for place, arg in enumerate(args) if place not in places)
+            leaves, tree = jax.tree.flatten(given)
             if any(isinstance(leaf, Tracer) for leaf in leaves):
                 return function(*args)
+            effort = _effort(level, leaves)
+            key = (effort, tuple(fixed.values()), tree, tuple(map(_kind, leaves)))
             with kept():
-                return ready(_effort(level, leaves))(*args)
+                program = IN_MEMORY.get(programs, key, lambda: _ready(function, fixed, effort))
+                return program(*given)
 
         return call
 
     return decorate
+
+
+class Programs(dict[Any, Callable[..., Any]]):
+    """Hold a function's programs, as long as there is the function."""
+
+
+class Recent:
+    """Let go of all programs but those used last.
+
+    Each takes megabytes, and maps that a process can run out of. JAX itself forgets none, so that a
+    process that fits a hundred models would end without memory.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most, self.lock = most, Lock()
+        self.order = OrderedDict[Any, ReferenceType[Programs]]()
+
+    def get(self, held: Programs, key: Any, make: Callable[[], Any]) -> Callable[..., Any]:
+        """Return what is held under a key, or what is made and held from now on."""
+        with self.lock:
+            if key not in held:
+                held[key] = make()
+            self.order[id(held), key] = ref(held)
+            self.order.move_to_end((id(held), key))
+            while len(self.order) > self.most:
+                (_, oldest), holder = self.order.popitem(last=False)
+                (holder() or {}).pop(oldest, None)
+            return held[key]
+
+
+IN_MEMORY = Recent(MOST)
+
+
+def _ready(function: Callable[..., Any], fixed: Mapping[int, Any], effort: int) -> Any:
+    """Return a program of its own for some fixed arguments: what JAX keeps of it goes with it."""
+
+    @wraps(function)
+    def own(*given: Any) -> Any:
+        rest = iter(given)
+        places = range(len(fixed) + len(given))
+        return function(*(fixed[place] if place in fixed else next(rest) for place in places))
+
+    del own.__wrapped__  # whose parameters are others
+    return jax.jit(own, compiler_options=_options(effort))
+
+
+def _kind(leaf: Any) -> Any:
+    return (leaf.shape, leaf.dtype) if hasattr(leaf, "dtype") else type(leaf)
 
 
 def _effort(level: int, leaves: list[Any]) -> int:

@@ -6,6 +6,8 @@ import gc
 import multiprocessing
 import re
 import threading
+import weakref
+from dataclasses import dataclass
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 
 import finetti as ft
+from finetti import compiling
 
 FEW = ft.NUTS(draws=10, warmup=10, chains=2)
 
@@ -53,6 +56,52 @@ def test_a_hundred_refits_leave_nothing_behind():
     (early, regions), (late, more) = found
     assert late - early < 20_000
     assert more - regions < 20
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="read off Linux's /proc")
+def test_thirty_models_take_the_room_of_the_last_few(monkeypatch):
+    monkeypatch.setattr(compiling.IN_MEMORY, "most", 30)
+
+    def fit(degree: int) -> None:
+        @ft.model
+        def curve(x):
+            b = ft.sample("b", ft.StudentT(3, 0, 1).expand([degree]))
+            with ft.plate("row", len(x)):
+                ft.sample("y", ft.StudentT(4, sum(b[i] * x**i for i in range(degree)), 1))
+
+        x = np.linspace(-1, 1, 20)
+        ft.fit(curve(x).condition(y=x), FEW, progress=False)
+
+    found = []
+    for degree in range(1, 31):
+        fit(degree)
+        found.append(process())
+    (early, regions), (late, more) = found[9], found[29]
+    assert late - early < 150_000  # 20 models held for good take ten times as much
+    assert more - regions < 1_000
+
+
+def test_programs_that_were_not_used_of_late_are_forgotten(monkeypatch):
+    monkeypatch.setattr(compiling.IN_MEMORY, "most", 2)
+
+    @dataclass(frozen=True)
+    class Power:
+        number: int
+
+    @compiling.compiled(compiling.ONCE, "power")
+    def raised(power: Power, x: float) -> float:
+        return x**power.number
+
+    settings = [Power(2), Power(3), Power(4)]
+    gone = [weakref.ref(power) for power in settings]
+    assert [float(raised(power, 2.0)) for power in settings] == [4.0, 8.0, 16.0]
+    assert len(compiling.IN_MEMORY.order) == 2
+    del settings
+    gc.collect()
+    assert gone[0]() is None
+    assert gone[1]() is not None
+    assert float(raised(Power(2), 3.0)) == 9.0
 
 
 def test_fits_of_several_threads_are_those_of_one():

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.compiling import USUAL, compiled
 from finetti.errors import ModelError, TooWide
 from finetti.factors.beliefs import Beliefs
 from finetti.factors.factor import Piece, traced
@@ -221,7 +222,8 @@ class Exact:
             return jax.tree.map(np.asarray, found)
 
 
-@partial(jax.jit, static_argnums=0)
+@compiled(USUAL, "program")
+@partial(jax.jit, static_argnums=0)  # within other programs
 def _beliefs(
     program: Program, constants: Mapping[str, Any], graph: Graph, evidence: Mapping[str, Any]
 ) -> Beliefs:
@@ -246,7 +248,8 @@ def _beliefs(
     )
 
 
-@partial(jax.jit, static_argnums=0)
+@compiled(USUAL, "program")
+@partial(jax.jit, static_argnums=0)  # within other programs
 def _states(
     program: Program,
     constants: Mapping[str, Any],

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from finetti.compiling import USUAL, compiled
 from finetti.errors import ModelError
 from finetti.factors.beliefs import Beliefs
 from finetti.factors.factor import scaled, traced
@@ -178,7 +179,8 @@ def _tempered(
     return graph.scaled(by), {name: scaled(w, by) for name, w in weights.items()}
 
 
-@partial(jax.jit, static_argnums=0)
+@compiled(USUAL, "program")
+@partial(jax.jit, static_argnums=0)  # within other programs
 def _settle(
     program: Program,
     graph: Graph,

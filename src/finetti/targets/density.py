@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache
 from typing import Any
 
 import jax
@@ -35,7 +35,7 @@ class Target:
     def log_density(self, given: Given, position: Position) -> Scalar:
         """Return the log density of what is sampled, the log Jacobian of its coordinates added."""
         arrays = jax.tree.map(jnp.asarray, given)  # derivatives may index what is known by a tracer
-        return _log_density(self, arrays, position)
+        return _log_density(self)(arrays, position)
 
     def log_density_anew(self, given: Given, position: Position) -> Scalar:
         """Return the log density, traced anew."""
@@ -101,10 +101,10 @@ class Target:
         return parts, values
 
 
-@partial(jax.jit, static_argnums=0, inline=True)
-def _log_density(target: Target, given: Given, position: Position) -> Scalar:
+@lru_cache(maxsize=32)
+def _log_density(target: Target) -> Callable[[Given, Position], Scalar]:
     """Return a target's log density: all programs that need it share one trace."""
-    return target.log_density_anew(given, position)
+    return jax.jit(target.log_density_anew, inline=True)
 
 
 def _as_type(value: Array, dtype: DType) -> Array:
