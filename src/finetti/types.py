@@ -24,23 +24,33 @@ else:
 Key = Array
 Scalar = Float[Array, ""]
 Position = Float[Array, " dim"]
+Tree = Any  # a pytree of arrays, which no type can tell
 Values = Mapping[str, Any]
-Constants = Any
+Constants = Mapping[str, Tree]  # what a rewrite needs at run time, by name
 DType = Any
 AnyArray = Array | np.ndarray
 LogDensity = Callable[[Position], Scalar]
 
+# What programs are made of: JAX's classes tell a checker neither shapes nor values.
+Jaxpr = Any
+Equation = Any
+Atom = Any  # a variable or a literal
+
 __all__ = [
     "AnyArray",
     "Array",
+    "Atom",
     "Bool",
     "Constants",
     "DType",
+    "Equation",
     "Float",
     "Int",
+    "Jaxpr",
     "Key",
     "LogDensity",
     "Position",
     "Scalar",
+    "Tree",
     "Values",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +14,7 @@ from finetti.inference.methods.method import Chains
 from finetti.kernels.kernel import Tuning
 from finetti.posterior.learned import Learned
 from finetti.targets.density import Target
+from finetti.types import Constants
 
 
 def told(run: Run) -> Learned:
@@ -28,9 +28,9 @@ def told(run: Run) -> Learned:
 def adopted(
     learned: Learned,
     target: Target,
-    constants: Mapping[str, Mapping[str, Any]],
+    constants: Mapping[str, Constants],
     method: Chains,
-) -> tuple[Tuning, dict[str, dict[str, Any]]]:
+) -> tuple[Tuning, dict[str, Constants]]:
     """Return the tuning and the constants of a target's coordinates, such as `constants`.
 
     Raises `ModelError` for what was learned in other coordinates, or of another number of them.

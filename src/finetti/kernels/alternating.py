@@ -16,7 +16,7 @@ import numpy as np
 
 from finetti.kernels.kernel import Info, Kernel, Point, Tuning, evaluate
 from finetti.kernels.metric import Diagonal, Metric
-from finetti.types import Array, Float, Key, Position, Scalar
+from finetti.types import Array, DType, Float, Key, Position, Scalar, Tree
 
 LONG = (0.7, 1.0)  # shares of the step size that most steps have: they vary at random
 SHORT = 0.125  # share of the steps that are short: a member may be where nothing else is accepted
@@ -99,7 +99,7 @@ class Alternating(Kernel):
         def conditional(x: Position) -> Scalar:
             return target(draw.position.at[rest].set(x))
 
-        def step(number: Any, state: Any) -> tuple[Any, Info]:
+        def step(number: Any, state: Tree) -> tuple[Tree, Info]:
             noise = self.inner.noise(jax.random.fold_in(key, number), len(rest), dtype)
             return self.inner.advance(noise, state, conditional, own)
 
@@ -165,7 +165,7 @@ class Alternating(Kernel):
         return jnp.concatenate([jnp.repeat(each, (b - a) // self.members) for a, b in self.spans])
 
 
-def _shares(key: Key, members: int, dtype: Any) -> Float[Array, " member"]:
+def _shares(key: Key, members: int, dtype: DType) -> Float[Array, " member"]:
     """Draw the share of the step size that each member's step has, whatever its state.
 
     Where a member's density bends far more than where its scale was learned, as that of a count

@@ -11,7 +11,7 @@ import numpy as np
 
 from finetti.kernels.kernel import Info, Kernel, Point, Tuning, evaluate
 from finetti.kernels.metric import Diagonal, Metric
-from finetti.types import Array, LogDensity
+from finetti.types import Array, LogDensity, Tree
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Blockwise(Kernel):
     def restart(self, state: State, when) -> State:
         return state
 
-    def advance(self, noise: Any, state: State, target: LogDensity, tuning: Tuning):
+    def advance(self, noise: Tree, state: State, target: LogDensity, tuning: Tuning):
         draw, parts, infos, first = state.draw, [], [], 0
         for b, now, part in zip(self.blocks, noise, state.parts, strict=True):
             steps = tuning.step_size[first : first + len(b.places)]
@@ -111,7 +111,7 @@ def _mover(block: BlockKernel, target: LogDensity, tuning: Tuning) -> Any:
     """Return the function that moves the coordinates at one place, for a scan over places."""
     kernel, kept = block.kernel, block.step_size
 
-    def move(draw: Point, given: tuple[Array, Any, Any, Array]) -> tuple[Point, tuple[Any, Info]]:
+    def move(draw: Point, given: tuple[Array, Any, Any, Array]) -> tuple[Point, tuple[Tree, Info]]:
         place, noise, state, step_size = given
 
         def conditional(x: Array) -> Array:

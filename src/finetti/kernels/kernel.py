@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from finetti.kernels.metric import Metric
-from finetti.types import Array, Bool, DType, Float, Int, Key, LogDensity, Position, Scalar
+from finetti.types import Array, Bool, DType, Float, Int, Key, LogDensity, Position, Scalar, Tree
 
 
 class Point(NamedTuple):
@@ -74,15 +74,15 @@ class Kernel(ABC):
 
     @abstractmethod
     def advance(
-        self, noise: Any, state: Any, target: LogDensity, tuning: Tuning
-    ) -> tuple[Any, Info]:
+        self, noise: Tree, state: Tree, target: LogDensity, tuning: Tuning
+    ) -> tuple[Tree, Info]:
         """Make one step with randomness given; jit and vmap go through it."""
 
     @abstractmethod
-    def restart(self, state: Any, when: Any) -> Any:
+    def restart(self, state: Tree, when: Any) -> Any:
         """Return the state with any unfinished draw abandoned, where `when` holds."""
 
-    def step(self, key: Key, state: Any, target: LogDensity, tuning: Tuning) -> tuple[Any, Info]:
+    def step(self, key: Key, state: Tree, target: LogDensity, tuning: Tuning) -> tuple[Tree, Info]:
         """Make one step: `advance` with noise drawn from `key`."""
         position = state.draw.position
         noise = self.noise(key, position.shape[0], position.dtype)

@@ -17,12 +17,13 @@ from finetti.language.dims import Groups, Plate
 from finetti.structure.dimensions import Names
 from finetti.structure.equations import heads
 from finetti.structure.uses import Use, Uses
+from finetti.types import Jaxpr
 
 Columns = Mapping[str, Any]  # what a model is given, by the name that the user knows it by
 
 
 def check_codes(
-    jaxpr: Any,
+    jaxpr: Jaxpr,
     constants: list[Any],
     dims: Mapping[str, Names],
     plates: Mapping[str, Plate],

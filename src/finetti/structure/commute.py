@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 
 from finetti.structure.equations import fresh, is_literal
+from finetti.types import Atom, Equation, Jaxpr
 
 ARITHMETIC = {"add", "add_any", "sub", "mul", "div"}
 
 
-def commute(jaxpr: Any) -> Any:
+def commute(jaxpr: Jaxpr) -> Any:
     """Return an equal jaxpr whose arithmetic with single numbers comes before its gathers."""
     uses = Counter(v for e in jaxpr.eqns for v in e.invars if not is_literal(v))
     uses.update(v for v in jaxpr.outvars if not is_literal(v))
-    picks: dict[Any, Any] = {}  # gathers, by what they yield
-    equations: dict[Any, list[Any]] = {}  # by the variables they yield, in order
+    picks: dict[Atom, Equation] = {}  # gathers, by what they yield
+    equations: dict[Atom, list[Equation]] = {}  # by the variables they yield, in order
     for equation in jaxpr.eqns:
         here = [equation]
         picked = _picked(equation, picks)
@@ -35,12 +36,12 @@ def commute(jaxpr: Any) -> Any:
     return jaxpr.replace(eqns=[e for held in equations.values() for e in held])
 
 
-def fills(gather: Any) -> bool:
+def fills(gather: Equation) -> bool:
     """Tell whether a gather has a number of its own for places beyond the end."""
     return gather.params.get("fill_value") is not None
 
 
-def _picked(equation: Any, picks: dict[Any, Any]) -> int | None:
+def _picked(equation: Equation, picks: dict[Atom, Equation]) -> int | None:
     """Return which operand is picked, the other being a single number."""
     if equation.primitive.name not in ARITHMETIC:
         return None
@@ -53,7 +54,7 @@ def _picked(equation: Any, picks: dict[Any, Any]) -> int | None:
     return None
 
 
-def _swapped(equation: Any, picked: int, gather: Any) -> list[Any]:
+def _swapped(equation: Equation, picked: int, gather: Equation) -> list[Any]:
     """Return the arithmetic on all members, then the gather."""
     members, outcome = gather.invars[0], equation.outvars[0]
     if members.aval.dtype != outcome.aval.dtype or not np.issubdtype(

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from math import inf, isinf
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from finetti.structure.equations import called, heads, is_literal, variables
+from finetti.types import Atom, Equation, Jaxpr
 
 Degree = int | float
 NONLINEAR = inf
@@ -28,7 +28,7 @@ LINEAR_IN_FIRST = {"div": 1, "gather": 1, "dynamic_slice": 1, "dynamic_update_sl
 PRODUCTS = {"mul", "dot_general"}
 
 
-def degrees(jaxpr: Any, seeds: Mapping[Any, Degree]) -> Callable[[Any], Degree]:
+def degrees(jaxpr: Jaxpr, seeds: Mapping[Atom, Degree]) -> Callable[[Atom], Degree]:
     """Return a function from a jaxpr's variables to their degrees in the seeded ones.
 
     >>> import jax
@@ -36,9 +36,9 @@ def degrees(jaxpr: Any, seeds: Mapping[Any, Degree]) -> Callable[[Any], Degree]:
     >>> degrees(jaxpr, {jaxpr.invars[1]: 1})(jaxpr.outvars[0])
     2
     """
-    found: dict[Any, Degree] = dict(seeds)
+    found: dict[Atom, Degree] = dict(seeds)
 
-    def read(atom: Any) -> Degree:
+    def read(atom: Atom) -> Degree:
         return 0 if is_literal(atom) else found.get(atom, 0)
 
     readers = _readers(jaxpr)
@@ -61,10 +61,10 @@ def degrees(jaxpr: Any, seeds: Mapping[Any, Degree]) -> Callable[[Any], Degree]:
     return read
 
 
-_READERS: WeakKeyDictionary[Any, dict[Any, list[int]]] = WeakKeyDictionary()
+_READERS: WeakKeyDictionary[Jaxpr, dict[Atom, list[int]]] = WeakKeyDictionary()
 
 
-def _readers(jaxpr: Any) -> dict[Any, list[int]]:
+def _readers(jaxpr: Jaxpr) -> dict[Atom, list[int]]:
     """Return the numbers of the equations that read each variable; found once for each jaxpr."""
     found = _READERS.get(jaxpr)
     if found is None:
@@ -76,7 +76,7 @@ def _readers(jaxpr: Any) -> dict[Any, list[int]]:
     return found
 
 
-def outputs(equation: Any, inputs: Sequence[Degree]) -> list[Degree]:
+def outputs(equation: Equation, inputs: Sequence[Degree]) -> list[Degree]:
     """Return the degrees of an equation's outputs, given those of its inputs."""
     call = called(equation)
     if call is not None:
@@ -87,7 +87,7 @@ def outputs(equation: Any, inputs: Sequence[Degree]) -> list[Degree]:
     return [_degree(equation, equation.primitive.name, inputs)] * len(equation.outvars)
 
 
-def _degree(equation: Any, name: str, inputs: Sequence[Degree]) -> Degree:
+def _degree(equation: Equation, name: str, inputs: Sequence[Degree]) -> Degree:
     if name in LINEAR:
         return max(inputs)
     if name == "convert_element_type":  # to a whole number or a truth value it would be rounded
@@ -112,7 +112,7 @@ def _degree(equation: Any, name: str, inputs: Sequence[Degree]) -> Degree:
     return NONLINEAR
 
 
-def _asks_whether_finite(equation: Any) -> bool:
+def _asks_whether_finite(equation: Equation) -> bool:
     """Tell whether a comparison is with itself or with infinity: settled for all real values."""
     left, right = equation.invars
     return left is right or any(

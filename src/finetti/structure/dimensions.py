@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from finetti.structure.equations import read_tag
+from finetti.types import Equation
 
 Names = tuple[str | None, ...]
 
@@ -19,7 +20,7 @@ class Made:
     names: Names
 
 
-def make(equation: Any, inputs: Sequence[Made | None], dims: Mapping[str, Names]) -> list[Any]:
+def make(equation: Equation, inputs: Sequence[Made | None], dims: Mapping[str, Names]) -> list[Any]:
     """Return what an equation yields is made of: `Made`, or None where no site is in it."""
     site = read_tag(equation)
     if site:
@@ -38,7 +39,7 @@ def make(equation: Any, inputs: Sequence[Made | None], dims: Mapping[str, Names]
     return [Made(sites, _alike(equation, inputs, shape)) for shape in shapes]
 
 
-def _alike(equation: Any, inputs: Sequence[Made | None], shape: tuple[int, ...]) -> Names:
+def _alike(equation: Equation, inputs: Sequence[Made | None], shape: tuple[int, ...]) -> Names:
     """Keep the names of inputs of the same shape, as what works entry by entry does."""
     found: list[str | None] = [None] * len(shape)
     for v, made in zip(equation.invars, inputs, strict=True):
@@ -93,7 +94,7 @@ def _picked(names: Names, before: Any, params: Any, after: tuple[int, ...]) -> N
     return tuple(found)
 
 
-def _multiplied(equation: Any, inputs: Sequence[Made | None], after: tuple[int, ...]) -> Names:
+def _multiplied(equation: Equation, inputs: Sequence[Made | None], after: tuple[int, ...]) -> Names:
     contracted, batched = equation.params["dimension_numbers"]
     parts: list[list[str | None]] = []
     for v, made, summed, batch in zip(equation.invars, inputs, contracted, batched, strict=True):

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 from jax.core import ShapedArray
 
+from finetti.types import Atom, Equation, Jaxpr
+
 TAG = "finetti:"
 
 # The equations that only call an inner jaxpr, and what they hold it as. Differentiation knows
@@ -19,12 +21,12 @@ CALLS = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "core_cal
 PLAIN_CALLS = {"jit", "pjit", "closed_call", "core_call"}
 
 
-def is_literal(atom: Any) -> bool:
+def is_literal(atom: Atom) -> bool:
     """Tell whether an operand is a number written in the jaxpr, no variable."""
     return hasattr(atom, "val")
 
 
-def variables(atoms: Iterable[Any]) -> list[Any]:
+def variables(atoms: Iterable[Atom]) -> list[Any]:
     """Return the operands that are variables."""
     return [atom for atom in atoms if not is_literal(atom)]
 
@@ -34,7 +36,7 @@ def tagged(value: Any, site: str) -> Any:
     return checkpoint_name(jnp.asarray(value), TAG + site)
 
 
-def read_tag(equation: Any) -> str:
+def read_tag(equation: Equation) -> str:
     """Return the name of the site whose value an equation tags, or nothing."""
     if equation.primitive.name != "name":
         return ""
@@ -42,12 +44,12 @@ def read_tag(equation: Any) -> str:
     return label.removeprefix(TAG) if label.startswith(TAG) else ""
 
 
-def read(atom: Any, known: Mapping[Any, Any]) -> Any:
+def read(atom: Atom, known: Mapping[Atom, Any]) -> Any:
     """Return the value of an operand, given those of the variables."""
     return atom.val if is_literal(atom) else known[atom]
 
 
-def bind(equation: Any, inputs: Sequence[Any]) -> list[Any]:
+def bind(equation: Equation, inputs: Sequence[Any]) -> list[Any]:
     """Return what an equation yields for its inputs."""
     primitive = equation.primitive
     if primitive.name.startswith("custom_"):  # a user's rules index them as arrays of JAX
@@ -57,7 +59,7 @@ def bind(equation: Any, inputs: Sequence[Any]) -> list[Any]:
 
 
 def run(
-    jaxpr: Any, arguments: Sequence[Any], evaluate: Callable[[Any, list[Any]], list[Any]]
+    jaxpr: Jaxpr, arguments: Sequence[Any], evaluate: Callable[[Equation, list[Any]], list[Any]]
 ) -> list[Any]:
     """Evaluate a jaxpr an equation at a time; `arguments` are its constants, then its inputs."""
     known = dict(zip(heads(jaxpr), arguments, strict=True))
@@ -67,7 +69,7 @@ def run(
     return [read(v, known) for v in jaxpr.outvars]
 
 
-def inlined(equation: Any, inputs: Sequence[Any]) -> list[Any]:
+def inlined(equation: Equation, inputs: Sequence[Any]) -> list[Any]:
     """Return what an equation yields, calling nothing: inner jaxprs are evaluated in its place."""
     call = called(equation)
     if call is None:
@@ -76,7 +78,7 @@ def inlined(equation: Any, inputs: Sequence[Any]) -> list[Any]:
     return run(inner, [*constants, *inputs], inlined)
 
 
-def reached(jaxpr: Any, seeds: Iterable[Any]) -> set[Any]:
+def reached(jaxpr: Jaxpr, seeds: Iterable[Any]) -> set[Atom]:
     """Return the variables that some depend on, themselves among them."""
     found = set(seeds)
     for equation in jaxpr.eqns:
@@ -85,7 +87,7 @@ def reached(jaxpr: Any, seeds: Iterable[Any]) -> set[Any]:
     return found
 
 
-def heads(jaxpr: Any) -> list[Any]:
+def heads(jaxpr: Jaxpr) -> list[Any]:
     """Return a jaxpr's constant variables, then its inputs.
 
     JAX keeps them in two lists up to 0.10 and in one from 0.11 on.
@@ -93,7 +95,7 @@ def heads(jaxpr: Any) -> list[Any]:
     return list(getattr(jaxpr, "all_invars", [*jaxpr.constvars, *jaxpr.invars]))
 
 
-def called(equation: Any) -> tuple[Any, list[Any]] | None:
+def called(equation: Equation) -> tuple[Any, list[Any]] | None:
     """Return the jaxpr that an equation calls and its constants, if calling is all that it does."""
     name = equation.primitive.name
     if name not in CALLS:
@@ -127,19 +129,19 @@ def opened(closed: Any) -> tuple[Any, list[Any]]:
     jaxpr, constants = closed.jaxpr, list(closed.consts)
     lifted = {id(c): v for c, v in zip(constants, jaxpr.constvars, strict=True)}
     held: list[Any] = list(jaxpr.constvars)
-    equations: list[Any] = []
+    equations: list[Equation] = []
 
-    def lift(constant: Any, variable: Any) -> Any:
+    def lift(constant: Any, variable: Atom) -> Any:
         if id(constant) not in lifted:
             lifted[id(constant)] = fresh(variable)
             held.append(lifted[id(constant)])
             constants.append(constant)
         return lifted[id(constant)]
 
-    def follow(jaxpr: Any, now: dict[Any, Any], inside: bool) -> list[Any]:
+    def follow(jaxpr: Jaxpr, now: dict[Atom, Any], inside: bool) -> list[Any]:
         """Write down the equations of a jaxpr, `now` saying what stands for its variables."""
 
-        def now_are(atoms: Sequence[Any]) -> list[Any]:
+        def now_are(atoms: Sequence[Atom]) -> list[Any]:
             return [a if is_literal(a) else now.get(a, a) for a in atoms]
 
         for equation in jaxpr.eqns:

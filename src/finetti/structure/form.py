@@ -11,18 +11,18 @@ import jax.numpy as jnp
 
 from finetti.structure.program import Evaluate, Program, Provide, Reader, Supply
 from finetti.structure.rewrites.rewrite import Around, Marginal, Move, Rewrite
-from finetti.types import Array, Constants, Key
+from finetti.types import Array, Atom, Constants, Key, Tree
 
-Fixed = Mapping[Any, Array]  # variables of the program that are given, whatever they are made of
+Fixed = Mapping[Atom, Array]  # variables of the program that are given, whatever they are made of
 
 
 class Given(NamedTuple):
     """Hold what a form is given at run time: the data's constants, and each rewrite's by name."""
 
-    data: Constants
-    rewrites: dict[str, dict[str, Any]]
+    data: Tree
+    rewrites: dict[str, Constants]
 
-    def learned(self, constants: Mapping[str, dict[str, Any]]) -> Given:
+    def learned(self, constants: Mapping[str, Constants]) -> Given:
         """Return the same with other constants of some rewrites."""
         return Given(self.data, {**self.rewrites, **constants})
 
@@ -140,7 +140,7 @@ class Form:
         reader.known.update(fixed or {})
         return reader
 
-    def look(self, given: Given, plain: Mapping[str, Array], key: Key) -> dict[str, dict[str, Any]]:
+    def look(self, given: Given, plain: Mapping[str, Array], key: Key) -> dict[str, Constants]:
         """Return the constants that moves learn at a point given by unmoved free values."""
         still = self.unmoved()
         around = Around(still.reader(given, plain), partial(still.log_density, given, plain))
@@ -159,12 +159,12 @@ class Form:
             moved |= move.recover(reader, plain, given.rewrites[move.name])
         return {**plain, **moved}
 
-    def fix(self, values: Mapping[str, Array]) -> dict[Any, Array]:
+    def fix(self, values: Mapping[str, Array]) -> dict[Atom, Array]:
         """Return the program's variables that stand for the sites' values, as what is given."""
         tags = self.program.tags
         return {tags[name]: value for name, value in values.items()}
 
-    def inside(self, given: Given, free: Mapping[str, Array], fixed: dict[Any, Array]) -> Array:
+    def inside(self, given: Given, free: Mapping[str, Array], fixed: dict[Atom, Array]) -> Array:
         """Tell whether the values given, and those that depend on them, lie in their supports."""
         reader = self.reader(given, free, fixed)
         names = [name for name, v in self.program.tags.items() if v in fixed]
@@ -235,6 +235,6 @@ def _fixed(value: Array) -> Provide:
 
 
 def _supplied(
-    move: Move, free: Mapping[str, Array], learned: Mapping[str, Any], reader: Reader
+    move: Move, free: Mapping[str, Array], learned: Constants, reader: Reader
 ) -> Mapping[str, tuple[Array, Array]]:
     return move.supply(reader, free, learned)

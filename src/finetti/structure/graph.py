@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from finetti.hypertext.html import block
 from finetti.hypertext.picture import Node, picture
 from finetti.structure.equations import is_literal, read_tag, variables
+from finetti.types import Atom, Jaxpr
 
 if TYPE_CHECKING:
     from finetti.structure.variables import Variable
@@ -130,12 +131,12 @@ def _style(v: Variable) -> str:
     return ""
 
 
-def read_parents(jaxpr: Any, outputs: Mapping[str, Sequence[int]]) -> dict[str, tuple[str, ...]]:
+def read_parents(jaxpr: Jaxpr, outputs: Mapping[str, Sequence[int]]) -> dict[str, tuple[str, ...]]:
     """Find each site's parents by following the tagged values through a jaxpr.
 
     `outputs` maps a site to the positions of the jaxpr's outputs that define it.
     """
-    sources: dict[Any, frozenset[str]] = {}
+    sources: dict[Atom, frozenset[str]] = {}
     parents: dict[str, frozenset[str]] = {}
     _follow(jaxpr, sources, parents)
     for name, positions in outputs.items():
@@ -148,7 +149,7 @@ def _variables(outvars: Sequence[Any], positions: Sequence[int]) -> list[Any]:
     return [outvars[i] for i in positions if not is_literal(outvars[i])]
 
 
-def _follow(jaxpr: Any, sources: dict, parents: dict) -> None:
+def _follow(jaxpr: Jaxpr, sources: dict, parents: dict) -> None:
     for equation in jaxpr.eqns:
         inputs = variables(equation.invars)
         reached = frozenset().union(*(sources.get(v, frozenset()) for v in inputs))

@@ -15,12 +15,13 @@ from jax.core import eval_jaxpr
 
 from finetti.compiling import ONCE, compiled
 from finetti.structure.equations import heads, variables
+from finetti.types import Atom, Equation, Jaxpr
 
 WORTHWHILE = 64  # elements: the compiler folds smaller constants itself
 
 
 def hoist(
-    jaxpr: Any, constants: tuple[np.ndarray, ...], awaited: Callable[[Any], bool]
+    jaxpr: Jaxpr, constants: tuple[np.ndarray, ...], awaited: Callable[[Atom], bool]
 ) -> tuple[Any, tuple[np.ndarray, ...]]:
     """Return an equal jaxpr whose constants include the large values that data alone determine.
 
@@ -53,17 +54,17 @@ def hoist(
     )
 
 
-def _repeats(equation: Any) -> bool:
+def _repeats(equation: Equation) -> bool:
     """Tell whether an equation only repeats one number, which costs nothing to do again."""
     name = equation.primitive.name
     return name == "broadcast_in_dim" and prod(equation.invars[0].aval.shape) == 1
 
 
 def _evaluate(
-    jaxpr: Any,
+    jaxpr: Jaxpr,
     data: list[Any],
     constants: tuple[np.ndarray, ...],
-    equations: list[Any],
+    equations: list[Equation],
     outputs: list[Any],
 ) -> tuple[np.ndarray, ...]:
     needed = _needed(equations, wanted=set(outputs), given=set())
@@ -72,7 +73,7 @@ def _evaluate(
     return tuple(np.asarray(v) for v in compiled(ONCE)(lambda c: eval_jaxpr(part, c))(constants))
 
 
-def _needed(equations: list[Any], wanted: set[Any], given: set[Any]) -> list[Any]:
+def _needed(equations: list[Equation], wanted: set[Atom], given: set[Atom]) -> list[Any]:
     """Return the equations that lead to the wanted variables, in order."""
     kept, wanted = [], wanted - given
     for equation in reversed(equations):

@@ -23,6 +23,7 @@ import numpy as np
 from jax.core import AbstractValue, Trace, Tracer
 
 from finetti.structure.equations import heads, is_literal
+from finetti.types import Atom, Jaxpr
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Fingerprint:
 _KNOWN: WeakValueDictionary[Any, Fingerprint] = WeakValueDictionary()
 
 
-def fingerprint(jaxpr: Any, *others: Any) -> Fingerprint:
+def fingerprint(jaxpr: Jaxpr, *others: Any) -> Fingerprint:
     """Return the fingerprint of a jaxpr and of what else tells programs apart."""
     key = (jaxpr_key(jaxpr), tuple(map(value_key, others)))
     found = _KNOWN.get(key)
@@ -57,7 +58,7 @@ def fingerprint(jaxpr: Any, *others: Any) -> Fingerprint:
     return found
 
 
-def jaxpr_key(jaxpr: Any, constants: Any = ()) -> Any:
+def jaxpr_key(jaxpr: Jaxpr, constants: Any = ()) -> Any:
     """Return a hashable key that two jaxprs share if they compute the same from the same."""
     numbers, number = {}, count()
     for v in heads(jaxpr):
@@ -79,7 +80,7 @@ def jaxpr_key(jaxpr: Any, constants: Any = ()) -> Any:
     return ("jaxpr", tops, tuple(equations), outputs, tuple(map(value_key, constants)))
 
 
-def _literal(atom: Any) -> Any:
+def _literal(atom: Atom) -> Any:
     return ("literal", atom.aval, value_key(atom.val))
 
 

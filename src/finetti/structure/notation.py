@@ -12,6 +12,7 @@ import numpy as np
 from finetti.structure.equations import is_literal, read_tag, variables
 from finetti.structure.program import Program
 from finetti.structure.variables import Variable
+from finetti.types import Atom, Equation
 
 LONGEST = 64  # characters of one argument; what is longer is written f(its sites)
 DEEPEST = 16  # operations within one another
@@ -74,19 +75,19 @@ class Notation:
         order = [*FIRST, *(k for k in found if k not in (*FIRST, *LATER)), *LATER]
         return {key: found[key] for key in order if key in found}
 
-    def _argument(self, name: str, atom: Any) -> str:
+    def _argument(self, name: str, atom: Atom) -> str:
         return f"{name}={self._short(atom)}" if name in KEYWORDS else self._short(atom)
 
-    def _short(self, atom: Any) -> str:
+    def _short(self, atom: Atom) -> str:
         text, _ = self._write(atom, 0)
         return text if len(text) <= LONGEST else self._function(atom)[0]
 
-    def _function(self, atom: Any) -> Written:
+    def _function(self, atom: Atom) -> Written:
         sites = self._sources.get(atom, frozenset())
         ordered = [v.name for v in self.variables if v.name in sites]
         return f"f({', '.join(ordered)})" if ordered else "data", WHOLE
 
-    def _write(self, atom: Any, depth: int, pick: Pick | None = None) -> Written:
+    def _write(self, atom: Atom, depth: int, pick: Pick | None = None) -> Written:
         if is_literal(atom):
             return _constant(atom.val)
         if atom in self._constants:
@@ -104,7 +105,7 @@ class Notation:
         found = write(equation, depth + 1, pick) if write and depth < DEEPEST else None
         return found or self._function(atom)
 
-    def _rule(self, name: str) -> Callable[[Any, int, Pick | None], Written | None] | None:
+    def _rule(self, name: str) -> Callable[[Equation, int, Pick | None], Written | None] | None:
         if name in SAME:
             return lambda equation, depth, pick: self._write(equation.invars[0], depth, pick)
         if name in SUMS or name in PRODUCTS or name in CALLS:
@@ -118,7 +119,7 @@ class Notation:
             "slice": self._slice,
         }.get(name)
 
-    def _operation(self, equation: Any, depth: int, pick: Pick | None) -> Written:
+    def _operation(self, equation: Equation, depth: int, pick: Pick | None) -> Written:
         name = equation.primitive.name
         parts = [self._write(atom, depth, pick) for atom in equation.invars]
         if name in CALLS:
@@ -129,20 +130,20 @@ class Notation:
         left = _within(parts[0], level)
         return f"{left} {sign} {_within(parts[1], level + (sign in '-/'))}", level
 
-    def _negative(self, equation: Any, depth: int, pick: Pick | None) -> Written:
+    def _negative(self, equation: Equation, depth: int, pick: Pick | None) -> Written:
         return f"-{_within(self._write(equation.invars[0], depth, pick), PRODUCT)}", PRODUCT
 
-    def _power(self, equation: Any, depth: int, pick: Pick | None) -> Written:
+    def _power(self, equation: Equation, depth: int, pick: Pick | None) -> Written:
         base = _within(self._write(equation.invars[0], depth, pick), WHOLE)
         return f"{base}^{equation.params['y']}", POWER
 
-    def _dot(self, equation: Any, depth: int, pick: Pick | None) -> Written | None:
+    def _dot(self, equation: Equation, depth: int, pick: Pick | None) -> Written | None:
         if pick:
             return None
         left, right = (_within(self._write(atom, depth), PRODUCT) for atom in equation.invars)
         return f"{left} @ {right}", PRODUCT
 
-    def _gather(self, equation: Any, depth: int, pick: Pick | None) -> Written | None:
+    def _gather(self, equation: Equation, depth: int, pick: Pick | None) -> Written | None:
         """Write an index of sites with their plate: which member is data, or another site."""
         starts = variables(equation.invars[1:])
         index = frozenset[str]().union(*(self._sources.get(v, frozenset()) for v in starts))
@@ -154,7 +155,7 @@ class Notation:
 
         return self._write(equation.invars[0], depth, here)
 
-    def _axes(self, equation: Any, plates: tuple[str, ...]) -> Iterator[str]:
+    def _axes(self, equation: Equation, plates: tuple[str, ...]) -> Iterator[str]:
         """Yield what an index picks along each axis: a member of a plate, or a known number."""
         numbers = equation.params.get("dimension_numbers")
         axes = numbers.start_index_map if numbers else (0,)
@@ -166,7 +167,7 @@ class Notation:
             else:
                 yield str(picked.flat[0]) if known.ndim and np.ptp(picked) == 0 else "..."
 
-    def _slice(self, equation: Any, depth: int, pick: Pick | None) -> Written | None:
+    def _slice(self, equation: Equation, depth: int, pick: Pick | None) -> Written | None:
         """Write a site's element of which the program knows the number."""
         start, limit = equation.params["start_indices"], equation.params["limit_indices"]
         if pick or len(start) != 1 or limit[0] - start[0] != 1:
@@ -174,11 +175,11 @@ class Notation:
         return self._write(equation.invars[0], depth, lambda plates: str(start[0]))
 
     @cached_property
-    def _constants(self) -> dict[Any, Any]:
+    def _constants(self) -> dict[Atom, Any]:
         return dict(zip(self.program.data, self.program.constants, strict=True))
 
     @cached_property
-    def _makers(self) -> dict[Any, Any]:
+    def _makers(self) -> dict[Atom, Any]:
         return {v: equation for equation in self.program.jaxpr.eqns for v in equation.outvars}
 
     @cached_property
@@ -186,9 +187,9 @@ class Notation:
         return {v.name: tuple(p.name for p in v.plates) for v in self.variables}
 
     @cached_property
-    def _sources(self) -> dict[Any, frozenset[str]]:
+    def _sources(self) -> dict[Atom, frozenset[str]]:
         """Map each variable to the sites that it is directly made of."""
-        found: dict[Any, frozenset[str]] = {}
+        found: dict[Atom, frozenset[str]] = {}
         for equation in self.program.jaxpr.eqns:
             inputs = (v for v in equation.invars if not is_literal(v))
             site = read_tag(equation)

@@ -28,6 +28,7 @@ from finetti.structure.rewrites.rewrite import Found, Kind, Made, Rewrite, Sight
 from finetti.structure.rewrites.sum_out.find import TOLD_NOT_TO
 from finetti.structure.rewrites.sum_out.sum_out import Propagate
 from finetti.structure.variables import Variable
+from finetti.types import Constants
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +138,7 @@ class Plan:
         """Return the rewrites the plan makes."""
         return tuple(rewrite for rewrite, _ in self._made)
 
-    def again(self, data: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
+    def again(self, data: Mapping[str, np.ndarray]) -> dict[str, Constants]:
         """Return by rewrite the constants that differ between sets of data, (set, *site shape)."""
         weights = {v.name: v.weights for v in self.variables}
         return {

@@ -39,7 +39,7 @@ from finetti.structure.graph import Graph, read_parents
 from finetti.structure.hoist import hoist
 from finetti.structure.identity import Fingerprint, fingerprint
 from finetti.structure.variables import Variable, is_discrete, placeholder, read_arguments
-from finetti.types import Array, Constants, DType
+from finetti.types import Array, Atom, DType, Equation, Jaxpr, Tree
 
 
 class Outcome(NamedTuple):
@@ -70,7 +70,7 @@ class Outcome(NamedTuple):
 
 Provide = Callable[["Reader"], tuple[Array, Array]]
 Supply = Callable[["Reader"], Mapping[str, tuple[Array, Array]]]
-Evaluate = Callable[[Any, list[Any]], list[Any]]
+Evaluate = Callable[[Equation, list[Any]], list[Any]]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,16 +83,16 @@ class Program:
     Other fits may have other numbers for the last `varying` constants.
     """
 
-    jaxpr: Any
+    jaxpr: Jaxpr
     constants: tuple[np.ndarray, ...]
     latent: tuple[str, ...]
-    tree: Any
+    tree: Tree
     fingerprint: Fingerprint
     varying: int = 0
 
     def __call__(
         self,
-        constants: Constants,
+        constants: Tree,
         free: Mapping[str, Array],
         provide: Mapping[str, Provide] | None = None,
     ) -> Outcome:
@@ -133,7 +133,7 @@ class Program:
         found |= {read_tag(e): e.outvars[0] for e in self.jaxpr.eqns}
         return {name: variable for name, variable in found.items() if name}
 
-    def degrees(self, sites: Iterable[str]) -> Callable[[Any], Degree]:
+    def degrees(self, sites: Iterable[str]) -> Callable[[Atom], Degree]:
         """Return the function that gives each variable's degree in the sites' values."""
         chosen = frozenset(sites)
         if chosen not in self._degrees:
@@ -141,7 +141,7 @@ class Program:
         return self._degrees[chosen]
 
     @cached_property
-    def _degrees(self) -> dict[frozenset[str], Callable[[Any], Degree]]:
+    def _degrees(self) -> dict[frozenset[str], Callable[[Atom], Degree]]:
         return {}
 
     def __eq__(self, other: object) -> bool:
@@ -162,7 +162,7 @@ class Reader:
     def __init__(
         self,
         program: Program,
-        constants: Constants,
+        constants: Tree,
         free: Mapping[str, Array],
         provide: Mapping[str, Provide] | None = None,
         supply: Mapping[str, Supply] | None = None,
@@ -172,7 +172,7 @@ class Reader:
         self.evaluate = evaluate or bind
         self.jacobians: dict[str, Array] = {}
         self.waiting = {program.inputs[name]: name for name in self.supply}
-        self.known: dict[Any, Any] = dict(zip(program.data, constants, strict=True))
+        self.known: dict[Atom, Any] = dict(zip(program.data, constants, strict=True))
         self.known |= {v: free[name] for name, v in program.inputs.items() if name in free}
         self.makers = {v: e for e in program.jaxpr.eqns for v in e.outvars}
 
@@ -196,7 +196,7 @@ class Reader:
         """Return an argument of a site's distribution."""
         return self.read(self.program.outputs.arguments[site][name])
 
-    def read(self, atom: Any) -> Any:
+    def read(self, atom: Atom) -> Any:
         """Return the value of a jaxpr's variable or literal.
 
         Equations wait on a list, not on Python's stack, however long the chain of them is.
@@ -230,7 +230,7 @@ class Reader:
         for name, (value, jacobian) in supplied.items():
             self.known[inputs[name]], self.jacobians[name] = value, jacobian
 
-    def _evaluate(self, equation: Any) -> None:
+    def _evaluate(self, equation: Equation) -> None:
         inputs = [read(v, self.known) for v in equation.invars]
         with equation.ctx.manager:
             outputs = self.evaluate(equation, inputs)

@@ -16,6 +16,7 @@ import numpy as np
 
 from finetti.errors import ModelError
 from finetti.structure.equations import bind, is_literal
+from finetti.types import Atom, Equation, Jaxpr
 
 NOBODY = np.iinfo(np.int32).max  # fills the rows of elements that depend on fewer
 LARGEST = 10**7  # entries of one array of member numbers
@@ -48,10 +49,10 @@ class Scopes:
     """
 
     def __init__(
-        self, jaxpr: Any, known: Mapping[Any, Any], cut: Callable[[Any], np.ndarray | None]
+        self, jaxpr: Jaxpr, known: Mapping[Atom, Any], cut: Callable[[Atom], np.ndarray | None]
     ) -> None:
         self.known = dict(known)
-        self.found: dict[Any, np.ndarray] = {}
+        self.found: dict[Atom, np.ndarray] = {}
         self.makers = {v: e for e in jaxpr.eqns for v in e.outvars}
         for equation in jaxpr.eqns:
             entering = cut(equation)
@@ -64,13 +65,13 @@ class Scopes:
                     zip(equation.outvars, self._outputs(equation, inputs), strict=True)
                 )
 
-    def read(self, atom: Any) -> np.ndarray:
+    def read(self, atom: Atom) -> np.ndarray:
         """Return the members' numbers for each element, shape (*shape, width)."""
         if not is_literal(atom) and atom in self.found:
             return self.found[atom]
         return np.empty((*atom.aval.shape, 0), np.int32)
 
-    def _outputs(self, equation: Any, inputs: list[np.ndarray]) -> list[np.ndarray]:
+    def _outputs(self, equation: Equation, inputs: list[np.ndarray]) -> list[np.ndarray]:
         name, shapes = equation.primitive.name, [v.aval.shape for v in equation.outvars]
         first = INDICES.get(name, len(inputs))
         if name in MOVES and not any(ids.shape[-1] for ids in inputs[first:]):
@@ -88,7 +89,7 @@ class Scopes:
         everyone = _union([ids.reshape(1, -1) for ids in inputs])[0]
         return [np.broadcast_to(everyone, (*shape, everyone.size)) for shape in shapes]
 
-    def _moved(self, equation: Any, operands: list[np.ndarray]) -> list[np.ndarray] | None:
+    def _moved(self, equation: Equation, operands: list[np.ndarray]) -> list[np.ndarray] | None:
         """Let the primitive move the elements' positions; None if where it looks is not known."""
         where = [self.value(v) for v in equation.invars[len(operands) :]]
         if any(w is None for w in where):
@@ -112,7 +113,7 @@ class Scopes:
         rows = np.concatenate(table)
         return [tidy(rows[np.asarray(f)]) for f in found]
 
-    def value(self, atom: Any) -> Any:
+    def value(self, atom: Atom) -> Any:
         """Return the value of a variable that the data alone determine, None for others."""
         if is_literal(atom):
             return atom.val
@@ -161,7 +162,7 @@ def _gathered(ids: np.ndarray, axes: Sequence[int]) -> np.ndarray:
 
 
 def _looked_up(
-    equation: Any, table: np.ndarray, indices: np.ndarray, shape: tuple[int, ...]
+    equation: Equation, table: np.ndarray, indices: np.ndarray, shape: tuple[int, ...]
 ) -> np.ndarray:
     """Return the members that say where to look, and those of all that may be found there."""
     numbers = equation.params["dimension_numbers"]
@@ -187,7 +188,7 @@ def _looked_up(
     return _union([_spread(asked, shape), _spread(np.expand_dims(found, idle), shape)])
 
 
-def _multiplied(equation: Any, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+def _multiplied(equation: Equation, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Return the members in each row of the left and each column of the right."""
     contracted, batched = equation.params["dimension_numbers"]
     sides = []

@@ -12,6 +12,7 @@ from jax.lax import GatherScatterMode
 
 from finetti.structure.dimensions import Made, Names, make
 from finetti.structure.equations import bind, called, heads, is_literal, read_tag, scanned
+from finetti.types import Atom, Equation, Jaxpr
 
 KEPT = {"convert_element_type", "copy", "copy_p"}
 PASSED = {"broadcast_in_dim", "reshape", "squeeze"}
@@ -44,10 +45,10 @@ class Uses:
 
     def found(
         self,
-        jaxpr: Any,
-        known: dict[Any, Any],
-        made: dict[Any, Made],
-        stacked: Mapping[Any, Any] | None = None,
+        jaxpr: Jaxpr,
+        known: dict[Atom, Any],
+        made: dict[Atom, Made],
+        stacked: Mapping[Atom, Any] | None = None,
     ) -> Iterator[Use]:
         """Yield the uses, given what is known of the jaxpr's variables; fill in `made`.
 
@@ -62,7 +63,9 @@ class Uses:
             outputs = zip(equation.outvars, make(equation, inputs, self.dims), strict=True)
             made.update((v, m) for v, m in outputs if m is not None)
 
-    def _inside(self, equation: Any, inputs: list[Made | None], values: _Values) -> Iterator[Use]:
+    def _inside(
+        self, equation: Equation, inputs: list[Made | None], values: _Values
+    ) -> Iterator[Use]:
         """Yield the uses inside the jaxprs that an equation holds."""
         for inner, consts, operands in _held(equation):
             places = [equation.invars[i] for i in operands]
@@ -74,7 +77,7 @@ class Uses:
             yield from self.found(inner, known, made, _stacked(equation, top, values))
 
 
-def _held(equation: Any) -> Iterator[tuple[Any, list[Any], list[int]]]:
+def _held(equation: Equation) -> Iterator[tuple[Any, list[Any], list[int]]]:
     """Yield the jaxprs that an equation holds, their constants, and which operands they begin with.
 
     Of loops that is what does not change from step to step.
@@ -98,7 +101,7 @@ def _held(equation: Any) -> Iterator[tuple[Any, list[Any], list[int]]]:
         yield getattr(inner, "jaxpr", inner), list(getattr(inner, "consts", ())), list(operands)
 
 
-def _stacked(equation: Any, inner: list[Any], values: _Values) -> dict[Any, Any]:
+def _stacked(equation: Equation, inner: list[Any], values: _Values) -> dict[Atom, Any]:
     """Return what a scan hands out step by step, where it is known, by the variable inside."""
     if equation.primitive.name != "scan":
         return {}
@@ -112,11 +115,11 @@ class _Values:
     """Read the values of variables that the data alone determine."""
 
     def __init__(
-        self, known: dict[Any, Any], makers: Mapping[Any, Any], stacked: Mapping[Any, Any]
+        self, known: dict[Atom, Any], makers: Mapping[Atom, Any], stacked: Mapping[Atom, Any]
     ) -> None:
         self.known, self.makers, self.stacked = known, makers, stacked
 
-    def read(self, atom: Any) -> Any:
+    def read(self, atom: Atom) -> Any:
         """Return a variable's value, None where it is not known."""
         if is_literal(atom):
             return atom.val
@@ -140,7 +143,7 @@ class _Values:
             self.known.update(zip(equation.outvars, found, strict=True))
         return self.known[atom]
 
-    def table(self, atom: Any) -> Any:
+    def table(self, atom: Atom) -> Any:
         """Return the array that a value is picked from, at a place that is not known."""
         while not is_literal(atom) and atom in self.makers:
             equation = self.makers[atom]
@@ -152,12 +155,12 @@ class _Values:
         return None
 
 
-def _evaluate(equation: Any, given: list[Any]) -> list[Any]:
+def _evaluate(equation: Equation, given: list[Any]) -> list[Any]:
     with jax.ensure_compile_time_eval():
         return bind(equation, given)
 
 
-def _uses(equation: Any, inputs: list[Made | None], values: _Values) -> Iterator[Use]:
+def _uses(equation: Equation, inputs: list[Made | None], values: _Values) -> Iterator[Use]:
     """Yield the uses of known codes by an equation that looks up or adds up."""
     name, params, operands = equation.primitive.name, equation.params, equation.invars
     if name in ("dynamic_slice", "dynamic_update_slice"):
@@ -185,7 +188,7 @@ def _uses(equation: Any, inputs: list[Made | None], values: _Values) -> Iterator
 
 
 def _use(
-    atom: Any, column: int | None, most: int, made: Made | None, axis: int, values: _Values
+    atom: Atom, column: int | None, most: int, made: Made | None, axis: int, values: _Values
 ) -> Iterator[Use]:
     """Yield the use of a column of an index, or of an index that is a single number."""
     atom, column = _source(atom, column, values)
@@ -204,7 +207,7 @@ def _use(
         yield Use(codes, most, made, axis, before is not None)
 
 
-def _source(atom: Any, column: int | None, values: _Values) -> tuple[Any, int | None]:
+def _source(atom: Atom, column: int | None, values: _Values) -> tuple[Any, int | None]:
     """Go back to where a column of an index comes from."""
     while not is_literal(atom) and atom in values.makers:
         equation = values.makers[atom]
@@ -225,7 +228,7 @@ def _source(atom: Any, column: int | None, values: _Values) -> tuple[Any, int | 
     return atom, column
 
 
-def _counted_from_the_end(atom: Any, values: _Values) -> Any:
+def _counted_from_the_end(atom: Atom, values: _Values) -> Any:
     """Return the codes that an index is made of by adding the size to negative ones, if it is."""
     equation = None if is_literal(atom) else values.makers.get(atom)
     if equation is None or equation.primitive.name != "select_n" or len(equation.invars) != 3:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.structure.form import Given
-from finetti.types import AnyArray
+from finetti.types import AnyArray, Constants
 
 
 class Own(NamedTuple):
@@ -25,13 +25,15 @@ class Own(NamedTuple):
     """
 
     data: tuple[AnyArray, ...] = ()
-    rewrites: dict[str, dict[str, Any]] = {}  # noqa: RUF012 - never changed in place
+    rewrites: dict[str, Constants] = {}  # noqa: RUF012 - never changed in place
 
 
 def joined(shared: Given, own: Own) -> Given:
     """Return the constants of one fit: the shared ones with its own in their places."""
     kept = shared.data[: len(shared.data) - len(own.data)]
-    rewrites = {n: {**c, **own.rewrites.get(n, {})} for n, c in shared.rewrites.items()}
+    rewrites: dict[str, Constants] = {
+        n: {**c, **own.rewrites.get(n, {})} for n, c in shared.rewrites.items()
+    }
     return Given((*kept, *own.data), rewrites)
 
 

@@ -18,9 +18,8 @@ from finetti.inference.engine.sweep import to_numpy
 from finetti.kernels.alternating import Alternating
 from finetti.kernels.kernel import Point
 from finetti.structure.form import Given
-from finetti.structure.rewrites.rewrite import Constants
 from finetti.targets.density import Target
-from finetti.types import Array, Key
+from finetti.types import Array, Constants, Key
 
 STEPS = 12  # of Newton's method, at the start
 LONGEST = 2.0  # of one of them, in prior standard deviations

@@ -16,6 +16,8 @@ from typing import Any
 import jax
 from jax.extend.core import jaxpr_as_fun
 
+from finetti.types import Equation, Jaxpr
+
 try:
     from jax.experimental.scheduling_groups import xla_metadata_call
 except ImportError:  # an experiment of JAX's; without it loops run as they are
@@ -71,14 +73,14 @@ def at_once(loop: Callable[..., Any], *inputs: Any) -> Any:
     return jax.tree.unflatten(jax.tree.structure(shapes), run(*jax.tree.leaves(inputs)))
 
 
-def suits(jaxpr: Any) -> bool:
+def suits(jaxpr: Jaxpr) -> bool:
     """Tell whether the steps of a program's loops are of operations that fit, on small arrays."""
     loops = [e for e in jaxpr.eqns if e.primitive.name == "while"]
     steps = (equation for loop in loops for equation in inside(loop.params["body_jaxpr"].jaxpr))
     return jax.default_backend() == "cpu" and all(map(_fits, steps))
 
 
-def _fits(equation: Any) -> bool:
+def _fits(equation: Equation) -> bool:
     name = equation.primitive.name
     if name in CALLS:
         return True
@@ -88,7 +90,7 @@ def _fits(equation: Any) -> bool:
     return name not in UNFIT and max(sizes, default=0) <= LARGEST
 
 
-def inside(jaxpr: Any) -> Iterator[Any]:
+def inside(jaxpr: Jaxpr) -> Iterator[Any]:
     """Yield all equations of a program, those of the programs that it calls too."""
     for equation in jaxpr.eqns:
         yield equation

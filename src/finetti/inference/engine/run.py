@@ -27,7 +27,7 @@ from finetti.inference.engine.sweep import (
 )
 from finetti.inference.engine.warmup import finish
 from finetti.kernels.kernel import Kernel, Point, Tuning
-from finetti.types import Constants, Float, Int, Key
+from finetti.types import Float, Int, Key, Tree
 
 SAMPLING, WARMUP = 1, 2  # phases; warm-up goes on with 3, 4, ..., the start has those from 1000
 CHUNK_BYTES = 32_000_000
@@ -112,7 +112,7 @@ class Sampler:
     """
 
     course: Course
-    shared: Constants
+    shared: Tree
     stages: tuple[Stage, ...] = ()
     coordinates: Coordinates | None = None
 
@@ -120,7 +120,7 @@ class Sampler:
     def of(
         cls,
         course: Course,
-        shared: Any,
+        shared: Tree,
         shape: tuple[int, ...],
         stages: tuple[Stage, ...] = (),
         coordinates: Coordinates | None = None,
@@ -244,7 +244,7 @@ def later(draws: int) -> int:
 
 
 @compiled(ONCE, "kernel")
-def _restarted(kernel: Kernel, states: Any) -> Any:
+def _restarted(kernel: Kernel, states: Tree) -> Any:
     """Return chains' states, chains last, with any unfinished draw abandoned."""
     return jax.vmap(kernel.restart, (-1, None), -1)(states, True)
 

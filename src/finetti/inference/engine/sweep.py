@@ -21,7 +21,7 @@ from finetti.inference.engine import warmup
 from finetti.inference.engine.batch import Own, joined
 from finetti.inference.engine.native import at_once
 from finetti.kernels.kernel import Info, Kernel, Point, Tuning, select
-from finetti.types import Array, Constants, Float, Int, Key, Position, Scalar
+from finetti.types import Array, Float, Int, Key, Position, Scalar, Tree
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Orders(NamedTuple):
     `learning` is a flag; `wanted` draws a chain and at most `limit` steps end the call.
     """
 
-    shared: Constants
+    shared: Tree
     own: Own | None
     keys: Key
     phase: Any
@@ -60,7 +60,7 @@ class Orders(NamedTuple):
 class Carry(NamedTuple):
     """Hold all that goes from one step to the next."""
 
-    states: Any
+    states: Tree
     tuning: Tuning
     adaptation: warmup.Adaptation
     counts: Int[Array, " chain"]
@@ -87,7 +87,7 @@ class Loop(NamedTuple):
 class Bound:
     """Give a target its constants: the log density, or each member's, as a function of position."""
 
-    def __init__(self, target: Any, constants: Constants) -> None:
+    def __init__(self, target: Any, constants: Tree) -> None:
         self.target, self.constants = target, constants
 
     def __call__(self, position: Position) -> Scalar:
@@ -159,17 +159,19 @@ _sweep_once = compiled(BY_SIZE, "course", "native")(
 
 
 def _loop(
-    course: Course, noise: Any, own: Any, orders: Orders, carry: Carry
+    course: Course, noise: Tree, own: Any, orders: Orders, carry: Carry
 ) -> tuple[Carry, Record, Array]:
     """Make the steps whose noise is given."""
 
-    def advance_chain(noise: Any, state: Any, tuning: Tuning, own: Own | None) -> tuple[Any, Info]:
-        shared: Any = orders.shared
+    def advance_chain(
+        noise: Tree, state: Tree, tuning: Tuning, own: Own | None
+    ) -> tuple[Tree, Info]:
+        shared: Tree = orders.shared
         target = Bound(course.target, shared if own is None else joined(shared, own))
         return course.kernel.advance(noise, state, target, tuning)
 
     @partial(jax.jit, inline=True)  # traced once, for the record's shapes and in the loop
-    def advance(noise: Any, states: Any, tuning: Tuning) -> tuple[Any, Info]:
+    def advance(noise: Tree, states: Tree, tuning: Tuning) -> tuple[Tree, Info]:
         both = partial(_for_chains, course, states.draw.position.shape[-1])
         axis = None if course.fits == 1 else -1
         step = jax.vmap(advance_chain, (-1, -1, axis, axis), -1)
@@ -257,13 +259,13 @@ def _learn(course: Course, orders: Orders, info: Info, carry: Carry) -> Carry:
     return carry._replace(states=states, tuning=tuning, adaptation=adaptation)
 
 
-def _blank(capacity: int, states: Any, info: Info, tuning: Tuning) -> Record:
+def _blank(capacity: int, states: Tree, info: Info, tuning: Tuning) -> Record:
     """Return an empty record."""
     draw = states.draw
     emitted = Record(draw.position, draw.log_density, tuning.step_size, info)
     return jax.tree.map(lambda s: jnp.zeros((capacity, *s.shape), s.dtype), emitted)
 
 
-def to_numpy(tree: Any) -> Any:
+def to_numpy(tree: Tree) -> Any:
     """Bring a pytree of arrays to the host."""
     return jax.tree.map(np.asarray, tree)

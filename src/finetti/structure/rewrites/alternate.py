@@ -24,11 +24,11 @@ from finetti.errors import ModelError
 from finetti.structure.program import Program
 from finetti.structure.rewrites.arrow.arrange import terms_of
 from finetti.structure.rewrites.centre.centre import Centre
-from finetti.structure.rewrites.rewrite import Constants, Found, Rewrite, Sight
+from finetti.structure.rewrites.rewrite import Found, Rewrite, Sight
 from finetti.structure.rewrites.sum_out.find import follow
 from finetti.structure.scopes import NOBODY
 from finetti.structure.words import counted
-from finetti.types import Array, Float
+from finetti.types import Array, Constants, Float
 
 FEWEST = 500  # members: with fewer one trajectory of all is as good
 SHARE = 4  # times as many numbers as all the rest have
@@ -67,7 +67,7 @@ class Alternate(Rewrite):
         return f"{counted(self.count, 'member')}, each accepted by itself, in turn with the rest"
 
     def collect(
-        self, elements: Mapping[str, Array], constants: Mapping[str, Any]
+        self, elements: Mapping[str, Array], constants: Constants
     ) -> Float[Array, " member"]:
         """Return the sum of each member's log densities, given all elements of each term."""
         total = jnp.zeros(self.count)

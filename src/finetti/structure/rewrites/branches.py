@@ -16,6 +16,7 @@ import numpy as np
 
 from finetti.structure.equations import bind, called, heads, is_literal, reached, run
 from finetti.structure.program import Evaluate, Program
+from finetti.types import Equation, Jaxpr
 
 ENDS = {"max": 1, "min": 1, "clamp": 3}
 PLACES = {"gather": 1, "dynamic_slice": 1, "scatter": 1, "scatter-add": 1, "sort": 0}
@@ -30,14 +31,16 @@ def every_branch(program: Program, salt: Any = 0.0) -> Evaluate:
     seeds = {*program.inputs.values(), *(program.tags[name] for name in latent)}
     known = reached(program.jaxpr, seeds)
 
-    def evaluate(equation: Any, inputs: Sequence[Any]) -> list[Any]:
+    def evaluate(equation: Equation, inputs: Sequence[Any]) -> list[Any]:
         hangs = [not is_literal(v) and v in known for v in equation.invars]
         return _mixed(equation, inputs, hangs, salt)
 
     return evaluate
 
 
-def _mixed(equation: Any, inputs: Sequence[Any], hangs: Sequence[bool], salt: Any) -> list[Any]:
+def _mixed(
+    equation: Equation, inputs: Sequence[Any], hangs: Sequence[bool], salt: Any
+) -> list[Any]:
     """Return an equation's outputs; `hangs` tells which of its inputs hang on a latent site."""
     name, call = equation.primitive.name, called(equation)
     if not any(hangs):
@@ -63,20 +66,20 @@ def _mixed(equation: Any, inputs: Sequence[Any], hangs: Sequence[bool], salt: An
     return found
 
 
-def _inside(jaxpr: Any, arguments: Sequence[Any], hangs: Sequence[bool], salt: Any) -> list[Any]:
+def _inside(jaxpr: Jaxpr, arguments: Sequence[Any], hangs: Sequence[bool], salt: Any) -> list[Any]:
     """Evaluate an inner jaxpr in the same way."""
     tops = heads(jaxpr)
     first = len(tops) - len(hangs)
     known = reached(jaxpr, {v for v, h in zip(tops[first:], hangs, strict=True) if h})
 
-    def evaluate(equation: Any, inputs: Sequence[Any]) -> list[Any]:
+    def evaluate(equation: Equation, inputs: Sequence[Any]) -> list[Any]:
         inner = [not is_literal(v) and v in known for v in equation.invars]
         return _mixed(equation, inputs, inner, salt)
 
     return run(jaxpr, arguments, evaluate)
 
 
-def _chosen(equation: Any) -> bool:
+def _chosen(equation: Equation) -> bool:
     """Tell whether a truth value, or a whole number, becomes a real one."""
     before, after = equation.invars[0].aval.dtype, equation.outvars[0].aval.dtype
     return before.kind in "bui" and after.kind == "f"

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from finetti.structure.program import Program
-from finetti.types import Array, Float
+from finetti.types import Array, Atom, Float
 
 SLIGHT = 1e-8  # of a number's precision, that a combination of them has at least
 
@@ -41,7 +40,7 @@ class Joined:
         both = zip(self.sites, self.shapes, jnp.split(numbers, ends), strict=False)
         return {name: piece.reshape(shape) for name, shape, piece in both}
 
-    def fixed(self, program: Program, numbers: Float[Array, " k"]) -> dict[Any, Array]:
+    def fixed(self, program: Program, numbers: Float[Array, " k"]) -> dict[Atom, Array]:
         """Return the program's variables that hold the unconstrained values, with these."""
         return {program.inputs[name]: value for name, value in self.split(numbers).items()}
 

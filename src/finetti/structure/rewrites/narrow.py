@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from finetti.structure.equations import bind, called, run
 from finetti.structure.scopes import ELEMENTWISE, REDUCTIONS
+from finetti.types import Atom, Equation
 
 STILL = {"squeeze", "transpose", "expand_dims"}  # moves of axes that keep every entry
 PASSED = {"name", "copy", "copy_p", "optimization_barrier"}
@@ -23,7 +24,7 @@ class Unlike(Exception):
     """Say that members cannot be stood for by representatives."""
 
 
-def evaluate(equation: Any, inputs: Sequence[Any], members: int) -> list[Any]:
+def evaluate(equation: Equation, inputs: Sequence[Any], members: int) -> list[Any]:
     """Return an equation's outputs given its inputs, some of which are narrow."""
     name, call = equation.primitive.name, called(equation)
     narrow = [_axis(v, x) for v, x in zip(equation.invars, inputs, strict=True)]
@@ -42,7 +43,7 @@ def evaluate(equation: Any, inputs: Sequence[Any], members: int) -> list[Any]:
     return bind(equation, inputs)
 
 
-def _axis(variable: Any, value: Any) -> int | None:
+def _axis(variable: Atom, value: Any) -> int | None:
     """Return the axis along which a value is narrow, if there is one."""
     whole, shape = variable.aval.shape, jnp.shape(value)
     found = [i for i, (a, b) in enumerate(zip(whole, shape, strict=True)) if a != b]
@@ -64,7 +65,7 @@ def _broadcast(params: Any, before: tuple[int, ...], value: Any, members: int) -
     return jnp.broadcast_to(jnp.reshape(value, shape), sizes)
 
 
-def _alike(equation: Any, inputs: Sequence[Any], narrow: Sequence[int | None]) -> list[Any]:
+def _alike(equation: Equation, inputs: Sequence[Any], narrow: Sequence[int | None]) -> list[Any]:
     """Bring the inputs of an equation that works entry by entry to the same shape."""
     axis, *others = [*{i for i in narrow if i is not None}]
     for v, value, place in zip(equation.invars, inputs, narrow, strict=True):
@@ -76,14 +77,14 @@ def _alike(equation: Any, inputs: Sequence[Any], narrow: Sequence[int | None]) -
     return [jnp.broadcast_to(x, shape) if jnp.ndim(x) else x for x in inputs]
 
 
-def _reshaped(equation: Any, value: Any, members: int) -> Any:
+def _reshaped(equation: Equation, value: Any, members: int) -> Any:
     before, after = equation.invars[0].aval.shape, equation.params["new_sizes"]
     if before[0] != members or after[:1] != (members,):
         raise Unlike("the members' axis is taken apart")
     return jnp.reshape(value, (jnp.shape(value)[0], *after[1:]))
 
 
-def _check_axes(equation: Any, name: str, narrow: Sequence[int | None]) -> None:
+def _check_axes(equation: Equation, name: str, narrow: Sequence[int | None]) -> None:
     """Refuse what looks across the members."""
     params, axis = equation.params, narrow[0]
     if name in STILL:

@@ -12,10 +12,9 @@ import numpy as np
 
 from finetti.structure.program import Program, Reader
 from finetti.structure.variables import Variable
-from finetti.types import Array, Key
+from finetti.types import Array, Atom, Constants, Key
 
 Terms = Callable[[Mapping[str, Array]], Mapping[str, Array]]
-Constants = dict[str, Any]  # what a rewrite needs at run time, arrays by name
 
 
 class Rewrite(ABC):
@@ -76,12 +75,12 @@ class Rewrite(ABC):
         """Return how many members of its sites move by themselves; zero where none do."""
         return 0
 
-    def log_term(self, site: str, reader: Reader, constants: Mapping[str, Any]) -> Array | None:
+    def log_term(self, site: str, reader: Reader, constants: Constants) -> Array | None:
         """Return the sum of a site's log densities by a better way than the program's, or None."""
         return None
 
     def elements(
-        self, site: str, reader: Reader, free: Mapping[str, Array], constants: Mapping[str, Any]
+        self, site: str, reader: Reader, free: Mapping[str, Array], constants: Constants
     ) -> tuple[Array, Array | float] | None:
         """Return a site's log densities, or sums of some, and what their sum lacks; or None."""
         return None
@@ -109,13 +108,13 @@ class Move(Rewrite):
 
     @abstractmethod
     def supply(
-        self, reader: Reader, free: Mapping[str, Array], learned: Mapping[str, Any]
+        self, reader: Reader, free: Mapping[str, Array], learned: Constants
     ) -> dict[str, tuple[Array, Array]]:
         """Return each site's unconstrained value, and its part of the log Jacobian (a scalar)."""
 
     @abstractmethod
     def recover(
-        self, reader: Reader, free: Mapping[str, Array], learned: Mapping[str, Any]
+        self, reader: Reader, free: Mapping[str, Array], learned: Constants
     ) -> dict[str, Array]:
         """Return what is moved, at the sites' unconstrained values: `supply` turned round."""
 
@@ -141,17 +140,17 @@ class Around:
     """
 
     reader: Reader
-    log_density: Callable[[Mapping[Any, Array], Collection[str]], Array]
+    log_density: Callable[[Mapping[Atom, Array], Collection[str]], Array]
 
 
 class Shortcut(Rewrite):
     """Compute the sum of one site's log densities by another way than the program's."""
 
     @abstractmethod
-    def total(self, reader: Reader, constants: Mapping[str, Any]) -> Array:
+    def total(self, reader: Reader, constants: Constants) -> Array:
         """Return the sum of the site's log densities."""
 
-    def log_term(self, site: str, reader: Reader, constants: Mapping[str, Any]) -> Array | None:
+    def log_term(self, site: str, reader: Reader, constants: Constants) -> Array | None:
         """Return the sum of the site's log densities, if it is this one."""
         return self.total(reader, constants) if self.sites == (site,) else None
 
@@ -182,30 +181,30 @@ class Marginal(Rewrite):
         return 0
 
     @abstractmethod
-    def log_marginal(self, terms: Terms, constants: Mapping[str, Any]) -> Array:
+    def log_marginal(self, terms: Terms, constants: Constants) -> Array:
         """Return the log of the integral (or sum) over the sites of the terms' joint density."""
 
     @abstractmethod
-    def draw(self, key: Key, terms: Terms, constants: Mapping[str, Any]) -> dict[str, Array]:
+    def draw(self, key: Key, terms: Terms, constants: Constants) -> dict[str, Array]:
         """Draw the sites from their conditional distribution given everything else."""
 
     @abstractmethod
-    def mode(self, terms: Terms, constants: Mapping[str, Any]) -> dict[str, Array]:
+    def mode(self, terms: Terms, constants: Constants) -> dict[str, Array]:
         """Return the sites at their most probable values given everything else."""
 
-    def moments(self, terms: Terms, constants: Mapping[str, Any]) -> dict[str, tuple[Array, Array]]:
+    def moments(self, terms: Terms, constants: Constants) -> dict[str, tuple[Array, Array]]:
         """Return mean and variance of sites given everything else, where they are known."""
         return {}
 
-    def probabilities(self, terms: Terms, constants: Mapping[str, Any]) -> dict[str, Array]:
+    def probabilities(self, terms: Terms, constants: Constants) -> dict[str, Array]:
         """Return the probabilities of discrete sites' states, shape (*shape, states)."""
         return {}
 
-    def lowest(self, constants: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    def lowest(self, constants: Constants) -> dict[str, np.ndarray]:
         """Return the first state of each member of the sites that `probabilities` are of."""
         return {}
 
-    def log_ratio(self, key: Key, terms: Terms, constants: Mapping[str, Any]) -> Array:
+    def log_ratio(self, key: Key, terms: Terms, constants: Constants) -> Array:
         """Return the log density over its approximation at `draw`'s draw with the same key."""
         raise NotImplementedError
 

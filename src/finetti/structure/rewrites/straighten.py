@@ -15,16 +15,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from finetti.structure.program import Reader
-from finetti.structure.rewrites.rewrite import Constants, Found, Move, Sight
+from finetti.structure.rewrites.rewrite import Found, Move, Sight
 from finetti.structure.words import counted
-from finetti.types import Array
+from finetti.types import Array, Constants
 
 NEVER = 50.0  # log level: the log scale itself
 LEVELS = np.array([*np.arange(-1.0, 4.1, 0.25), NEVER])  # tried, about the median on the log scale
@@ -60,19 +59,19 @@ class Straighten(Move):
         each = "its level" if prod(self.shape) == 1 else "their levels"
         return f"{counted(prod(self.shape), 'logarithm')}; {each} learned in warm-up"
 
-    def start(self, dtype: str) -> dict[str, Any]:
+    def start(self, dtype: str) -> Constants:
         """Return the constants before anything is learned: the log scale."""
         return {"level": np.full(self.shape, NEVER, dtype)}
 
     def supply(
-        self, reader: Reader, free: Mapping[str, Array], learned: Mapping[str, Any]
+        self, reader: Reader, free: Mapping[str, Array], learned: Constants
     ) -> dict[str, tuple[Array, Array]]:
         """Return the log of the site's value, and the log of its slope in what is moved."""
         log_value, slope = bent(free[self.site], jnp.asarray(learned["level"]))
         return {self.site: (log_value, jnp.sum(slope))}
 
     def recover(
-        self, reader: Reader, free: Mapping[str, Array], learned: Mapping[str, Any]
+        self, reader: Reader, free: Mapping[str, Array], learned: Constants
     ) -> dict[str, Array]:
         """Return what is moved, at the log of the site's value."""
         return {self.site: straight(free[self.site], jnp.asarray(learned["level"]))[0]}

@@ -12,10 +12,10 @@ of the formula (Tierney & Kadane 1986; Rue, Martino & Chopin 2009; Margossian et
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import log, pi
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -31,7 +31,7 @@ from finetti.structure.rewrites.arrow.arrow import (
 )
 from finetti.structure.rewrites.arrow.frame import Frame
 from finetti.structure.rewrites.rewrite import Marginal, Terms
-from finetti.types import Array, Bool, Key, Scalar
+from finetti.types import Array, Bool, Constants, Key, Scalar
 
 
 class Peak(NamedTuple):
@@ -84,23 +84,23 @@ class Approximate(Marginal):
         """Tell that the posterior is approximated."""
         return False
 
-    def log_marginal(self, terms: Terms, constants: Mapping[str, Any]) -> Scalar:
+    def log_marginal(self, terms: Terms, constants: Constants) -> Scalar:
         """Return Laplace's approximation to the log integral, minus infinity without a maximum."""
         peak = self.expand(terms, constants)
         constant = 0.5 * self.frame.dim * log(2 * pi)
         value = peak.value + constant - 0.5 * log_determinant(peak.precision, peak.factor)
         return jnp.where(peak.found, value, -jnp.inf)
 
-    def draw(self, key: Key, terms: Terms, constants: Mapping[str, Any]) -> dict[str, Array]:
+    def draw(self, key: Key, terms: Terms, constants: Constants) -> dict[str, Array]:
         """Draw the sites' unconstrained values from the Gaussian at the mode."""
         peak = self.expand(terms, constants)
         return self.frame.split(peak.mode.plus(peak.factor.noise(key)))
 
-    def mode(self, terms: Terms, constants: Mapping[str, Any]) -> dict[str, Array]:
+    def mode(self, terms: Terms, constants: Constants) -> dict[str, Array]:
         """Return the sites' unconstrained values at the mode."""
         return self.frame.split(self.expand(terms, constants).mode)
 
-    def log_ratio(self, key: Key, terms: Terms, constants: Mapping[str, Any]) -> Scalar:
+    def log_ratio(self, key: Key, terms: Terms, constants: Constants) -> Scalar:
         """Return the log importance ratio of `draw`'s draw: the density over the approximation.
 
         The approximate marginal times the Gaussian is exp(f(g*) - z'z / 2) with z the white noise
@@ -111,7 +111,7 @@ class Approximate(Marginal):
         drawn = self._total(terms)(peak.mode.plus(peak.factor.back(white)))
         return drawn - peak.value + 0.5 * white.dot(white)
 
-    def expand(self, terms: Terms, constants: Mapping[str, Any]) -> Peak:
+    def expand(self, terms: Terms, constants: Constants) -> Peak:
         """Climb to the maximum and look around there."""
         total = self._total(terms)
         start = Vector(constants["groups"], constants["border"])
@@ -131,9 +131,7 @@ class Approximate(Marginal):
         found = (found > 0) & jnp.isfinite(log_determinant(precision, factor))
         return Peak(mode, total(mode), precision, factor, found)
 
-    def look(
-        self, terms: Terms, place: Vector, constants: Mapping[str, Any]
-    ) -> tuple[Vector, Arrow]:
+    def look(self, terms: Terms, place: Vector, constants: Constants) -> tuple[Vector, Arrow]:
         """Return the slope of the terms' sum and its negative Hessian at a place."""
         return self._bend(jax.grad(self._total(terms)), place, constants)
 
@@ -146,12 +144,12 @@ class Approximate(Marginal):
         return lambda g: sum(terms(self.frame.split(g)).values(), none)
 
     def _bend(
-        self, slope: Callable[[Vector], Vector], place: Vector, constants: Mapping[str, Any]
+        self, slope: Callable[[Vector], Vector], place: Vector, constants: Constants
     ) -> tuple[Vector, Arrow]:
         here, change = jax.linearize(slope, place)
         return here, self._read(change, constants)
 
-    def _read(self, change: Callable[[Vector], Vector], constants: Mapping[str, Any]) -> Arrow:
+    def _read(self, change: Callable[[Vector], Vector], constants: Constants) -> Arrow:
         """Read the precision off the slope's changes along the seeds."""
         seeds = self.frame.seeds(self.colours, np.dtype(self.dtype))
         products = jax.tree.map(jnp.negative, jax.vmap(change)(seeds))

@@ -32,6 +32,7 @@ from finetti.structure.rewrites.arrow.frame import Frame
 from finetti.structure.rewrites.branches import every_branch
 from finetti.structure.rewrites.rewrite import Found, Marginal, Sight
 from finetti.structure.variables import Variable
+from finetti.types import Constants
 
 POINTS = 3  # generic points that the Hessian is looked at
 
@@ -111,7 +112,7 @@ def _listed(names: Collection[str]) -> str:
 
 def _arranged(
     program: Program, sites: list[Variable], variables: tuple[Variable, ...]
-) -> tuple[Approximate, dict[str, Any]] | None:
+) -> tuple[Approximate, Constants] | None:
     """Return the cheapest arrangement that the Hessian bears out."""
     if not sites:
         return None
@@ -134,7 +135,7 @@ class _Found(NamedTuple):
 
 def _verified(
     program: Program, frame: Frame, terms: tuple[str, ...], plate: str
-) -> tuple[Approximate, dict[str, Any]] | None:
+) -> tuple[Approximate, Constants] | None:
     """Look at generic points; None where the Hessian has another form or no mode is found."""
     sites = tuple(name for name, _ in (*frame.groups, *frame.border))
     rewrite = Approximate(sites, terms, frame, tuple(range(frame.breadth)), plate, program.dtype)

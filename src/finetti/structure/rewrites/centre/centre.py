@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -30,9 +29,9 @@ from finetti.structure.rewrites.centre.information import given_up, look, positi
 from finetti.structure.rewrites.centre.part import Part
 from finetti.structure.rewrites.centre.root import Root
 from finetti.structure.rewrites.joined import NONE, Joined
-from finetti.structure.rewrites.rewrite import Around, Constants, Move
+from finetti.structure.rewrites.rewrite import Around, Move
 from finetti.structure.words import counted
-from finetti.types import Array, Float, Key
+from finetti.types import Array, Constants, Float, Key
 
 COMMON = 1  # directions in which coefficients take up what members have in common
 
@@ -85,7 +84,7 @@ class Centre(Move):
         each = " each" if self.count > 1 else ""
         return f"{counted(self.count, 'member')}, {how}{each}; constants learned in warm-up"
 
-    def start(self, dtype: str) -> dict[str, Any]:
+    def start(self, dtype: str) -> Constants:
         """Return the constants before anything is learned: the non-centred form."""
         plain = {
             "information": np.zeros((self.count, self.width, self.width), dtype),
@@ -96,7 +95,7 @@ class Centre(Move):
         return {**plain, "common": np.zeros((self.directions, self.count, self.width), dtype)}
 
     def supply(
-        self, reader: Reader, free: Mapping[str, Array], learned: Mapping[str, Any]
+        self, reader: Reader, free: Mapping[str, Array], learned: Constants
     ) -> dict[str, tuple[Array, Array]]:
         """Return each site's unconstrained value, and the log Jacobian of all with the first."""
         view = self._view(reader, learned)
@@ -110,7 +109,7 @@ class Centre(Move):
         }
 
     def elements(
-        self, site: str, reader: Reader, free: Mapping[str, Array], constants: Mapping[str, Any]
+        self, site: str, reader: Reader, free: Mapping[str, Array], constants: Constants
     ) -> tuple[Array, Array] | None:
         """Return the log densities of a site's standardised values, and what the scales lack.
 
@@ -135,7 +134,7 @@ class Centre(Move):
         return view.mean + view.factor.back(z)
 
     def recover(
-        self, reader: Reader, free: Mapping[str, Array], learned: Mapping[str, Any]
+        self, reader: Reader, free: Mapping[str, Array], learned: Constants
     ) -> dict[str, Array]:
         """Return what the sampler moves, given the sites' unconstrained values."""
         view = self._view(reader, learned)
@@ -156,7 +155,7 @@ class Centre(Move):
         common, pulls = given_up(found, information, self.directions)
         return {"information": information, "pull": jnp.median(pulls, 0), "common": common}
 
-    def _view(self, reader: Reader, learned: Mapping[str, Any]) -> View:
+    def _view(self, reader: Reader, learned: Constants) -> View:
         priors = [part.prior(reader) for part in self.parts]
         effects = [part.effect(reader) for part in self.parts]
         location = jnp.concatenate([loc for loc, _ in priors], -1)

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 
 from finetti.structure.rewrites.centre.part import Part
 from finetti.structure.rewrites.joined import Joined, inverse_root
-from finetti.structure.rewrites.rewrite import Around, Constants
-from finetti.types import Array, Key
+from finetti.structure.rewrites.rewrite import Around
+from finetti.types import Array, Constants, Key
 
 MOST = 0.999  # of a direction's information that is given up
 NOTHING = 1e-9  # of a member's information, in one direction

@@ -13,7 +13,7 @@ from typing import Any
 
 from finetti.structure.equations import is_literal, reached, read_tag
 from finetti.structure.program import Program, Reader
-from finetti.types import Array
+from finetti.types import Array, Atom, Equation
 
 ALIKE = {"name", "copy", "copy_p", "reshape", "broadcast_in_dim", "convert_element_type", "squeeze"}
 BINARY = {"add", "add_any", "sub", "mul", "div"}
@@ -72,7 +72,7 @@ class Path:
 
 
 def follow(
-    program: Program, site: str, free: bool, allowed: Callable[[Any], bool]
+    program: Program, site: str, free: bool, allowed: Callable[[Atom], bool]
 ) -> tuple[Path, list[Any]]:
     """Return the path to a site's effect, and the other operands met on the way.
 
@@ -96,7 +96,7 @@ def follow(
     return Path(site, tuple(steps)), met
 
 
-def _passes(equation: Any, step: Step, variable: Any) -> bool:
+def _passes(equation: Equation, step: Step, variable: Atom) -> bool:
     """Tell whether an equation takes a variable linearly, member by member."""
     name, (outcome, *more) = equation.primitive.name, equation.outvars
     if (
@@ -110,12 +110,12 @@ def _passes(equation: Any, step: Step, variable: Any) -> bool:
     )
 
 
-def _users(program: Program, site: str) -> dict[Any, list[Step]]:
+def _users(program: Program, site: str) -> dict[Atom, list[Step]]:
     """Return the steps out of each variable that lead to the density of other sites."""
     outputs: Any = program.outputs
     found = [*outputs.log_terms.items(), *outputs.log_jacobians.items()]
     wanted = {v for name, v in found if name != site and not is_literal(v)}
-    users: dict[Any, list[Step]] = {}
+    users: dict[Atom, list[Step]] = {}
     for number in reversed(range(len(program.jaxpr.eqns))):
         equation = program.jaxpr.eqns[number]
         if not any(v in wanted for v in equation.outvars):
@@ -127,7 +127,7 @@ def _users(program: Program, site: str) -> dict[Any, list[Step]]:
     return users
 
 
-def depends(program: Program, sources: Collection[str]) -> Callable[[Any], bool]:
+def depends(program: Program, sources: Collection[str]) -> Callable[[Atom], bool]:
     """Return a function that tells whether a variable depends on any of the sites."""
     free = [program.inputs[s] for s in sources if s in program.inputs]
     tagged = [v for e in program.jaxpr.eqns if read_tag(e) in sources for v in e.outvars]

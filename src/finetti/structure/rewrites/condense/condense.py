@@ -14,14 +14,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log, pi
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from finetti.structure.program import Reader
 from finetti.structure.rewrites.rewrite import Shortcut
-from finetti.types import Array, Scalar
+from finetti.types import Array, Constants, Scalar
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class Condense(Shortcut):
         """Say what is left of the observations."""
         return f"{self.count:,.15g} observations enter through {self.size:,} sums, formed once"
 
-    def total(self, reader: Reader, constants: Mapping[str, Any]) -> Scalar:
+    def total(self, reader: Reader, constants: Constants) -> Scalar:
         """Return the sum of the observations' log densities."""
         shifted = [
             source.read(reader) - centre

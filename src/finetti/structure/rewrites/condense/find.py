@@ -16,6 +16,7 @@ from finetti.structure.rewrites.condense.condense import Condense, Pair, Source
 from finetti.structure.rewrites.condense.sums import Column, statistics
 from finetti.structure.rewrites.rewrite import Found, Sight
 from finetti.structure.variables import Variable
+from finetti.types import Atom, Constants
 
 PLENTY = 1000  # observations: a product with a dense block takes half the time of one row by row
 FEWEST = 32  # observations: fewer are not worth condensing
@@ -39,7 +40,7 @@ def find(sight: Sight) -> Found:
 
 def again(
     program: Program, rewrite: Condense, data: np.ndarray, weights: np.ndarray | None
-) -> dict[str, Any]:
+) -> Constants:
     """Return the statistics that differ between many sets of data, (set, *site shape).
 
     Their arrays have a leading axis of sets; the others are those that `find` gave.
@@ -65,7 +66,7 @@ class _Design(NamedTuple):
 
     def statistics(
         self, data: np.ndarray, counts: np.ndarray | float = 1.0
-    ) -> tuple[tuple[Pair, ...], dict[str, Any]]:
+    ) -> tuple[tuple[Pair, ...], Constants]:
         """Form the statistics of observations, of the site's shape, that each count so often."""
         return statistics(self.columns, (data - self.constant).ravel(), counts / self.sigma**2)
 
@@ -90,7 +91,7 @@ def _designed(program: Program, site: str, shape: tuple[int, ...]) -> _Design | 
 
 def _condensed(
     program: Program, site: str, data: np.ndarray, counts: np.ndarray
-) -> tuple[Condense, dict[str, Any]] | None:
+) -> tuple[Condense, Constants] | None:
     """Form the statistics; what is worth it is told by the number of observations counted."""
     many = data.size if counts.size == 1 else int(max(data.size, counts.sum()))
     design = _designed(program, site, data.shape) if many >= FEWEST else None
@@ -113,7 +114,7 @@ def _condensed(
     count = data.size if counts.size == 1 else _total(counts)
     if design.weighted:
         logs = np.sum(counts * np.log(design.sigma))
-        constants["log_weights"] = -logs - 0.5 * count * np.log(2 * np.pi)
+        constants = {**constants, "log_weights": -logs - 0.5 * count * np.log(2 * np.pi)}
     sources = tuple(c.source for c in columns)
     return Condense((site,), sources, pairs, count, size, design.weighted), constants
 
@@ -134,7 +135,7 @@ def _total(counts: np.ndarray) -> int | float:
     return round(total) if abs(total - round(total)) <= 1e-12 * abs(total) else total
 
 
-def _known(program: Program) -> set[Any]:
+def _known(program: Program) -> set[Atom]:
     """Return the variables that the data alone determine."""
     known = set(program.data)
     for equation in program.jaxpr.eqns:
@@ -144,7 +145,7 @@ def _known(program: Program) -> set[Any]:
     return known
 
 
-def _sources(program: Program, variable: Any, known: set[Any], count: int) -> list[Any]:
+def _sources(program: Program, variable: Atom, known: set[Atom], count: int) -> list[Any]:
     """Follow linear equations up from a variable to the smaller quantities it is made of."""
     makers = {v: e for e in program.jaxpr.eqns for v in e.outvars}
     found: list[Any] = []

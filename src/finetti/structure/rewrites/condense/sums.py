@@ -7,11 +7,12 @@ of columns are sums over the observations of a member, or of a pair of members.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from finetti.structure.rewrites.condense.condense import Pair, Source
+from finetti.types import Constants
 
 DENSE = 500  # numbers in all: up to it the normal equations are solved at once
 ROUNDS = 3  # of least squares, each on what the one before left
@@ -41,7 +42,7 @@ Entries = dict[str, np.ndarray]
 
 def statistics(
     columns: Sequence[Column], y: np.ndarray, weights: np.ndarray
-) -> tuple[tuple[Pair, ...], dict[str, Any]]:
+) -> tuple[tuple[Pair, ...], Constants]:
     """Form G, q and the residual sum of squares about least-squares values.
 
     `weights` has shape (observation,) or (1,).

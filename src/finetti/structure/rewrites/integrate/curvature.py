@@ -8,7 +8,7 @@ direction a class tells, however many columns C has.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy as np
 from finetti.structure.rewrites.arrow.arrange import multiply
 from finetti.structure.rewrites.arrow.arrow import Arrow, Vector
 from finetti.structure.rewrites.arrow.frame import Frame
-from finetti.types import Array, Scalar
+from finetti.types import Array, Constants, Scalar
 
 APART = -1  # the class of rows in which a matrix is zero
 CLOSE = 1e-9
@@ -45,9 +45,7 @@ class Curvature:
         """Return the number of classes."""
         return max((*self.columns, *self.border)) + 1
 
-    def read(
-        self, term: Callable[[Vector], Scalar], centre: Vector, constants: Mapping[str, Any]
-    ) -> Arrow:
+    def read(self, term: Callable[[Vector], Scalar], centre: Vector, constants: Constants) -> Arrow:
         """Return the precision of a term, a function that is quadratic."""
         along, lengths = Vector(*constants["along"]), constants["lengths"]
 
@@ -75,9 +73,7 @@ class Curvature:
         )
 
 
-def recognise(
-    term: str, frame: Frame, seen: list[Arrow]
-) -> tuple[Curvature, dict[str, Any]] | None:
+def recognise(term: str, frame: Frame, seen: list[Arrow]) -> tuple[Curvature, Constants] | None:
     """Return how a term's precision is D C D, C being the first of those seen at several points."""
     matrix, *others = (jax.tree.map(np.asarray, arrow) for arrow in seen)
     if not all(np.isfinite(part).all() for arrow in (matrix, *others) for part in arrow):
@@ -104,7 +100,7 @@ def recognise(
 
 def _directed(
     curvature: Curvature, frame: Frame, matrix: Arrow
-) -> tuple[Curvature, dict[str, Any]] | None:
+) -> tuple[Curvature, Constants] | None:
     """Add directions to a curvature; None where the signs of its numbers are not told."""
     generic = np.random.default_rng(1923)
     groups = generic.uniform(0.5, 1.5, (frame.count, frame.width))

@@ -39,7 +39,7 @@ from finetti.structure.rewrites.integrate.obstacles import obstacles
 from finetti.structure.rewrites.rewrite import Found, Made, Sight
 from finetti.structure.variables import Variable
 from finetti.structure.words import listed
-from finetti.types import Scalar
+from finetti.types import Constants, Scalar
 
 MANY = 8  # products with the precision's columns, in place of one for each pair of directions
 FEW = 5  # dimensions left to sample: they are drawn by values alone, without gradients,
@@ -60,7 +60,7 @@ def find(sight: Sight) -> Found:
     return Found((found,) if found is not None else (), obstacles)
 
 
-def _found(sight: Sight) -> tuple[Integrate, dict[str, Any]] | None:
+def _found(sight: Sight) -> tuple[Integrate, Constants] | None:
     program, variables, refused = sight.program, sight.variables, sight.refused
     condensed = [made for made in sight.made if not made[0].takes_out]
     latent = {v.name: v for v in sight.latent}
@@ -125,7 +125,7 @@ def _verified(
     way: Way,
     seen: tuple[list[Variable], tuple[str, ...]],
     condensed: Shortcuts,
-) -> tuple[Integrate, dict[str, Any]] | None:
+) -> tuple[Integrate, Constants] | None:
     """Read the precision at a generic point; None where it has another form or is not positive.
 
     Nor is it where a pivot of its factor is nothing but rounding: what it stands for is not told
@@ -150,14 +150,14 @@ def _verified(
 
 
 def _ahead(
-    program: Program, rewrite: Integrate, constants: dict[str, Any], condensed: Shortcuts
-) -> tuple[Integrate, dict[str, Any]] | None:
+    program: Program, rewrite: Integrate, constants: Constants, condensed: Shortcuts
+) -> tuple[Integrate, Constants] | None:
     """Form ahead what precision is known but for its scale, where that spares many products."""
     if rewrite.products < MANY or program.varying:
         return None
     look = _reader(program, replace(rewrite, curved=()), condensed)
     seen = [look(_generic_point(program, seed), float(seed)) for seed in range(3)]
-    known: list[tuple[Curvature, dict[str, Any]]] = []
+    known: list[tuple[Curvature, Constants]] = []
     for term in rewrite.terms:
         found = recognise(term, rewrite.frame, [arrows[term] for arrows in seen])
         alone = replace(rewrite, colours=colour(seen[0][term])[0]).products
@@ -174,7 +174,7 @@ def _ahead(
 
 def _assembled(
     program: Program, rewrite: Integrate, sites: list[Variable], condensed: Shortcuts
-) -> tuple[Integrate, dict[str, Any]] | None:
+) -> tuple[Integrate, Constants] | None:
     """Return the rewrite of a wide border, its precisions put together from observations."""
     form, frame = Form(program, (rewrite,)), rewrite.frame
     given = Given(program.constants, {rewrite.name: {}})
@@ -204,7 +204,7 @@ def _assembled(
 
 
 def _with_ahead(
-    rewrite: Integrate, known: list[tuple[Curvature, dict[str, Any]]], seen: Mapping[str, Arrow]
+    rewrite: Integrate, known: list[tuple[Curvature, Constants]], seen: Mapping[str, Arrow]
 ) -> tuple[Integrate, dict[str, Any], Arrow]:
     """Return the rewrite with what is known ahead, its patterns, and where all else is not zero."""
     ahead = [curvature.term for curvature, _ in known]
@@ -261,7 +261,7 @@ class _Found(NamedTuple):
 
 
 def _look(
-    program: Program, rewrite: Integrate, condensed: Shortcuts, constants: dict[str, Any]
+    program: Program, rewrite: Integrate, condensed: Shortcuts, constants: Constants
 ) -> _Found:
     """Read the quadratic at a generic point."""
     generic = np.random.default_rng(1965)
@@ -304,7 +304,7 @@ def _reader(
 
 
 def _given(
-    program: Program, rewrite: Integrate, condensed: Shortcuts, constants: dict[str, Any]
+    program: Program, rewrite: Integrate, condensed: Shortcuts, constants: Constants
 ) -> Given:
     others = {shortcut.name: own for shortcut, own in condensed}
     return Given(program.constants, {rewrite.name: constants, **others})

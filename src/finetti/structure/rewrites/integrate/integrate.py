@@ -12,10 +12,9 @@ colours (Curtis, Powell & Reid 1974), but for terms of which all but a scale is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from math import log, pi
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +31,7 @@ from finetti.structure.rewrites.arrow.frame import Frame
 from finetti.structure.rewrites.integrate.curvature import Curvature
 from finetti.structure.rewrites.rewrite import Marginal, Terms
 from finetti.structure.words import listed
-from finetti.types import Array, Key, Scalar
+from finetti.types import Array, Constants, Key, Scalar
 
 ROOM = 50_000_000  # numbers in a product of the terms' size with each column
 
@@ -89,28 +88,28 @@ class Integrate(Marginal):
         )
         return f"{self.frame.describe(self.plate)}{formed}: {self.priced}"
 
-    def log_marginal(self, terms: Terms, constants: Mapping[str, Any]) -> Scalar:
+    def log_marginal(self, terms: Terms, constants: Constants) -> Scalar:
         """Return the log of the Gaussian integral."""
         expansion = self.expand(terms, constants)
         return expansion.value + 0.5 * (self.frame.dim * log(2 * pi) - expansion.log_determinant())
 
-    def draw(self, key: Key, terms: Terms, constants: Mapping[str, Any]) -> dict[str, Array]:
+    def draw(self, key: Key, terms: Terms, constants: Constants) -> dict[str, Array]:
         """Draw the sites from their Gaussian conditional."""
         expansion = self.expand(terms, constants)
         return self.frame.split(expansion.mean.plus(expansion.factor.noise(key)))
 
-    def mode(self, terms: Terms, constants: Mapping[str, Any]) -> dict[str, Array]:
+    def mode(self, terms: Terms, constants: Constants) -> dict[str, Array]:
         """Return the mean, which is the mode."""
         return self.frame.split(self.expand(terms, constants).mean)
 
-    def moments(self, terms: Terms, constants: Mapping[str, Any]) -> dict[str, tuple[Array, Array]]:
+    def moments(self, terms: Terms, constants: Constants) -> dict[str, tuple[Array, Array]]:
         """Return each site's mean and variance under its Gaussian conditional."""
         expansion = self.expand(terms, constants)
         means = self.frame.split(expansion.mean)
         variances = self.frame.split(expansion.factor.variances())
         return {name: (means[name], variances[name]) for name in self.sites}
 
-    def expand(self, terms: Terms, constants: Mapping[str, Any]) -> Expansion:
+    def expand(self, terms: Terms, constants: Constants) -> Expansion:
         """Expand the terms about their mode."""
         fixed = Vector(constants["groups"], constants["border"])
         slope, precision = self.read(terms, fixed, constants)
@@ -123,9 +122,7 @@ class Integrate(Marginal):
         value = jnp.where(sound, value + left, -jnp.inf)
         return Expansion(value, mode.plus(step), precision, factor)
 
-    def read(
-        self, terms: Terms, centre: Vector, constants: Mapping[str, Any]
-    ) -> tuple[Vector, Arrow]:
+    def read(self, terms: Terms, centre: Vector, constants: Constants) -> tuple[Vector, Arrow]:
         """Return the terms' slope at a point, and their precision."""
         formed = [c.term for c in self.curved]
         others = [name for name in self.terms if name not in formed]

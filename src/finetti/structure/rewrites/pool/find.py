@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from finetti.compiling import ONCE, compiled
@@ -16,6 +14,7 @@ from finetti.structure.rewrites.narrow import Unlike
 from finetti.structure.rewrites.pool.pool import Pool
 from finetti.structure.rewrites.rewrite import Found, Sight
 from finetti.structure.variables import Variable
+from finetti.types import Constants
 
 FEWEST = 64  # observations: fewer are not worth pooling
 CLOSE = 1e-9
@@ -37,7 +36,7 @@ def find(sight: Sight) -> Found:
     return Found(tuple(found))
 
 
-def _pooled(program: Program, v: Variable, how: Pooled) -> tuple[Pool, dict[str, Any]] | None:
+def _pooled(program: Program, v: Variable, how: Pooled) -> tuple[Pool, Constants] | None:
     """Form the sums, if all that reaches the site is handed out by the same group numbers."""
     y = np.asarray(v.data)
     arguments = {k.rpartition(".")[2]: a for k, a in program.outputs.arguments[v.name].items()}
@@ -90,7 +89,7 @@ def _many(v: Variable) -> float:
     return float(v.data.size) if v.weights is None else float(v.weights.sum())
 
 
-def _holds(program: Program, rewrite: Pool, constants: dict[str, Any]) -> bool:
+def _holds(program: Program, rewrite: Pool, constants: Constants) -> bool:
     """Tell whether the sum is that of the program's own terms at a generic point."""
     random = np.random.default_rng(1837)
     free = {n: random.uniform(0.2, 0.8, v.aval.shape) for n, v in program.inputs.items()}

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -19,7 +18,7 @@ from finetti.distributions import Pooled, known
 from finetti.structure.program import Program, Reader
 from finetti.structure.rewrites.narrow import evaluate
 from finetti.structure.rewrites.rewrite import Shortcut
-from finetti.types import Array, Float, Scalar
+from finetti.types import Array, Constants, Float, Scalar
 
 
 @dataclass(frozen=True)
@@ -59,12 +58,12 @@ class Pool(Shortcut):
         """Say what is left of the observations."""
         return f"{self.many:,} observations enter through {2 * self.members:,} sums, formed once"
 
-    def total(self, reader: Reader, constants: Mapping[str, Any]) -> Scalar:
+    def total(self, reader: Reader, constants: Constants) -> Scalar:
         """Return the sum of the observations' log densities."""
         return jnp.sum(self.parts(reader, constants)) + constants["base"]
 
     def elements(
-        self, site: str, reader: Reader, free: Mapping[str, Array], constants: Mapping[str, Any]
+        self, site: str, reader: Reader, free: Mapping[str, Array], constants: Constants
     ) -> tuple[Array, Array] | None:
         """Return the sums of the members' log densities, and the base that they lack."""
         if self.sites != (site,):
@@ -80,7 +79,7 @@ class Pool(Shortcut):
         found[places] = each
         return found if (found[places] == each).all() else None
 
-    def parts(self, reader: Reader, constants: Mapping[str, Any]) -> Float[Array, " member"]:
+    def parts(self, reader: Reader, constants: Constants) -> Float[Array, " member"]:
         """Return the sum over each member's observations, the base left aside."""
         eta = self.parameter(reader)
         return self.pooled.part(constants["numbers"], constants["sums"], eta)

@@ -16,6 +16,7 @@ from finetti.structure.rewrites.rewrite import Found, Sight
 from finetti.structure.rewrites.shift import alone
 from finetti.structure.rewrites.shift.shift import Shift
 from finetti.structure.variables import Variable
+from finetti.types import Atom
 
 WIDEST = 32  # numbers of all coefficients
 
@@ -87,7 +88,7 @@ def _trades_off(sight: Sight, v: Variable, groups: list[Seen]) -> bool:
     Effects are centred about their mean and what is added to them member by member.
     """
     few = [w.name for w in _few(sight, groups)]
-    about: dict[Any, set[str]] = {}
+    about: dict[Atom, set[str]] = {}
     for seen in _met(sight.program, v.name, groups):
         found = {name for name in few if _in_middle(sight.program, {name}, seen)}
         about.setdefault(seen.plates, set()).update(found)

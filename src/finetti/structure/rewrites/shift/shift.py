@@ -29,9 +29,9 @@ import numpy as np
 from finetti.structure.program import Program, Reader
 from finetti.structure.rewrites.centre.part import Part
 from finetti.structure.rewrites.joined import Joined, inverse_root
-from finetti.structure.rewrites.rewrite import Around, Constants, Move
+from finetti.structure.rewrites.rewrite import Around, Move
 from finetti.structure.words import counted, listed
-from finetti.types import Array, Key
+from finetti.types import Array, Constants, Key
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Shift(Move):
         numbers = self.count or self.width
         return f"{counted(self.width * numbers, 'product')}; constants learned in warm-up"
 
-    def start(self, dtype: str) -> dict[str, Any]:
+    def start(self, dtype: str) -> Constants:
         """Return the constants before anything is learned: the sites as they are."""
         return {
             "root": np.eye(self.width, dtype=dtype),
@@ -83,7 +83,7 @@ class Shift(Move):
         }
 
     def supply(
-        self, reader: Reader, free: Mapping[str, Array], learned: Mapping[str, Any]
+        self, reader: Reader, free: Mapping[str, Array], learned: Constants
     ) -> dict[str, tuple[Array, Array]]:
         """Return each site's unconstrained value, and the log Jacobian of all with the first."""
         root = jnp.triu(jnp.asarray(learned["root"]))
@@ -94,7 +94,7 @@ class Shift(Move):
         return {n: (value, zero if i else jacobian) for i, (n, value) in enumerate(values)}
 
     def recover(
-        self, reader: Reader, free: Mapping[str, Array], learned: Mapping[str, Any]
+        self, reader: Reader, free: Mapping[str, Array], learned: Constants
     ) -> dict[str, Array]:
         """Return what the sampler moves, given the sites' unconstrained values."""
         plain = self.joined.join(free) + self._shift(reader, learned)
@@ -143,7 +143,7 @@ class Shift(Move):
             "shear": jnp.where(fine, shear, plain["shear"]),
         }
 
-    def _shift(self, reader: Reader, learned: Mapping[str, Any]) -> Array:
+    def _shift(self, reader: Reader, learned: Constants) -> Array:
         if not self.parts:  # a column of zeros stands for no effects
             return jnp.zeros(self.width, jnp.asarray(learned["root"]).dtype)
         read = [jnp.ravel(reader.read(v)) for v in self._ends(reader.program)]

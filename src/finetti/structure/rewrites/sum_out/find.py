@@ -21,6 +21,7 @@ from finetti.structure.rewrites.sum_out.propagation import propagation
 from finetti.structure.rewrites.sum_out.sum_out import Batch, Piece, Propagate, SumOut
 from finetti.structure.scopes import NOBODY, Scopes, tidy
 from finetti.structure.variables import Variable
+from finetti.types import Constants
 
 TOLD_NOT_TO = "the plan was told not to; let it, as `model.plan()` does"
 MOST = 10**7  # entries of the tables that one evaluation may fill
@@ -185,7 +186,7 @@ def _prepare(
     supports: Mapping[str, Support],
     factors: Mapping[str, Factors],
     messages: bool,
-) -> tuple[SumOut, dict[str, Any]] | str:
+) -> tuple[SumOut, Constants] | str:
     """Arrange the elimination of sites that meet, or say why it cannot be."""
     sizes = [s.span.size for s in supports.values()]
     states = np.repeat([s.states for s in supports.values()], sizes).tolist()
@@ -249,7 +250,7 @@ def _by_site(
 
 def _placed(
     goals: Iterable[Sequence[Scope]], shape: Shape, rows: Mapping[Scope, int], states: Sequence[int]
-) -> tuple[Addition, dict[str, Any]]:
+) -> tuple[Addition, Constants]:
     """Say to which factors the pieces of one shape are added."""
     fitting = (goal for goal in goals if tuple(states[m] for m in goal[0]) == shape)
     return placed(shape, len(rows), [rows[scope] for goal in fitting for scope in goal])

@@ -23,7 +23,7 @@ from finetti.factors.rounds import Addition, Elimination, Shape, Stacks, add_up
 from finetti.structure.rewrites.rewrite import Marginal, Terms
 from finetti.structure.rewrites.sum_out.propagation import Propagation
 from finetti.structure.words import listed
-from finetti.types import Array, Key, Scalar
+from finetti.types import Array, Constants, Key, Scalar
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,12 @@ class SumOut(Marginal):
         """Say how many states are summed over."""
         return self.seen
 
-    def log_marginal(self, terms: Terms, constants: Mapping[str, Any]) -> Scalar:
+    def log_marginal(self, terms: Terms, constants: Constants) -> Scalar:
         """Return the log of the sum over all joint states."""
         stacks = self._stacks(terms, constants, constants["masks"])
         return self.elimination.log_sum(stacks, constants["rounds"])
 
-    def draw(self, key: Key, terms: Terms, constants: Mapping[str, Any]) -> dict[str, Array]:
+    def draw(self, key: Key, terms: Terms, constants: Constants) -> dict[str, Array]:
         """Draw the sites jointly from their conditional distribution."""
         stacks = self._stacks(terms, constants, constants["masks"])
         sizes = [prod(shape) for shape in self.shapes]
@@ -110,12 +110,12 @@ class SumOut(Marginal):
         lowest = constants["lowest"]
         return {n: low + steps[n].reshape(low.shape).astype(low.dtype) for n, low in lowest.items()}
 
-    def mode(self, terms: Terms, constants: Mapping[str, Any]) -> dict[str, Array]:
+    def mode(self, terms: Terms, constants: Constants) -> dict[str, Array]:
         """Return each member, by itself, in its most probable state."""
         chances, lowest = self.probabilities(terms, constants), constants["lowest"]
         return {n: low + jnp.argmax(chances[n], -1).astype(low.dtype) for n, low in lowest.items()}
 
-    def probabilities(self, terms: Terms, constants: Mapping[str, Any]) -> dict[str, Array]:
+    def probabilities(self, terms: Terms, constants: Constants) -> dict[str, Array]:
         """Return each site's state probabilities given all else, shape (*shape, states).
 
         They are the slope of the log sum in the members' own log weights.
@@ -131,11 +131,11 @@ class SumOut(Marginal):
             for site, slope, shape in zip(self.sites, slopes, self.shapes, strict=True)
         }
 
-    def lowest(self, constants: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    def lowest(self, constants: Constants) -> dict[str, np.ndarray]:
         """Return the first state of each member."""
         return {site: np.asarray(first) for site, first in constants["lowest"].items()}
 
-    def _stacks(self, terms: Terms, constants: Mapping[str, Any], masks: list[Array]) -> Stacks:
+    def _stacks(self, terms: Terms, constants: Constants, masks: list[Array]) -> Stacks:
         """Evaluate the terms and gather them into factors."""
         pieces = list(masks)
         for batch, given in zip(self.batches, constants["batches"], strict=True):
@@ -144,7 +144,7 @@ class SumOut(Marginal):
         return add_up(self.additions, pieces, constants["additions"])
 
     def _evaluate(
-        self, batch: Batch, terms: Terms, constants: Mapping[str, Any], columns: Mapping[str, Array]
+        self, batch: Batch, terms: Terms, constants: Constants, columns: Mapping[str, Array]
     ) -> Mapping[str, Array]:
         """Return the batch's terms at all joint states of its colours, those along axis 0."""
         wanted = {piece.term for piece in batch.pieces}

@@ -19,13 +19,12 @@ from finetti.structure.rewrites.narrow import Unlike
 from finetti.structure.rewrites.rewrite import Found, Sight
 from finetti.structure.rewrites.tally.tally import Tally
 from finetti.structure.variables import Variable
+from finetti.types import Constants
 
 LEAST = 500  # groups: fewer are not worth counting together
 SHARED = 16  # numbers of the border that a group's statistics may be tied to
 DIGITS = 12  # to which the blocks of groups that are alike agree
 CLOSE = 1e-9
-
-Constants = dict[str, Any]
 
 
 @dataclass(frozen=True)

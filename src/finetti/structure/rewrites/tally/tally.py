@@ -24,7 +24,7 @@ from finetti.structure.rewrites.condense.condense import Condense
 from finetti.structure.rewrites.integrate.integrate import Integrate
 from finetti.structure.rewrites.narrow import evaluate
 from finetti.structure.rewrites.rewrite import Rewrite
-from finetti.types import Array, Key, Scalar
+from finetti.types import Array, Constants, Equation, Key, Scalar
 
 Read = Callable[[Mapping[str, Array]], Reader]
 
@@ -70,11 +70,11 @@ class Tally(Rewrite):
         kinds = f"{self.kinds:,} kind{'s' if self.kinds > 1 else ''}"
         return f"{groups:,} groups in {kinds}; {few:,} weighted ones stand for all"
 
-    def evaluate(self, equation: Any, inputs: list[Any]) -> list[Any]:
+    def evaluate(self, equation: Equation, inputs: list[Any]) -> list[Any]:
         """Evaluate an equation for the representatives."""
         return evaluate(equation, inputs, self.integral.frame.count)
 
-    def log_marginal(self, read: Read, constants: Mapping[str, Any]) -> Scalar:
+    def log_marginal(self, read: Read, constants: Constants) -> Scalar:
         """Return the log of the integral over all groups.
 
         A weight w multiplies a group's block by w, and w^k its determinant: that is taken back,
@@ -86,7 +86,7 @@ class Tally(Rewrite):
         own = frame.width * jnp.sum(weights * jnp.log(weights))
         return expansion.value + 0.5 * (self.integral.frame.dim * log(2 * pi) - whole + own)
 
-    def draw_border(self, key: Key, read: Read, constants: Mapping[str, Any]) -> dict[str, Array]:
+    def draw_border(self, key: Key, read: Read, constants: Constants) -> dict[str, Array]:
         """Draw the border's sites alone: with the same key, as `Integrate.draw` draws them."""
         expansion = self.standing.expand(self._terms(read, constants), constants["standing"])
         corner = expansion.factor.corner
@@ -97,7 +97,7 @@ class Tally(Rewrite):
         return {name: found[name] for name, _ in self.standing.frame.border}
 
     def _terms(
-        self, read: Read, constants: Mapping[str, Any]
+        self, read: Read, constants: Constants
     ) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
         """Return the function from sites' values to the sums of their terms over all groups."""
 
@@ -107,7 +107,7 @@ class Tally(Rewrite):
 
         return terms
 
-    def _sum(self, name: str, reader: Reader, constants: Mapping[str, Any]) -> Array:
+    def _sum(self, name: str, reader: Reader, constants: Constants) -> Array:
         for rewrite in self.condensed:
             if rewrite.sites == (name,):
                 return rewrite.total(reader, constants[rewrite.name])
