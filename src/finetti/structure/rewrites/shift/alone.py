@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.compiling import ONCE, compiled
 from finetti.structure.program import Program, Reader
 from finetti.structure.rewrites.centre.paths import depends
 from finetti.structure.rewrites.joined import Joined, inverse_root
 from finetti.structure.rewrites.rewrite import Found, Sight
 from finetti.structure.rewrites.shift.shift import Shift
+from finetti.types import AnyArray, Array
 
 WIDEST = 32  # numbers of all coefficients
 TIED = 30.0**2  # ratio of precisions; its root is the condition of Belsley, Kuh & Welsch (1980)
@@ -60,18 +62,32 @@ def _precision(sight: Sight, joined: Joined, elsewhere: float) -> np.ndarray | N
     Other sites than those joined have the unconstrained value `elsewhere`.
     """
     program: Program = sight.program
-    zero = {v.name: jnp.full(v.free_shape, elsewhere, program.dtype) for v in sight.latent}
-
-    def log_density(x: Any) -> Any:
-        reader = Reader(program, program.constants, {**zero, **joined.split(x)})
-        terms = program.outputs.log_terms.values()
-        return sum((jnp.sum(reader.read(term)) for term in terms), jnp.zeros(()))
-
+    others = tuple((v.name, v.free_shape) for v in sight.latent)
+    place = np.asarray(elsewhere, program.dtype)
     try:
-        found = -np.asarray(jax.hessian(log_density)(jnp.zeros(joined.width, program.dtype)))
+        found = -np.asarray(_curved(program, joined, others, program.constants, place))
     except (TypeError, ValueError, NotImplementedError):  # no second derivative is known
         return None
     return found if np.isfinite(found).all() else None
+
+
+@compiled(ONCE, "program", "joined", "others")
+def _curved(
+    program: Program,
+    joined: Joined,
+    others: tuple[tuple[str, tuple[int, ...]], ...],
+    constants: Sequence[AnyArray],
+    elsewhere: AnyArray,
+) -> Array:
+    """Return the second derivatives of the log density in the joined sites at 0."""
+    fixed = {name: jnp.full(shape, elsewhere) for name, shape in others}
+
+    def log_density(x: Array) -> Array:
+        reader = Reader(program, constants, {**fixed, **joined.split(x)})
+        terms = program.outputs.log_terms.values()
+        return sum((jnp.sum(reader.read(term)) for term in terms), jnp.zeros(()))
+
+    return jax.hessian(log_density)(jnp.zeros(joined.width, program.dtype))
 
 
 def _tied(precision: np.ndarray) -> bool:
