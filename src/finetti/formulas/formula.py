@@ -19,7 +19,7 @@ from finetti.formulas.script import Script
 from finetti.formulas.text import Formula, parse, words
 from finetti.formulas.unknown import filled, unknown, write_plain
 from finetti.formulas.writing import Across, Writing
-from finetti.language.holes import Missing
+from finetti.language.holes import WAYS, Missing
 from finetti.models import Model
 from finetti.scale.opening import in_place
 from finetti.scale.table import Table
@@ -69,13 +69,16 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     """
     require()
     formulas = parse(text)
+    if missing not in WAYS:
+        raise ModelError(f"missing is {', '.join(WAYS[:-1])} or {WAYS[-1]}, not {missing!r}")
     place = in_place(data)
     frame = as_frame(data) if place is None else _stub(place)
     mains, extras = _parted(formulas, frame)
     names = _columns(formulas, frame)
     if "Intercept" in names:
         raise ModelError("a column `Intercept` cannot be told from the intercept: rename it")
-    holes = unknown(mains, frame, names) if missing == "impute" and place is None else {}
+    imputing = missing == "impute" and place is None
+    holes = unknown(mains, list(extras.values()), frame, names) if imputing else {}
     chosen = [_family(main, family, link, frame) for main in mains]
     _refuse_unlike(mains, extras, chosen)
     gathered, script = None, None
@@ -182,6 +185,9 @@ def _parted(
             mains.append(other)
         else:
             extras[other.response] = other
+    named = [m.response.strip("`") for m in mains]
+    if len(set(named)) < len(named):
+        raise ModelError(f"several formulas are of the outcomes {', '.join(named)}: give each one")
     return _covariates_first(mains), extras
 
 

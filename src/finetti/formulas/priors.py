@@ -78,6 +78,45 @@ def wishes(priors: Any) -> Priors:
     return Priors(found)
 
 
+def fitting(wished: Any, default: Any, name: str) -> Any:
+    """Return a prior of a parameter, or refuse one that it cannot have, by its shape or support."""
+    if wished is default or not isinstance(wished, Distribution):
+        return wished
+    if wished.batch_shape or wished.event_shape:
+        shape = (*wished.batch_shape, *wished.event_shape)
+        raise ModelError(
+            f"the prior of `{name}` has shape {shape}, and each coefficient is a number: give one "
+            f"number for each of its parameters, and single coefficients priors by their names"
+        )
+    if not isinstance(default, Distribution):
+        return wished
+    (low, high), (least, most) = _ends(wished), _ends(default)
+    discrete = getattr(wished.support, "is_discrete", False)
+    if discrete or low < least or high > most:
+        shown = f"{type(bare(wished)).__name__}, which is {describe_support(wished.support)}"
+        such = "HalfNormal(1)" if most == np.inf and least == 0 else type(bare(default)).__name__
+        raise ModelError(
+            f"the prior of `{name}` is {shown}, and it is {describe_support(default.support)}: "
+            f"give one such as ft.{such}"
+            + (
+                f", or ft.Truncated(..., low={least:g})"
+                if least > -np.inf and most == np.inf
+                else ""
+            )
+        )
+    return wished
+
+
+def _ends(distribution: Distribution) -> tuple[float, float]:
+    support: Any = distribution.support
+    support = getattr(support, "base_constraint", support)
+    low, high = (getattr(support, f"{s}_bound", None) for s in ("lower", "upper"))
+    return (
+        -np.inf if low is None else float(np.min(low)),
+        np.inf if high is None else float(np.max(high)),
+    )
+
+
 def _number(value: Any) -> bool:
     return isinstance(value, int | float) and value > 0
 
