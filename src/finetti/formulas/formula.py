@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +105,14 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     outcomes = "_".join(m.response for m in mains)
 
     shown = frame if gathered is None else gathered.brought.shown
-    read = Reading(shown, script, tuple(names), frozenset(holes), gathered)
+
+    def again(others: Mapping[str, Any]) -> Model:
+        both = {**wished.wished, **wishes(others).wished}
+        return formula(
+            text, data, family=family, link=link, priors=both, missing=missing, matrices=matrices
+        )
+
+    read = Reading(shown, script, tuple(names), frozenset(holes), gathered, again)
     made = script.model(f"{re.sub(r'[^0-9A-Za-z]+', '_', outcomes).strip('_')}_model", read)
     made = made.missing("impute" if holes else "refuse")(**script.make(frame))
     return made if gathered is None else made.added_up(gathered.said)
@@ -124,6 +131,26 @@ class Reading:
     columns: tuple[str, ...]
     holes: frozenset[str]
     gathered: Gathered | None = None
+    again: Callable[[Mapping[str, Any]], Model] | None = None
+
+    def with_priors(self, priors: Mapping[str, Any], /) -> Model:
+        """Return the model of the same formula and table with other priors, the rest as it is."""
+        if self.again is None:
+            raise ModelError(
+                "rows were added to the formula's table since its priors were scaled to it: give "
+                "all rows to ft.formula, with priors="
+            )
+        return self.again(priors)
+
+    def with_rows(self, rows: Any, /) -> Reading:
+        """Return what reads the table with more rows after its own. Raises `DataError`."""
+        import pandas as pd
+
+        more = as_frame(rows)
+        need(more, self.columns, "ft.update")
+        more, _ = whole_rows(more, self.columns, "refuse", self.holes)
+        table = pd.concat([self.table[list(self.columns)], more[list(self.columns)]])
+        return replace(self, table=table.reset_index(drop=True), again=None)
 
     @property
     def counts(self) -> np.ndarray | None:

@@ -13,6 +13,7 @@ import numpy as np
 
 import finetti.distributions as families
 from finetti.distributions import Distribution, bare, describe_support, know
+from finetti.distributions.ends import beyond, ends
 from finetti.errors import ModelError, hint
 from finetti.formulas.script import Script, literal
 
@@ -90,9 +91,8 @@ def fitting(wished: Any, default: Any, name: str) -> Any:
         )
     if not isinstance(default, Distribution):
         return wished
-    (low, high), (least, most) = _ends(wished), _ends(default)
-    discrete = getattr(wished.support, "is_discrete", False)
-    if discrete or low < least or high > most:
+    if beyond(wished, default):
+        least, most = ends(default)
         shown = f"{type(bare(wished)).__name__}, which is {describe_support(wished.support)}"
         such = "HalfNormal(1)" if most == np.inf and least == 0 else type(bare(default)).__name__
         raise ModelError(
@@ -105,16 +105,6 @@ def fitting(wished: Any, default: Any, name: str) -> Any:
             )
         )
     return wished
-
-
-def _ends(distribution: Distribution) -> tuple[float, float]:
-    support: Any = distribution.support
-    support = getattr(support, "base_constraint", support)
-    low, high = (getattr(support, f"{s}_bound", None) for s in ("lower", "upper"))
-    return (
-        -np.inf if low is None else float(np.min(low)),
-        np.inf if high is None else float(np.max(high)),
-    )
 
 
 def _number(value: Any) -> bool:
