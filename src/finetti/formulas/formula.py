@@ -73,6 +73,7 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
         raise ModelError(f"missing is {', '.join(WAYS[:-1])} or {WAYS[-1]}, not {missing!r}")
     place = in_place(data)
     frame = as_frame(data) if place is None else _stub(place)
+    source = frame if place is None else data
     mains, extras = _parted(formulas, frame)
     names = _columns(formulas, frame)
     if "Intercept" in names:
@@ -109,7 +110,7 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     def again(others: Mapping[str, Any]) -> Model:
         both = {**wished.wished, **wishes(others).wished}
         return formula(
-            text, data, family=family, link=link, priors=both, missing=missing, matrices=matrices
+            text, source, family=family, link=link, priors=both, missing=missing, matrices=matrices
         )
 
     read = Reading(shown, script, tuple(names), frozenset(holes), gathered, again)
