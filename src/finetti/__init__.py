@@ -1,5 +1,6 @@
 """Offer finetti's whole public vocabulary: `import finetti as ft`."""
 
+from finetti.criticism.anew import refit, update
 from finetti.criticism.calibrating.calibrate import calibrate
 from finetti.criticism.calibrating.calibration import Calibration
 from finetti.criticism.checking.check import check
@@ -134,6 +135,7 @@ __all__ = [
     "prior",
     "r_squared",
     "rank",
+    "refit",
     "replay",
     "report",
     "resume",
@@ -144,6 +146,7 @@ __all__ = [
     "substitute",
     "table",
     "trace",
+    "update",
     "variance_shares",
 ]
 __all__ += list(_DISTRIBUTIONS)

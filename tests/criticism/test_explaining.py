@@ -1,7 +1,10 @@
 """Check R-squared, variance shares and shrinkage against closed forms, on draws made by hand."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.special import polygamma
 
 import finetti as ft
 from criticism.by_hand import posterior_of
@@ -115,8 +118,6 @@ def slopes():
     mu, beta, _, sigma = start()
     scales = ft.sample("scales", ft.HalfNormal(np.ones(2)))
     rho = ft.sample("rho", ft.Uniform(-1, 1))
-    import jax.numpy as jnp
-
     root = jnp.stack([jnp.stack([1.0, 0.0 * rho]), jnp.stack([rho, jnp.sqrt(1 - rho**2)])])
     with ft.plate("county", COUNTY):
         b = ft.sample("b", ft.MultivariateNormal(jnp.stack([mu, beta]),
@@ -177,45 +178,107 @@ def test_groups_within_groups_each_have_their_share(written):
     close(ft.shrinkage(posterior)["state_effect"], own / (own + sd[..., None] ** 2))
 
 
+def latent(family, eta, shape):
+    """Return an outcome's law by its linear predictor, and what it is observed as."""
+    yes, counts, sizes = (Y > 4).astype(int), Y.astype(int), Y + 0.5
+    cloglog = -jnp.expm1(-jnp.exp(eta))
+    return {
+        "logits": lambda: (ft.Bernoulli(logits=eta), yes),
+        "probabilities": lambda: (ft.Bernoulli(jax.nn.sigmoid(eta)), yes),
+        "probit": lambda: (ft.Bernoulli(jax.scipy.stats.norm.cdf(eta)), yes),
+        "cloglog": lambda: (ft.Binomial(9, cloglog), counts),
+        "Poisson": lambda: (ft.Poisson(jnp.exp(eta)), counts),
+        "NegativeBinomial2": lambda: (ft.NegativeBinomial2(jnp.exp(eta), shape), counts),
+        "Geometric": lambda: (ft.Geometric(1 / (1 + jnp.exp(eta))), counts),
+        "Gamma": lambda: (ft.Gamma(shape, shape / jnp.exp(eta)), sizes),
+        "Exponential": lambda: (ft.Exponential(jnp.exp(-eta)), sizes),
+        "Weibull": lambda: (ft.Weibull(jnp.exp(eta), shape), sizes),
+        "LogNormal": lambda: (ft.LogNormal(eta, shape), sizes),
+        "Beta": lambda: (ft.Beta(jnp.exp(eta), shape), sizes / 20),
+    }[family]()
+
+
 @ft.model
-def counted(family):
-    mu, beta, tau, _ = start()
+def linked(family):
+    mu, beta, tau, shape = start()
     with ft.plate("county", COUNTY):
         z = ft.sample("z", ft.Normal(0, 1))
     with ft.plate("home", 10):
-        eta = mu + tau * z[COUNTY] + beta * X
-        if family == "logits":
-            ft.sample("y", ft.Bernoulli(logits=eta), obs=(Y > 4).astype(int))
-        elif family == "poisson":
-            import jax.numpy as jnp
-
-            ft.sample("y", ft.Poisson(jnp.exp(eta)), obs=Y.astype(int))
-        else:
-            import jax
-
-            ft.sample("y", ft.Bernoulli(jax.scipy.stats.norm.cdf(eta)), obs=(Y > 4).astype(int))
+        law, observed = latent(family, mu + tau * z[COUNTY] + beta * X, shape)
+        ft.sample("y", law, obs=observed)
 
 
-def test_logits_and_log_rates_have_the_variances_that_are_known_for_them():
+# What is left on the scale of the link, of the mean over all rows and the shape: Nakagawa, Johnson
+# & Schielzeth 2017, table 1 and appendix S2.
+LEFT = {
+    "logits": lambda mean, shape: np.pi**2 / 3,
+    "probabilities": lambda mean, shape: np.pi**2 / 3,
+    "probit": lambda mean, shape: 1.0,
+    "cloglog": lambda mean, shape: np.pi**2 / 6,
+    "Poisson": lambda mean, shape: np.log(1 + 1 / mean),
+    "NegativeBinomial2": lambda mean, shape: np.log(1 + 1 / mean + 1 / shape),
+    "Geometric": lambda mean, shape: np.log(2 + 1 / mean),
+    "Gamma": lambda mean, shape: polygamma(1, shape),
+    "Exponential": lambda mean, shape: np.pi**2 / 6,
+    "Weibull": lambda mean, shape: np.pi**2 / 6 / shape**2,
+    "LogNormal": lambda mean, shape: shape**2,
+}
+FAST = ("probit", "cloglog", "Poisson", "NegativeBinomial2", "Gamma")
+
+
+@pytest.mark.parametrize(
+    "family", [f if f in FAST else pytest.param(f, marks=pytest.mark.slow) for f in LEFT]
+)
+def test_links_leave_the_variance_that_is_known_for_them(family):
+    top = {name: 0.4 * a for name, a in hyper().items()}  # no probability is 1 to rounding
+    posterior = posterior_of(linked(family), **top, z=drawn(3))
+    rows = top["mu"][..., None] + top["beta"][..., None] * X
+    mean = np.exp(rows + top["tau"][..., None] ** 2 / 2).mean(-1)
+    left, between = LEFT[family](mean, top["sigma"]), top["tau"] ** 2
+    shares = ft.variance_shares(posterior)
+    population = rows.var(-1, ddof=1)
+    total = population + between + left
+    np.testing.assert_allclose(shares["residual"], left / total, rtol=1e-6)
+    np.testing.assert_allclose(shares["county"], between / total, rtol=1e-6)
+    if family in ("NegativeBinomial2", "probit"):
+        np.testing.assert_allclose(ft.icc(posterior)["county"], between / (between + left), 1e-6)
+        found = ft.r_squared(posterior, link=True)
+        np.testing.assert_allclose(found["marginal"], population / total, rtol=1e-6)
+        np.testing.assert_allclose(found["conditional"], 1 - left / total, rtol=1e-6)
+
+
+def test_r_squared_of_means_is_on_the_outcomes_own_scale():
     top, z = hyper(), drawn(3)
-    posterior = posterior_of(counted("logits"), **top, z=z)
-    close(ft.icc(posterior)["county"], top["tau"] ** 2 / (top["tau"] ** 2 + np.pi**2 / 3))
-    posterior = posterior_of(counted("poisson"), **top, z=z)
-    population = top["mu"][..., None] + top["beta"][..., None] * X
-    mean = np.exp(population + top["tau"][..., None] ** 2 / 2).mean(-1)
-    close(ft.icc(posterior)["county"], top["tau"] ** 2 / (top["tau"] ** 2 + np.log1p(1 / mean)))
-    eta = population + (top["tau"][..., None] * z)[..., CODES]
+    posterior = posterior_of(linked("Poisson"), **top, z=z)
+    eta = (
+        top["mu"][..., None] + top["beta"][..., None] * X + (top["tau"][..., None] * z)[..., CODES]
+    )
     explained, left = np.exp(eta).var(-1, ddof=1), np.exp(eta).mean(-1)
     close(ft.r_squared(posterior)["conditional"], explained / (explained + left))
 
 
-def test_r_squared_takes_what_shares_refuse():
-    top, z = hyper(), drawn(3)
-    posterior = posterior_of(counted("probit"), **top, z=z)
+def test_what_shares_refuse_may_have_an_r_squared():
+    posterior = posterior_of(linked("Beta"), **hyper(), z=drawn(3))
     with pytest.raises(ft.ModelError, match=r"no scale on which effects add up.*ft\.r_squared"):
         ft.variance_shares(posterior)
     found = ft.r_squared(posterior)["conditional"]
     assert ((found > 0) & (found < 1)).all()
+    certain = {name: 0.4 * a for name, a in hyper().items()}
+    certain["mu"][:, 1:] = 60.0
+    posterior = posterior_of(linked("cloglog"), **certain, z=drawn(3))
+    with pytest.raises(ft.ModelError, match="0 or 1 to rounding"):
+        ft.variance_shares(posterior)
+    cube = ft.model(lambda: _cubed())
+    posterior = posterior_of(cube(), z=drawn(3))
+    with pytest.raises(ft.ModelError, match="`z` moves `y`, but the mean is not linear"):
+        ft.variance_shares(posterior)
+
+
+def _cubed():
+    with ft.plate("county", COUNTY):
+        z = ft.sample("z", ft.Normal(0, 1))
+    with ft.plate("home", 10):
+        ft.sample("y", ft.Bernoulli(jax.nn.sigmoid(z**3)[COUNTY]), obs=(Y > 4).astype(int))
 
 
 @ft.model

@@ -96,8 +96,12 @@ LABELLED = ft.groups(np.array(["a", "b", "c"])[GROUP])
 Y = np.arange(6.0)
 
 
+def counting(**shapes):
+    return {name: np.ones(shape, bool) for name, shape in shapes.items()}
+
+
 def belongs(model: ft.Model, plate: str, **shapes):
-    found = belonging(model, plate, shapes or {"y": (6,)})
+    found = belonging(model, plate, counting(**(shapes or {"y": (6,)})))
     return {name: code.tolist() for name, code in found.codes.items()}, found.own
 
 
@@ -114,7 +118,7 @@ def grouped(observe) -> ft.Model:
 
 
 def test_the_only_observations_of_groups_are_found():
-    assert np.flatnonzero(sole(grown(), "y", {"y": (len(TREE),)})).tolist() == [0, 1]
+    assert np.flatnonzero(sole(grown(), "y", counting(y=(len(TREE),)))).tolist() == [0, 1]
 
     def observe(group, theta, mu):
         with ft.plate("row", 6):
@@ -122,7 +126,7 @@ def test_the_only_observations_of_groups_are_found():
         with ft.plate("group", group):
             ft.sample("z", ft.Normal(theta, 1), obs=np.zeros(3))
 
-    assert not sole(grouped(observe), "y", {"y": (6,), "z": (3,)}).any()
+    assert not sole(grouped(observe), "y", counting(y=(6,), z=(3,))).any()
 
 
 def test_observations_belong_to_the_members_that_bear_on_them():

@@ -137,12 +137,15 @@ def unmasked(distribution: Distribution) -> tuple[Distribution, np.ndarray | Non
     >>> unmasked(Normal(0, 1).expand([2]).mask(np.array([True, False])))[1].tolist()
     [True, False]
     """
-    if not isinstance(distribution, MaskedDistribution):
-        return distribution, None
-    mask = distribution._mask
-    if isinstance(mask, Tracer):
-        return distribution, None
-    return distribution.base_dist, np.broadcast_to(mask, distribution.batch_shape)
+    found: Any = None
+    while isinstance(distribution, MaskedDistribution):
+        mask = distribution._mask
+        if isinstance(mask, Tracer):
+            break
+        here = np.broadcast_to(mask, distribution.batch_shape)
+        found = here if found is None else found & here
+        distribution = distribution.base_dist
+    return distribution, found
 
 
 def unweighted(distribution: Distribution) -> tuple[Distribution, np.ndarray | None]:

@@ -23,13 +23,14 @@ class Parts:
     """Hold the parts of a law: of what is known, and of what is missing given that.
 
     `seen` is the law of the observations with something for a value where there is none, `filled`.
-    `unseen` makes that of the values missing, one after another; `where` gives each observation of
-    one the place of it among them, and `holes` has the shape of the values, True where missing.
+    `unseen` makes that of the values missing, one after another, given the values; `where` gives
+    each observation of one the place of it among them, and `holes` has the shape of the values,
+    True where missing.
     """
 
     seen: Distribution
     filled: np.ndarray
-    unseen: Callable[[], Distribution]
+    unseen: Callable[[AnyArray], Distribution]
     holes: np.ndarray
     where: np.ndarray
 
@@ -63,7 +64,7 @@ def part(distribution: Distribution, values: np.ndarray) -> Parts | str:
     seen = whole.mask(~lost)
     seen = seen.to_event(depth) if depth else seen
     where = np.where(lost, np.cumsum(lost.ravel()).reshape(lost.shape) - 1, 0)
-    return Parts(seen, filled, partial(take, whole, np.nonzero(lost)), holes, where)
+    return Parts(seen, filled, lambda _: take(whole, np.nonzero(lost)), holes, where)
 
 
 def _filled(base: Any, values: np.ndarray, holes: np.ndarray, lost: np.ndarray) -> np.ndarray:
@@ -174,5 +175,5 @@ def _part_normal(whole: Any, base: Any, values: np.ndarray, holes: np.ndarray, d
     seen: Any = PartlyKnown(loc, base.scale_tril, ~holes)
     seen = seen.to_event(depth) if depth else seen
     where = np.where(holes, np.cumsum(holes.ravel()).reshape(holes.shape) - 1, 0)
-    unseen = partial(Unknown, loc, base.scale_tril, ~holes, filled)
+    unseen = partial(Unknown, loc, base.scale_tril, ~holes)
     return Parts(seen, filled, unseen, holes, where)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finetti.errors import DataError, ModelError, hint
+from finetti.formulas.faults import refuse_columns
+from finetti.formulas.text import words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,6 +67,7 @@ def linear(
     """
     import formulae
 
+    refuse_columns(frame, sorted(words(text) & set(frame.columns)))
     try:
         common = formulae.design_matrices(
             text, frame, na_action="pass", env=0, extra_namespace=functions()
@@ -85,6 +88,8 @@ def linear(
 
 def _block(name: str, term: Any, columns: frozenset[str]) -> Block:
     values = np.asarray(term.data, float)
+    if not values.size:
+        raise DataError(f"the term {name!r} has one level, and says nothing: leave it out")
     single = values.ndim == 1 or (values.shape[1] == 1 and term.levels is None)
     if not np.isfinite(values).all():
         rows = np.argwhere(~np.isfinite(values))[:, 0]

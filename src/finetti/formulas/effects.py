@@ -53,7 +53,22 @@ def _together(terms: Sequence[Read]) -> list[Read]:
             found[like[0]] = replace(first, correlated=False), _distinct([*others, *columns])
         else:
             found.append((term, columns))
+    _refuse_twice(found)
     return found
+
+
+def _refuse_twice(terms: Sequence[Read]) -> None:
+    """Refuse terms over one factor that have a coefficient in common: nothing tells them apart."""
+    seen: dict[tuple[str, str], Grouped] = {}
+    for term, columns in terms:
+        for varying in columns:
+            other = seen.setdefault((str(term.factor), varying.label), term)
+            if other is not term:
+                raise ModelError(
+                    f"`{varying.label}` varies over {term.factor} in two terms, ({other.expression}"
+                    f" | {term.factor}) and ({term.expression} | {term.factor}), and nothing tells "
+                    f"them apart: leave one out, or write (0 + x | {term.factor}) for a slope alone"
+                )
 
 
 def _tied(term: Grouped, columns: list[Varying]) -> bool:

@@ -15,8 +15,8 @@ from finetti.distributions import Distribution
 from finetti.errors import ModelError
 
 Kind = Literal[
-    "numbers", "positive", "not negative", "unit", "closed unit", "counts", "yes or no",
-    "successes", "ordered", "category", "counts of categories", "shares", "angles",
+    "numbers", "positive", "not negative", "unit", "unit or 0", "closed unit", "counts",
+    "yes or no", "successes", "ordered", "category", "counts of categories", "shares", "angles",
 ]  # fmt: skip
 
 # How a link's inverse is written, of a predictor's expression.
@@ -175,7 +175,7 @@ FAMILIES: Mapping[str, Family] = {
                {"mu": "logit", "phi": "log", "zoi": "logit", "coi": "logit"},
                _pattern("ft.ZeroOneInflatedBeta({zoi}, {coi}, ({mu}) * {phi}, (1 - {mu}) * {phi})"),
                {"phi": _log, "zoi": _share, "coi": _share}),
-        Family("zero_inflated_beta", "closed unit", {"mu": "logit", "phi": "log", "zi": "logit"},
+        Family("zero_inflated_beta", "unit or 0", {"mu": "logit", "phi": "log", "zi": "logit"},
                _pattern("ft.ZeroOneInflatedBeta({zi}, 0.0, ({mu}) * {phi}, (1 - {mu}) * {phi})"),
                {"phi": _log, "zi": _share}),
         Family("poisson", "counts", {"mu": "log"}, _pattern("ft.Poisson({mu})")),

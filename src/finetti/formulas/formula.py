@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from finetti.formulas.script import Script
 from finetti.formulas.text import Formula, parse, words
 from finetti.formulas.unknown import filled, unknown, write_plain
 from finetti.formulas.writing import Across, Writing
-from finetti.language.holes import Missing
+from finetti.language.holes import WAYS, Missing
 from finetti.models import Model
 from finetti.scale.opening import in_place
 from finetti.scale.table import Table
@@ -69,13 +69,17 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     """
     require()
     formulas = parse(text)
+    if missing not in WAYS:
+        raise ModelError(f"missing is {', '.join(WAYS[:-1])} or {WAYS[-1]}, not {missing!r}")
     place = in_place(data)
     frame = as_frame(data) if place is None else _stub(place)
+    source = frame if place is None else data
     mains, extras = _parted(formulas, frame)
     names = _columns(formulas, frame)
     if "Intercept" in names:
         raise ModelError("a column `Intercept` cannot be told from the intercept: rename it")
-    holes = unknown(mains, frame, names) if missing == "impute" and place is None else {}
+    imputing = missing == "impute" and place is None
+    holes = unknown(mains, list(extras.values()), frame, names) if imputing else {}
     chosen = [_family(main, family, link, frame) for main in mains]
     _refuse_unlike(mains, extras, chosen)
     gathered, script = None, None
@@ -102,7 +106,14 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     outcomes = "_".join(m.response for m in mains)
 
     shown = frame if gathered is None else gathered.brought.shown
-    read = Reading(shown, script, tuple(names), frozenset(holes), gathered)
+
+    def again(others: Mapping[str, Any]) -> Model:
+        both = {**wished.wished, **wishes(others).wished}
+        return formula(
+            text, source, family=family, link=link, priors=both, missing=missing, matrices=matrices
+        )
+
+    read = Reading(shown, script, tuple(names), frozenset(holes), gathered, again)
     made = script.model(f"{re.sub(r'[^0-9A-Za-z]+', '_', outcomes).strip('_')}_model", read)
     made = made.missing("impute" if holes else "refuse")(**script.make(frame))
     return made if gathered is None else made.added_up(gathered.said)
@@ -121,6 +132,26 @@ class Reading:
     columns: tuple[str, ...]
     holes: frozenset[str]
     gathered: Gathered | None = None
+    again: Callable[[Mapping[str, Any]], Model] | None = None
+
+    def with_priors(self, priors: Mapping[str, Any], /) -> Model:
+        """Return the model of the same formula and table with other priors, the rest as it is."""
+        if self.again is None:
+            raise ModelError(
+                "rows were added to the formula's table since its priors were scaled to it: give "
+                "all rows to ft.formula, with priors="
+            )
+        return self.again(priors)
+
+    def with_rows(self, rows: Any, /) -> Reading:
+        """Return what reads the table with more rows after its own. Raises `DataError`."""
+        import pandas as pd
+
+        more = as_frame(rows)
+        need(more, self.columns, "ft.update")
+        more, _ = whole_rows(more, self.columns, "refuse", self.holes)
+        table = pd.concat([self.table[list(self.columns)], more[list(self.columns)]])
+        return replace(self, table=table.reset_index(drop=True), again=None)
 
     @property
     def counts(self) -> np.ndarray | None:
@@ -182,6 +213,9 @@ def _parted(
             mains.append(other)
         else:
             extras[other.response] = other
+    named = [m.response.strip("`") for m in mains]
+    if len(set(named)) < len(named):
+        raise ModelError(f"several formulas are of the outcomes {', '.join(named)}: give each one")
     return _covariates_first(mains), extras
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from numbers import Real
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +58,14 @@ def as_frame(data: Any) -> pd.DataFrame:
         frame = pd.DataFrame(tall).assign(**single)
     if not len(frame):
         raise DataError("the table has no rows")
-    frame = frame.rename(columns=str).reset_index(drop=True)
+    frame = frame.reset_index(drop=True)
+    frame.columns = [
+        "_".join(str(part) for part in name if str(part)) if isinstance(name, tuple) else str(name)
+        for name in frame.columns
+    ]
+    twice = frame.columns[frame.columns.duplicated()].tolist()
+    if twice:
+        raise DataError(f"the table has several columns `{twice[0]}`: rename all but one of them")
     return _plainly(frame)
 
 
@@ -91,15 +100,27 @@ def _plainly(frame: pd.DataFrame) -> pd.DataFrame:
             column = column.cat.remove_unused_categories()
         elif pd.api.types.is_bool_dtype(column) and not column.isna().any():
             column = column.astype(bool)
+        elif getattr(column.dtype, "kind", "O") in "mMc":
+            pass  # refused where a term is made of it
         elif pd.api.types.is_numeric_dtype(column):
             whole = pd.api.types.is_integer_dtype(column) and not column.isna().any()
             column = column.astype("int64" if whole else "float64")
-        elif not pd.api.types.is_datetime64_any_dtype(column):
+        elif _is_decimal(column):
+            column = column.map(float, na_action="ignore").astype("float64")
+        else:
             column = column.astype(object)
             blank = column.map(lambda v: isinstance(v, str) and not v.strip())
             column = column.where(~blank & column.notna(), None)
         found[name] = column
     return pd.DataFrame(found)
+
+
+def _is_decimal(column: Any) -> bool:
+    """Tell whether a column holds numbers of any kind as Python's objects, Decimals among them."""
+    known = column.dropna() if column.dtype == object else ()
+    return len(known) > 0 and all(
+        isinstance(v, Real | Decimal) and not isinstance(v, bool | np.bool_) for v in known
+    )
 
 
 def need(columns: Iterable[str], names: Iterable[str], where: str) -> None:

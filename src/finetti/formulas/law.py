@@ -11,6 +11,7 @@ import numpy as np
 import finetti.distributions as families
 from finetti.errors import DataError, ModelError
 from finetti.formulas.families import INVERSES, Family, Term
+from finetti.formulas.faults import sound
 from finetti.formulas.frames import need
 from finetti.formulas.in_place import WEIGHT
 from finetti.formulas.outcome import Outcome, _number, numbers
@@ -113,7 +114,7 @@ def _parameters(
             continue
         if first:
             predictor = write_predictor(writing, main.predictor, intercept=not family.thresholds)
-            predictor = _with_rate(writing, predictor, main.additions)
+            predictor = _with_rate(writing, predictor, main.additions, link)
             name = script.identifier("eta" if link != "identity" else "mean")
             script.say(f"{name} = {predictor}")
             terms[parameter] = Term(name, link)
@@ -147,14 +148,21 @@ def _parameters(
 def _error(writing: Writing, call: Call) -> str:
     """Return the argument of errors that are known: y | se(error)."""
     make, columns = numbers(call.arguments[0], writing.frame)
+    make = sound(make, str(call), 0.0, strictly=not _keeps(call))
+    make(writing.frame)
     return writing.script.argument(call.arguments[0], make, set(columns))
 
 
-def _with_rate(writing: Writing, predictor: str, additions: Mapping[str, Call]) -> str:
+def _with_rate(writing: Writing, predictor: str, additions: Mapping[str, Call], link: str) -> str:
     """Add the log of what a rate is of: y | rate(time)."""
     if "rate" not in additions:
         return predictor
-    make, columns = _number(additions["rate"].arguments[0], writing.frame)
+    call = additions["rate"]
+    if link != "log":
+        raise ModelError(f"{call} divides what the log of is linear: take a family with that link")
+    make, columns = _number(call.arguments[0], writing.frame)
+    make = sound(make, str(call), 0.0, strictly=True)
+    make(writing.frame)
     name = writing.script.argument("log_rate", lambda f: np.log(make(f)), set(columns))
     return f"{predictor} + {name}"
 
@@ -214,6 +222,9 @@ def _keeps(call: Call) -> bool:
 def _said(writing: Writing, law: str, additions: Mapping[str, Call], observed: str) -> str:
     """Add to a law what is said of the outcome: censoring, truncation, weights."""
     script, frame = writing.script, writing.frame
+    wide = script.arguments[observed].make(frame).ndim > 1
+    if wide and not additions.keys().isdisjoint(("cens", "trunc")):
+        raise ModelError("cens(...) and trunc(...) are said of an outcome of one column")
     if "cens" in additions:
         law = _censored(script, law, additions["cens"], frame, observed)
     if "trunc" in additions:
@@ -237,6 +248,10 @@ def _said(writing: Writing, law: str, additions: Mapping[str, Call], observed: s
     named = []
     for text in weights:
         make, columns = numbers(text, frame)
+        if text != f"`{WEIGHT}`":
+            make = sound(make, f"weights({text})", 0.0)
+        if not make(frame).any():
+            raise DataError(f"weights({text}) are all 0: no row would count")
         named.append(
             script.argument(text, make, set(columns), text, otherwise=lambda f: np.ones(len(f)))
         )
@@ -255,7 +270,7 @@ def _censored(script: Script, law: str, call: Call, frame: pd.DataFrame, observe
 
     def side(which: int) -> Callable[[pd.DataFrame], np.ndarray]:
         def make(frame: pd.DataFrame) -> np.ndarray:
-            words = [str(int(v)) if isinstance(v, float) else str(v) for v in frame[column]]
+            words = [str(v).removesuffix(".0") for v in frame[column]]
             bad = [w for w in words if w not in CENSORED]
             if bad:
                 raise DataError(
@@ -268,10 +283,10 @@ def _censored(script: Script, law: str, call: Call, frame: pd.DataFrame, observe
         return make
 
     side(0)(frame)  # refuses what is no code
-    sides = {str(w) for w in frame[column]}
+    sides = {str(w).removesuffix(".0") for w in frame[column]}
     given = []
     for which, name in ((-1, "low"), (1, "high")):
-        if any(CENSORED.get(w.removesuffix(".0")) == which for w in sides):
+        if any(CENSORED.get(w) == which for w in sides):
             columns = {column, *outcome.columns}
             limit = script.argument(
                 f"{name}_{observed}", side(which), columns, otherwise=_endless(which)

@@ -11,6 +11,7 @@ import numpy as np
 from finetti.errors import DataError, ModelError
 from finetti.formulas.design import linear
 from finetti.formulas.families import Family, guess
+from finetti.formulas.faults import refuse_columns, refuse_levels
 from finetti.formulas.frames import need
 from finetti.formulas.priors import mean_of, sd_of
 from finetti.formulas.text import Call, Formula, as_call, words
@@ -76,6 +77,11 @@ def read_outcome(formula: Formula, family: Family, frame: pd.DataFrame) -> Outco
         outcome = _joined(call, frame)
     else:
         outcome = _single(text, family, frame)
+    if trials is not None and not family.trials:
+        raise ModelError(
+            f"{trials} says of how many trials successes are, and the family {family.name} counts "
+            f"none: take family='binomial' or 'beta_binomial'"
+        )
     if family.trials:
         if trials is None and family.several:
             make: Make = lambda frame: outcome.make(frame).sum(-1)  # noqa: E731
@@ -108,9 +114,12 @@ def _whole(make: Make) -> Make:
 
     def counts(frame: pd.DataFrame) -> np.ndarray:
         found = make(frame)
-        bad = np.flatnonzero((found < 0) | (found != np.round(found)))
+        bad = np.flatnonzero((found < 0) | (found != np.round(found)) | ~np.isfinite(found))
         if len(bad):
-            raise DataError(f"there are {found[bad[0]]:g} trials in row {bad[0] + 1}: give counts")
+            raise DataError(
+                f"there are {found[bad[0]]:g} trials in row {bad[0] + 1}, of which successes are "
+                f"to be: give counts, or leave such rows out"
+            )
         return found.astype(int)
 
     return counts
@@ -136,8 +145,11 @@ def _single(text: str, family: Family, frame: pd.DataFrame) -> Outcome:
         return Outcome(name, read, columns, read(frame))
     column: Any = frame[name]
     plain = column.dtype.kind in "biuf"
+    if column.dtype == object:
+        refuse_columns(frame, [name])
     if family.kind in ("ordered", "category"):
         levels = _levels(column)
+        refuse_levels(name, levels, len(column))
     elif family.kind == "yes or no" and not plain:
         levels = _levels(column)
         if len(levels) != 2:
@@ -207,6 +219,10 @@ def _check(outcome: Outcome, family: Family, frame: pd.DataFrame) -> None:
             (y <= 0) | (y >= 1),
             "between 0 and 1; where it may be 0 or 1 take zero_one_inflated_beta",
         ),
+        "unit or 0": (
+            (y < 0) | (y >= 1),
+            "from 0 to below 1; where it may be 1 take zero_one_inflated_beta",
+        ),
         "closed unit": ((y < 0) | (y > 1), "from 0 to 1"),
         "counts": ((y < 0) | ~whole, "a count, 0, 1, 2, ..."),
         "yes or no": (~np.isin(y, (0, 1)) & known, "0 or 1"),
@@ -218,6 +234,10 @@ def _check(outcome: Outcome, family: Family, frame: pd.DataFrame) -> None:
         "shares": ((y <= 0) | (y >= 1), "a share of one, between 0 and 1"),
         "angles": (np.abs(y) > np.pi + 1e-9, "an angle in radians, from -pi to pi"),
     }.get(family.kind, (np.zeros(y.shape, bool), ""))
+    endless = np.argwhere(np.isinf(y))
+    if len(endless):
+        row = tuple(endless[0])
+        raise DataError(f"the outcome `{outcome.name}` is {y[row]:g} in row {row[0] + 1}")
     rows = np.argwhere(bad & known)
     if len(rows):
         row = tuple(rows[0])

@@ -60,10 +60,12 @@ def _advise(writing: Writing, found: Linear) -> None:
             f"no row is of {', '.join(empty[:5])}: such coefficients are told by their prior alone",
             stacklevel=2,
         )
-    if len(named) + found.intercept > rows:
+    count = len(named) + found.intercept
+    if count >= rows:
         warnings.warn(
-            f"there are more coefficients ({len(named) + found.intercept}) than rows ({rows}): "
-            f"what the rows leave open is told by the priors",
+            f"there are {'more' if count > rows else 'as many'} coefficients ({count}) "
+            f"{'than' if count > rows else 'as'} rows ({rows}): what the rows leave open is told "
+            f"by the priors",
             stacklevel=2,
         )
         return

@@ -13,6 +13,7 @@ import numpy as np
 
 import finetti.distributions as families
 from finetti.distributions import Distribution, bare, describe_support, know
+from finetti.distributions.ends import beyond, ends
 from finetti.errors import ModelError, hint
 from finetti.formulas.script import Script, literal
 
@@ -76,6 +77,34 @@ def wishes(priors: Any) -> Priors:
                              f"such as ft.Normal(0, 2.5)")  # fmt: skip
         found[str(name)] = made
     return Priors(found)
+
+
+def fitting(wished: Any, default: Any, name: str) -> Any:
+    """Return a prior of a parameter, or refuse one that it cannot have, by its shape or support."""
+    if wished is default or not isinstance(wished, Distribution):
+        return wished
+    if wished.batch_shape or wished.event_shape:
+        shape = (*wished.batch_shape, *wished.event_shape)
+        raise ModelError(
+            f"the prior of `{name}` has shape {shape}, and each coefficient is a number: give one "
+            f"number for each of its parameters, and single coefficients priors by their names"
+        )
+    if not isinstance(default, Distribution):
+        return wished
+    if beyond(wished, default):
+        least, most = ends(default)
+        shown = f"{type(bare(wished)).__name__}, which is {describe_support(wished.support)}"
+        such = "HalfNormal(1)" if most == np.inf and least == 0 else type(bare(default)).__name__
+        raise ModelError(
+            f"the prior of `{name}` is {shown}, and it is {describe_support(default.support)}: "
+            f"give one such as ft.{such}"
+            + (
+                f", or ft.Truncated(..., low={least:g})"
+                if least > -np.inf and most == np.inf
+                else ""
+            )
+        )
+    return wished
 
 
 def _number(value: Any) -> bool:

@@ -68,7 +68,7 @@ def parse(texts: str | Sequence[str]) -> tuple[Formula, ...]:
     >>> parse("y | trials(n) ~ x + (1 | g)")[0].predictor.groups[0].factor
     'g'
     """
-    whole = [texts] if isinstance(texts, str) else list(texts)
+    whole = [texts] if isinstance(texts, str) or not isinstance(texts, Sequence) else list(texts)
     if not all(isinstance(t, str) for t in whole):
         raise ModelError(f"a formula is text, such as 'y ~ x + (1 | g)', not {texts!r:.80}")
     found = [line.strip() for t in whole for part in cut(t, ";") for line in _lines(part)]
@@ -131,6 +131,13 @@ def predictor(text: str) -> Predictor:
             special.append(call)
             continue
         _refuse_buried(term)
+        term = re.sub(r"\^", "**", term)
+        if powered := re.fullmatch(r"(`[^`]+`|[\w.]+)\s*\*\*\s*(\d+)", term):
+            raise ModelError(
+                f"{term} is {powered[1]} itself in a formula, where ** is of terms that interact: "
+                f"write I({powered[1]} ** {powered[2]}) for a power, or poly({powered[1]}, "
+                f"{powered[2]})"
+            )
         linear.append(f"{sign} {term}")
     joined = " ".join(linear).strip().removeprefix("+").strip()
     return Predictor(joined or "1", tuple(groups), tuple(special))
@@ -204,9 +211,10 @@ def words(text: str) -> set[str]:
     """Return what may be names of columns in a text: words, and what is between backquotes.
 
     >>> sorted(words("x + log(`my y`)"))
-    ['log', 'my', 'my y', 'x', 'y']
+    ['log', 'my y', 'x']
     """
-    return {*re.findall(r"`([^`]+)`", text), *re.findall(r"[^\W\d][\w.]*", text)}
+    quoted = r"`([^`]+)`"
+    return {*re.findall(quoted, text), *re.findall(r"[^\W\d][\w.]*", re.sub(quoted, " ", text))}
 
 
 def _terms(text: str) -> list[tuple[str, str]]:

@@ -9,10 +9,10 @@ import numpy as np
 
 import finetti.distributions as families
 from finetti.errors import DataError
-from finetti.formulas.outcome import outcome_columns
+from finetti.formulas.outcome import PROPORTION, outcome_columns
 from finetti.formulas.priors import Priors, sd_of, written
 from finetti.formulas.script import Script, literal
-from finetti.formulas.text import Formula
+from finetti.formulas.text import Formula, as_call, words
 from finetti.formulas.writing import WIDE, rounded
 
 if TYPE_CHECKING:
@@ -20,12 +20,17 @@ if TYPE_CHECKING:
 
 
 def unknown(
-    mains: Sequence[Formula], frame: pd.DataFrame, names: Sequence[str]
+    mains: Sequence[Formula],
+    extras: Sequence[Formula],
+    frame: pd.DataFrame,
+    names: Sequence[str],
 ) -> dict[str, np.ndarray]:
     """Return the columns that lack values which can be left unknown, and where they lack them.
 
-    Raises `DataError` for a column of names, other than an outcome, that does.
+    Raises `DataError` for a column of names, other than an outcome, that does, and for one that is
+    read as it is: by a smooth, a grouping, or what is said of an outcome.
     """
+    read = _as_they_are([*mains, *extras])
     outcomes = {name for m in mains for name in outcome_columns(m, frame)}
     found = {}
     for name in names:
@@ -40,7 +45,26 @@ def unknown(
                 f"in row {int(np.flatnonzero(lacking)[0]) + 1}, and holds names: what is unknown "
                 f'can be a number; say missing="drop" to leave these rows out'
             )
+        if name in read:
+            raise DataError(
+                f"column `{name}` lacks {int(lacking.sum())} of its {len(frame)} values, the first "
+                f"in row {int(np.flatnonzero(lacking)[0]) + 1}, and {read[name]} takes them as "
+                f'they are: say missing="drop" to leave these rows out'
+            )
         found[name] = lacking
+    return found
+
+
+def _as_they_are(formulas: Sequence[Formula]) -> dict[str, str]:
+    """Return the columns that no law can stand for, by what reads them."""
+    found: dict[str, str] = {}
+    for one in formulas:
+        said = [str(call) for call in (*one.additions.values(), *one.predictor.special)]
+        said += [f"(... | {term.factor})" for term in one.predictor.groups]
+        found |= {name: text for text in said for name in words(text.partition("(")[2])}
+        call = as_call(one.response)
+        if call is not None and call.name in PROPORTION:
+            found |= dict.fromkeys(words(" ".join(call.arguments[1:])), one.response)
     return found
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from finetti.distributions import Distribution
 from finetti.errors import ModelError
 from finetti.formulas.design import Block
-from finetti.formulas.priors import Priors, mean_of, sd_of, written
+from finetti.formulas.priors import Priors, fitting, mean_of, sd_of, written
 from finetti.formulas.script import Script, literal
 from finetti.formulas.text import Grouped
 
@@ -64,7 +64,8 @@ class Writing:
 
         Where a predictor has a prefix so have its classes: `sigma_b`, `sigma_sd`.
         """
-        return self.priors.get(default, *(n for name in names for n in self._known(name)))
+        found = self.priors.get(default, *(n for name in names for n in self._known(name)))
+        return fitting(found, default, names[0])
 
     def _known(self, name: str) -> tuple[str, ...]:
         if not self.prefix or name.startswith(self.prefix) or self.prefix in name:

@@ -25,6 +25,7 @@ from finetti.inference.methods.independent import Automatic, IndependentMetropol
 from finetti.inference.methods.method import Chains, natural
 from finetti.inference.readers.reader import recovery_key
 from finetti.inference.readers.values import width
+from finetti.language.handlers import condition
 from finetti.models import Model
 from finetti.posterior.batches import in_batches
 from finetti.structure.form import Given
@@ -102,7 +103,7 @@ def fit_many(
         plan = replan(model, first, plan)
         kept = natural(model, method)
         layout = Layout.of(plan.left, kept, plan.form.alternating)
-        built = Density(model.condition(**first), plan.choices, kept)
+        built = Density(_given(model, first), plan.choices, kept)
         target, shared = Target(plan.form, layout), plan.given
         count, method = len(next(iter(data.values()))), method.suited(layout.dim)
         keys = chain_keys(np.int64(seed), count * method.chains).reshape(count, method.chains)
@@ -127,6 +128,16 @@ def fit_many(
         )
         assert run.own is not None
         return Fits(target, shared, run.own, keys, positions, diverging.sum(-1), found)
+
+
+def _given(model: Model, data: Mapping[str, np.ndarray]) -> Model:
+    """Return a model of other data that are missing where its own are."""
+
+    def run() -> None:
+        with condition(data):
+            model.run()
+
+    return Model(run, model.name, ((), {}))
 
 
 def _apart(plan: Plan, data: Mapping[str, np.ndarray], count: int) -> Own:

@@ -14,7 +14,9 @@ from zlib import crc32
 import jax
 import numpy as np
 
-from finetti.errors import DuplicateSite, ShapeError, UnknownSite
+from finetti.distributions import Distribution, describe_support, name_family
+from finetti.distributions.ends import beyond
+from finetti.errors import DuplicateSite, ModelError, ShapeError, SupportError, UnknownSite
 from finetti.language.effects import Site, around
 from finetti.language.sites import fill, fit_value
 from finetti.types import Key, Values
@@ -126,6 +128,43 @@ def substitute(values: Values) -> Iterator[None]:
 
         with around(before):
             yield
+
+
+@contextmanager
+def priors(wished: Mapping[str, Distribution]) -> Iterator[None]:
+    """Give latent variables other distributions, of one number or of the site's shape.
+
+    Raises `SupportError` for one with values that the site's own cannot have, `ShapeError` for one
+    of another shape.
+    """
+    with _naming(wished, "give a prior to") as named:
+
+        def before(site: Site) -> None:
+            if site.kind == "sample" and named(site):
+                if site.observed:
+                    raise ModelError(f"site `{site.name}` is observed, and has no prior to change")
+                site.distribution = _as_prior(site, wished[site.name])
+
+        with around(before):
+            yield
+
+
+def _as_prior(site: Site, wished: Distribution) -> Distribution:
+    own = site.distribution
+    whole = own.batch_shape + own.event_shape
+    found = wished.expand(whole).to_event(len(own.event_shape)) if not (
+        wished.batch_shape or wished.event_shape) else wished  # fmt: skip
+    if found.batch_shape + found.event_shape != whole:
+        raise ShapeError(
+            f"site `{site.name}` has shape {whole}: give a prior of one number or of that shape, "
+            f"not {found.batch_shape + found.event_shape}"
+        )
+    if beyond(wished, own):
+        raise SupportError(
+            f"site `{site.name}` is {describe_support(own.support)}: its prior cannot be "
+            f"{name_family(wished)}, which is {describe_support(wished.support)}"
+        )
+    return found.to_event(len(own.event_shape) - len(found.event_shape))
 
 
 @contextmanager

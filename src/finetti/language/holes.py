@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import jax
 import numpy as np
 
 from finetti.errors import MissingValue
-from finetti.language.columns import entries, is_missing, kind
-from finetti.language.groups import Groups
+from finetti.language.columns import entries, is_missing, kind, own_order
+from finetti.language.groups import Groups, groups, regroup
 
 Missing = Literal["refuse", "drop", "impute"]
 WAYS: tuple[Missing, ...] = ("refuse", "drop", "impute")
@@ -92,7 +92,8 @@ def rows_lacking(value: Any) -> np.ndarray | None:
 def without_rows(columns: Mapping[str, Any]) -> dict[str, Any]:
     """Return columns without the rows that one of them lacks a value in, and warn how many.
 
-    What has as many rows as a column that lacks values loses the same ones; all else stays. Raises
+    What has as many rows as a column that lacks values loses the same ones; all else stays. Groups
+    of which no row is left are no groups any more, unless something has a value for each. Raises
     `MissingValue` where no row is left, and where columns of several lengths lack values.
     """
     lacking = {name: rows_lacking(value) for name, value in columns.items()}
@@ -115,7 +116,44 @@ def without_rows(columns: Mapping[str, Any]) -> dict[str, Any]:
         f"{', '.join(f'`{name}`' for name in sharing)}",
         stacklevel=3,
     )
-    return {name: _kept(v, keep) if name in sharing else v for name, v in columns.items()}
+    left = {name: _kept(v, keep) if name in sharing else v for name, v in columns.items()}
+    lengths = {len(v) for n, v in columns.items() if n not in sharing and np.ndim(v)}
+    return _regrouped(columns, left, lengths)
+
+
+def _regrouped(
+    whole: Mapping[str, Any], left: Mapping[str, Any], lengths: set[int]
+) -> dict[str, Any]:
+    """Return what is left of columns, groups without the labels of those that lost all rows.
+
+    Columns of the same labels keep the same. Of what has `lengths`, a value may be for each label.
+    """
+    told: dict[tuple[Any, ...], list[str]] = {}
+    for name, value in left.items():
+        labels = value.labels if isinstance(value, Groups) else own_order(value)
+        if labels is not None and len(labels) not in lengths:
+            told.setdefault(tuple(labels), []).append(name)
+    found = dict(left)
+    for labels, names in told.items():
+        before, after = (set().union(*(_members(c[n]) for n in names)) for c in (whole, left))
+        stay = [label for label in labels if label in after or label not in before]
+        if len(stay) < len(labels):
+            found |= {name: _relabelled(left[name], labels, stay) for name in names}
+    return found
+
+
+def _members(value: Any) -> set[Any]:
+    """Return the names that some row of a column of groups has."""
+    if isinstance(value, Groups):
+        return {value.labels[code] for code in np.unique(value.codes)}
+    return set(entries(value))
+
+
+def _relabelled(value: Any, labels: Sequence[Any], stay: Sequence[Any]) -> Groups:
+    """Return groups, all of which are among `stay`, by these labels."""
+    place = {label: code for code, label in enumerate(stay)}
+    codes = groups(value, labels).codes
+    return regroup(np.array([place.get(n, -1) for n in labels], np.int32)[codes], tuple(stay))
 
 
 def _kept(value: Any, keep: np.ndarray) -> Any:

@@ -82,7 +82,7 @@ def impute(unread: Collection[str] = ()) -> Iterator[None]:
 
 def _holes(site: Site, parts: Parts) -> Any:
     """Draw what is missing, in a plate of its own or as one vector."""
-    unseen = parts.unseen()
+    unseen = parts.unseen(site.value)
     events = len(unseen.event_shape) if unseen.batch_shape else 0
     across = tuple(range(parts.holes.ndim - events, parts.holes.ndim))
     lost = np.asarray(parts.holes.any(across))

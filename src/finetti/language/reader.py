@@ -22,6 +22,14 @@ class Reader(Protocol):
         """Return how many rows each of the table's stands for, None for itself alone."""
         ...
 
+    def with_priors(self, priors: Mapping[str, Any], /) -> Any:
+        """Return the model of the same table with other priors."""
+        ...
+
+    def with_rows(self, rows: Any, /) -> Any:
+        """Return what reads the table with more rows after its own."""
+        ...
+
     def __call__(self, table: Any, /) -> Mapping[str, Any]:
         """Return the arguments made of another table."""
         ...

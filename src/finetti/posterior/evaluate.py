@@ -21,7 +21,7 @@ from finetti.language import handlers
 from finetti.language.effects import Site, alone
 from finetti.models import Model
 from finetti.posterior.batches import in_batches
-from finetti.posterior.labels import dataset, dotted
+from finetti.posterior.labels import dataset, dotted, some
 from finetti.structure.variables import named_dimensions
 from finetti.types import Array, Key
 
@@ -138,6 +138,23 @@ def log_likelihood(model: Model, tree: xr.DataTree) -> xr.Dataset:
     """
     names = [v.name for v in model.variables if v.kind == "observed"]
     return _log_probabilities(model, tree, names)
+
+
+def of_known(model: Model, likelihood: xr.Dataset) -> xr.Dataset:
+    """Return the log probabilities of what is known and counts, for those who read each as a row.
+
+    A site `y` some of whose observations are missing, or left out, has one dimension, `y_known`.
+    """
+    for v in (v for v in model.variables if v.kind == "observed"):
+        name = dotted(v.name)
+        terms = likelihood[name]
+        keep = v.counted(terms.shape[2:])
+        if not keep.all():
+            known = some(terms, keep, terms.dims[2:])
+            likelihood = likelihood.drop_vars(name).assign(
+                {name: known.rename({known.dims[2]: f"{name}_known"})}
+            )
+    return likelihood
 
 
 def log_prior(model: Model, tree: xr.DataTree) -> xr.Dataset:

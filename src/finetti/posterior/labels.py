@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import jax
 import numpy as np
@@ -16,6 +16,7 @@ from finetti.models import Model
 if TYPE_CHECKING:
     import xarray as xr
 
+    T = TypeVar("T", xr.DataArray, xr.Dataset)
 
 OWN = "own"  # marks, on its coordinate, a dimension that is no plate's but a site's own
 
@@ -94,6 +95,28 @@ def site_of(row: str, sites: Iterable[str]) -> str:
     """
     found = [name for name in sites if row == name or row.startswith(f"{name}[")]
     return max(found, key=len, default=row.partition("[")[0])
+
+
+def some(array: T, keep: np.ndarray, dims: Sequence[Any]) -> T:
+    """Return those of an array's or a dataset's members along some dimensions that are kept.
+
+    Of several dimensions there is one left, whose members are named by the labels along all.
+    """
+    import xarray as xr
+
+    if keep.all():
+        return array
+    if len(dims) == 1:
+        return array.isel({dims[0]: keep})
+    places = np.nonzero(keep)
+    axes = [array[d].to_numpy() for d in dims]
+    labels = [
+        ", ".join(map(str, row))
+        for row in zip(*(a[i] for a, i in zip(axes, places, strict=True)), strict=True)
+    ]
+    one = "_".join(map(str, dims))
+    index = {d: xr.DataArray(i, dims=one) for d, i in zip(dims, places, strict=True)}
+    return array.isel(index).drop_vars(dims, errors="ignore").assign_coords({one: labels})
 
 
 def is_hidden(site: str) -> bool:

@@ -90,10 +90,11 @@ class Posterior:
     def log_likelihood(self) -> xr.Dataset:
         """Return each observation's log probability at each draw, computed now.
 
-        One variable an observed site, dims (chain, draw, *site dims), in nats. Raises
-        `ModelError` for a run without its model.
+        One variable an observed site, dims (chain, draw, *site dims), in nats; of a site `y` that
+        lacks values (chain, draw, y_known). Raises `ModelError` for a run without its model.
         """
-        return evaluate.log_likelihood(self.known_model("the log likelihood"), self.tree)
+        model = self.known_model("the log likelihood")
+        return evaluate.of_known(model, evaluate.log_likelihood(model, self.tree))
 
     def with_log_likelihood(self) -> Posterior:
         """Return the posterior with the groups log_likelihood and log_prior, computed now.

@@ -118,6 +118,8 @@ def rank(
     site = _site(posterior, dotted(name))
     draws = posterior.draws[site].transpose("chain", "draw", ...)
     dim = _ranked(draws, over, dotted(name))
+    alone = [d for d in draws.dims[2:] if d != dim and draws.sizes[d] == 1]
+    draws = draws.isel(dict.fromkeys(alone, 0), drop=True)  # such as the one term of (1 | g)
     others = [d for d in draws.dims[2:] if d != dim]
     values = draws.transpose("chain", "draw", *others, dim).to_numpy()
     if values.shape[-1] > MOST:

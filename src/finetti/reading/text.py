@@ -71,6 +71,7 @@ def read_text(path: Path, told: str) -> tuple[Mapping[str, pl.Series], str]:
     usual = "\t" if ending_of(path) == ".tsv" else ","
     text = decoded(path, written.encoding)
     separator = written.separator or sniffed(text, usual)
+    _refuse_twice(path, text, separator)
 
     def table(decimal: str, names: Collection[str] = ()) -> pl.DataFrame:
         return pl.read_csv(
@@ -96,6 +97,17 @@ def read_text(path: Path, told: str) -> tuple[Mapping[str, pl.Series], str]:
     said += ["a decimal comma"] if comma else []
     said += [f"names in {', '.join(f'`{n}`' for n in names)}, which are quoted"] if names else []
     return found.to_dict(), " and ".join(said)
+
+
+def _refuse_twice(path: Path, text: str, separator: str) -> None:
+    """Refuse a file that names two columns alike: one would be taken for both."""
+    try:
+        names = next(csv.reader(text.splitlines()[:1], delimiter=separator), [])
+    except csv.Error:
+        return
+    twice = [n for n in names if n.strip() and names.count(n) > 1]
+    if twice:
+        raise DataError(f"{path} has several columns `{twice[0]}`: rename all but one of them")
 
 
 def sniffed(text: str, usual: str) -> str:

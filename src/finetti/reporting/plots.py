@@ -12,6 +12,7 @@ from finetti.reporting.diagram import graph
 from finetti.reporting.effects import effects, shrinkage
 from finetti.reporting.forest import forest
 from finetti.reporting.funnel import funnel
+from finetti.reporting.outcomes import outcomes
 from finetti.reporting.priors import prior_posterior
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "forest",
     "funnel",
     "graph",
+    "outcomes",
     "prior_posterior",
     "ranks",
     "shrinkage",

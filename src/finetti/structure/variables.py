@@ -97,6 +97,12 @@ class Variable:
             return None if self.counting is None else self.counting.astype(float)
         return self.weights if self.counting is None else self.weights * self.counting
 
+    def counted(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Tell of observations of a shape, an event being one, whether each is known and counts."""
+        counts, holes = self.counts, self.holes
+        found = np.ones(shape, bool) if counts is None else np.broadcast_to(counts, shape) > 0
+        return found if holes is None else found & ~holes.reshape(*shape, -1).all(-1)
+
     @property
     def never_negative(self) -> bool:
         """Tell whether its support says that no member is below zero, as of scales and shares."""

@@ -88,7 +88,13 @@ def _simulate(
             f"size you expect; their values do not matter"
         )
 
-    anew = model.redraw()
+    def redrawn() -> None:
+        with handlers.redraw():
+            model.run()
+
+    anew = Model(
+        redrawn, model.name, ((), {})
+    )  # holes stay where they are, with sites of their own
 
     def one(key: Key, given: Mapping[str, Array]) -> dict[str, Any]:
         sites = run_at(anew, given, key)

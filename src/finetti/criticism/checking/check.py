@@ -20,7 +20,8 @@ from finetti.language.dims import Groups
 from finetti.language.dims import groups as as_groups
 from finetti.models import require_rows
 from finetti.posterior.diagnose import ess, quiet
-from finetti.posterior.labels import dotted
+from finetti.posterior.evaluate import log_likelihood, of_known
+from finetti.posterior.labels import dotted, some
 from finetti.posterior.mode import is_mode
 from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.structure.variables import Variable
@@ -89,29 +90,30 @@ def check(
     sites = {name: v for name, v in sites.items() if dotted(name) in replicates}
     for v in sites.values():
         grouped, replicated = groupings(model, v), replicates[dotted(v.name)].to_numpy()
+        codes = None if groups is None else _codes(groups, v, grouped)
         if v.holes is not None:
-            grouped = {name: codes[~v.holes.ravel()] for name, codes in grouped.items()}
+            known = ~v.holes.ravel()
+            grouped = {name: column[known] for name, column in grouped.items()}
+            codes = None if codes is None else codes[known]
             replicated = replicated[..., ~v.holes]
             v = replace(v, shape=replicated.shape[2:], data=np.asarray(v.data)[~v.holes])
         rows = _Rows(v, replicated, parameters)
         outcomes += [rows.outcome(q) for q in (usual(v, grouped) if chosen is None else chosen)]
-        if groups is not None:
-            outcomes += rows.members(_codes(groups, v, grouped), chosen)
-    likelihood = thin.log_likelihood()
-    tree["log_likelihood"] = xr.DataTree(likelihood)
+        if codes is not None:
+            outcomes += rows.members(codes, chosen)
+    likelihood = log_likelihood(model, thin.tree)
+    tree["log_likelihood"] = xr.DataTree(of_known(model, likelihood))
     found, notes = [], []
     for v in sites.values():
-        name = dotted(v.name)
+        name, dims = dotted(v.name), replicates[dotted(v.name)].dims[2:]
+        known = v.counted(likelihood[name].shape[2:])
         if likelihood[name].dims != replicates[name].dims:
             notes.append(f"LOO-PIT is not made of {name}, whose values have a likelihood together")
-        elif v.holes is not None and v.holes.ndim > 1:
-            notes.append(f"LOO-PIT is not made of {name}, whose rows lack values")
-        elif prod(v.shape) < TELLING:
+        elif known.sum() < TELLING:
             notes.append(f"LOO-PIT is not made of {name}, which has fewer than {TELLING} values")
         else:
-            known = {} if v.holes is None else {replicates[name].dims[2]: ~v.holes}
             each = (replicates[name], tree["observed_data"].dataset[name], likelihood[name])
-            found.append(loo_pit(name, *(a.isel(known) for a in each)))
+            found.append(loo_pit(name, *(some(a, known, dims) for a in each)))
     notes += [c.doubt for c in found if c.unreliable]
     return Check(tuple(outcomes), tuple(found), tree, tuple(notes))
 

@@ -12,7 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.criticism.explaining.derived import Derived
-from finetti.criticism.explaining.grids import At, Grid, columns_of, coordinate, grid_over
+from finetti.criticism.explaining.grids import (
+    At,
+    Grid,
+    columns_of,
+    coordinate,
+    grid_over,
+    whole_rows,
+)
 from finetti.criticism.explaining.moved import Moved, Values, at_each, move, moved
 from finetti.criticism.explaining.scale import mean_and_variance
 from finetti.criticism.predicting.members import newcomers
@@ -116,7 +123,7 @@ def effects(
     """
     require_posterior(posterior, "ft.effects")
     whole = moved(posterior, of, lambda site: mean_and_variance(site)[0], "effects")
-    columns = columns_of(whole.model, data, name)
+    columns = whole_rows(columns_of(whole.model, data, name), whole.site.shown)
     reader = whole.model.reader if data is None else None
     grid = grid_over(columns, name, by, at, None if reader is None else reader.counts)
     gone = _gone(whole, columns, grid.names)

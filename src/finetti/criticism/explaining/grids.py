@@ -115,6 +115,22 @@ def columns_of(model: Model, data: Any, name: str) -> dict[str, np.ndarray]:
     }
 
 
+def whole_rows(
+    columns: Mapping[str, np.ndarray], outcome: np.ndarray | None
+) -> dict[str, np.ndarray]:
+    """Return the rows that lack no value of any column but the outcome; raise where none is."""
+    lacking = {n: np.isnan(c) for n, c in columns.items() if c.dtype.kind == "f"}
+    same = [n for n in lacking if np.array_equal(columns[n], outcome, equal_nan=True)] if (
+        outcome is not None and outcome.dtype.kind in "biuf") else []  # fmt: skip
+    holes = [rows for n, rows in lacking.items() if n not in same and rows.any()]
+    if not holes:
+        return dict(columns)
+    keep = ~np.logical_or.reduce(holes)
+    if not keep.any():
+        raise DataError("every row lacks a value of some column: give rows as data=")
+    return {n: c[keep] if len(c) == len(keep) else c for n, c in columns.items()}
+
+
 def _kept(column: np.ndarray, named: list[set[str]], formula: bool) -> np.ndarray:
     """Return whole numbers as names where they name a plate's members, as fractions in formulas."""
     if column.dtype.kind not in "iu":

@@ -18,15 +18,16 @@ import numpy as np
 
 from finetti.compiling import OFTEN, compiled
 from finetti.criticism.leaving_out.held_out import known_model
+from finetti.criticism.predicting.labelled import the_outcome
 from finetti.criticism.predicting.members import middle
-from finetti.errors import ModelError, UnknownSite
+from finetti.errors import ModelError
 from finetti.language.effects import Site, around
+from finetti.language.missing import of_holes
 from finetti.models import Model, require_rows
 from finetti.posterior.batches import in_batches
 from finetti.posterior.evaluate import latent_draws, run_at
 from finetti.posterior.posterior import Posterior
 from finetti.structure.variables import Variable
-from finetti.structure.words import listed
 from finetti.types import Array
 
 Values = Mapping[str, Array]
@@ -156,8 +157,11 @@ def moved(
     model = known_model(posterior, verb)
     site = _observed(model, of, verb)
     draws = latent_draws(model, posterior.tree)
+    values = {of_holes(v.name) for v in model.variables if v.holes is not None}  # no effects
     tried = {
-        v.name: v for v in model.variables if v.kind == "latent" and v.plates and not v.discrete
+        v.name: v
+        for v in model.variables
+        if v.kind == "latent" and v.plates and not v.discrete and v.name not in values
     }
     whole = Moved(model, site, draws, {}, (), {})
     effects, coefficients, bent = {}, [], {}
@@ -207,19 +211,8 @@ def told_apart(v: Variable) -> list[np.ndarray]:
 
 
 def _observed(model: Model, of: str | None, verb: str) -> Variable:
-    """Return the observed site named, or the only one; refuse one that is no row of numbers."""
-    found = {v.name: v for v in model.variables if v.kind == "observed"}
-    if of is not None and of not in found:
-        raise UnknownSite.among(of, found, f"give {verb} of")
-    if not found:
-        raise ModelError(f"model `{model.name}` has no observed site to explain")
-    if of is None and len(found) > 1:
-        names = listed(f"`{name}`" for name in found)
-        raise ModelError(
-            f"model `{model.name}` observes {names}: say of which to give {verb}, as in "
-            f"of={next(iter(found))!r}"
-        )
-    site = found[of] if of is not None else next(iter(found.values()))
+    """Return the observed site named, or the only outcome; refuse one that is no row of numbers."""
+    site = the_outcome(model, of, f"give {verb} of", f"to give {verb}")
     if prod(site.shape) < 2 or site.known.tells == "category" or site.family.startswith("Multi"):
         raise ModelError(
             f"site `{site.name}` ~ {site.family} is no row of single numbers: there is no {verb} "

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import pi
 
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import logit, ndtri, polygamma
 
 from finetti.distributions import Distribution, bare, know, name_family, unmasked, unweighted
 from finetti.errors import ModelError
@@ -15,6 +16,8 @@ from finetti.language.effects import Site
 from finetti.types import Array
 
 LOGISTIC = pi**2 / 3  # the variance of what a logit is compared with
+GUMBEL = pi**2 / 6  # that of the logarithm of an exponential number
+Left = Callable[[Site, Array, Array], Array]
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Scale:
 
     words: str
     predictor: Callable[[Site], Array]
-    leftover: Callable[[Site, Array, Array], Array]
+    leftover: Left
 
 
 def plain(site: Site) -> Distribution:
@@ -49,25 +52,34 @@ def mean_and_variance(site: Site) -> tuple[Array, Array]:
     return jnp.broadcast_to(mean, shape), jnp.broadcast_to(variance, shape)
 
 
-def additive(site: Site) -> Scale:
-    """Return the scale on which effects on a site add up, or refuse what has none.
+def additive(site: Site) -> list[Scale]:
+    """Return the scales on which effects on a site may add up, or refuse what has none.
 
-    It is that of the mean where the family has a location, of the logit for `Bernoulli(logits=)`
-    and `Binomial(logits=)`, where the leftover is the logistic distribution's variance, and of the
-    log rate for `Poisson`, where it is log(1 + 1 / mean) (Nakagawa, Johnson & Schielzeth 2017).
+    It is that of the mean where the family has a location, and that of the logarithm for
+    `LogNormal`. Of `Bernoulli` and `Binomial` it is the logit's, the probit's or the complementary
+    log-log's, where the leftover is the variance of what these are the quantiles of, pi^2 / 3, 1 or
+    pi^2 / 6; probabilities do not say which, `logits=` do. Of `Poisson`, `NegativeBinomial2` and
+    `Geometric` it is the log of the mean, where the leftover is log(1 + 1 / mean + 1 / shape), of
+    `Gamma`, `Exponential` and `Weibull` too, where it is the variance of the outcome's logarithm,
+    for Gamma trigamma(shape) (Nakagawa, Johnson & Schielzeth 2017, table 1 and appendix S2).
     """
     base = bare(plain(site))
     name = type(base).__name__
     if know(base).symmetric and not np.ndim(getattr(base, "scale_tril", 0.0)):
-        return Scale("the observations' own scale", _location, _variance)
+        return [Scale("the observations' own scale", _location, _variance)]
     if name in ("BernoulliLogits", "BinomialLogits"):
-        return Scale("the logit scale", lambda s: _of(s, "logits"), _logistic)
-    if name == "Poisson":
-        return Scale("the log scale", lambda s: jnp.log(_of(s, "rate")), _poisson)
+        return [Scale("the logit scale", lambda s: _of(s, "logits"), _flat(LOGISTIC))]
+    if name in ("BernoulliProbs", "BinomialProbs"):
+        return [
+            Scale(f"the {link} scale", lambda s, f=f: f(_of(s, "probs")), _flat(left))
+            for link, f, left in PROBABILITIES
+        ]
+    if name in OF_LOGS:
+        return [Scale("the log scale", *OF_LOGS[name])]
     raise ModelError(
         f"site `{site.name}` ~ {name_family(base)} has no scale on which effects add up that "
         f"finetti knows: variance shares are for families with a location, such as Normal and "
-        f"StudentT, for Bernoulli(logits=), Binomial(logits=) and Poisson; ft.r_squared takes more"
+        f"StudentT, for Bernoulli, Binomial, {', '.join(OF_LOGS)}; ft.r_squared takes more"
     )
 
 
@@ -108,11 +120,51 @@ def _variance(site: Site, population: Array, random: Array) -> Array:
     return mean_and_variance(site)[1]
 
 
-def _logistic(site: Site, population: Array, random: Array) -> Array:
-    return jnp.full(np.shape(site.value), LOGISTIC)
+def _flat(variance: float) -> Left:
+    return lambda site, population, random: jnp.full(np.shape(site.value), variance)
 
 
-def _poisson(site: Site, population: Array, random: Array) -> Array:
-    """Return the variance that a Poisson outcome leaves on the log scale, one for all rows."""
-    mean = jnp.mean(jnp.exp(population + random / 2))
-    return jnp.broadcast_to(jnp.log1p(1 / mean), np.shape(site.value))
+def _over(shape: Callable[[Site], Array] | None) -> Left:
+    """Return the variance that a count leaves on the log scale, of one mean for all rows."""
+
+    def left(site: Site, population: Array, random: Array) -> Array:
+        inverse = 1 / jnp.mean(jnp.exp(population + random / 2))
+        more = 0.0 if shape is None else 1 / shape(site)
+        return jnp.broadcast_to(jnp.log1p(inverse + more), np.shape(site.value))
+
+    return left
+
+
+def _cloglog(p: Array) -> Array:
+    return jnp.log(-jnp.log1p(-p))
+
+
+PROBABILITIES = (  # link, its function, the variance of the law whose quantiles it gives
+    ("logit", logit, LOGISTIC),
+    ("probit", ndtri, 1.0),
+    ("complementary log-log", _cloglog, GUMBEL),
+)
+OF_LOGS: Mapping[str, tuple[Callable[[Site], Array], Left]] = {
+    "Poisson": (lambda s: jnp.log(_of(s, "rate")), _over(None)),
+    "NegativeBinomial2": (
+        lambda s: jnp.log(_of(s, "concentration") / _of(s, "rate")),
+        _over(lambda s: _of(s, "concentration")),
+    ),
+    "GeometricProbs": (
+        lambda s: -logit(_of(s, "probs")),
+        _over(lambda s: jnp.ones(np.shape(s.value))),
+    ),
+    "Gamma": (
+        lambda s: jnp.log(_of(s, "concentration") / _of(s, "rate")),
+        lambda s, population, random: polygamma(1, _of(s, "concentration")),
+    ),
+    "Exponential": (lambda s: -jnp.log(_of(s, "rate")), _flat(GUMBEL)),
+    "Weibull": (
+        lambda s: jnp.log(_of(s, "scale")),
+        lambda s, population, random: GUMBEL / _of(s, "concentration") ** 2,
+    ),
+    "LogNormal": (
+        lambda s: _of(s, "loc"),
+        lambda s, population, random: _of(s, "scale") ** 2,
+    ),
+}

@@ -12,9 +12,10 @@ import numpy as np
 from finetti.criticism.explaining.derived import Derived
 from finetti.criticism.explaining.moved import Moved, Values, moved
 from finetti.criticism.explaining.scale import Scale, additive, mean_and_variance, roots
+from finetti.criticism.leaving_out.held_out import known_model
+from finetti.criticism.predicting.labelled import the_outcome
 from finetti.errors import ModelError
-from finetti.language.effects import Site
-from finetti.posterior.evaluate import run_at
+from finetti.posterior.evaluate import latent_draws, run_at
 from finetti.posterior.labels import dotted
 from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.structure.words import listed
@@ -27,7 +28,7 @@ POPULATION, RESIDUAL = "population", "residual"
 CONDITIONAL, MARGINAL = "conditional", "marginal"
 
 
-def r_squared(posterior: Posterior, of: str | None = None) -> Derived:
+def r_squared(posterior: Posterior, of: str | None = None, *, link: bool = False) -> Derived:
     """Return Bayesian R-squared: the share of the variance of an observed site that is explained.
 
     `conditional` is that of the whole model, V / (V + residual), where V is the variance over the
@@ -35,7 +36,9 @@ def r_squared(posterior: Posterior, of: str | None = None) -> Derived:
     rows. `marginal` leaves the groups' effects at the middle of their population in V: what the
     population's part explains of the same total. `of` names the observed site, if there are
     several. Effects are latent sites in plates of which each row has one member; others in plates,
-    such as coefficients, count as the population's.
+    such as coefficients, count as the population's. With `link` they are shares of the variance on
+    the scale on which effects add up, as `variance_shares` says: `marginal` the population's,
+    `conditional` that of population and groups, as Nakagawa, Johnson & Schielzeth 2017 have them.
 
     Raises `ModelError` for a posterior without model or draws, and a site whose family has no known
     mean and variance.
@@ -53,6 +56,8 @@ def r_squared(posterior: Posterior, of: str | None = None) -> Derived:
     True
     """
     require_posterior(posterior, "ft.r_squared")
+    if link:
+        return _of_shares(posterior, of)
     whole = moved(posterior, of, lambda site: mean_and_variance(site)[0], "R-squared")
 
     def read(given: Values) -> dict[str, Array]:
@@ -72,6 +77,17 @@ def r_squared(posterior: Posterior, of: str | None = None) -> Derived:
     return Derived(title, _labelled(found, posterior), _notes(whole))
 
 
+def _of_shares(posterior: Posterior, of: str | None) -> Derived:
+    """Return R-squared on the scale on which effects add up."""
+    whole, scale, parts = _parts(posterior, of, "R-squared")
+    total = sum(parts.values())
+    found = {CONDITIONAL: 1 - parts[RESIDUAL] / total, MARGINAL: parts[POPULATION] / total}
+    if not whole.effects:
+        found.pop(MARGINAL)
+    title = f"R-squared of {whole.site.name}"
+    return Derived(title, _labelled(found, posterior), (*_notes(whole), f"On {scale.words}."))
+
+
 def variance_shares(posterior: Posterior, of: str | None = None) -> Derived:
     """Return which shares of the variance of an observed site lie with what.
 
@@ -79,7 +95,8 @@ def variance_shares(posterior: Posterior, of: str | None = None) -> Derived:
     the variance of its effects in their population, such as tau ** 2, a mean over the rows where
     effects are multiplied by data, as slopes are; `residual` is what is left of each observation.
     They sum to 1. Effects are added up where the observed site's family has them do so: on its own
-    scale, on the logit's, or on the log's; the notes say which.
+    scale, on the logit's, probit's or complementary log-log's, or on the log's; the notes say
+    which, and `finetti.criticism.explaining.scale` what is left there.
 
     Raises `ModelError` where effects do not add up, or as `r_squared` does.
 
@@ -118,16 +135,8 @@ def _parts(
     posterior: Posterior, of: str | None, verb: str
 ) -> tuple[Moved, Scale, dict[str, np.ndarray]]:
     """Return the variance of each part at each draw, arrays of shape (chain, draw)."""
-    scales: list[Scale] = []
-
-    def predictor(site: Site) -> Array:
-        scales.append(additive(site))
-        return scales[-1].predictor(site)
-
-    whole = moved(posterior, of, predictor, verb)
-    for name, why in whole.bent.items():
-        raise ModelError(f"site `{name}` moves `{whole.site.name}`, but {why}: there is no {verb}")
-    name = whole.site.name
+    whole, scale = _on_a_scale(posterior, of, verb)
+    predictor, name = scale.predictor, whole.site.name
 
     def read(given: Values) -> dict[str, Array]:
         sites = whole.sites(given)
@@ -143,18 +152,42 @@ def _parts(
             rows[kind] = rows.get(kind, jnp.zeros(())) + spread
         population = predictor(whole.sites(given, gone=frozenset(whole.effects))[name])
         random = sum(rows.values(), jnp.zeros(np.shape(population)))
-        left = additive(sites[name]).leftover(sites[name], population, random)
+        left = scale.leftover(sites[name], population, random)
         means = {kind: whole.mean(a) for kind, a in rows.items()}
         return {POPULATION: whole.variance(population), **means, RESIDUAL: whole.mean(left)}
 
-    if not scales:  # a model without anything in plates was not looked at
-        with jax.enable_x64(True):
-            first = {n: jnp.asarray(a[0, 0]) for n, a in whole.draws.items()}
-            predictor(run_at(whole.model, first)[name])
     found = whole.each(read, 6 * prod(whole.site.shape))
+    if not np.isfinite(found[POPULATION]).all():
+        raise ModelError(
+            f"site `{name}` has means, or probabilities that are 0 or 1 to rounding, at some draws "
+            f"from which {scale.words} cannot be read: there is no {verb}"
+        )
     _refuse_undefined(found, whole)
     order = dict.fromkeys((POPULATION, *whole.effects.values(), RESIDUAL))
-    return whole, scales[0], {part: found[part] for part in order}
+    return whole, scale, {part: found[part] for part in order}
+
+
+def _on_a_scale(posterior: Posterior, of: str | None, verb: str) -> tuple[Moved, Scale]:
+    """Return a scale on which groups' effects add up, and which they are; refuse where none is."""
+    model = known_model(posterior, verb)
+    site = the_outcome(model, of, f"give {verb} of", f"to give {verb}").name
+    with jax.enable_x64(True):
+        first = {n: jnp.asarray(a[0, 0]) for n, a in latent_draws(model, posterior.tree).items()}
+        scales = additive(run_at(model, first)[site])
+    tried = [(moved(posterior, site, s.predictor, verb), s) for s in scales[:1]]
+    for scale in scales[1:] if tried[0][0].bent else ():
+        tried.append((moved(posterior, site, scale.predictor, verb), scale))
+        if not tried[-1][0].bent:
+            return tried[-1]
+    whole, scale = tried[0]
+    for name, why in whole.bent.items():
+        raise ModelError(f"site `{name}` moves `{site}`, but {why}: there is no {verb}")
+    if len(scales) > 1 and not whole.effects:
+        raise ModelError(
+            f"site `{site}` has probabilities, and no groups' effects that tell on which scale its "
+            f"predictors add up: give its distribution logits="
+        )
+    return whole, scale
 
 
 def _refuse_undefined(found: dict[str, np.ndarray], whole: Moved) -> None:

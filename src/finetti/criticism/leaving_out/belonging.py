@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
@@ -17,6 +18,8 @@ from finetti.structure.scopes import NOBODY
 from finetti.structure.variables import Variable
 from finetti.structure.words import listed
 from finetti.types import Bool, Int
+
+Counted = Mapping[str, Bool[np.ndarray, "..."]]
 
 NOTHING = -1  # belongs to no member
 SEVERAL = -2  # depends on several members
@@ -36,19 +39,19 @@ class Belonging:
     own: tuple[str, ...]
 
 
-def belonging(model: Model, plate: str, shapes: dict[str, tuple[int, ...]]) -> Belonging:
+def belonging(model: Model, plate: str, counted: Counted) -> Belonging:
     """Follow a plate's members through a model's program to the observations they bear on.
 
-    `shapes` are those of the observations, an event being one. Raises `UnknownSite` where there is
-    no such plate, `ModelError` where an observation depends on several of its members or none
-    does.
+    `counted` tells which observations are known and count, an event being one; others belong to
+    none. Raises `UnknownSite` where there is no such plate, `ModelError` where an observation
+    depends on several of its members or none does.
     """
     plates = {p.name: p for v in model.variables for p in v.plates}
     if plate not in plates:
         listing = ", ".join(f"`{p}`" for p in plates) or "none"
         raise UnknownSite(f"model `{model.name}` has no plate `{plate}` (plates: {listing})")
-    found = _members(_Trace.of(model), plates[plate], shapes)
-    codes = {name: found[name] for name in shapes}
+    found = _members(_Trace.of(model), plates[plate], counted)
+    codes = {name: found[name] for name in counted}
     for name, code in codes.items():
         if (code == SEVERAL).any():
             place = tuple(int(i) for i in np.argwhere(code == SEVERAL)[0])
@@ -60,7 +63,7 @@ def belonging(model: Model, plate: str, shapes: dict[str, tuple[int, ...]]) -> B
     if all((code == NOTHING).all() for code in codes.values()):
         names = listed(f"`{name}`" for name in codes)
         raise ModelError(f"no observation of {names} depends on a member of plate `{plate}`")
-    others = {name: code for name, code in found.items() if name not in shapes}
+    others = {name: code for name, code in found.items() if name not in counted}
     if any((code == SEVERAL).any() for code in others.values()):
         return Belonging(plates[plate], codes, ())
     latent = {v.name for v in model.variables if v.kind == "latent"}
@@ -68,24 +71,24 @@ def belonging(model: Model, plate: str, shapes: dict[str, tuple[int, ...]]) -> B
     return Belonging(plates[plate], codes, tuple(own) if latent.issuperset(own) else ())
 
 
-def sole(model: Model, site: str, shapes: dict[str, tuple[int, ...]]) -> Bool[np.ndarray, "..."]:
+def sole(model: Model, site: str, counted: Counted) -> Bool[np.ndarray, "..."]:
     """Tell which observations of a site are the only ones of some group with an effect.
 
     Without them nothing is left to say where the effect lies. Where the model is too large to
     tell, none is.
     """
-    alone = np.zeros(shapes[site], bool)
+    alone = np.zeros(counted[site].shape, bool)
     plates = {p.name: p for v in model.variables for p in v.plates if v.kind == "latent"}
     try:
         trace = _Trace.of(model)
         for plate in plates.values():
-            found = _members(trace, plate, shapes)
-            codes = np.concatenate([found[name].ravel() for name in shapes])
+            found = _members(trace, plate, counted)
+            codes = np.concatenate([found[name].ravel() for name in counted])
             counts = np.bincount(codes[codes >= 0], minlength=plate.size)
             own = found[site]
             alone |= (own >= 0) & (counts[np.maximum(own, 0)] == 1)
     except ModelError:
-        return np.zeros(shapes[site], bool)
+        return np.zeros(counted[site].shape, bool)
     return alone
 
 
@@ -111,9 +114,7 @@ class _Trace:
         return cls(model, numbers, {n: scopes.read(t) for n, t in outputs.log_terms.items()})
 
 
-def _members(
-    trace: _Trace, plate: Plate, shapes: dict[str, tuple[int, ...]]
-) -> dict[str, Int[np.ndarray, "..."]]:
+def _members(trace: _Trace, plate: Plate, counted: Counted) -> dict[str, Int[np.ndarray, "..."]]:
     """Return the code of each element of each term, and of each latent value."""
     numbers = trace.numbers
     known = np.full(sum(n.size for n in numbers.values()), NOTHING)
@@ -125,7 +126,8 @@ def _members(
         if own is None:
             ids = trace.terms[v.name]
             code = _united(np.where(ids == NOBODY, NOTHING, known[np.where(ids == NOBODY, 0, ids)]))
-            own = _fitted(code, shapes.get(v.name, v.shape))
+            counts = counted.get(v.name, np.ones(v.shape, bool))
+            own = np.where(counts, _fitted(code, counts.shape), NOTHING)
         found[v.name] = own
         if v.kind == "latent":  # one that depends on several belongs to none
             known[numbers[v.name]] = np.where(own == SEVERAL, NOTHING, own)

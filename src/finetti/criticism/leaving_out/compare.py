@@ -252,8 +252,9 @@ def _agree(a: str, first: Elpd, b: str, second: Elpd) -> None:
                 f"{a} observes `{x}` of shape {left.shape} and {b} `{y}` of shape {right.shape}: "
                 f"only models of the same observations can be compared"
             )
-        if not np.array_equal(left, right):
-            place = [int(i) for i in np.argwhere(left != right)[0]]
+        other = (left != right) & ~((left != left) & (right != right))  # NaN: in part unknown
+        if other.any():
+            place = [int(i) for i in np.argwhere(other)[0]]
             raise ModelError(
                 f"{a} and {b} observe other values: at {place} `{x}` is {left[tuple(place)]} and "
                 f"`{y}` is {right[tuple(place)]}; only models of the same observations, in the "

@@ -31,8 +31,9 @@ class Elpd:
     `elpd`; `refitted`, whether the model was fitted without the point. Where it was not, importance
     sampling is not to be trusted where `pareto_k` is above `good_k`, or where the point is `sole`:
     the only one of its group, whose effect nothing else tells of.
-    `observed` holds the data by site and `codes` the point that each observation belongs to, -1
-    for none; `discrete` tells whether scores are log probabilities.
+    `observed` holds the data by site, those that are known and count in one dimension, and `codes`
+    the point that each belongs to, -1 for none; `discrete` tells whether scores are log
+    probabilities.
 
     Vehtari, Gelman & Gabry 2017; Vehtari, Simpson, Gelman, Yao & Gabry 2024.
     """

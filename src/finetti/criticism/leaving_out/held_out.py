@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finetti.errors import ModelError, UnknownSite
+from finetti.criticism.predicting.labelled import the_outcome
+from finetti.errors import ModelError
 from finetti.inference.again import refit
 from finetti.models import Model
 from finetti.posterior import diagnose
@@ -15,7 +16,6 @@ from finetti.posterior.labels import dotted
 from finetti.posterior.mode import is_mode
 from finetti.posterior.posterior import Posterior
 from finetti.structure.variables import Variable
-from finetti.structure.words import listed
 from finetti.types import Float
 
 if TYPE_CHECKING:
@@ -36,27 +36,14 @@ def known_model(posterior: Posterior, purpose: str) -> Model:
 
 
 def observed_site(model: Model, of: str | None) -> Variable:
-    """Return the observed site named, or the only one; refuse to choose among several."""
-    found = {v.name: v for v in model.variables if v.kind == "observed"}
-    if of is not None:
-        if of not in found:
-            raise UnknownSite.among(of, found, "leave out observations of")
-        return found[of]
-    if not found:
-        raise ModelError(f"model `{model.name}` has no observed site to leave out")
-    if len(found) > 1:
-        names = [f"`{name}`" for name in found]
-        raise ModelError(
-            f"model `{model.name}` observes {listed(names)}: say of which to leave out, as in "
-            f"of={next(iter(found))!r}"
-        )
-    return next(iter(found.values()))
+    """Return the observed site named, or the only outcome; refuse to choose among several."""
+    return the_outcome(model, of, "leave out observations of", "to leave out")
 
 
 def pointwise(likelihood: xr.Dataset, v: Variable) -> xr.DataArray:
     """Return each observation's log probability at each draw; refuse a site that is but one."""
     found = likelihood[dotted(v.name)]
-    if found.ndim == 2:
+    if found.ndim == 2 or v.counted(found.shape[2:]).sum() < 2:
         raise ModelError(
             f"site `{v.name}` is one observation of shape {v.shape}: nothing is left to predict "
             f"it from; observe its parts in a plate"
@@ -64,10 +51,10 @@ def pointwise(likelihood: xr.Dataset, v: Variable) -> xr.DataArray:
     return found
 
 
-def shapes_of(likelihood: xr.Dataset, model: Model) -> dict[str, tuple[int, ...]]:
-    """Return the shape of each site's observations, an event being one."""
-    names = [v.name for v in model.variables if v.kind == "observed"]
-    return {name: likelihood[dotted(name)].shape[2:] for name in names}
+def counted(likelihood: xr.Dataset, model: Model) -> dict[str, np.ndarray]:
+    """Tell of each site's observations whether they are known and count, an event being one."""
+    seen = [v for v in model.variables if v.kind == "observed"]
+    return {v.name: v.counted(likelihood[dotted(v.name)].shape[2:]) for v in seen}
 
 
 def fit_without(posterior: Posterior, left: Mapping[str, np.ndarray], number: int) -> Posterior:

@@ -8,29 +8,29 @@ observations, all together, is averaged over these draws.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.criticism.leaving_out.belonging import belonging
+from finetti.criticism.leaving_out.belonging import NOTHING, belonging
 from finetti.criticism.leaving_out.elpd import Elpd
 from finetti.criticism.leaving_out.held_out import (
     average,
+    counted,
     fit_without,
     highest_k,
     known_model,
     observed_site,
     pointwise,
-    shapes_of,
 )
 from finetti.errors import ModelError
 from finetti.language.dims import groups
 from finetti.language.effects import Site
 from finetti.models import Model, require_rows
-from finetti.posterior.evaluate import evaluator, latent_draws
-from finetti.posterior.labels import dotted
+from finetti.posterior.evaluate import evaluator, latent_draws, log_likelihood
+from finetti.posterior.labels import dotted, some
 from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.types import Array
 
@@ -102,8 +102,8 @@ def kfold(
         points.method(parts),
         fold,
         points.labelled(scores),
-        {v.name: np.asarray(v.data) for v in observed},
-        points.codes,
+        {v.name: np.asarray(v.shown)[points.counting[v.name]] for v in observed},
+        {name: code[points.counting[name]] for name, code in points.codes.items()},
         all(v.discrete for v in observed),
         highest_k(inside.shape[0] * inside.shape[1]),
     )
@@ -113,12 +113,14 @@ def kfold(
 class Points:
     """Hold which point each observation belongs to: itself, or a group of which there are many.
 
-    `codes` number the points by observed site, -1 for none; `labels` has their shape and
-    coordinates; `own` names the latent sites that are drawn anew for a point left out.
+    `codes` number the points by observed site, -1 for none; `counting` tells which observations
+    are known and count; `labels` has the points' shape and coordinates; `own` names the latent
+    sites that are drawn anew for a point left out.
     """
 
     name: str
     codes: Mapping[str, np.ndarray]
+    counting: Mapping[str, np.ndarray]
     labels: xr.DataArray
     own: tuple[str, ...] = ()
     grouped: bool = True
@@ -166,15 +168,20 @@ def _points(
 ) -> Points:
     import xarray as xr
 
+    likelihood = log_likelihood(model, posterior.tree)
+    counting = counted(likelihood, model)
     if isinstance(by, str):
-        found = belonging(model, by, shapes_of(posterior.log_likelihood(), model))
+        found = belonging(model, by, counting)
         members = found.plate.coordinate()
         labels = xr.DataArray(np.zeros(len(members)), {dotted(by): members}, (dotted(by),))
-        return Points(by, found.codes, labels, found.own)
+        return _with_rows(Points(by, found.codes, counting, labels, found.own))
     v = observed_site(model, of)
-    one = pointwise(posterior.log_likelihood(), v)[0, 0].drop_vars(("chain", "draw"))
+    one = pointwise(likelihood, v)[0, 0].drop_vars(("chain", "draw"))
+    keep = counting[v.name]
     if by is None:
-        return Points(v.name, {v.name: np.arange(one.size).reshape(one.shape)}, one, grouped=False)
+        codes = np.where(keep, np.cumsum(keep).reshape(keep.shape) - 1, NOTHING)
+        labels = some(one, keep, one.dims)
+        return Points(v.name, {v.name: codes}, {v.name: keep}, labels, grouped=False)
     column = groups(by)
     if column.shape != one.shape:
         raise ModelError(
@@ -182,4 +189,14 @@ def _points(
             f"give a group for each"
         )
     labels = xr.DataArray(np.zeros(len(column.labels)), {"group": list(column.labels)}, ("group",))
-    return Points("group", {v.name: np.asarray(column)}, labels)
+    codes = np.where(keep, np.asarray(column), NOTHING)
+    return _with_rows(Points("group", {v.name: codes}, {v.name: keep}, labels))
+
+
+def _with_rows(points: Points) -> Points:
+    """Return the groups that have observations, of which alone there is something to predict."""
+    flat = np.concatenate([code.ravel() for code in points.codes.values()])
+    there = np.bincount(flat[flat >= 0], minlength=points.count) > 0
+    number = np.where(there, np.cumsum(there) - 1, NOTHING)
+    codes = {n: np.where(code >= 0, number[code], NOTHING) for n, code in points.codes.items()}
+    return replace(points, codes=codes, labels=points.labels[there])

@@ -13,19 +13,19 @@ from finetti.criticism.leaving_out.belonging import sole
 from finetti.criticism.leaving_out.elpd import Elpd
 from finetti.criticism.leaving_out.held_out import (
     average,
+    counted,
     fit_without,
     highest_k,
     known_model,
     observed_site,
     pointwise,
-    shapes_of,
 )
 from finetti.language.effects import Site
 from finetti.models import require_rows
 from finetti.posterior.diagnose import quiet, smoothed_weights
-from finetti.posterior.evaluate import evaluator, latent_draws
+from finetti.posterior.evaluate import evaluator, latent_draws, log_likelihood
+from finetti.posterior.labels import some
 from finetti.posterior.posterior import Posterior, require_posterior
-from finetti.structure.variables import Variable
 from finetti.types import Array, Float
 
 # The variance of an observation's log density above which it tells much of an effect that nothing
@@ -72,25 +72,28 @@ def loo(
     model = known_model(posterior, "leave-one-out")
     require_rows(model, "ft.loo")
     v = observed_site(model, of)
-    likelihood = posterior.log_likelihood()
+    likelihood = log_likelihood(model, posterior.tree)
     given = pointwise(likelihood, v)
     terms = given.to_numpy().reshape(*given.shape[:2], -1)
     draws = terms.shape[0] * terms.shape[1]
+    counting = counted(likelihood, model)
+    keep = counting[v.name].ravel()
     with quiet():
-        relative = _relative(terms)
+        relative = _relative(terms[:, :, keep])
         found = [_smoothed(terms[:, :, i], relative) for i in range(terms.shape[2])]
     elpd, p, error, k = np.array(found, float).T
     good = highest_k(draws) if good_k is None else good_k
-    alone = sole(model, v.name, shapes_of(likelihood, model)).ravel()
+    alone = sole(model, v.name, counting).ravel()
     alone &= terms.var((0, 1)) > LOOSE
-    keep = _known(v, given.shape[2:])
     bad = np.flatnonzero((~(k <= good) | alone) & keep)
     again = bad[np.argsort(-np.nan_to_num(k[bad], nan=np.inf), kind="stable")][:refits]
     score = evaluator(model, lambda sites: {"y": _log_prob(sites[v.name])})
+    number = np.cumsum(keep) - 1
     for i in again:
-        left = np.zeros(terms.shape[2], bool)
-        left[i] = True
-        without = fit_without(posterior, {v.name: left.reshape(given.shape[2:])}, seed + int(i))
+        left = np.arange(keep.size) == i
+        without = fit_without(
+            posterior, {v.name: left.reshape(given.shape[2:])}, seed + int(number[i])
+        )
         at = score(latent_draws(model, without.tree))["y"]
         exact, error[i] = average(at.reshape(*at.shape[:2], -1)[:, :, i])
         p[i] += elpd[i] - exact
@@ -104,25 +107,17 @@ def loo(
         {d: given[d] for d in dims if d in given.coords},
         {"points": v.name},
     )
-    held = held if keep.all() else held.isel({dims[0]: keep})
-    codes = np.where(keep, np.cumsum(keep) - 1, -1)
+    known = int(keep.sum())
     return Elpd(
         model.name,
         "leave-one-out",
-        np.arange(int(keep.sum())),
-        held,
-        {v.name: np.asarray(v.data)},
-        {v.name: codes.reshape(given.shape[2:])},
+        np.arange(known),
+        some(held, counting[v.name], dims),
+        {v.name: np.asarray(v.shown)[counting[v.name]]},
+        {v.name: np.arange(known)},
         v.discrete,
         good,
     )
-
-
-def _known(v: Variable, shape: tuple[int, ...]) -> np.ndarray:
-    """Tell of each observation whether there is one, where a site has one dimension of them."""
-    if v.holes is None or len(shape) > 1:
-        return np.ones(int(np.prod(shape)), bool)
-    return np.logical_not(v.holes.reshape(*shape, -1).all(-1))
 
 
 def _log_prob(site: Site) -> Array:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from finetti.errors import SamplingError
+from finetti.errors import ModelError, SamplingError, UnknownSite
 from finetti.models import Model
 from finetti.posterior.labels import constants, dataset
 from finetti.structure.variables import Variable, named_dimensions
+from finetti.structure.words import listed
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,6 +23,29 @@ LIMIT = 4 << 30  # bytes
 def observations(model: Model) -> dict[str, Variable]:
     """Return the observed sites of a model by name."""
     return {v.name: v for v in model.variables if v.kind == "observed"}
+
+
+def the_outcome(model: Model, of: str | None, verb: str, why: str) -> Variable:
+    """Return the observed site named, or the only one that no other depends on.
+
+    Refuses to choose among several; `verb` and `why` say what for.
+    """
+    found = observations(model)
+    if of is not None:
+        if of not in found:
+            raise UnknownSite.among(of, found, verb)
+        return found[of]
+    if not found:
+        raise ModelError(f"model `{model.name}` has no observed site {why}")
+    graph = model.graph() if len(found) > 1 else None
+    ends = [n for n in found if graph is None or not graph.children(n)]
+    if len(ends) != 1:
+        names = listed(f"`{name}`" for name in found)
+        raise ModelError(
+            f"model `{model.name}` observes {names}: say of which {why}, as in "
+            f"of={next(iter(ends), next(iter(found)))!r}"
+        )
+    return found[ends[0]]
 
 
 def within_memory(variables: Iterable[Variable], draws: int) -> None:

@@ -146,7 +146,7 @@ def _parameters(model: Model) -> list[str]:
     return list(inspect.signature(model.function).parameters)
 
 
-def _columns(newdata: Any) -> dict[str, Any]:
+def columns_of(newdata: Any) -> dict[str, Any]:
     if not hasattr(newdata, "keys") and not hasattr(newdata, "columns"):
         raise DataError(
             f"newdata is a dict of columns or a data frame, not {type(newdata).__name__}"
@@ -160,7 +160,7 @@ def _is_array(value: Any) -> bool:
 
 
 def _given(model: Model, newdata: Any) -> dict[str, Any]:
-    return _columns(newdata if model.reader is None else model.reader(newdata))
+    return columns_of(newdata if model.reader is None else model.reader(newdata))
 
 
 def _lacks_some(value: Any) -> bool:

@@ -25,7 +25,7 @@ from finetti.inference.search.ascend import Failure, Summit, ascend
 from finetti.posterior.labels import dataset
 from finetti.posterior.posterior import Posterior
 from finetti.structure.form import Given
-from finetti.structure.variables import named_dimensions
+from finetti.structure.variables import Variable, named_dimensions
 from finetti.targets.density import Density, Target
 from finetti.types import Array, Key
 from finetti.types import Values as Named
@@ -161,7 +161,7 @@ def _pointed(density: Density, summit: Summit, attributes: dict[str, Any]) -> Po
     variables = density.model.variables
     priors = [*density.layout.names, *(v.name for v in variables if v.kind == "fixed")]
     log_likelihood = summit.value - sum(float(terms[name]) for name in priors)
-    count = sum(v.data.size for v in variables if v.data is not None)
+    count = sum(_counted(v) for v in variables if v.data is not None)
     k = density.dim
     attributes = attributes | {
         "log_density": summit.value,
@@ -177,6 +177,15 @@ def _pointed(density: Density, summit: Summit, attributes: dict[str, Any]) -> Po
         "standard_error": _standard_errors(density, summit),
     }
     return gather(density, groups, attributes)
+
+
+def _counted(v: Variable) -> int:
+    """Return how many of an observed site's numbers are known and count."""
+    known = np.ones(v.shape, bool) if v.holes is None else ~v.holes
+    if v.counts is None:
+        return int(known.sum())
+    counts = v.counts.reshape(v.counts.shape + (1,) * (known.ndim - v.counts.ndim))
+    return int((known & (counts > 0)).sum())
 
 
 def _standard_errors(density: Density, summit: Summit) -> xr.Dataset:

@@ -24,16 +24,19 @@ def separation(run: Evidence) -> Finding | None:
     predictor.
     """
     for name, values in run.data("observed").data_vars.items():
-        y = values.values
-        if y.ndim != 1 or len(y) < 4 or not np.isin(y, (0, 1)).all() or y.min() == y.max():
+        known = (
+            ~np.isnan(values.values) if values.dtype.kind == "f" else np.ones(values.shape, bool)
+        )
+        y = values.values[known]
+        if values.ndim != 1 or len(y) < 4 or not np.isin(y, (0, 1)).all() or y.min() == y.max():
             continue
         if not _yes_or_no(run, str(name)):
             continue
-        found = columns(run, len(y))
+        found = {n: c[known] for n, c in columns(run, len(known)).items() if c[known].std() > 0}
         if not found or len(found) * len(y) > LARGEST:
             continue
         separating = _separate(y, found)
-        if separating and _pinned(run, str(name), found):
+        if separating and _pinned(run, str(name), found, known):
             what = (
                 f"{listed(separating)} separate" if separating[1:] else f"{separating[0]} separates"
             )
@@ -69,12 +72,12 @@ def _separate(y: np.ndarray, found: dict[str, np.ndarray]) -> list[str]:
     return [n for n, b in zip(found, solved.x[1:], strict=True) if abs(b) > 1e-6]
 
 
-def _pinned(run: Evidence, name: str, found: dict[str, np.ndarray]) -> bool:
+def _pinned(run: Evidence, name: str, found: dict[str, np.ndarray], known: np.ndarray) -> bool:
     """Tell whether half of the draws put some probability within e^-20 of 0 or 1."""
     if run.model is None or run.witness is None or not run.witness.values:
         reaches = [np.abs(c - c.mean()).max() for c in found.values()]
         sizes = [np.quantile(np.abs(x), 0.9) for x in run.scalars.values()]
         return bool(sizes and max(sizes) * min(reaches) > PINNED)
-    likely = log_likelihood(run.model, run.tree)[name].values
+    likely = log_likelihood(run.model, run.tree)[name].values[..., known]
     surest = likely.max(axis=tuple(range(2, likely.ndim)))  # log p of the surest row, by draw
     return bool(np.median(surest) > -np.exp(-PINNED))

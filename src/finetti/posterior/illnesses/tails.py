@@ -74,5 +74,5 @@ def boundary(run: Evidence) -> Finding | None:
 def _rounding(run: Evidence) -> float:
     """Return how finely the observed data are told apart; 0 where there are none."""
     values = [v.values for v in run.data("observed").data_vars.values()]
-    largest = [float(np.abs(v).max()) for v in values if v.size and v.dtype.kind == "f"]
+    largest = [float(np.nanmax(np.abs(v))) for v in values if v.size and v.dtype.kind == "f"]
     return max(largest, default=0.0) * float(np.finfo(float).eps)

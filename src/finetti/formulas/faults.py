@@ -1,0 +1,101 @@
+"""Refuse columns that a formula cannot use as it speaks of them, naming the column and the row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from finetti.errors import DataError
+from finetti.language.columns import as_number, entries, is_missing, kinds_of, misspelt, mixed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MANY = 10  # categories of an outcome, beyond which they are to repeat
+
+
+def refuse_columns(frame: pd.DataFrame, names: Iterable[str]) -> None:
+    """Refuse columns that are neither numbers nor names, or hold both, as terms of a predictor."""
+    for name in names:
+        column: Any = frame[name]
+        kind = getattr(column.dtype, "kind", "O")
+        if kind == "M":
+            raise DataError(
+                f"column `{name}` holds dates, which are no numbers: give one, such as the days "
+                f"since the first, ({name} - {name}.min()).dt.days, or group by it, (1 | {name})"
+            )
+        if kind == "m":
+            raise DataError(
+                f"column `{name}` holds lengths of time: give numbers in a unit of your choice, "
+                f"such as {name}.dt.total_seconds()"
+            )
+        if kind == "c":
+            raise DataError(f"column `{name}` holds complex numbers: give their parts as columns")
+        if column.dtype == object:
+            _refuse_objects(name, [v for v in entries(column) if not is_missing(v)])
+
+
+def _refuse_objects(name: str, values: list[Any]) -> None:
+    """Refuse what Python's objects hold beside text and truth values of one kind."""
+    other = mixed(values)
+    if other is not None:
+        place, most = other
+        raise DataError(
+            f"column `{name}` holds {values[place]!r} among {most}: a column holds one kind of "
+            f"value; mend such rows, or leave them out"
+        )
+    odd = [kind for kind in kinds_of(values).values() if kind not in ("text", "truth values")]
+    if odd:
+        raise DataError(
+            f"column `{name}` holds {values[0]!r:.60}, of the kind {odd[0]}: a term takes numbers "
+            f"or names"
+        )
+    if not values or not isinstance(values[0], str):
+        return
+    wrong = misspelt(values)
+    if wrong and len(wrong) < len(values):
+        raise DataError(
+            f"column `{name}` holds {values[wrong[0]]!r} among numbers ({len(wrong)} such values): "
+            f"mend them, or leave these rows out, and give numbers"
+        )
+    read = [as_number(v) for v in values]
+    if all(v is not None for v in read) and any(v != round(v) for v in read if v is not None):
+        raise DataError(
+            f"column `{name}` holds numbers written as text, such as {values[0]!r}: make numbers "
+            f"of them, as by pandas.to_numeric; text is taken for names"
+        )
+
+
+def refuse_levels(name: str, levels: list[Any], rows: int) -> None:
+    """Refuse categories of an outcome that hardly repeat: they are numbers, or names of rows."""
+    if len(levels) > MANY and 2 * len(levels) > rows:
+        raise DataError(
+            f"the outcome `{name}` has {len(levels)} different values in {rows} rows, too many for "
+            f"categories: take a family of numbers, or fewer categories"
+        )
+
+
+Make = Callable[["pd.DataFrame"], np.ndarray]
+
+
+def sound(make: Make, call: str, least: float, strictly: bool = False) -> Make:
+    """Return what makes numbers said of an outcome, finite and not below the least, or refuses.
+
+    `strictly` refuses the least itself; `call` is how they were written, such as weights(w).
+    """
+
+    def made(frame: pd.DataFrame) -> np.ndarray:
+        found = make(frame)
+        low = found <= least if strictly else found < least
+        bad = np.flatnonzero(low | ~np.isfinite(found))
+        if len(bad):
+            above = f"{'above' if strictly else 'at least'} {least:g}"
+            raise DataError(
+                f"{call} is {found[bad[0]]:g} in row {bad[0] + 1} ({len(bad)} such rows): it is "
+                f"to be finite and {above}; mend these rows, or leave them out"
+            )
+        return found
+
+    return made
