@@ -6,6 +6,7 @@ model for `ft.fit`.
 """
 
 from finetti.dialects.pymc2 import matplot as Matplot
+from finetti.dialects.pymc2.arithmetic import METHODS
 from finetti.dialects.pymc2.decorators import (
     Lambda,
     data,
@@ -31,6 +32,8 @@ from finetti.dialects.pymc2.steps import (
 from finetti.dialects.pymc2.summits import MAP, NormApprox
 from finetti.dialects.pymc2.traced import ZeroProbability
 
+for _name, _method in METHODS.items():
+    setattr(Variable, _name, _method)
 globals().update(CLASSES)
 globals().update(LIKES)
 globals().update(DRAWS)

@@ -11,6 +11,7 @@ import numpy as np
 
 from finetti.dialects.pymc2 import diagnostics
 from finetti.dialects.pymc2.build import latent, site_of
+from finetti.dialects.pymc2.failures import explained
 from finetti.dialects.pymc2.model import Model
 from finetti.dialects.pymc2.nodes import Stochastic
 from finetti.dialects.pymc2.steps import StepMethod, assign, tuned
@@ -86,7 +87,7 @@ class MCMC(Model):
             raise ValueError(f"burn = {burn} leaves none of {iter} iterations")
         self.assign_step_methods()
         _ = self.logp  # raises ZeroProbability where the values to start from are impossible
-        with jax.enable_x64(True):
+        with jax.enable_x64(True), explained():
             run = _Run(self)
             clean, begun, kept = 0, 0, []
             while begun < iter:
