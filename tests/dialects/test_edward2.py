@@ -203,6 +203,25 @@ def test_values_outside_the_support_have_no_density():
     assert tfp.distributions.Gamma(1.0, 1.0).log_prob(-1.0) == -np.inf
 
 
+WHOLE = {
+    "Bernoulli": {"probs": 0.3}, "Binomial": {"total_count": 5.0, "probs": 0.3},
+    "Categorical": {"probs": [0.2, 0.3, 0.5]}, "Geometric": {"probs": 0.3},
+    "NegativeBinomial": {"total_count": 5.0, "probs": 0.3}, "Poisson": {"rate": 3.0},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_values_are_not_rounded_into_the_support(name):
+    def model():
+        return getattr(ed, name)(**WHOLE[name], name="x")
+
+    log_joint = ed.make_log_joint_fn(model)
+    assert log_joint(x=0.9) == log_joint(x=np.float32(1.5)) == -np.inf
+    assert np.isfinite(log_joint(x=1.0))
+    with ed.condition(x=1.0):
+        assert model().value.dtype == np.int32
+
+
 def target(x, y):
     return -0.5 * tf.reduce_sum(tf.square(x)) - 0.5 * tf.square(y - 1.0) / 4.0
 

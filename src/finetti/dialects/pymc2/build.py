@@ -21,7 +21,7 @@ from finetti.dialects.pymc2.nodes import (
     nodes_in,
     resolve,
 )
-from finetti.distributions import unchecked
+from finetti.dialects.written import log_density
 from finetti.language import sites
 from finetti.models import Model, model
 
@@ -109,9 +109,8 @@ class Given:
         for node in sorted(unknowns, key=lambda n: n.__name__):
             values, value = self.states[node]
             others = self.unknowns[node] - {node}
-            with host.only_where(partial(self.possible, others)), unchecked():
-                made = node.distribution(values)
-                term = jnp.where(made.support(value), made.log_prob(value), -jnp.inf)
+            with host.only_where(partial(self.possible, others)):
+                term = log_density(node.distribution(values), value)
             allowed = allowed & jnp.isfinite(jnp.sum(term))
         return allowed
 

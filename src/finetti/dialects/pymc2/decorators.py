@@ -15,7 +15,7 @@ from jax.core import Tracer
 from finetti.dialects.pymc2 import host, traced
 from finetti.dialects.pymc2.nodes import Deterministic, Potential, Stochastic, resolve
 from finetti.dialects.pymc2.traced import stack
-from finetti.dialects.pymc2.written import Written
+from finetti.dialects.written import Written
 from finetti.distributions import constraints
 
 WHOLE: Any = constraints.integer_greater_than(-(2**31))  # any whole number

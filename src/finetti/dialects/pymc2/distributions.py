@@ -14,6 +14,7 @@ from jax.core import Tracer
 from finetti.dialects.pymc2.families import FAMILIES, Family
 from finetti.dialects.pymc2.nodes import Stochastic, draw_key
 from finetti.dialects.pymc2.traced import Traced, ZeroProbability, stack, unwrap, wrap
+from finetti.dialects.written import log_density
 from finetti.distributions import unchecked
 
 SETTINGS = ("value", "observed", "size", "trace", "doc", "rseed", "plot", "verbose", "debug")
@@ -71,9 +72,7 @@ def likelihood(family: Family) -> Callable[..., Any]:
 
 def _log_density(family: Family, x: Any, parents: dict[str, Any]) -> Any:
     with unchecked():
-        made = family.distribute(parents)
-        inside = jnp.all(jnp.asarray(made.support(x)))
-        return jnp.where(inside, jnp.sum(made.log_prob(x)), -jnp.inf)
+        return jnp.sum(log_density(family.distribute(parents), x))
 
 
 def drawer(family: Family) -> Callable[..., Any]:

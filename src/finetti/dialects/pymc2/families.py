@@ -15,7 +15,7 @@ from jax.scipy import special
 from finetti import distributions as ft
 from finetti.dialects.pymc2.corner import CORNER
 from finetti.dialects.pymc2.traced import stack
-from finetti.dialects.pymc2.written import Written
+from finetti.dialects.written import Written
 from finetti.distributions import constraints
 from finetti.types import Array
 

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from finetti.dialects.pymc2.traced import ZeroProbability, stack
+from finetti.dialects.written import log_density
 
 Distribute = Callable[[dict[str, Any]], Any]
 
@@ -207,9 +208,7 @@ class Stochastic(Variable):
     def logp(self) -> float:
         """Return the log density of the current value; raise `ZeroProbability` where it is none."""
         with jax.enable_x64(True):
-            made = self.distribution()
-            inside = bool(np.all(made.support(self._value)))
-            found = float(np.sum(made.log_prob(self._value))) if inside else -np.inf
+            found = float(np.sum(log_density(self.distribution(), self._value)))
         if not np.isfinite(found):
             raise ZeroProbability(
                 f"Stochastic {self.__name__}'s value is outside its support, or it forbids its "

@@ -7,13 +7,8 @@ finetti Model for `ft.fit`.
 """
 
 from finetti.dialects.pymc4.configured import Config, Model, inline
-from finetti.dialects.pymc4.coroutines import (
-    DISTRIBUTIONS,
-    Deterministic,
-    Distribution,
-    Potential,
-    model,
-)
+from finetti.dialects.pymc4.coroutines import Deterministic, Potential, model
+from finetti.dialects.pymc4.distributions import DISTRIBUTIONS, Distribution
 from finetti.dialects.pymc4.evaluating import State, evaluate_model, evaluate_model_transformed
 from finetti.dialects.pymc4.sampling import (
     Draws,

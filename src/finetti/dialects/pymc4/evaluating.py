@@ -11,6 +11,7 @@ import numpy as np
 
 from finetti.dialects import tf
 from finetti.dialects.pymc4.coroutines import Model
+from finetti.dialects.written import log_density
 from finetti.errors import UnknownSite
 from finetti.language import handlers
 from finetti.language.effects import Site
@@ -149,7 +150,7 @@ def _term(site: Site) -> Any:
         return 0.0
     if site.kind == "factor":
         return jnp.sum(jnp.asarray(site.value))
-    return jnp.sum(site.distribution.log_prob(site.value))
+    return jnp.sum(log_density(site.distribution, site.value))
 
 
 def _state(sites: dict[str, Site], transformed: dict[str, np.ndarray], log_prob: float) -> State:

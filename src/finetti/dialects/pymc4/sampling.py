@@ -189,8 +189,8 @@ def sample_posterior_predictive(
 ) -> dict[str, np.ndarray]:
     """Return draws of the observed variables given each draw of a trace, (draw, chain, ...)."""
     draws = trace.trace if isinstance(trace, Draws) else trace
-    observed = [v.name for v in model.finetti.variables if v.kind == "observed"]
-    free = _unobserved(model)
+    shapes = {v.name: v.shape for v in model.finetti.variables if v.kind == "observed"}
+    observed, free = list(shapes), model.observing(dict.fromkeys(shapes), shapes)
     latent = [v.name for v in free.variables if v.kind == "latent" and v.name not in observed]
     given = {name: np.asarray(draws[name]) for name in latent}
     lead = next(iter(given.values())).shape[:2]

@@ -12,6 +12,7 @@ from jax.core import Tracer
 
 from finetti import distributions as ft
 from finetti.dialects import tf
+from finetti.dialects.written import log_density
 
 SETTINGS = ("name", "dtype", "validate_args", "allow_nan_stats")
 
@@ -50,10 +51,8 @@ class Distribution:
 
     def log_prob(self, value: Any, name: str = "") -> Any:
         """Return the log density, one a batch element; minus infinity off the support."""
-        with jax.enable_x64(True), ft.unchecked():
-            value = jnp.asarray(tf.value_of(value))
-            inside = self.made.support(value)
-            return settled(jnp.where(inside, self.made.log_prob(value), -jnp.inf))
+        with jax.enable_x64(True):
+            return settled(log_density(self.made, tf.value_of(value)))
 
     def prob(self, value: Any, name: str = "") -> Any:
         """Return the density."""
