@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
+from types import CellType, FunctionType
 from typing import Any
 
 import jax.numpy as jnp
@@ -62,7 +63,7 @@ class Model:
         def statements() -> Any:
             return _Play(observed, shapes or {}).play(self, "")
 
-        statements.__name__ = self.name
+        statements.__name__ = self.name or "generator"
         return finetti_model(statements)()
 
 
@@ -97,6 +98,27 @@ def _parameters(function: Callable[..., Any]) -> Any:
     return inspect.signature(function).parameters
 
 
+def as_model(given: Any) -> Model:
+    """Return a model; a plain generator, which has no name, becomes one without prefix.
+
+    A generator can be played once and a model is played often: its function is called anew with
+    the arguments it was called with. Raises `TypeError` for anything else.
+    """
+    if isinstance(given, Model):
+        return given
+    if not inspect.isgenerator(given) or inspect.getgeneratorstate(given) != inspect.GEN_CREATED:
+        raise TypeError(f"give a model, called with its arguments, or a fresh generator: {given!r}")
+    frame: Any = given.gi_frame
+    code, known = given.gi_code, frame.f_locals
+    cells = tuple(CellType(known[name]) for name in code.co_freevars)
+    function = FunctionType(code, frame.f_globals, given.__name__, None, cells)
+    names = inspect.getargs(code)
+    args = [known[name] for name in names.args]
+    starred = known[names.varargs] if names.varargs else ()
+    named = known[names.varkw] if names.varkw else {}
+    return Model(lambda: function(*args, *starred, **named), "", keep_return=False)
+
+
 @dataclass(frozen=True, eq=False)
 class _Play:
     """Play generators out as finetti's statements; variables in `shapes` have at least these."""
@@ -107,6 +129,7 @@ class _Play:
     def play(self, item: Model, prefix: str) -> Any:
         """Return what a model returns, its variables being sampled."""
         scope, flow = f"{prefix}{item.name}", item.generator()
+        inside = f"{scope}/" if scope else ""
         if not inspect.isgenerator(flow):
             raise TypeError(f"model `{item.name}` yields nothing: it must be a generator")
         value: Any = None
@@ -117,11 +140,10 @@ class _Play:
             except StopIteration as end:
                 return self._returned(item, scope, end.value)
             if isinstance(asked, Potential):
-                sites.factor(
-                    f"{scope}/potential {potentials}", asked.coef * tf.value_of(asked.value)
-                )
+                value = asked.value() if callable(asked.value) else asked.value
+                sites.factor(f"{inside}potential {potentials}", asked.coef * tf.value_of(value))
                 potentials += 1
-            value = self._answer(asked, f"{scope}/")
+            value = self._answer(asked, inside)
 
     def _answer(self, asked: Any, prefix: str) -> Any:
         match asked:
@@ -131,6 +153,8 @@ class _Play:
                 return sites.deterministic(f"{prefix}{asked.name}", jnp.asarray(asked.value))
             case Model():
                 return self.play(asked, prefix)
+            case _ if inspect.isgenerator(asked):
+                return self.play(as_model(asked), prefix)
             case Potential():
                 return asked
         raise TypeError(
