@@ -103,3 +103,32 @@ def mixture(p: Any, distributions: Any) -> Any:
         ft.Categorical(probs=jnp.broadcast_to(p, (*batch, p.shape[-1]))),
         [d.expand(batch) for d in distributions],
     )
+
+
+class _Vectors(ft.constraints.Constraint):  # pyright: ignore[reportGeneralTypeIssues]
+    """Admit vectors of zeros with a single one."""
+
+    event_dim = 1
+    is_discrete = True
+
+    def __call__(self, x: Any) -> Any:
+        """Tell which vectors are such."""
+        return ((x == 0) | (x == 1)).all(-1) & (x.sum(-1) == 1)
+
+    def tree_flatten(self) -> Any:
+        """Return nothing to trace."""
+        return (), ((), {})
+
+
+def one_hot(probs: Any = None, logits: Any = None) -> Any:
+    """Distribute vectors with a one at the place of a category."""
+    law: Any = ft.Categorical(probs=probs, logits=logits)
+    size = jnp.shape(probs if logits is None else logits)[-1]
+
+    def sampler(key: Any, shape: tuple[int, ...]) -> Array:
+        drawn = law.sample(key, shape[: len(shape) - 1 - len(law.batch_shape)])
+        return jax.nn.one_hot(drawn, size, dtype=int)
+
+    return Written(
+        lambda x: law.log_prob(x.argmax(-1)), _Vectors(), law.batch_shape, (size,), sampler
+    )
