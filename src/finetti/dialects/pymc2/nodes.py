@@ -197,7 +197,9 @@ class Stochastic(Variable):
                 f"Stochastic {self.__name__}'s value cannot be updated if observed"
             )
         self.last_value = self._value
-        self._value = self._typed(value)
+        new = self._typed(value)
+        known = self.mask is not None and self.partly_observed
+        self._value = np.where(self.mask, new, self._value) if known else new
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -217,11 +219,11 @@ class Stochastic(Variable):
         return found
 
     def random(self) -> Any:
-        """Draw a value from the distribution given the parents' values, and keep it."""
-        if self.observed:
-            raise AttributeError(f"Stochastic {self.__name__} is observed")
-        self.value = self._draw()
-        return self.value
+        """Draw a value given the parents' values, and keep it unless it is observed."""
+        drawn = self._draw()
+        if not self.observed:
+            self.value = drawn
+        return drawn
 
     rand = random
 
