@@ -167,6 +167,7 @@ def test_tensorflows_names_are_numpys_functions():
     np.testing.assert_allclose(tf.tensordot(a, a, [[1], [1]]), a @ a.T)
     np.testing.assert_allclose(tf.gather(a, [2, 0], axis=1), a[:, [2, 0]])
     np.testing.assert_allclose(tf.math.reduce_std(a, axis=0), a.std(0))
+    assert tf.reduce_sum(a, axis=[0, 1]) == 15
     np.testing.assert_allclose(tf.linalg.matvec(a, np.ones(3)), a.sum(1))
     np.testing.assert_array_equal(tf.equal(a, 2.0), a == 2)
     np.testing.assert_array_equal(tf.one_hot([2, 0], 3), np.eye(3)[[2, 0]])

@@ -86,6 +86,7 @@ def _either(name: str, theirs: str = "") -> Callable[..., Any]:
         args = tuple(map(value_of, args))
         traced = any(isinstance(x, Tracer) for x in jax.tree.leaves(args))
         home: Any = jnp if traced else np
+        axis = tuple(axis) if isinstance(axis, list) else axis
         settings = {"axis": axis, "keepdims": keepdims} if theirs else {}
         return getattr(home, theirs or name)(*args, **settings)
 

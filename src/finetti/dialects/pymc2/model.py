@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from types import ModuleType
@@ -66,7 +67,7 @@ class Model:
     """
 
     def __init__(self, input: Any = None, name: str | None = None, verbose: int = -1) -> None:
-        """Collect the nodes; without `input` those of the caller's are not looked for."""
+        """Collect the nodes; without `input` those of the main program."""
         found = _collect(input)
         self.nodes = set(found)
         self.variables = {n for n in found if isinstance(n, Variable)}
@@ -160,9 +161,13 @@ def _is_matrix(node: Stochastic) -> bool:
 
 def _collect(source: Any) -> list[Node]:
     if source is None:
-        raise ValueError(
-            "a Model is made of nodes: pass a list of them, locals(), or the module they are in"
-        )
+        found = nodes_in(vars(sys.modules["__main__"]))
+        if not found:
+            raise ValueError(
+                "a Model is made of nodes, and the main program has none: pass a list of them, "
+                "locals(), or the module they are in"
+            )
+        return found
     if isinstance(source, Model):
         return sorted(source.nodes, key=lambda n: n.__name__)
     if isinstance(source, ModuleType) or not isinstance(
