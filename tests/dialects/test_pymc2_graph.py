@@ -1,5 +1,7 @@
 """Check what of a PyMC2 graph counts, and what its functions never meet."""
 
+import warnings
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -57,6 +59,20 @@ def test_every_kind_of_child_left_out_counts():
     held.value = -2.0
     assert density_at(model) == pytest.approx(x.logp + held.logp + kept_small.logp)
     assert held.logp + far.logp == pytest.approx(density_at(pm.Model([held])))
+
+
+@pytest.mark.parametrize("run", [lambda m: pm.MCMC(m).sample(3), lambda m: pm.MAP(m).fit("fmin")])
+def test_unknown_parents_that_are_left_out_are_named(run):
+    spread = pm.Uniform("spread", 0.0, 9.0, value=2.0)
+    precision = spread**-2
+    x = pm.Normal("x", 0.0, precision, value=0.3)
+    y = pm.Normal("y", x, 1.0, value=2.0, observed=True)
+    with pytest.warns(UserWarning, match="held at their values.*: spread; list them"):
+        run([x, precision, y])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run([x, precision, spread, y])
+        run([x, precision, spread])  # a child left out is no parent
 
 
 def test_a_child_left_out_may_have_the_name_of_another():

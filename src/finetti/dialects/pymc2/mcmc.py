@@ -89,6 +89,7 @@ class MCMC(Model):
         """
         if burn >= iter:
             raise ValueError(f"burn = {burn} leaves none of {iter} iterations")
+        self.say_what_is_held()
         self.assign_step_methods()
         _ = self.logp  # raises ZeroProbability where the values to start from are impossible
         with jax.enable_x64(True), explained():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from types import ModuleType
@@ -115,6 +116,17 @@ class Model:
         if not self._last or not self._last[0].holds(values):
             self._last[:] = [_Built(self, values)]
         return self._last[0]
+
+    def say_what_is_held(self) -> None:
+        """Warn of unknown parents that are not among the nodes, and are held at their values."""
+        free = {n for n in held(self.nodes) if isinstance(n, Stochastic) and not n.observed}
+        above = set[Node]().union(*(n.extended_parents for n in self.nodes))
+        if names := sorted(n.__name__ for n in free & above):
+            warnings.warn(
+                f"held at their values, since they are not among the model's nodes: "
+                f"{', '.join(names)}; list them to have them drawn",
+                stacklevel=3,
+            )
 
     def position(self) -> np.ndarray:
         """Return the current values as one vector."""

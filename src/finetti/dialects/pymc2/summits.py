@@ -79,6 +79,7 @@ class MAP(Model):
 
         if method not in OPTIMIZERS:
             raise ValueError(f"Method unknown: {method!r} is none of {', '.join(OPTIMIZERS)}")
+        self.say_what_is_held()
         theirs, order = OPTIMIZERS[method]
         derivatives = {"jac": self.gradfunc} if order else {}
         if order > 1:
