@@ -93,7 +93,9 @@ class RCN:
         features, most of them are taken for clutter, and what they say counts a quarter: the
         agreement is then 1.25 at best.
         """
-        evidence = self._seen(image, hidden)
+        return self._agreement(self._seen(image, hidden))
+
+    def _agreement(self, evidence: Evidence) -> Float[AnyArray, " shape"]:
         seen = evidence.field()
         forward = np.concatenate([match(bank, seen) for bank in self.banks])
         forward = forward / evidence.unit
@@ -124,17 +126,19 @@ class RCN:
             masks = list(hidden)
         if len(masks) != len(images):
             raise DataError(f"{len(masks)} masks for {len(images)} images; give one an image")
-        pairs = list(zip(images, masks, strict=True))
-        blank = [self.blank(image, mask) for image, mask in pairs]
-        best = [
-            0 if empty else int(self._understood(image, mask)[1].argmax())
-            for empty, (image, mask) in zip(blank, pairs, strict=True)
-        ]
-        found = self._labels[best]
-        if any(blank):
+        best = [self._best(image, mask) for image, mask in zip(images, masks, strict=True)]
+        found = self._labels[[i or 0 for i in best]]
+        if None in best:
             found = found.astype(object)
-            found[blank] = None
+            found[[i is None for i in best]] = None
         return found
+
+    def _best(self, image: AnyArray, hidden: AnyArray | Covered | None) -> int | None:
+        """Return which shape agrees best with an image, None where no contour is seen."""
+        if isinstance(hidden, Covered):
+            return None if self.blank(image) else int(self._understood(image, hidden)[1].argmax())
+        evidence = self._seen(image, hidden)
+        return int(self._agreement(evidence).argmax()) if len(evidence.points) else None
 
     def score(self, images: AnyArray, labels: AnyArray | Sequence[object]) -> float:
         """Return the share of images whose label is predicted; `labels` has one an image."""
