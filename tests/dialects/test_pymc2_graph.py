@@ -182,3 +182,25 @@ def test_no_family_of_whole_numbers_rounds_silently(name):
     make = getattr(pm, name)
     with pytest.raises(ValueError, match=r"whole numbers and is given"):
         make("x", *ARGUMENTS.get(name, (0.4,)), value=value, observed=True)
+
+
+OFF = {
+    "bernoulli": ((0.3,), 2), "beta": ((2.0, 5.0), 1.2), "binomial": ((9, 0.3), 10),
+    "categorical": (([0.2, 0.8],), 2), "chi2": ((3.0,), -1.0), "discrete_uniform": ((0, 9), 10),
+    "exponential": ((2.0,), -0.1), "exponweib": ((2.0, 3.0), -0.1), "gamma": ((2.0, 3.0), -0.1),
+    "geometric": ((0.3,), 0), "half_cauchy": ((0.0, 1.0), -0.1), "half_normal": ((1.0,), -0.1),
+    "hypergeometric": ((4, 5, 9), 5), "inverse_gamma": ((2.0, 3.0), -0.1),
+    "lognormal": ((0.0, 1.0), -0.1), "negative_binomial": ((3.0, 2.0), -1),
+    "pareto": ((2.0, 3.0), 2.9), "poisson": ((3.0,), -1), "truncated_poisson": ((3.0, 1), 0),
+    "truncated_normal": ((0.0, 1.0, -1.0, 2.0), 2.1), "uniform": ((0.0, 1.0), 1.1),
+    "weibull": ((2.0, 3.0), -0.1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OFF)
+def test_no_family_has_a_density_off_its_support(name):
+    args, off = OFF[name]
+    like = pm.distributions.LIKES[f"{name}_like"]
+    assert like(off, *args) == -np.inf
+    if isinstance(off, int):
+        assert like(abs(off) - 0.5, *args) == -np.inf
