@@ -73,7 +73,9 @@ def hard_shadow():
 @pytest.mark.parametrize(
     ("image", "words"),
     [
-        (ramp_of_paint(), "whether what is smooth is shading (0.2"),
+        pytest.param(
+            ramp_of_paint(), "whether what is smooth is shading (0.2", marks=pytest.mark.slow
+        ),
         (hard_shadow(), "whether the 8 abrupt edges are of paint or of a hard shadow"),
     ],
 )
