@@ -2,6 +2,7 @@
 
 import threading
 
+import jax
 import numpy as np
 import pytest
 from scipy import stats
@@ -151,6 +152,31 @@ def test_the_stack_belongs_to_the_thread():
     assert not seen
 
 
+def test_a_value_setter_is_an_interceptor():
+    with ed.tape() as tape, ed.interception(ed.make_value_setter(x=0.25)):
+        ed.Normal(0.0, 1.0, name="x")
+        ed.Normal(0.0, 1.0, name="y")
+    assert tape["x"].value == 0.25
+    assert list(tape) == ["x", "y"]
+
+
+def test_tensorflows_names_are_numpys_functions():
+    a = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_allclose(tf.rsqrt(a + 1), (a + 1) ** -0.5)
+    assert tf.shape(a).tolist() == [2, 3]
+    np.testing.assert_allclose(tf.tensordot(a, a, [[1], [1]]), a @ a.T)
+    np.testing.assert_allclose(tf.gather(a, [2, 0], axis=1), a[:, [2, 0]])
+    np.testing.assert_allclose(tf.math.reduce_std(a, axis=0), a.std(0))
+    assert tf.reduce_sum(a, axis=[0, 1]) == 15
+    np.testing.assert_allclose(tf.linalg.matvec(a, np.ones(3)), a.sum(1))
+    np.testing.assert_array_equal(tf.equal(a, 2.0), a == 2)
+    np.testing.assert_array_equal(tf.one_hot([2, 0], 3), np.eye(3)[[2, 0]])
+    tf.set_random_seed(0)
+    draws = tf.random_normal([4000], mean=2.0)
+    assert draws.mean() == pytest.approx(2.0, abs=4 / np.sqrt(4000))
+    assert jax.jit(lambda x: tf.transpose(tf.tile(x, [2, 1])))(a).shape == (3, 4)
+
+
 def test_the_later_names_do_the_same():
     assert ed.trace is ed.interception
     assert ed.traceable is ed.interceptable
@@ -192,6 +218,56 @@ CASES = [
 ]
 
 
+tfd, tfb = tfp.distributions, tfp.bijectors
+TWO = tfd.Normal([1.0, -1.0], [2.0, 0.5])
+CASES += [
+    (ed.BetaBinomial(9, 2.0, 5.0, name="d"), 4, stats.betabinom(9, 2, 5).logpmf),
+    (ed.Chi(3.0, name="d"), 1.5, stats.chi(3).logpdf),
+    (ed.GeneralizedNormal(1.0, 2.0, 3.0, name="d"), 0.3, stats.gennorm(3, 1, 2).logpdf),
+    (ed.HalfStudentT(3.0, 1.0, 2.0, name="d"), 1.5,
+     lambda x: np.log(2) + stats.t(3, 1, 2).logpdf(x)),
+    (ed.InverseGaussian(2.0, 3.0, name="d"), 0.4, stats.invgauss(2 / 3, scale=3).logpdf),
+    (ed.Kumaraswamy(5.0, 2.0, name="d"), 0.3, lambda x: np.log(10 * x**4 * (1 - x**5))),
+    (ed.Triangular(1.0, 5.0, 2.0, name="d"), 3.0, stats.triang(1 / 4, 1, 4).logpdf),
+    (ed.OneHotCategorical(probs=[0.2, 0.3, 0.5], name="d"), np.array([0, 1, 0]),
+     lambda x: np.log(0.3)),
+    (ed.WishartTriL(4.0, np.diag([2.0, 1.0]), name="d"), np.array([[3.0, 0.5], [0.5, 2.0]]),
+     lambda x: stats.wishart(4, np.diag([4.0, 1.0])).logpdf(x)),
+    (ed.Independent(TWO, 1, name="d"), np.array([0.3, 0.4]),
+     lambda x: stats.norm([1, -1], [2, 0.5]).logpdf(x).sum()),
+    (ed.Sample(tfd.Normal(1.0, 2.0), 3, name="d"), np.array([0.3, 0.4, 1.0]),
+     lambda x: stats.norm(1, 2).logpdf(x).sum()),
+    (ed.TransformedDistribution(tfd.Normal(1.0, 2.0), tfb.Exp(), name="d"), 0.7,
+     stats.lognorm(2, scale=np.e).logpdf),
+    (ed.MixtureSameFamily(tfd.Categorical(probs=[0.3, 0.7]), TWO, name="d"), 0.3,
+     lambda x: np.log(stats.norm([1, -1], [2, 0.5]).pdf(x) @ [0.3, 0.7])),
+    (ed.Mixture(tfd.Categorical(probs=[0.3, 0.7]), [tfd.Normal(1.0, 2.0), tfd.Cauchy(0.0, 1.0)],
+                name="d"), 0.3,
+     lambda x: np.log(0.3 * stats.norm(1, 2).pdf(x) + 0.7 * stats.cauchy.pdf(x))),
+]  # fmt: skip
+
+BIJECTORS = {
+    "Identity": tfb.Identity(), "Exp": tfb.Exp(), "Softplus": tfb.Softplus(),
+    "Sigmoid": tfb.Sigmoid(-1.0, 3.0), "Shift": tfb.Shift(2.0), "Scale": tfb.Scale(-0.5),
+    "AffineScalar": tfb.AffineScalar(1.0, 2.0), "Chain": tfb.Chain([tfb.Exp(), tfb.Scale(0.5)]),
+    "Invert": tfb.Invert(tfb.AffineScalar(1.0, 2.0)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BIJECTORS)
+def test_a_bijector_has_its_inverse_and_its_jacobian(name):
+    bijector = BIJECTORS[name]
+    with jax.enable_x64(True):
+        x = jax.numpy.asarray([0.3, -1.2])
+        y = bijector.forward(x)
+        np.testing.assert_allclose(bijector.inverse(y), x, rtol=1e-9)
+        slopes = np.log(np.abs(np.diag(jax.jacobian(bijector.forward)(x))))
+        np.testing.assert_allclose(bijector.forward_log_det_jacobian(x, 0), slopes, atol=1e-9)
+        total = bijector.inverse_log_det_jacobian(y, 1)
+        assert float(total) == pytest.approx(-slopes.sum())
+    assert float(tfb.Chain([tfb.Exp(), tfb.Scale(2.0)]).forward(1.0)) == pytest.approx(np.exp(2.0))
+
+
 @pytest.mark.parametrize(("variable", "value", "log_density"), CASES)
 def test_distributions_have_tensorflow_probabilitys_parameters(variable, value, log_density):
     assert float(variable.distribution.log_prob(value)) == pytest.approx(float(log_density(value)))
@@ -201,6 +277,25 @@ def test_distributions_have_tensorflow_probabilitys_parameters(variable, value, 
 def test_values_outside_the_support_have_no_density():
     assert ed.Uniform(0.0, 1.0, name="d").distribution.log_prob(2.0) == -np.inf
     assert tfp.distributions.Gamma(1.0, 1.0).log_prob(-1.0) == -np.inf
+
+
+WHOLE = {
+    "Bernoulli": {"probs": 0.3}, "Binomial": {"total_count": 5.0, "probs": 0.3},
+    "Categorical": {"probs": [0.2, 0.3, 0.5]}, "Geometric": {"probs": 0.3},
+    "NegativeBinomial": {"total_count": 5.0, "probs": 0.3}, "Poisson": {"rate": 3.0},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_values_are_not_rounded_into_the_support(name):
+    def model():
+        return getattr(ed, name)(**WHOLE[name], name="x")
+
+    log_joint = ed.make_log_joint_fn(model)
+    assert log_joint(x=0.9) == log_joint(x=np.float32(1.5)) == -np.inf
+    assert np.isfinite(log_joint(x=1.0))
+    with ed.condition(x=1.0):
+        assert model().value.dtype == np.int32
 
 
 def target(x, y):

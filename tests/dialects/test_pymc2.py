@@ -133,6 +133,13 @@ def test_observed_nodes_cannot_change():
         y.value = 3.0
     with pytest.raises(ValueError, match="initial value"):
         pm.Normal("y", 0.0, 1.0, observed=True)
+    assert y.random() != 2.0  # a draw is returned, and the data stay
+    assert y.value == 2.0
+    partly = pm.Normal("z", 0.0, 1.0, value=np.ma.masked_values([2.0, -9.0], -9.0), observed=True)
+    partly.random()
+    assert partly.value[0] == 2.0
+    partly.value = np.array([5.0, 6.0])
+    assert partly.value.tolist() == [2.0, 6.0]
 
 
 def test_an_impossible_value_is_a_zero_probability():

@@ -209,5 +209,64 @@ def test_data_may_be_replaced():
     np.testing.assert_array_equal(state.observed_values["outer/y"], np.ones(3))
 
 
+def plain(scale, *shifts, **named):
+    x = yield pm.Normal("x", 0, scale)
+    y = yield pm.Normal("y", x + sum(shifts) + named["last"], 0.5, observed=1.0)
+    return x + y
+
+
+def test_plain_generators_are_evaluated_without_a_prefix():
+    value, state = pm.flow.evaluate_model(plain(2.0, 0.1, 0.2, last=0.3), {"x": 0.5})
+    known = stats.norm(0, 2).logpdf(0.5) + stats.norm(1.1, 0.5).logpdf(1.0)
+    assert state.collect_log_prob() == pytest.approx(known)
+    assert float(value) == 1.5
+    outside = 2.0
+
+    def closed():
+        return (yield pm.HalfNormal("s", outside))
+
+    state = pm.flow.evaluate_model_transformed(closed(), {"__log_s": 0.0})[1]
+    assert state.untransformed_values["s"] == 1.0
+    used = closed()
+    next(used)
+    with pytest.raises(TypeError, match="a fresh generator"):
+        pm.evaluate_model(used)
+
+
+def test_discrete_variables_are_sampled_beside_others():
+    @pm.model
+    def model():
+        x = yield pm.Bernoulli("x", 0.3)
+        yield pm.Normal("y", 2.0 * x, 1.0, observed=1.5)
+        yield pm.Normal("z", 0.0, 1.0)
+
+    tf.set_random_seed(4)
+    found = pm.inference.sampling.sample(
+        model(), num_samples=400, num_chains=4, burn_in=100, sampler_type="compound"
+    ).trace
+    odds = 0.3 * stats.norm(2, 1).pdf(1.5) / (0.7 * stats.norm(0, 1).pdf(1.5))
+    share = odds / (1 + odds)
+    draws = found["model/x"]  # a flip is proposed at every step: hardly dependent
+    assert draws.mean() == pytest.approx(share, abs=4 * 2 * np.sqrt(0.25 / draws.size))
+    assert found["model/z"].shape == (400, 4)
+    with pytest.raises(TypeError, match="sample takes no stepsize"):
+        pm.sample(model(), stepsize=1.0)
+
+
+def test_predictions_are_dicts_and_arvizs_groups(drawn):
+    prior = pm.sample_prior_predictive(outer(), 7, var_names="outer/y")
+    assert list(prior) == ["outer/y"]
+    assert prior.prior_predictive["outer/y"].shape == (1, 7, 3)
+    kept = pm.sample_prior_predictive(outer(), 7, False)
+    assert "outer/y" not in kept
+    np.testing.assert_array_equal(kept["outer"], np.zeros((7, 3)))
+    found = pm.sample_posterior_predictive(outer(), drawn).posterior_predictive
+    assert found["outer/y"].dims[:2] == ("chain", "draw")
+    with pytest.raises(ft.UnknownSite, match="nobody"):
+        pm.sample_posterior_predictive(outer(), drawn, var_names="nobody")
+    with pytest.raises(ft.UnknownSite, match="outer/rate"):
+        pm.sample_posterior_predictive(outer(), {"outer/inner/x": np.zeros((2, 2))})
+
+
 def test_nothing_global_changes():
     assert not jax.config.jax_enable_x64

@@ -110,8 +110,55 @@ def test_refusals_say_what_to_do(network, call, message):
         call(network)
 
 
-def test_an_empty_image_is_still_answered(network):
-    assert network.predict(np.zeros((1, 28, 28)))[0] in range(10)
+def test_what_shows_no_contour_has_no_label(network):
+    """Blank, wholly hidden, or hidden wherever there is ink: nothing is known of any."""
+    images = np.stack([IMAGES[42], np.zeros((28, 28)), IMAGES[17], IMAGES[33]])
+    hidden = np.zeros(images.shape)
+    hidden[2], hidden[3] = 1, IMAGES[33] > 0
+    assert list(network.predict(images, hidden)) == [8, None, None, None]
+    assert list(network.predict(images[:2])) == [8, None]
+    assert list(network.predict(images[:2], Covered())) == [8, None]
+    assert network.score(images[:2], [8, 0]) == 0.5
+    assert network.predict(images[:1]).dtype == LABELS.dtype
+    for image, mask in zip(images[1:], hidden[1:], strict=True):
+        with pytest.raises(ft.DataError, match="no contour outside what is hidden"):
+            network.explain(image, mask)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "message"),
+    [
+        (np.full((28, 28), 0.2), r"value 0\.2; give True or False"),
+        (np.full((28, 28), 255), "value 255"),
+        (np.full((28, 28), np.nan), "value nan"),
+        (np.full((28, 28), "no"), "value 'no'"),
+        (np.zeros((28, 27)), r"shape \(28, 27\)"),
+        (np.zeros((1, 28, 28)), r"shape \(1, 28, 28\)"),
+    ],
+)
+def test_a_mask_is_true_or_false_of_each_pixel(network, hidden, message):
+    for call in (network.agreement, network.explain, network.blank):
+        with pytest.raises(ft.DataError, match=message):
+            call(IMAGES[42], hidden)
+    with pytest.raises(ft.DataError, match=message):
+        network.predict(IMAGES[42:43], hidden[None])
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (LABELS[:3, None], r"shape \(3, 1\), for 3 images"),
+        (LABELS[None, :3], r"shape \(1, 3\)"),
+        (np.array(3), r"shape \(\)"),
+        (LABELS[:2], r"shape \(2,\)"),
+        (["0", "1", "2"], "never those that were learned"),
+    ],
+)
+def test_labels_are_compared_one_by_one(network, labels, message):
+    with pytest.raises(ft.DataError, match=message):
+        network.score(IMAGES[:3], labels)
+    with pytest.raises(ft.DataError, match="labels have shape"):
+        RCN().fit(IMAGES[:3], LABELS[:3, None])
 
 
 @pytest.mark.slow

@@ -60,6 +60,33 @@ def test_a_decomposition_speaks_and_draws(illusion):
         _ = found.height
 
 
+def ramp_of_paint():
+    """Return an image of flat ground in even light whose paint fades to one side."""
+    return np.exp(0.1 * np.arange(9) + 0.01 * np.random.default_rng(0).standard_normal((8, 9)))
+
+
+def hard_shadow():
+    """Return an image of one paint, part of it in a shadow with a hard edge."""
+    return np.where(np.arange(9) > 4, 0.4, 1.0) + 0.004 * np.random.default_rng(0).random((8, 9))
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        pytest.param(
+            ramp_of_paint(), "whether what is smooth is shading (0.2", marks=pytest.mark.slow
+        ),
+        (hard_shadow(), "whether the 8 abrupt edges are of paint or of a hard shadow"),
+    ],
+)
+def test_what_the_priors_alone_decide_is_said(image, words):
+    found = Scene(image).fit(ft.NUTS(draws=40, warmup=60, thin=1), progress=False)
+    assert any(f"Cannot decide {words}" in doubt for doubt in found.doubts)
+    assert len(found.doubts) == 1
+    assert found.doubts[0] in str(found)
+    assert "if the priors hold" in str(found)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("make", [hills, shadow])
 def test_the_truth_lies_within_the_posterior(make):

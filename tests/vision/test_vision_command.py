@@ -35,3 +35,17 @@ def test_what_a_file_lacks_is_said(files):
     run = CliRunner().invoke(app, arguments)
     assert isinstance(run.exception, ft.DataError)
     assert "has no `labels`; it holds images" in str(run.exception)
+
+
+def test_labels_of_another_shape_are_refused_and_blank_images_named(files):
+    with np.load(files / "asked.npz") as held:
+        images, labels = held["images"], held["labels"]
+    np.savez(files / "column.npz", images=images, labels=labels[:, None])
+    run = CliRunner().invoke(app, ["vision", str(files / "learned.npz"), str(files / "column.npz")])
+    assert isinstance(run.exception, ft.DataError)
+    assert "labels have shape (2, 1), for 2 images" in str(run.exception)
+    np.savez(files / "blank.npz", images=np.stack([images[0], 0 * images[0]]), labels=labels)
+    run = CliRunner().invoke(app, ["vision", str(files / "learned.npz"), str(files / "blank.npz")])
+    assert run.exit_code == 0, run.output
+    assert "nothing seen" in run.output
+    assert "1 of 2 are as labelled" in run.output

@@ -44,6 +44,7 @@ def vision(examples: Examples, images: Images, out: Out = None) -> None:
       finetti vision examples.npz images.npz --out runs/vision
     """
     from finetti.vision import RCN, Sight
+    from finetti.vision.rcn.checking import as_labels, right
 
     if out is not None:
         outputs.folder_path("--out", out)
@@ -52,8 +53,14 @@ def vision(examples: Examples, images: Images, out: Out = None) -> None:
     table = Table(box=None, pad_edge=False)
     for title in ("image", "label", "present", "absent", "unexplained"):
         table.add_column(title, justify="left" if title == "label" else "right")
-    labels = []
+    labels: list[object] = []
+    known = np.array([shape.label for shape in network.shapes])
+    truth = as_labels(asked["labels"], len(asked["images"]), known) if "labels" in asked else None
     for i, image in enumerate(asked["images"]):
+        if network.blank(image):
+            labels.append(None)
+            table.add_row(str(i), "nothing seen", "", "", "")
+            continue
         explanation = network.explain(image)
         labels.append(explanation.label)
         counts = (explanation.count(Sight.PRESENT), explanation.count(Sight.ABSENT))
@@ -63,9 +70,9 @@ def vision(examples: Examples, images: Images, out: Out = None) -> None:
             _draw(explanation, out / f"{i}.png")
     console = Console(highlight=False)
     console.print(table)
-    if "labels" in asked:
-        right = np.array(labels) == asked["labels"]
-        console.print(f"\n{right.sum()} of {len(right)} are as labelled.")
+    if truth is not None:
+        found = right(np.array(labels, object), truth)
+        console.print(f"\n{found.sum()} of {len(found)} are as labelled.")
     if out is not None:
         console.print(f"\nThe pictures are in {out}.", markup=False)
 

@@ -18,6 +18,7 @@ from jax.core import Tracer
 
 float16, float32, float64 = np.float16, np.float32, np.float64
 int32, int64, bool_ = np.int32, np.int64, np.bool_
+newaxis = None
 
 
 class Randomness:
@@ -85,6 +86,7 @@ def _either(name: str, theirs: str = "") -> Callable[..., Any]:
         args = tuple(map(value_of, args))
         traced = any(isinstance(x, Tracer) for x in jax.tree.leaves(args))
         home: Any = jnp if traced else np
+        axis = tuple(axis) if isinstance(axis, list) else axis
         settings = {"axis": axis, "keepdims": keepdims} if theirs else {}
         return getattr(home, theirs or name)(*args, **settings)
 
@@ -102,9 +104,95 @@ add, subtract, multiply, divide, pow, maximum, minimum, where, matmul, dot = (
         "dot",
     )
 )  # fmt: skip
-reduce_sum, reduce_mean, reduce_max, reduce_min, reduce_prod = (
-    _either(f"reduce_{n}", n) for n in ("sum", "mean", "max", "min", "prod")
-)
+reduce_sum, reduce_mean, reduce_max, reduce_min, reduce_prod, reduce_std, reduce_variance = (
+    _either(f"reduce_{n}", theirs)
+    for n, theirs in (
+        ("sum", "sum"), ("mean", "mean"), ("max", "max"), ("min", "min"), ("prod", "prod"),
+        ("std", "std"), ("variance", "var"),
+    )
+)  # fmt: skip
+equal, not_equal, greater, greater_equal, less, less_equal, logical_and, logical_or, floor, sign = (
+    _either(n)
+    for n in (
+        "equal", "not_equal", "greater", "greater_equal", "less", "less_equal", "logical_and",
+        "logical_or", "floor", "sign",
+    )
+)  # fmt: skip
+
+
+def rsqrt(x: Any, name: str | None = None) -> Any:
+    """Return one over the square root."""
+    return 1 / sqrt(x)
+
+
+def shape(input: Any, name: str | None = None) -> np.ndarray:
+    """Return a value's shape as an array."""
+    return np.array(np.shape(value_of(input)), np.int32)
+
+
+def rank(input: Any, name: str | None = None) -> int:
+    """Return how many axes a value has."""
+    return np.ndim(value_of(input))
+
+
+def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Any:
+    """Return a product summed over some axes of each."""
+    a, b = value_of(a), value_of(b)
+    return (jnp if _traced(a, b) else np).tensordot(a, b, axes)
+
+
+def transpose(a: Any, perm: Sequence[int] | None = None, name: str | None = None) -> Any:
+    """Return a value with its axes in another order, or turned round."""
+    a = value_of(a)
+    return (jnp if _traced(a) else np).transpose(a, perm)
+
+
+def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Any:
+    """Return a value without axes of length one."""
+    value = value_of(input)
+    return (jnp if _traced(value) else np).squeeze(value, axis)
+
+
+def tile(input: Any, multiples: Sequence[int], name: str | None = None) -> Any:
+    """Return a value repeated along its axes."""
+    value = value_of(input)
+    return (jnp if _traced(value) else np).tile(value, tuple(multiples))
+
+
+def one_hot(indices: Any, depth: int, dtype: Any = np.float32, name: str | None = None) -> Any:
+    """Return vectors of length `depth` with a one at each index."""
+    value = value_of(indices)
+    return (jnp.asarray(value)[..., None] if _traced(value) else np.asarray(value)[..., None]) == (
+        np.arange(depth)
+    ) * np.ones((), dtype)
+
+
+def matvec(a: Any, b: Any, name: str | None = None) -> Any:
+    """Return matrices times vectors."""
+    return matmul(value_of(a), value_of(b)[..., None])[..., 0]
+
+
+def _traced(*values: Any) -> bool:
+    return builtins.any(isinstance(v, Tracer) for v in jax.tree.leaves(values))
+
+
+def random_normal(
+    shape: Sequence[int] | int = (), mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = np.float32,
+    seed: int | None = None, name: str | None = None,
+) -> np.ndarray:  # fmt: skip
+    """Return normal random numbers."""
+    size = tuple(np.atleast_1d(np.asarray(shape, int)).tolist())
+    return np.asarray(mean + stddev * jax.random.normal(RANDOMNESS.key(seed), size), dtype)
+
+
+def random_uniform(
+    shape: Sequence[int] | int = (), minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = np.float32,
+    seed: int | None = None, name: str | None = None,
+) -> np.ndarray:  # fmt: skip
+    """Return uniform random numbers."""
+    size = tuple(np.atleast_1d(np.asarray(shape, int)).tolist())
+    u = jax.random.uniform(RANDOMNESS.key(seed), size)
+    return np.asarray(minval + (maxval - minval) * u, dtype)
 
 
 def sigmoid(x: Any) -> Any:
@@ -188,9 +276,10 @@ def concat(values: Sequence[Any], axis: int, name: str | None = None) -> Any:
     return (jnp if traced else np).concatenate(values, axis)
 
 
-def gather(params: Any, indices: Any, name: str | None = None) -> Any:
-    """Return the rows of the indices."""
-    return value_of(params)[np.asarray(indices) if not isinstance(indices, Tracer) else indices]
+def gather(params: Any, indices: Any, axis: int = 0, name: str | None = None) -> Any:
+    """Return the rows of the indices along an axis."""
+    params, indices = value_of(params), value_of(indices)
+    return (jnp if _traced(params, indices) else np).take(params, indices, axis)
 
 
 def expand_dims(input: Any, axis: int, name: str | None = None) -> Any:
@@ -209,12 +298,25 @@ class math:
 
     exp, log, sqrt, square, log1p, expm1 = map(staticmethod, (exp, log, sqrt, square, log1p, expm1))
     sigmoid, reduce_sum, reduce_mean = map(staticmethod, (sigmoid, reduce_sum, reduce_mean))
+    reduce_std, reduce_variance, rsqrt = map(staticmethod, (reduce_std, reduce_variance, rsqrt))
+    reduce_max, reduce_min, pow, abs = map(staticmethod, (reduce_max, reduce_min, pow, abs))
+    sin, cos, tanh, maximum, minimum = map(staticmethod, (sin, cos, tanh, maximum, minimum))
+
+
+class linalg:
+    """Hold the functions that programs take from `tf.linalg`."""
+
+    matmul = staticmethod(matmul)
+    matvec = staticmethod(matvec)
+    tensordot = staticmethod(tensordot)
 
 
 class random:
-    """Hold TensorFlow's newer name for setting the seed."""
+    """Hold TensorFlow's newer names for random numbers."""
 
     set_seed = staticmethod(set_random_seed)
+    normal = staticmethod(random_normal)
+    uniform = staticmethod(random_uniform)
 
 
 class nn:

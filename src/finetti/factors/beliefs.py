@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.errors import Contradiction, ModelError
+from finetti.errors import ModelError
 from finetti.factors.variables import Variables
 from finetti.types import AnyArray
 
@@ -78,21 +78,8 @@ class Beliefs:
         )
 
     def fetched(self) -> Beliefs:
-        """Return the beliefs as numpy arrays; raise `Contradiction` where nothing is possible."""
-        if bool(self.possible):
-            return jax.tree.map(np.asarray, self)
-        for name, b in self.log_beliefs.items():
-            barred = np.argwhere(np.isneginf(np.asarray(b)).all(-1))
-            if len(barred):
-                where = barred[0].tolist() or ""
-                raise Contradiction(
-                    f"no joint state is possible: factors and evidence leave `{name}`{where} none "
-                    "of its states; look for evidence that contradicts what factors rule out"
-                )
-        raise Contradiction(
-            "no joint state is possible: some factor rules out all that its variables' other "
-            "factors and evidence leave; look for evidence that contradicts it"
-        )
+        """Return the beliefs as numpy arrays."""
+        return jax.tree.map(np.asarray, self)
 
 
 jax.tree_util.register_dataclass(

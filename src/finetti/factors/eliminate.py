@@ -18,6 +18,7 @@ import numpy as np
 from finetti.compiling import USUAL, compiled
 from finetti.errors import ModelError, TooWide
 from finetti.factors.beliefs import Beliefs
+from finetti.factors.clash import contradiction
 from finetti.factors.factor import Piece, traced
 from finetti.factors.forest import Forest
 from finetti.factors.graph import Evidence, Graph
@@ -183,8 +184,15 @@ class Exact:
         arranged, given = self.plan(graph), graph.checked(evidence)
         if traced(graph, given):
             return _beliefs(arranged.program, arranged.constants, graph, given)
+
+        def solved(given: Mapping[str, AnyArray]) -> Beliefs:
+            return _beliefs(arranged.program, arranged.constants, graph, given)
+
         with jax.enable_x64(True):
-            return _beliefs(arranged.program, arranged.constants, graph, given).fetched()
+            found = solved(given)
+            if not found.possible:
+                raise contradiction(graph, given, lambda given: bool(solved(given).possible))
+            return found.fetched()
 
     def best(self, graph: Graph, evidence: Evidence | None = None) -> dict[str, AnyArray]:
         """Return the joint state of greatest weight, by name.

@@ -15,6 +15,7 @@ from jax import lax
 from finetti.compiling import USUAL, compiled
 from finetti.errors import ModelError
 from finetti.factors.beliefs import Beliefs
+from finetti.factors.clash import contradiction
 from finetti.factors.factor import scaled, traced
 from finetti.factors.graph import Evidence, Graph
 from finetti.factors.messages import Messages, Totals, no_messages, sums_of, totals
@@ -103,7 +104,13 @@ class BeliefPropagation:
         if traced(graph, evidence, state):
             return self._run(graph, evidence, state)
         with jax.enable_x64(np.dtype(self.dtype) == np.float64):
-            return self._run(graph, evidence, state).fetched()
+            found = self._run(graph, evidence, state)
+            if not found.possible:
+                given = graph.checked(evidence)
+                raise contradiction(
+                    graph, given, lambda given: bool(self._run(graph, given, None).possible)
+                )
+            return found.fetched()
 
     def watch(
         self,

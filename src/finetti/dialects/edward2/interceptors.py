@@ -73,6 +73,12 @@ def tape() -> Iterator[dict[str, Any]]:
 @contextmanager
 def condition(**values: Any) -> Iterator[None]:
     """Give random variables their values by name."""
+    with interception(make_value_setter(**values)):
+        yield
+
+
+def make_value_setter(**values: Any) -> Interceptor:
+    """Return the interceptor that gives random variables their values by name."""
 
     def give(make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         name = kwargs.get("name")
@@ -80,8 +86,7 @@ def condition(**values: Any) -> Iterator[None]:
             kwargs["value"] = values[name]
         return interceptable(make)(*args, **kwargs)
 
-    with interception(give):
-        yield
+    return give
 
 
 # Edward2's later names of the same.

@@ -18,7 +18,8 @@ class RandomVariable:
     """Hold a distribution and one value of it; arithmetic is with the value.
 
     The value is drawn when first asked for, and kept, unless one is given; a given value becomes
-    the distribution's dtype. Raises `ValueError` for a value of another shape.
+    the distribution's dtype, unless it had to be rounded for that. Raises `ValueError` for a value
+    of another shape.
     """
 
     is_random_variable = True
@@ -34,7 +35,9 @@ class RandomVariable:
     def _given(self, value: Any) -> Any:
         value = tf.convert_to_tensor(value)
         if not isinstance(value, Tracer):
-            value = value.astype(self.distribution.dtype)
+            typed = value.astype(self.distribution.dtype)
+            rounded = typed.dtype.kind in "iub" and not np.array_equal(typed, value)
+            value = value if rounded else typed
         expected = self.sample_shape + self.distribution.batch_shape + self.distribution.event_shape
         if np.shape(value) != expected:
             raise ValueError(

@@ -5,7 +5,10 @@ follow numpy's global generator, which PyMC2 programs seed. `pm.Model([...]).fin
 model for `ft.fit`.
 """
 
+from finetti.dialects.pymc2 import diagnostics, distributions, six
 from finetti.dialects.pymc2 import matplot as Matplot
+from finetti.dialects.pymc2 import quantities as utils
+from finetti.dialects.pymc2.arithmetic import METHODS
 from finetti.dialects.pymc2.decorators import (
     Lambda,
     data,
@@ -16,8 +19,8 @@ from finetti.dialects.pymc2.decorators import (
     potential,
     stochastic,
 )
-from finetti.dialects.pymc2.diagnostics import gelman_rubin, geweke, raftery_lewis
-from finetti.dialects.pymc2.distributions import CLASSES, DRAWS, LIKES
+from finetti.dialects.pymc2.diagnostics import discrepancy, gelman_rubin, geweke, raftery_lewis
+from finetti.dialects.pymc2.distributions import CLASSES, DRAWS, LIKES, Impute
 from finetti.dialects.pymc2.mcmc import MCMC
 from finetti.dialects.pymc2.model import Container, Model
 from finetti.dialects.pymc2.nodes import Deterministic, Node, Potential, Stochastic, Variable
@@ -31,6 +34,8 @@ from finetti.dialects.pymc2.steps import (
 from finetti.dialects.pymc2.summits import MAP, NormApprox
 from finetti.dialects.pymc2.traced import ZeroProbability
 
+for _name, _method in METHODS.items():
+    setattr(Variable, _name, _method)
 globals().update(CLASSES)
 globals().update(LIKES)
 globals().update(DRAWS)
@@ -43,6 +48,7 @@ __all__ = [
     "Container",
     "Deterministic",
     "DiscreteMetropolis",
+    "Impute",
     "Lambda",
     "Matplot",
     "Metropolis",
@@ -56,6 +62,9 @@ __all__ = [
     "ZeroProbability",
     "data",
     "deterministic",
+    "diagnostics",
+    "discrepancy",
+    "distributions",
     "gelman_rubin",
     "geweke",
     "invlogit",
@@ -63,6 +72,8 @@ __all__ = [
     "observed",
     "potential",
     "raftery_lewis",
+    "six",
     "stochastic",
+    "utils",
 ]
 __all__ += [*CLASSES, *LIKES, *DRAWS]

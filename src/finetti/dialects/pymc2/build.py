@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, count
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.dialects.pymc2 import traced
+from finetti.dialects.pymc2 import host, traced
 from finetti.dialects.pymc2.nodes import (
     Deterministic,
     Node,
@@ -18,6 +21,7 @@ from finetti.dialects.pymc2.nodes import (
     nodes_in,
     resolve,
 )
+from finetti.dialects.written import log_density
 from finetti.language import sites
 from finetti.models import Model, model
 
@@ -27,26 +31,88 @@ MISSING = "{} missing"
 def build(nodes: Iterable[Node], name: str = "pymc2") -> Model:
     """Return the model of the nodes; stochastics that are not among them are held at their values.
 
-    A partly observed stochastic becomes two sites: what is known, under its own name, and what is
-    not.
+    Children of theirs count though they are not among them, as in PyMC2's steps. A partly observed
+    stochastic becomes two sites: what is known, under its own name, and what is not.
     """
     listed = set(nodes)
-    ordered = _sorted(listed)
+    counted = left_out(listed)
+    ordered = _sorted(listed | counted)
+    names = _names(listed, counted)
 
     def statements() -> None:
         found: dict[Node, Any] = {}
+        given = Given({}, {})
         for node in ordered:
             values = resolve(node.parents, found.__getitem__)
-            if isinstance(node, Stochastic):
-                found[node] = _sample(node, values) if node in listed else node.value
-            elif isinstance(node, Deterministic):
-                found[node] = _compute(node, values, node in listed)
-            elif isinstance(node, Potential) and node in listed:
-                term, _ = traced.run(node.function, values, lambda n=node: n.logp)
-                sites.factor(node.__name__, term)
+            met = given.above(node)
+            with host.only_where(partial(given.possible, met)):
+                if isinstance(node, Stochastic):
+                    stated = node in names
+                    held = node in counted
+                    found[node] = _sample(node, names[node], values, held) if stated else node.value
+                elif isinstance(node, Deterministic):
+                    found[node] = _compute(node, values, node in listed)
+                elif isinstance(node, Potential):
+                    term, _ = traced.run(node.function, values, lambda n=node: n.logp)
+                    sites.factor(names[node], term)
+            unknown = isinstance(node, Stochastic) and node in listed and not node.observed
+            given.take(node, met, (values, found[node]) if unknown else None)
 
     statements.__name__ = name
     return model(statements)()
+
+
+def left_out(listed: set[Node]) -> set[Node]:
+    """Return what is not listed and yet counts: the children of the unknown."""
+    return set[Node]().union(*(node.extended_children for node in latent(listed))) - listed
+
+
+def held(listed: set[Node]) -> dict[Node, Any]:
+    """Return the values of the stochastics that the model of some nodes holds where they are."""
+    ordered = _sorted(listed | left_out(listed))
+    return {n: n.value for n in ordered if isinstance(n, Stochastic) and n not in listed}
+
+
+def _names(listed: set[Node], counted: set[Node]) -> dict[Node, str]:
+    """Return the name of each node's site: one left out may have that of another."""
+    named = {n: n.__name__ for n in listed}
+    taken = set(named.values())
+    for node in sorted(counted, key=lambda n: n.__name__):
+        tries = chain([node.__name__], (f"{node.__name__} left out {i}" for i in count(1)))
+        named[node] = next(name for name in tries if name not in taken)
+        taken.add(named[node])
+    return named
+
+
+@dataclass(frozen=True)
+class Given:
+    """Follow which unknowns each node depends on, and tell whether their values are possible."""
+
+    unknowns: dict[Node, frozenset[Stochastic]]
+    states: dict[Stochastic, tuple[dict[str, Any], Any]]  # parents' values and its own
+
+    def take(self, node: Node, met: frozenset[Stochastic], state: Any) -> None:
+        """Note what a node depends on, and its state if it is unknown itself."""
+        if state is not None and isinstance(node, Stochastic):
+            self.states[node] = state
+            met = met | {node}
+        self.unknowns[node] = met
+
+    def above(self, node: Node) -> frozenset[Stochastic]:
+        """Return the unknowns that a node depends on."""
+        parents = [p for p in nodes_in(node.parents) if p in self.unknowns]
+        return frozenset[Stochastic]().union(*(self.unknowns[p] for p in parents))
+
+    def possible(self, unknowns: frozenset[Stochastic]) -> Any:
+        """Tell whether all of some unknowns have values that their own densities allow."""
+        allowed: Any = np.array(True)
+        for node in sorted(unknowns, key=lambda n: n.__name__):
+            values, value = self.states[node]
+            others = self.unknowns[node] - {node}
+            with host.only_where(partial(self.possible, others)):
+                term = log_density(node.distribution(values), value)
+            allowed = allowed & jnp.isfinite(jnp.sum(term))
+        return allowed
 
 
 def _sorted(listed: set[Node]) -> list[Node]:
@@ -58,8 +124,8 @@ def _sorted(listed: set[Node]) -> list[Node]:
             return
         if node in above:
             raise ValueError(f"node {node.__name__} is its own ancestor")
-        held = isinstance(node, Stochastic) and node not in listed
-        for parent in () if held else nodes_in(node.parents):
+        constant = isinstance(node, Stochastic) and node not in listed
+        for parent in () if constant else nodes_in(node.parents):
             visit(parent, (*above, node))
         ordered[node] = None
 
@@ -68,12 +134,12 @@ def _sorted(listed: set[Node]) -> list[Node]:
     return list(ordered)
 
 
-def _sample(node: Stochastic, values: dict[str, Any]) -> Any:
+def _sample(node: Stochastic, name: str, values: dict[str, Any], held: bool) -> Any:
     distribution = node.distribution(values)
-    if node.observed:
-        return sites.sample(node.__name__, distribution, obs=np.asarray(node.value))
+    if node.observed or held:
+        return sites.sample(name, distribution, obs=np.asarray(node.value))
     if node.mask is None:
-        return sites.sample(node.__name__, distribution)
+        return sites.sample(name, distribution)
     return _sample_missing(node, values)
 
 

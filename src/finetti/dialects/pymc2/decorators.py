@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from finetti.dialects.pymc2 import traced
+from finetti.dialects.pymc2 import host, traced
 from finetti.dialects.pymc2.nodes import Deterministic, Potential, Stochastic, resolve
 from finetti.dialects.pymc2.traced import stack
-from finetti.dialects.pymc2.written import Written
+from finetti.dialects.written import Written
 from finetti.distributions import constraints
 
 WHOLE: Any = constraints.integer_greater_than(-(2**31))  # any whole number
@@ -79,8 +79,11 @@ def stochastic(function: Callable[..., Any] | None = None, **settings: Any) -> A
     shape = np.shape(value)
 
     def distribute(values: dict[str, Any]) -> Any:
+        possible = host.held()
+
         def density(x: Any) -> Any:
-            found, _ = traced.run(logp, {"value": x, **values}, lambda: np.zeros(()))
+            with host.only_where(possible):
+                found, _ = traced.run(logp, {"value": x, **values}, lambda: np.zeros(()))
             return jnp.sum(jnp.asarray(found))
 
         def sampler(key: Any, size: tuple[int, ...]) -> Any:

@@ -131,6 +131,27 @@ def gelman_rubin(x: Any) -> Any:
     return found
 
 
+def discrepancy(observed: Any, simulated: Any, expected: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return how far data, and data simulated at each draw, are from what is expected there.
+
+    They are Freeman & Tukey's statistics (1950), the sum of (sqrt x - sqrt e)^2, one a draw each;
+    the share of draws where simulated data are further is printed, a Bayesian p-value (Brooks et
+    al. 2000). `simulated` and `expected` are draws, (draw, n), or nodes that have a trace.
+    """
+    simulated, expected = (
+        np.asarray(x.trace() if hasattr(x, "trace") and not isinstance(x, np.ndarray) else x, float)
+        for x in (simulated, expected)
+    )
+    if expected.ndim < simulated.ndim:
+        expected = expected[:, None]
+    found = [
+        ((np.sqrt(np.asarray(x, float)) - np.sqrt(expected)) ** 2).sum(1)
+        for x in (observed, simulated)
+    ]
+    print(f"Bayesian p-value: p={np.mean(found[1] > found[0]):.3f}")
+    return found[0], found[1]
+
+
 def _each(x: Any, diagnose: Any) -> dict[str, Any]:
     """Apply a diagnosis to every trace of a model or variable, scalar by scalar."""
     names = x.db.trace_names if hasattr(x, "db") else [x.__name__]

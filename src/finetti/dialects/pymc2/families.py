@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from jax.scipy import special
 from finetti import distributions as ft
 from finetti.dialects.pymc2.corner import CORNER
 from finetti.dialects.pymc2.traced import stack
-from finetti.dialects.pymc2.written import Written
+from finetti.dialects.written import Written
 from finetti.distributions import constraints
 from finetti.types import Array
 
@@ -267,3 +268,27 @@ def _folded_cauchy(alpha: Any, beta: Any) -> Any:
 
 
 FAMILIES = {family.name: family for family in (*_univariate(), *_multivariate())}
+
+
+def bind(family: Family, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return a family's parameters by name from the arguments of a call."""
+    if len(args) > len(family.parameters):
+        raise TypeError(f"{family.name} takes {family.parameters}, not {len(args)} parameters")
+    given = dict(zip(family.parameters, args, strict=False))
+    twice, unknown = given.keys() & kwargs.keys(), kwargs.keys() - set(family.parameters)
+    if twice or unknown:
+        raise TypeError(f"{family.name} takes {family.parameters}, not {sorted(twice | unknown)}")
+    found = {**dict(family.defaults), **given, **kwargs}
+    missing = [p for p in family.parameters if p not in found]
+    if missing:
+        raise TypeError(f"{family.name} needs {', '.join(missing)}")
+    return {p: found[p] for p in family.parameters}
+
+
+def snake(name: str) -> str:
+    """Return a family's name as PyMC2 spells it in functions.
+
+    >>> snake("DiscreteUniform"), snake("MvNormalCov"), snake("T")
+    ('discrete_uniform', 'mv_normal_cov', 't')
+    """
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()

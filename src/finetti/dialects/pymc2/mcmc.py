@@ -11,9 +11,10 @@ import numpy as np
 
 from finetti.dialects.pymc2 import diagnostics
 from finetti.dialects.pymc2.build import latent, site_of
+from finetti.dialects.pymc2.failures import explained
 from finetti.dialects.pymc2.model import Model
 from finetti.dialects.pymc2.nodes import Stochastic
-from finetti.dialects.pymc2.steps import StepMethod, assign, tuned
+from finetti.dialects.pymc2.steps import StepMethod, assign, is_known, replaced, tuned
 from finetti.dialects.pymc2.traced import ZeroProbability
 from finetti.dialects.pymc2.traces import Database, Trace, describe
 from finetti.inference.engine.draws import draw
@@ -50,8 +51,12 @@ class MCMC(Model):
         return found
 
     def use_step_method(self, method: type[StepMethod], *args: Any, **kwargs: Any) -> None:
-        """Move stochastics by a step method: `use_step_method(AdaptiveMetropolis, [a, b])`."""
-        made = method(*args, **kwargs)
+        """Move stochastics by a step method: `use_step_method(AdaptiveMetropolis, [a, b])`.
+
+        A method that a program writes itself is not run: a warning names the one that moves its
+        stochastics instead, to the same posterior.
+        """
+        made = method(*args, **kwargs) if is_known(method) else replaced(method, args, kwargs)
         for node in made.stochastics:
             if node not in self.stochastics:
                 raise ValueError(f"{node.__name__} is not a stochastic of this model")
@@ -84,9 +89,10 @@ class MCMC(Model):
         """
         if burn >= iter:
             raise ValueError(f"burn = {burn} leaves none of {iter} iterations")
+        self.say_what_is_held()
         self.assign_step_methods()
         _ = self.logp  # raises ZeroProbability where the values to start from are impossible
-        with jax.enable_x64(True):
+        with jax.enable_x64(True), explained():
             run = _Run(self)
             clean, begun, kept = 0, 0, []
             while begun < iter:
@@ -100,6 +106,10 @@ class MCMC(Model):
                     clean = clean + 1 if run.tune() else 0
             self._keep(run, np.concatenate(kept))
             self.place(run.last)
+
+    def isample(self, *args: Any, **kwargs: Any) -> None:
+        """Sample as `sample` does, with its arguments: there is no prompt to stop at."""
+        self.sample(*args, **kwargs)
 
     def _keep(self, run: _Run, draws: np.ndarray) -> None:
         """Add a chain of draws to the traces."""

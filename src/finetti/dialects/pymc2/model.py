@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+import warnings
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from types import ModuleType
 from typing import Any
@@ -11,7 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.dialects.pymc2.build import build, latent, set_unknown, site_of, unknown
+from finetti.dialects.pymc2.build import build, held, latent, set_unknown, site_of, unknown
+from finetti.dialects.pymc2.failures import explained
 from finetti.dialects.pymc2.nodes import (
     Container,
     Deterministic,
@@ -29,6 +32,34 @@ from finetti.targets.density import Density, density
 MATRIX = 2  # event dimensions of the values that are moved on the unconstrained scale
 
 
+class _Built:
+    """Hold what is built of a model's nodes while those that are left out have given values."""
+
+    def __init__(self, owner: Model, values: dict[Node, Any]) -> None:
+        self.owner, self.values = owner, values
+
+    def holds(self, values: dict[Node, Any]) -> bool:
+        """Tell whether the values are those it was built with."""
+        same = (np.array_equal(values[n], v) for n, v in self.values.items() if n in values)
+        return values.keys() == self.values.keys() and all(same)
+
+    @cached_property
+    def finetti(self) -> FinettiModel:
+        return build(self.owner.nodes, self.owner.__name__)
+
+    @cached_property
+    def density(self) -> Density:
+        nodes = latent(self.owner.nodes)
+        natural = frozenset(site_of(n) for n in nodes if not _is_matrix(n))
+        return density(self.finetti, natural=natural)
+
+    @cached_property
+    def functions(self) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+        """Return minus the log density, its gradient and its Hessian, compiled."""
+        minus = lambda x: -self.density.log_density(x)  # noqa: E731
+        return jax.jit(minus), jax.jit(jax.grad(minus)), jax.jit(jax.hessian(minus))
+
+
 class Model:
     """Hold nodes: `stochastics`, `observed_stochastics`, `deterministics`, `potentials`.
 
@@ -37,7 +68,7 @@ class Model:
     """
 
     def __init__(self, input: Any = None, name: str | None = None, verbose: int = -1) -> None:
-        """Collect the nodes; without `input` those of the caller's are not looked for."""
+        """Collect the nodes; without `input` those of the main program."""
         found = _collect(input)
         self.nodes = set(found)
         self.variables = {n for n in found if isinstance(n, Variable)}
@@ -48,6 +79,7 @@ class Model:
         self.deterministics = {n for n in found if isinstance(n, Deterministic)}
         self.potentials = {n for n in found if isinstance(n, Potential)}
         self.__name__ = name or "pymc2"
+        self._last: list[_Built] = []
 
     def __getattr__(self, name: str) -> Node:
         for node in self.__dict__.get("nodes", ()):
@@ -65,16 +97,36 @@ class Model:
         terms = self.stochastics | self.observed_stochastics | self.potentials
         return sum(node.logp for node in sorted(terms, key=lambda n: n.__name__))
 
-    @cached_property
+    @property
     def finetti(self) -> FinettiModel:
-        """Return the finetti Model of these nodes."""
-        return build(self.nodes, self.__name__)
+        """Return the finetti Model of these nodes.
 
-    @cached_property
+        Stochastics left out are held at the values they have now; children left out count.
+        """
+        return self._built().finetti
+
+    @property
     def density(self) -> Density:
         """Return the log density on the nodes' own scale, without Jacobians."""
-        natural = frozenset(site_of(n) for n in latent(self.nodes) if not _is_matrix(n))
-        return density(self.finetti, natural=natural)
+        return self._built().density
+
+    def _built(self) -> _Built:
+        """Return what was built of the nodes while those that are left out had these values."""
+        values = held(self.nodes)
+        if not self._last or not self._last[0].holds(values):
+            self._last[:] = [_Built(self, values)]
+        return self._last[0]
+
+    def say_what_is_held(self) -> None:
+        """Warn of unknown parents that are not among the nodes, and are held at their values."""
+        free = {n for n in held(self.nodes) if isinstance(n, Stochastic) and not n.observed}
+        above = set[Node]().union(*(n.extended_parents for n in self.nodes))
+        if names := sorted(n.__name__ for n in free & above):
+            warnings.warn(
+                f"held at their values, since they are not among the model's nodes: "
+                f"{', '.join(names)}; list them to have them drawn",
+                stacklevel=3,
+            )
 
     def position(self) -> np.ndarray:
         """Return the current values as one vector."""
@@ -84,7 +136,7 @@ class Model:
 
     def place(self, position: Any) -> None:
         """Set the current values to those of a vector."""
-        with jax.enable_x64(True):
+        with jax.enable_x64(True), explained():
             values = self.density.constrain(jnp.asarray(position, float))
         for node in latent(self.nodes):
             set_unknown(node, np.asarray(values[site_of(node)]))
@@ -121,9 +173,13 @@ def _is_matrix(node: Stochastic) -> bool:
 
 def _collect(source: Any) -> list[Node]:
     if source is None:
-        raise ValueError(
-            "a Model is made of nodes: pass a list of them, locals(), or the module they are in"
-        )
+        found = nodes_in(vars(sys.modules["__main__"]))
+        if not found:
+            raise ValueError(
+                "a Model is made of nodes, and the main program has none: pass a list of them, "
+                "locals(), or the module they are in"
+            )
+        return found
     if isinstance(source, Model):
         return sorted(source.nodes, key=lambda n: n.__name__)
     if isinstance(source, ModuleType) or not isinstance(

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
 from finetti.dialects.pymc2.traced import ZeroProbability, stack
+from finetti.dialects.written import log_density
 
 Distribute = Callable[[dict[str, Any]], Any]
 
 
 class Node:
-    """Be a node: a name, parents by keyword, and children."""
+    """Be a node: a name, parents by keyword, and children.
+
+    What is `determined` has no density of its own: relatives are counted through it.
+    """
+
+    determined: bool = False
 
     def __init__(self, name: str, parents: Mapping[str, Any], doc: str = "") -> None:
         """Take a place in the graph."""
@@ -28,6 +33,33 @@ class Node:
     def parent_values(self) -> dict[str, Any]:
         """Return the current values of the parents."""
         return resolve(self.parents, lambda node: node.value)
+
+    @property
+    def extended_parents(self) -> set[Node]:
+        """Return the stochastics that it depends on, through deterministics alone."""
+        return _through(nodes_in(self.parents), lambda node: nodes_in(node.parents))
+
+    @property
+    def extended_children(self) -> set[Node]:
+        """Return the stochastics and potentials that depend on it, through deterministics alone."""
+        return _through(self.children, lambda node: node.children)
+
+    @property
+    def coparents(self) -> set[Node]:
+        """Return it and the stochastics that share an extended child with it."""
+        shared = [child.extended_parents for child in self.extended_children]
+        return {self}.union(*shared)
+
+    @property
+    def moral_neighbors(self) -> set[Node]:
+        """Return its neighbours in the moral graph; potentials are edges there, not nodes."""
+        near = self.coparents | self.extended_parents | self.extended_children
+        return {node for node in near if not isinstance(node, Potential)} - {self}
+
+    @property
+    def markov_blanket(self) -> set[Node]:
+        """Return it and its neighbours in the moral graph."""
+        return self.moral_neighbors | {self}
 
     def __repr__(self) -> str:
         return f"<finetti.dialects.pymc2.{type(self).__name__} '{self.__name__}'>"
@@ -77,38 +109,6 @@ class Variable(Node):
         )
 
 
-def _binary(act: Callable[..., Any], sign: str, turned: bool) -> Callable[..., Deterministic]:
-    def method(self: Variable, other: Any) -> Deterministic:
-        a, b = (other, self) if turned else (self, other)
-        names = [x.__name__ if isinstance(x, Node) else str(x) for x in (a, b)]
-        name = f"({names[0]}_{sign}_{names[1]})"
-        return Deterministic(lambda a, b: act(a, b), name, {"a": a, "b": b}, trace=False)
-
-    return method
-
-
-_SIGNS = {
-    "add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**",
-    "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
-}  # fmt: skip
-for _name, _sign in _SIGNS.items():
-    setattr(Variable, f"__{_name}__", _binary(getattr(operator, _name), _sign, False))
-    if _name not in ("lt", "le", "gt", "ge"):
-        setattr(Variable, f"__r{_name}__", _binary(getattr(operator, _name), _sign, True))
-
-
-def _unary(act: Callable[..., Any], label: str) -> Callable[..., Deterministic]:
-    def method(self: Variable) -> Deterministic:
-        name = f"{label}({self.__name__})"
-        return Deterministic(lambda a: act(a), name, {"a": self}, trace=False)
-
-    return method
-
-
-for _name in ("neg", "abs"):
-    setattr(Variable, f"__{_name}__", _unary(getattr(operator, _name), _name))
-
-
 class Stochastic(Variable):
     """Be a random variable: its density given its parents, and its current value.
 
@@ -149,13 +149,20 @@ class Stochastic(Variable):
         self.keep_trace = trace and not self.observed
         self._size = () if size is None else tuple(np.atleast_1d(size).astype(int))
         self._shape = self._read_shape(value)
-        self._value = self._typed(value) if value is not None else self._draw()
         if self.mask is not None:
-            self._value = np.where(self.mask, self._draw(), np.ma.getdata(self._value))
+            self._value = np.where(self.mask, self._draw(), self._typed(np.ma.filled(value, 0)))
+        else:
+            self._value = self._typed(value) if value is not None else self._draw()
         self.last_value = self._value
 
     def _typed(self, value: Any) -> np.ndarray:
-        return np.asarray(value, self.dtype)
+        typed = np.asarray(value, self.dtype)
+        if self.dtype.kind in "iub" and not np.array_equal(typed, np.asarray(value)):
+            raise ValueError(
+                f"Stochastic {self.__name__} takes whole numbers and is given {np.asarray(value)}: "
+                f"round them yourself if that is meant"
+            )
+        return typed
 
     def distribution(self, values: Mapping[str, Any] | None = None) -> Any:
         """Return the distribution given the parents' values, of the value's shape."""
@@ -190,7 +197,9 @@ class Stochastic(Variable):
                 f"Stochastic {self.__name__}'s value cannot be updated if observed"
             )
         self.last_value = self._value
-        self._value = self._typed(value)
+        new = self._typed(value)
+        known = self.mask is not None and self.partly_observed
+        self._value = np.where(self.mask, new, self._value) if known else new
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -201,9 +210,7 @@ class Stochastic(Variable):
     def logp(self) -> float:
         """Return the log density of the current value; raise `ZeroProbability` where it is none."""
         with jax.enable_x64(True):
-            made = self.distribution()
-            inside = bool(np.all(made.support(self._value)))
-            found = float(np.sum(made.log_prob(self._value))) if inside else -np.inf
+            found = float(np.sum(log_density(self.distribution(), self._value)))
         if not np.isfinite(found):
             raise ZeroProbability(
                 f"Stochastic {self.__name__}'s value is outside its support, or it forbids its "
@@ -212,11 +219,11 @@ class Stochastic(Variable):
         return found
 
     def random(self) -> Any:
-        """Draw a value from the distribution given the parents' values, and keep it."""
-        if self.observed:
-            raise AttributeError(f"Stochastic {self.__name__} is observed")
-        self.value = self._draw()
-        return self.value
+        """Draw a value given the parents' values, and keep it unless it is observed."""
+        drawn = self._draw()
+        if not self.observed:
+            self.value = drawn
+        return drawn
 
     rand = random
 
@@ -227,6 +234,8 @@ class Stochastic(Variable):
 
 class Deterministic(Variable):
     """Be a quantity that its parents determine, by a function of their values."""
+
+    determined = True
 
     def __init__(  # noqa: PLR0913 - PyMC2's own arguments
         self,
@@ -317,6 +326,21 @@ def nodes_in(value: Any) -> list[Node]:
     if not isinstance(value, list | tuple | set | frozenset):
         return []
     return list(dict.fromkeys(node for part in value for node in nodes_in(part)))
+
+
+def _through(nodes: Iterable[Node], step: Callable[[Node], Iterable[Node]]) -> set[Node]:
+    """Return the nodes that are not determined, and those that determined ones step to."""
+    found, seen, waiting = set[Node](), set[Node](), list(nodes)
+    while waiting:
+        node = waiting.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if node.determined:
+            waiting.extend(step(node))
+        else:
+            found.add(node)
+    return found
 
 
 def draw_key() -> jax.Array:

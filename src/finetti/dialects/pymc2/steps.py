@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -216,6 +217,33 @@ def assign(stochastic: Stochastic) -> StepMethod:
     if not best.competence(stochastic):
         raise ValueError(f"no step method is competent for {stochastic.__name__}")
     return best(stochastic)
+
+
+def is_known(method: type[StepMethod]) -> bool:
+    """Tell whether a step method is one of these, without steps that a program wrote itself."""
+    return method.__module__ == __name__
+
+
+def replaced(method: type[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> StepMethod:
+    """Return what moves the stochastics of a step method that a program wrote, and say so.
+
+    It is the method that the program's is a kind of, if that is one of these and takes its
+    stochastic alone, or else the most competent one.
+    """
+    known = next((m for m in method.__mro__ if m in METHODS), None)
+    nodes = [n for n in nodes_in(args[:1] or kwargs.get("stochastic")) if isinstance(n, Stochastic)]
+    if len(nodes) != 1:
+        raise ValueError(
+            f"{method.__name__} is a step method that the program writes itself, for "
+            f"{len(nodes)} stochastics: it cannot be run; move several by AdaptiveMetropolis"
+        )
+    made = known(nodes[0]) if known is not None else assign(nodes[0])
+    warnings.warn(
+        f"{method.__name__} is a step method that the program writes itself, and is not run: "
+        f"`{nodes[0].__name__}` is moved by {type(made).__name__}, to the same posterior",
+        stacklevel=3,
+    )
+    return made
 
 
 def tuned(factor: float, rate: float) -> float:

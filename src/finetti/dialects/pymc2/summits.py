@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 
 import jax
@@ -11,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.dialects.pymc2.build import latent, site_of
+from finetti.dialects.pymc2.failures import explained
 from finetti.dialects.pymc2.model import Model
 from finetti.dialects.pymc2.nodes import Stochastic
 from finetti.dialects.pymc2.traces import Database
@@ -33,12 +33,6 @@ class MAP(Model):
         self.data_len = sum(np.size(n.value) for n in self.observed_stochastics)
         self.fitted = False
 
-    @cached_property
-    def _functions(self) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
-        """Return minus the log density, its gradient and its Hessian, compiled."""
-        minus = lambda x: -self.density.log_density(x)  # noqa: E731
-        return jax.jit(minus), jax.jit(jax.grad(minus)), jax.jit(jax.hessian(minus))
-
     @property
     def smooth(self) -> bool:
         """Tell whether all is continuous and the density has a gradient."""
@@ -46,26 +40,26 @@ class MAP(Model):
             return False
         try:
             with jax.enable_x64(True):
-                jax.eval_shape(self._functions[1], np.asarray(self.position()))
+                jax.eval_shape(self._built().functions[1], np.asarray(self.position()))
         except ModelError:
             return False
         return True
 
     def func(self, position: Any) -> float:
         """Return minus the log density at a vector of values."""
-        with jax.enable_x64(True):
-            found = float(self._functions[0](np.asarray(position, float)))
+        with jax.enable_x64(True), explained():
+            found = float(self._built().functions[0](np.asarray(position, float)))
         return found if np.isfinite(found) else IMPOSSIBLE
 
     def gradfunc(self, position: Any) -> np.ndarray:
         """Return the gradient of `func`."""
         with jax.enable_x64(True):
-            return np.asarray(self._functions[1](np.asarray(position, float)))
+            return np.asarray(self._built().functions[1](np.asarray(position, float)))
 
     def hessfunc(self, position: Any) -> np.ndarray:
         """Return the Hessian of `func`."""
         with jax.enable_x64(True):
-            return np.asarray(self._functions[2](np.asarray(position, float)))
+            return np.asarray(self._built().functions[2](np.asarray(position, float)))
 
     def fit(
         self,
@@ -85,6 +79,7 @@ class MAP(Model):
 
         if method not in OPTIMIZERS:
             raise ValueError(f"Method unknown: {method!r} is none of {', '.join(OPTIMIZERS)}")
+        self.say_what_is_held()
         theirs, order = OPTIMIZERS[method]
         derivatives = {"jac": self.gradfunc} if order else {}
         if order > 1:

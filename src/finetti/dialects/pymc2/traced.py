@@ -2,7 +2,7 @@
 
 A function of a PyMC2 program is called with `Traced` values in place of arrays, and with a stand-in
 for numpy in its globals, so that even `out = np.empty(n); out[:s] = e` becomes part of the density.
-Where that fails the function runs as it stands, from within the compiled program, on the host.
+Where that fails the function runs as it stands, on the host (`host`).
 """
 
 from __future__ import annotations
@@ -19,17 +19,12 @@ import jax.scipy.special as jax_special
 import numpy as np
 from jax.core import Tracer
 
-from finetti.errors import ModelError
+from finetti.dialects.pymc2.host import ZeroProbability, on_host
 
-WIDE = 8  # bytes of a double-precision number
 UNTRACEABLE = (
     TypeError, ValueError, AttributeError, IndexError, KeyError, NotImplementedError,
     RuntimeError, OverflowError,
 )  # fmt: skip
-
-
-class ZeroProbability(ValueError):
-    """Say that a value is impossible, as functions of PyMC2 programs do."""
 
 
 class Traced:
@@ -228,52 +223,4 @@ def run(
         return on_host(function, values, np.asarray(example())), False
 
 
-def _halve(array: Any) -> Any:
-    wide = array.dtype.itemsize == WIDE
-    return jax.lax.bitcast_convert_type(array, np.uint32) if wide else array
-
-
-def _join(array: np.ndarray, kind: Any) -> np.ndarray:
-    """Return on the host what `_halve` took apart."""
-    if np.dtype(kind).itemsize != WIDE:
-        return array
-    return np.ascontiguousarray(array).view(kind)[..., 0]
-
-
-def on_host(function: Callable[..., Any], values: Mapping[str, Any], example: np.ndarray) -> Any:
-    """Call a function on the host from within the compiled program; it has no gradient."""
-    name = getattr(function, "__name__", "a function")
-    leaves, tree = jax.tree.flatten(dict(values))
-    traced = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tracer)]
-    dtype = jnp.result_type(float) if example.dtype.kind == "f" else example.dtype
-    shape = jax.ShapeDtypeStruct(example.shape, dtype)
-
-    kinds = [leaves[i].dtype for i in traced]
-
-    def host(*arrays: Any) -> np.ndarray:
-        full = list(leaves)
-        for i, array, kind in zip(traced, arrays, kinds, strict=True):
-            full[i] = _join(np.asarray(array), kind)
-        try:
-            found = np.asarray(function(**jax.tree.unflatten(tree, full)), dtype)
-        except ZeroProbability:
-            found = np.full(example.shape, -np.inf, dtype)
-        return found.reshape(*found.shape, 1).view(np.uint32) if wide else found
-
-    # The host's thread does not know of the scoped double precision: wide numbers go as halves.
-    wide = np.dtype(dtype).itemsize == WIDE
-    halves = jax.ShapeDtypeStruct((*example.shape, 2), np.uint32) if wide else shape
-
-    @jax.custom_jvp
-    def call(*arrays: Any) -> Any:
-        found = jax.pure_callback(host, halves, *map(_halve, arrays), vmap_method="sequential")
-        return jax.lax.bitcast_convert_type(found, dtype) if wide else found
-
-    @call.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
-        raise ModelError(
-            f"`{name}` cannot be traced, so it has no gradient: sample with MCMC's own steps, or "
-            f"write it with numpy's functions and without `if` on its arguments"
-        )
-
-    return call(*(leaves[i] for i in traced))
+__all__ = ["Traced", "ZeroProbability", "run", "stack", "unwrap", "wrap", "wrapped"]

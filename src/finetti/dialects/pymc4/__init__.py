@@ -6,24 +6,33 @@ a generator that yields distributions: `@model`. `sample` takes either; `.finett
 finetti Model for `ft.fit`.
 """
 
+from types import SimpleNamespace
+
+from finetti.dialects.pymc4 import distributions
 from finetti.dialects.pymc4.configured import Config, Model, inline
-from finetti.dialects.pymc4.coroutines import (
-    DISTRIBUTIONS,
-    Deterministic,
-    Distribution,
-    Potential,
-    model,
-)
+from finetti.dialects.pymc4.coroutines import Deterministic, Potential, model
+from finetti.dialects.pymc4.distributions import DISTRIBUTIONS, Distribution
 from finetti.dialects.pymc4.evaluating import State, evaluate_model, evaluate_model_transformed
-from finetti.dialects.pymc4.sampling import (
-    Draws,
-    sample,
+from finetti.dialects.pymc4.predicting import (
+    Predictions,
     sample_posterior_predictive,
     sample_prior_predictive,
-    trace_to_arviz,
 )
+from finetti.dialects.pymc4.sampling import Draws, sample, trace_to_arviz
 
 globals().update(DISTRIBUTIONS)
+
+# PyMC4's own rooms, by the names that programs reach them.
+inference = SimpleNamespace(
+    sampling=SimpleNamespace(sample=sample), utils=SimpleNamespace(trace_to_arviz=trace_to_arviz)
+)
+flow = SimpleNamespace(
+    evaluate_model=evaluate_model, evaluate_model_transformed=evaluate_model_transformed
+)
+forward_sampling = SimpleNamespace(
+    sample_prior_predictive=sample_prior_predictive,
+    sample_posterior_predictive=sample_posterior_predictive,
+)
 
 __all__ = [
     "Config",
@@ -32,9 +41,14 @@ __all__ = [
     "Draws",
     "Model",
     "Potential",
+    "Predictions",
     "State",
+    "distributions",
     "evaluate_model",
     "evaluate_model_transformed",
+    "flow",
+    "forward_sampling",
+    "inference",
     "inline",
     "model",
     "sample",

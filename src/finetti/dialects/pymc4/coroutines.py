@@ -4,37 +4,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import wraps
+from types import CellType, FunctionType
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from finetti import distributions as ft
 from finetti.dialects import tf
+from finetti.dialects.pymc4.distributions import Distribution
 from finetti.language import sites
 from finetti.models import Model as FinettiModel
 from finetti.models import model as finetti_model
-
-
-@dataclass(frozen=True, eq=False)
-class Distribution:
-    """Hold a named distribution to yield, with its copies and what is observed of it."""
-
-    name: str
-    make: Callable[[], Any]
-    copies: tuple[int, ...] = ()
-    observed: Any = None
-
-    def built(self) -> Any:
-        """Return the finetti distribution, its independent copies first."""
-        made = self.make()
-        return made.expand(self.copies + made.batch_shape) if self.copies else made
-
-    def prior(self, name: str, **others: Any) -> Distribution:
-        """Return the distribution under another name."""
-        return replace(self, name=name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +52,18 @@ class Model:
         """Return the finetti Model."""
         return self.observing({})
 
-    def observing(self, observed: dict[str, Any]) -> FinettiModel:
-        """Return the finetti Model with other data; None makes a variable unobserved."""
+    def observing(
+        self, observed: dict[str, Any], shapes: dict[str, tuple[int, ...]] | None = None
+    ) -> FinettiModel:
+        """Return the finetti Model with other data; None makes a variable unobserved.
+
+        `shapes` gives variables more copies than their distributions have: those of their data.
+        """
 
         def statements() -> Any:
-            return _Play(observed).play(self, "")
+            return _Play(observed, shapes or {}).play(self, "")
 
-        statements.__name__ = self.name
+        statements.__name__ = self.name or "generator"
         return finetti_model(statements)()
 
 
@@ -111,15 +98,38 @@ def _parameters(function: Callable[..., Any]) -> Any:
     return inspect.signature(function).parameters
 
 
+def as_model(given: Any) -> Model:
+    """Return a model; a plain generator, which has no name, becomes one without prefix.
+
+    A generator can be played once and a model is played often: its function is called anew with
+    the arguments it was called with. Raises `TypeError` for anything else.
+    """
+    if isinstance(given, Model):
+        return given
+    if not inspect.isgenerator(given) or inspect.getgeneratorstate(given) != inspect.GEN_CREATED:
+        raise TypeError(f"give a model, called with its arguments, or a fresh generator: {given!r}")
+    frame: Any = given.gi_frame
+    code, known = given.gi_code, frame.f_locals
+    cells = tuple(CellType(known[name]) for name in code.co_freevars)
+    function = FunctionType(code, frame.f_globals, given.__name__, None, cells)
+    names = inspect.getargs(code)
+    args = [known[name] for name in names.args]
+    starred = known[names.varargs] if names.varargs else ()
+    named = known[names.varkw] if names.varkw else {}
+    return Model(lambda: function(*args, *starred, **named), "", keep_return=False)
+
+
 @dataclass(frozen=True, eq=False)
 class _Play:
-    """Play generators out as finetti's statements."""
+    """Play generators out as finetti's statements; variables in `shapes` have at least these."""
 
     observed: dict[str, Any]
+    shapes: dict[str, tuple[int, ...]]
 
     def play(self, item: Model, prefix: str) -> Any:
         """Return what a model returns, its variables being sampled."""
         scope, flow = f"{prefix}{item.name}", item.generator()
+        inside = f"{scope}/" if scope else ""
         if not inspect.isgenerator(flow):
             raise TypeError(f"model `{item.name}` yields nothing: it must be a generator")
         value: Any = None
@@ -130,11 +140,10 @@ class _Play:
             except StopIteration as end:
                 return self._returned(item, scope, end.value)
             if isinstance(asked, Potential):
-                sites.factor(
-                    f"{scope}/potential {potentials}", asked.coef * tf.value_of(asked.value)
-                )
+                value = asked.value() if callable(asked.value) else asked.value
+                sites.factor(f"{inside}potential {potentials}", asked.coef * tf.value_of(value))
                 potentials += 1
-            value = self._answer(asked, f"{scope}/")
+            value = self._answer(asked, inside)
 
     def _answer(self, asked: Any, prefix: str) -> Any:
         match asked:
@@ -144,6 +153,8 @@ class _Play:
                 return sites.deterministic(f"{prefix}{asked.name}", jnp.asarray(asked.value))
             case Model():
                 return self.play(asked, prefix)
+            case _ if inspect.isgenerator(asked):
+                return self.play(as_model(asked), prefix)
             case Potential():
                 return asked
         raise TypeError(
@@ -152,7 +163,10 @@ class _Play:
 
     def _sample(self, asked: Distribution, name: str) -> Any:
         obs = self.observed.get(name, asked.observed)
-        return sites.sample(name, asked.built(), obs=None if obs is None else np.asarray(obs))
+        made = asked.built()
+        if name in self.shapes:
+            made = _widened(made, self.shapes[name])
+        return sites.sample(name, made, obs=None if obs is None else np.asarray(obs))
 
     def _returned(self, item: Model, scope: str, value: Any) -> Any:
         if value is not None and item.keep_return and not isinstance(value, tuple | list | dict):
@@ -160,71 +174,7 @@ class _Play:
         return value
 
 
-def distribution(parameters: tuple[str, ...], make: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function that makes named distributions of a kind, by its parameters in order."""
-
-    def named(
-        name: str, *args: Any, plate: Any = None, batch_stack: Any = None, observed: Any = None,
-        **kwargs: Any,
-    ) -> Distribution:  # fmt: skip
-        if len(args) > len(parameters) or kwargs.keys() - set(parameters):
-            raise TypeError(f"`{name}` takes {', '.join(parameters)}, not {args} and {kwargs}")
-        given = {**dict(zip(parameters, args, strict=False)), **kwargs}
-        if given.keys() != set(parameters):
-            raise TypeError(f"`{name}` needs {', '.join(p for p in parameters if p not in given)}")
-        copies = batch_stack if plate is None else plate
-        shape = () if copies is None else tuple(np.atleast_1d(copies).astype(int).tolist())
-        values = {k: tf.value_of(v) for k, v in given.items()}
-        return Distribution(name, lambda: make(**tf.precise(values)), shape, observed)
-
-    return named
-
-
-def _positive(made: Any) -> Any:
-    return ft.LeftTruncatedDistribution(made, 0.0)
-
-
-_TABLE: dict[str, tuple[tuple[str, ...], Callable[..., Any]]] = {
-    "Bernoulli": (("probs",), lambda probs: ft.Bernoulli(probs=probs)),
-    "Beta": (("concentration0", "concentration1"),
-             lambda concentration0, concentration1: ft.Beta(concentration0, concentration1)),
-    "Binomial": (("total_count", "probs"),
-                 lambda total_count, probs: ft.Binomial(total_count, probs=probs)),
-    "Categorical": (("probs",), lambda probs: ft.Categorical(probs)),
-    "Cauchy": (("loc", "scale"), ft.Cauchy),
-    "Dirichlet": (("concentration",), ft.Dirichlet),
-    "DiscreteUniform": (("low", "high"), ft.DiscreteUniform),
-    "Exponential": (("rate",), ft.Exponential),
-    "Flat": ((), ft.Flat),
-    "Gamma": (("concentration", "rate"), ft.Gamma),
-    "HalfCauchy": (("scale",), ft.HalfCauchy),
-    "HalfFlat": ((), ft.HalfFlat),
-    "HalfNormal": (("scale",), ft.HalfNormal),
-    "HalfStudentT": (("df", "scale"),
-                     lambda df, scale: _positive(ft.StudentT(df, 0.0, scale))),
-    "InverseGamma": (("concentration", "scale"),
-                     lambda concentration, scale: ft.InverseGamma(concentration, scale)),
-    "Laplace": (("loc", "scale"), ft.Laplace),
-    "LogNormal": (("loc", "scale"), ft.LogNormal),
-    "Logistic": (("loc", "scale"), ft.Logistic),
-    "MvNormal": (("loc", "covariance_matrix"),
-                 lambda loc, covariance_matrix: ft.MultivariateNormal(loc, covariance_matrix)),
-    "MvNormalCholesky": (("loc", "scale_tril"),
-                         lambda loc, scale_tril: ft.MultivariateNormal(loc, scale_tril=scale_tril)),
-    "NegativeBinomial": (("total_count", "probs"),
-                         lambda total_count, probs: ft.NegativeBinomial(total_count, probs=probs)),
-    "Normal": (("loc", "scale"), ft.Normal),
-    "Pareto": (("concentration", "scale"),
-               lambda concentration, scale: ft.Pareto(scale, concentration)),
-    "Poisson": (("rate",), ft.Poisson),
-    "StudentT": (("df", "loc", "scale"), ft.StudentT),
-    "TruncatedNormal": (("loc", "scale", "low", "high"),
-                        ft.TruncatedNormal),
-    "Uniform": (("low", "high"), ft.Uniform),
-    "VonMises": (("loc", "concentration"), ft.VonMises),
-    "Weibull": (("concentration", "scale"),
-                lambda concentration, scale: ft.Weibull(scale, concentration)),
-}  # fmt: skip
-
-DISTRIBUTIONS = {name: distribution(*row) for name, row in _TABLE.items()}
-globals().update(DISTRIBUTIONS)
+def _widened(made: Any, shape: tuple[int, ...]) -> Any:
+    """Return a distribution whose draws have the shape of data that it was observed with."""
+    batch = np.broadcast_shapes(shape[: len(shape) - made.event_dim], made.batch_shape)
+    return made if batch == made.batch_shape else made.expand(batch)

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.dialects import tf
-from finetti.dialects.pymc4.coroutines import Model
+from finetti.dialects.pymc4.coroutines import as_model
+from finetti.dialects.written import log_density
 from finetti.errors import UnknownSite
 from finetti.language import handlers
 from finetti.language.effects import Site
@@ -41,13 +42,16 @@ class State:
 
 
 def evaluate_model(
-    model: Model,
+    model: Any,
     values: dict[str, Any] | None = None,
     observed: dict[str, Any] | None = None,
     seed: int | None = None,
 ) -> tuple[Any, State]:
-    """Return a model's result and the state: values given by full name, the others drawn."""
-    built = model.observing(observed or {})
+    """Return a model's result and the state: values given by full name, the others drawn.
+
+    `model` is a `Model`, or a plain generator of distributions, whose names have no prefix.
+    """
+    built = as_model(model).observing(observed or {})
     if values:
         built = built.substitute(**{k: np.asarray(v, float) for k, v in values.items()})
     sites, result = _run(built, tf.RANDOMNESS.key(seed))
@@ -57,7 +61,7 @@ def evaluate_model(
 
 
 def evaluate_model_transformed(
-    model: Model,
+    model: Any,
     values: dict[str, Any] | None = None,
     observed: dict[str, Any] | None = None,
     seed: int | None = None,
@@ -66,7 +70,7 @@ def evaluate_model_transformed(
 
     `values` may name transformed variables, such as `model/__log_tau`.
     """
-    built = model.observing(observed or {})
+    built = as_model(model).observing(observed or {})
     space = Space.of(built)
     with jax.enable_x64(True):
         own = space.constrain(values or {})
@@ -88,13 +92,14 @@ class Space:
     @classmethod
     def of(cls, model: FinettiModel) -> Space:
         """Name the transformed variables of a model."""
-        built = density(model)
+        free = [v for v in model.variables if v.kind == "latent"]
+        built = density(model, natural=frozenset(v.name for v in free if v.discrete))
         names = {}
-        for v in built.plan().latent:
-            kind = transform_name(v.support)
+        for v in free:
+            kind = "" if v.discrete else transform_name(v.support)
             if kind:
-                scope, _, name = v.name.rpartition("/")
-                names[v.name] = f"{scope}/__{kind}_{name}"
+                scope, slash, name = v.name.rpartition("/")
+                names[v.name] = f"{scope}{slash}__{kind}_{name}"
         return cls(built, names)
 
     def constrain(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -149,7 +154,7 @@ def _term(site: Site) -> Any:
         return 0.0
     if site.kind == "factor":
         return jnp.sum(jnp.asarray(site.value))
-    return jnp.sum(site.distribution.log_prob(site.value))
+    return jnp.sum(log_density(site.distribution, site.value))
 
 
 def _state(sites: dict[str, Site], transformed: dict[str, np.ndarray], log_prob: float) -> State:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
 
-from finetti.compiling import ONCE, compiled
 from finetti.dialects import tf
 from finetti.dialects.pymc4 import configured
 from finetti.dialects.pymc4.coroutines import Model
 from finetti.dialects.pymc4.evaluating import Space
 from finetti.inference.fit import fit
-from finetti.inference.methods.trajectories import NUTS
-from finetti.language import handlers
+from finetti.inference.methods.blocks import Block, Compound, DiscreteMetropolis
+from finetti.inference.methods.trajectories import HMC, NUTS
 from finetti.posterior.labels import dotted
 from finetti.posterior.posterior import Posterior
 from finetti.structure.program import invert
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+SETTINGS = {
+    "include_log_likelihood", "nchains", "sampler_methods", "sampler_type", "trace_discrete",
+    "use_auto_batching",
+}  # fmt: skip
 
 
 class Draws(NamedTuple):
@@ -80,27 +84,37 @@ def sample_generator(  # noqa: PLR0913 - PyMC4's own arguments
     num_samples: int = 1000,
     num_chains: int = 10,
     burn_in: int = 100,
-    step_size: float | int = 0.1,
+    step_size: Any = 0.1,
     observed: dict[str, Any] | None = None,
     num_adaptation_steps: int | None = None,
     xla: bool = False,
     use_auto_batching: bool = True,
     seed: int | None = None,
+    **settings: Any,
 ) -> Draws:
     """Return draws by the no-U-turn sampler, all chains side by side.
 
     The model is sampled as it is written; the step size starts from `step_size` and is learned in
-    the `burn_in` draws, which are not kept.
+    the `burn_in` draws, which are not kept. Discrete variables jump by Metropolis between the
+    trajectories of the others. A list of step sizes counts as their mean. Other settings of
+    PyMC4's samplers (`sampler_type`, `sampler_methods`, `trace_discrete`, ...) choose how it moves,
+    and change nothing here.
     """
+    if unknown := settings.keys() - SETTINGS:
+        raise TypeError(f"sample takes no {', '.join(sorted(unknown))}")
     built = model.observing(observed or {})
-    method = NUTS(
-        draws=num_samples,
-        warmup=num_adaptation_steps or burn_in,
-        chains=num_chains,
-        thin=1,
-        step_size=step_size,
-        target_acceptance=0.8,
-    )
+    step = float(np.mean([np.mean(np.asarray(s)) for s in jax.tree.leaves(step_size)]))
+    shared: dict[str, Any] = {
+        "draws": num_samples,
+        "warmup": num_adaptation_steps or burn_in,
+        "chains": num_chains,
+        "thin": 1,
+    }
+    free = [v for v in built.variables if v.kind == "latent"]
+    if any(v.discrete for v in free):
+        method: Any = _compound(free, shared)
+    else:
+        method = NUTS(**shared, step_size=step, target_acceptance=0.8)
     number = int(jax.random.randint(tf.RANDOMNESS.key(seed), (), 0, 2**31 - 1))
     run = fit(built, method, seed=number, plan=built.plan().as_written(), progress=False)
     space = Space.of(built)
@@ -110,6 +124,14 @@ def sample_generator(  # noqa: PLR0913 - PyMC4's own arguments
             trace[name] = _transformed(space, own, trace)
     stats = run.tree["sample_stats"].dataset
     return Draws(trace, {str(k): _draws_first(stats[k]) for k in stats}, run)
+
+
+def _compound(free: list[Any], shared: dict[str, Any]) -> Any:
+    """Return the method that moves discrete variables by jumps, and the others together by HMC."""
+    rest = tuple(v.name for v in free if not v.discrete)
+    if not rest:
+        return DiscreteMetropolis(**shared)
+    return Compound(blocks=(Block(rest, HMC()),), **shared)
 
 
 def _transformed(space: Space, own: str, trace: dict[str, np.ndarray]) -> np.ndarray:
@@ -155,62 +177,3 @@ def trace_to_arviz(
         groups["observed_data"] = {k: np.asarray(v) for k, v in observed_data.items()}
     named = {g: {dotted(k): v for k, v in values.items()} for g, values in groups.items()}
     return arviz_base.from_dict(named)
-
-
-def sample_prior_predictive(
-    model: Model,
-    sample_shape: int | tuple[int, ...] = 1000,
-    var_names: Sequence[str] | None = None,
-    seed: int | None = None,
-) -> dict[str, np.ndarray]:
-    """Return draws of every variable, observed ones too, from the prior, by full name."""
-    free = _unobserved(model)
-    shape = tuple(np.atleast_1d(sample_shape).astype(int).tolist())
-    keys = jax.random.split(tf.RANDOMNESS.key(seed), shape)
-
-    def one(key: Any) -> dict[str, Any]:
-        with handlers.trace() as sites, handlers.seed(key):
-            free.run()
-        return {n: s.value for n, s in sites.items() if s.kind != "factor"}
-
-    with jax.enable_x64(True):
-        draw = one
-        for _ in shape:
-            draw = jax.vmap(draw)
-        found = compiled(ONCE)(draw)(keys)
-    return _chosen(found, var_names)
-
-
-def sample_posterior_predictive(
-    model: Model,
-    trace: Any,
-    var_names: Sequence[str] | None = None,
-    seed: int | None = None,
-) -> dict[str, np.ndarray]:
-    """Return draws of the observed variables given each draw of a trace, (draw, chain, ...)."""
-    draws = trace.trace if isinstance(trace, Draws) else trace
-    observed = [v.name for v in model.finetti.variables if v.kind == "observed"]
-    free = _unobserved(model)
-    latent = [v.name for v in free.variables if v.kind == "latent" and v.name not in observed]
-    given = {name: np.asarray(draws[name]) for name in latent}
-    lead = next(iter(given.values())).shape[:2]
-    keys = jax.random.split(tf.RANDOMNESS.key(seed), lead)
-
-    def one(key: Any, values: dict[str, Any]) -> dict[str, Any]:
-        with handlers.trace() as sites, handlers.seed(key):
-            free.substitute(**values).run()
-        kept = [n for n, s in sites.items() if n in observed or s.kind == "deterministic"]
-        return {n: sites[n].value for n in kept}
-
-    with jax.enable_x64(True):
-        found = compiled(ONCE)(jax.vmap(jax.vmap(one)))(keys, given)
-    return _chosen(found, var_names or observed)
-
-
-def _unobserved(model: Model) -> Any:
-    names = [v.name for v in model.finetti.variables if v.kind == "observed"]
-    return model.observing(dict.fromkeys(names))
-
-
-def _chosen(found: dict[str, Any], names: Sequence[str] | None) -> dict[str, np.ndarray]:
-    return {n: np.asarray(v) for n, v in found.items() if names is None or n in names}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,8 @@ from jax.core import Tracer
 
 from finetti import distributions as ft
 from finetti.dialects import tf
+from finetti.dialects.tfp import laws
+from finetti.dialects.written import log_density
 
 SETTINGS = ("name", "dtype", "validate_args", "allow_nan_stats")
 
@@ -50,10 +53,8 @@ class Distribution:
 
     def log_prob(self, value: Any, name: str = "") -> Any:
         """Return the log density, one a batch element; minus infinity off the support."""
-        with jax.enable_x64(True), ft.unchecked():
-            value = jnp.asarray(tf.value_of(value))
-            inside = self.made.support(value)
-            return settled(jnp.where(inside, self.made.log_prob(value), -jnp.inf))
+        with jax.enable_x64(True):
+            return settled(log_density(self.made, tf.value_of(value)))
 
     def prob(self, value: Any, name: str = "") -> Any:
         """Return the density."""
@@ -203,9 +204,99 @@ def _negative_binomial(total_count: Any, probs: Any = None, logits: Any = None) 
     return ft.NegativeBinomial(total_count, probs=probs, logits=logits)
 
 
+_TABLE += [
+    ("BetaBinomial", ("total_count", "concentration1", "concentration0"), laws.beta_binomial, int),
+    ("Chi", ("df",), lambda df: ft.TransformedDistribution(
+        ft.Gamma(df / 2, 0.5), ft.transforms.PowerTransform(0.5))),
+    ("GeneralizedNormal", ("loc", "scale", "power"), laws.generalized_normal),
+    ("HalfStudentT", ("df", "loc", "scale"), lambda df, loc, scale:
+        ft.LeftTruncatedDistribution(ft.StudentT(df, loc, scale), loc)),
+    ("InverseGaussian", ("loc", "concentration"),
+     lambda loc, concentration: ft.InverseGaussian(loc, concentration)),
+    ("Kumaraswamy", ("concentration1", "concentration0"),
+     lambda concentration1, concentration0: ft.Kumaraswamy(concentration1, concentration0)),
+    ("LogitNormal", ("loc", "scale"), laws.logit_normal),
+    ("Moyal", ("loc", "scale"), laws.moyal),
+    ("OneHotCategorical", ("logits", "probs"), _odds(laws.one_hot), int, EITHER),
+    ("OrderedLogistic", ("cutpoints", "loc"),
+     lambda cutpoints, loc: ft.OrderedLogistic(loc, cutpoints), int),
+    ("Triangular", ("low", "high", "peak"), laws.triangular, float,
+     {"low": 0.0, "high": 1.0, "peak": 0.5}),
+    ("WishartTriL", ("df", "scale_tril"),
+     lambda df, scale_tril: ft.Wishart(df, scale_tril=scale_tril)),
+    ("Zipf", ("power",), laws.zipf, int),
+]  # fmt: skip
 CLASSES = {
     row[0]: distribution(*row[:3], *row[3:4], **(row[4] if len(row) > 4 else {})) for row in _TABLE
 }
+
+
+def _law(part: Any) -> Any:
+    """Return the finetti distribution of a distribution or of a random variable."""
+    return (part.distribution if _is_variable(part) else part).made
+
+
+def _is_variable(part: Any) -> bool:
+    return hasattr(type(part), "is_random_variable")
+
+
+def composite(name: str, doc: str, make: Callable[..., Any], *whole: str) -> type[Distribution]:
+    """Return the class of a distribution made of others; `whole` are parts that set no dtype."""
+    order = tuple(inspect.signature(make).parameters)
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        settings = {k: kwargs.pop(k) for k in SETTINGS if k in kwargs}
+        if len(args) > len(order) or kwargs.keys() - set(order):
+            raise TypeError(f"{name} takes {', '.join(order)}, not {args} and {kwargs}")
+        given = {**dict(zip(order, args, strict=False)), **kwargs}
+        parts = jax.tree.leaves([p for k, p in given.items() if k not in whole])
+        first = next(p for p in parts if isinstance(p, Distribution) or _is_variable(p))
+        with jax.enable_x64(True), ft.unchecked():
+            made = make(**given)
+        Distribution.__init__(self, made, given, first.dtype, settings.get("name", name))
+
+    return type(name, (Distribution,), {"__init__": __init__, "__doc__": doc})
+
+
+def _independent(distribution: Any, reinterpreted_batch_ndims: int | None = None) -> Any:
+    made = _law(distribution)
+    count = reinterpreted_batch_ndims
+    return made.to_event(len(made.batch_shape) - 1 if count is None else int(count))
+
+
+def _transformed(distribution: Any, bijector: Any) -> Any:
+    return ft.TransformedDistribution(_law(distribution), bijector.transform)
+
+
+def _same_family(mixture_distribution: Any, components_distribution: Any) -> Any:
+    return ft.MixtureSameFamily(_law(mixture_distribution), _law(components_distribution))
+
+
+def _mixture(cat: Any, components: Any) -> Any:
+    return ft.MixtureGeneral(_law(cat), [_law(part) for part in components])
+
+
+def _sample(distribution: Any, sample_shape: Any = ()) -> Any:
+    made, shape = _law(distribution), tuple(np.atleast_1d(np.asarray(sample_shape, int)).tolist())
+    if made.batch_shape:
+        raise ValueError(
+            f"Sample of a distribution with batch shape {made.batch_shape}: make the batch an "
+            f"event first, by Independent"
+        )
+    return made.expand(shape).to_event(len(shape))
+
+
+CLASSES |= {
+    "Independent": composite(
+        "Independent", "Take axes of the batch into the event.", _independent),
+    "TransformedDistribution": composite(
+        "TransformedDistribution", "Distribute what a bijector makes of draws.", _transformed),
+    "MixtureSameFamily": composite(
+        "MixtureSameFamily", "Mix over the last axis of a batch.", _same_family,
+        "mixture_distribution"),
+    "Mixture": composite("Mixture", "Mix a list of distributions.", _mixture, "cat"),
+    "Sample": composite("Sample", "Take independent copies as one event.", _sample),
+}  # fmt: skip
 globals().update(CLASSES)
 
 __all__ = ["Distribution"]

@@ -9,6 +9,7 @@ import numpy as np
 
 from finetti import DataError
 from finetti.types import AnyArray, Bool, Float
+from finetti.vision.rcn.checking import as_labels, as_mask, checked, right
 from finetti.vision.rcn.covering import Covered
 from finetti.vision.rcn.evidence import Evidence, in_pixels, see
 from finetti.vision.rcn.explanation import Explanation, explain
@@ -16,7 +17,6 @@ from finetti.vision.rcn.matching import Bank, lay, match, match_each, trace
 from finetti.vision.rcn.template import Template, learn
 
 FILTER = 10  # pixels that a filter reaches to each side
-BRIGHTEST = 255
 PLAIN = 0.6  # agreement of an image's features with the best shape: with less it has clutter
 AMID_CLUTTER = 0.25  # how much the image's own features then count beside the shape's
 
@@ -72,11 +72,7 @@ class RCN:
         if self.pool % 2 == 0 or self.pool < 3:
             raise DataError(f"pool is {self.pool}; give an odd number of pixels, 3 or more")
         images = checked(images)
-        labels = np.asarray(labels)
-        if labels.shape != images.shape[:1]:
-            raise DataError(
-                f"labels have shape {labels.shape}, images {images.shape}; give one label an image"
-            )
+        labels = as_labels(labels, len(images))
         shapes = []
         for i, (image, label) in enumerate(zip(images, labels, strict=True)):
             evidence = self._see(image, None)
@@ -97,7 +93,9 @@ class RCN:
         features, most of them are taken for clutter, and what they say counts a quarter: the
         agreement is then 1.25 at best.
         """
-        evidence = self._seen(image, hidden)
+        return self._agreement(self._seen(image, hidden))
+
+    def _agreement(self, evidence: Evidence) -> Float[AnyArray, " shape"]:
         seen = evidence.field()
         forward = np.concatenate([match(bank, seen) for bank in self.banks])
         forward = forward / evidence.unit
@@ -118,7 +116,8 @@ class RCN:
     ) -> AnyArray:
         """Return the label of each image; `hidden` says which pixels of each are covered.
 
-        With `Covered()` that is inferred, for images of which a part may be covered.
+        With `Covered()` that is inferred, for images of which a part may be covered. An image of
+        which no contour is seen, blank or wholly hidden, has the label None.
         """
         images = checked(images)
         if hidden is None or isinstance(hidden, Covered):
@@ -127,15 +126,33 @@ class RCN:
             masks = list(hidden)
         if len(masks) != len(images):
             raise DataError(f"{len(masks)} masks for {len(images)} images; give one an image")
-        best = [
-            int(self._understood(image, mask)[1].argmax())
-            for image, mask in zip(images, masks, strict=True)
-        ]
-        return np.array([shape.label for shape in self.shapes])[best]
+        best = [self._best(image, mask) for image, mask in zip(images, masks, strict=True)]
+        found = self._labels[[i or 0 for i in best]]
+        if None in best:
+            found = found.astype(object)
+            found[[i is None for i in best]] = None
+        return found
+
+    def _best(self, image: AnyArray, hidden: AnyArray | Covered | None) -> int | None:
+        """Return which shape agrees best with an image, None where no contour is seen."""
+        if isinstance(hidden, Covered):
+            return None if self.blank(image) else int(self._understood(image, hidden)[1].argmax())
+        evidence = self._seen(image, hidden)
+        return int(self._agreement(evidence).argmax()) if len(evidence.points) else None
 
     def score(self, images: AnyArray, labels: AnyArray | Sequence[object]) -> float:
-        """Return the share of images whose label is predicted."""
-        return float(np.mean(self.predict(images) == np.asarray(labels)))
+        """Return the share of images whose label is predicted; `labels` has one an image."""
+        labels = as_labels(labels, len(checked(images)), self._labels)
+        return float(right(self.predict(images), labels).mean())
+
+    def blank(self, image: AnyArray, hidden: AnyArray | Covered | None = None) -> bool:
+        """Tell whether no contour of an image is seen, so that nothing can be recognised.
+
+        >>> RCN().fit(255 * np.eye(28)[None], ["line"]).blank(np.zeros((28, 28)))
+        True
+        """
+        mask = None if isinstance(hidden, Covered) else hidden
+        return not len(self._seen(image, mask).points)
 
     def uncover(
         self, image: AnyArray, covered: Covered | None = None
@@ -150,8 +167,14 @@ class RCN:
         """Say which features of the best shape, at which shifts, explain which pixels.
 
         `hidden` is a mask of the pixels that are covered, or `Covered()` where it is to be
-        inferred: the explanation's `hidden` is then the inferred one.
+        inferred: the explanation's `hidden` is then the inferred one. Raises DataError for an image
+        of which no contour is seen.
         """
+        if self.blank(image, hidden):
+            raise DataError(
+                "the image shows no contour outside what is hidden, so that nothing explains it; "
+                "leave it out, or look at `hidden`"
+            )
         mask, agreement = self._understood(image, hidden)
         shape = self.shapes[int(agreement.argmax())]
         found = explain(shape.template, self._seen(image, mask), self.pool)
@@ -192,6 +215,10 @@ class RCN:
         return found
 
     @property
+    def _labels(self) -> AnyArray:
+        return np.array([shape.label for shape in self.shapes])
+
+    @property
     def _margin(self) -> int:
         """Return the pixels around an enlarged image that pools and filters may reach into."""
         return self.pool // 2 + 2 * FILTER
@@ -206,12 +233,7 @@ class RCN:
                 "this RCN has learned nothing; use what `RCN().fit(images, labels)` returns"
             )
         image = checked(np.asarray(image)[None])[0]
-        if hidden is not None and np.shape(hidden) != image.shape:
-            raise DataError(
-                f"hidden has shape {np.shape(hidden)}, the image {image.shape}; "
-                "say of each pixel whether it is hidden"
-            )
-        evidence = self._see(image, None if hidden is None else np.asarray(hidden, bool))
+        evidence = self._see(image, None if hidden is None else as_mask(hidden, image.shape))
         learned = self.shapes[0].evidence.shape
         if evidence.shape != learned:
             size = tuple((n - 2 * self._margin) // self.upsampling for n in learned)
@@ -219,15 +241,3 @@ class RCN:
                 f"the image has shape {image.shape}, those learned {size}; bring it to that shape"
             )
         return evidence
-
-
-def checked(images: AnyArray) -> Float[AnyArray, "image row col"]:
-    """Return images as numbers from 0 to 255, or say what is wrong with them."""
-    images = np.asarray(images, float)
-    if images.ndim != 3 or not images.size:
-        raise DataError(f"images have shape {images.shape}; give (image, row, col), at least one")
-    if not np.isfinite(images).all() or images.min() < 0 or images.max() > BRIGHTEST:
-        raise DataError("images have values outside 0 to 255; scale them to that range")
-    if 0 < images.max() <= 1:
-        raise DataError("images run from 0 to 1 only; multiply them by 255")
-    return images

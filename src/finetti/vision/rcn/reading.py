@@ -15,8 +15,9 @@ import numpy as np
 
 from finetti import DataError, MissingExtra
 from finetti.types import AnyArray, Float, Int
+from finetti.vision.rcn.checking import checked
 from finetti.vision.rcn.matching import TOGETHER, Bank
-from finetti.vision.rcn.network import FILTER, checked
+from finetti.vision.rcn.network import FILTER
 from finetti.vision.rcn.parsing import Prices, sequences, settle
 from finetti.vision.rcn.proposing import GRID, Glyph, Line, Proposal, Scale, Search
 

@@ -15,6 +15,7 @@ from finetti.vision.scene.grid import Size, edge_count, parted, size_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+NOTICED = 2.0  # posterior deviations: less shading is none to doubt
 APART = 1.1  # R-hat above which chains tell different stories
 Pixel = tuple[int, int]
 
@@ -112,13 +113,36 @@ class Decomposition:
         between = halves.mean(1).var(0, ddof=1)
         return float(np.sqrt((half - 1) / half + between / within).max())
 
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Say what the image cannot decide and the priors alone have decided, with its size.
+
+        What is smooth can be paint that fades, and what is abrupt the edge of a hard shadow: the
+        image would be the same. The posterior's deviations know nothing of that.
+        """
+        found = []
+        smooth = np.log(self.shading).std()
+        if smooth > NOTICED * self.log_shading_sd.mean():
+            found.append(
+                f"Cannot decide whether what is smooth is shading ({smooth:.2f}) or paint that "
+                "fades: the prior on paint alone says that it comes in patches."
+            )
+        if Label.REFLECTANCE in self.labels and Label.SHAPE not in self.labels:
+            edges = sum(part.sum() for part in self.edges(Label.REFLECTANCE))
+            if edges >= 1:
+                found.append(
+                    f"Cannot decide whether the {edges:.0f} abrupt edges are of paint or of a hard "
+                    "shadow: the prior on the shape alone says that shading is smooth."
+                )
+        return tuple(found)
+
     def __str__(self) -> str:
         """Say in a few sentences what made the image, and how sure that is."""
         shares = np.var(np.log(self.reflectance)), np.var(np.log(self.shading))
         lines = [
             f"Reflectance differs by {np.sqrt(shares[0]):.2f} and shading by "
             f"{np.sqrt(shares[1]):.2f} (standard deviations of logs over the image); each pixel's "
-            f"is known to {self.log_reflectance_sd.mean():.2f} on average."
+            f"is known to {self.log_reflectance_sd.mean():.2f} on average, if the priors hold."
         ]
         counts = {}
         for label in self.labels:
@@ -127,6 +151,7 @@ class Decomposition:
         if counts:
             said = ", ".join(f"{count:.0f} of {label.value}" for label, count in counts.items())
             lines.append(f"Of {self._edges} edges between pixels, expect {said}.")
+        lines += self.doubts
         lines.append("The common scale is a convention: shading has the geometric mean 1.")
         if self.rhat > APART:
             lines.append(

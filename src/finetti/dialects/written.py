@@ -1,4 +1,4 @@
-"""Define distributions by their log density alone, on a support, with a way to draw or none."""
+"""Define distributions by their log density alone, and ask any for its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from finetti.distributions import Distribution, constraints
+from finetti.distributions import Distribution, constraints, unchecked
 from finetti.types import Array, Key
 
 
@@ -45,3 +45,17 @@ class Written(Distribution):
     def log_prob(self, value: Any, intermediates: Any = None) -> Array:
         """Return the log density of values."""
         return jnp.asarray(self.density(jnp.asarray(value)))
+
+
+def log_density(made: Distribution, value: Any) -> Array:
+    """Return the log density at values, one a batch element: minus infinity off the support.
+
+    Nothing is rounded: of 0.9 events there is no probability.
+    """
+    with unchecked():
+        value = jnp.asarray(value)
+        support: Any = made.support
+        inside = support(value)
+        if support.is_discrete and value.dtype.kind == "f":
+            value = jnp.round(value).astype(int)
+        return jnp.where(inside, made.log_prob(value), -jnp.inf)

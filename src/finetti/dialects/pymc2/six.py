@@ -1,0 +1,24 @@
+"""Offer what PyMC2 programs take from its copy of six; Python 2 is not spoken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+print_ = print
+string_types, integer_types = (str,), (int,)
+
+
+def iteritems(mapping: Mapping[Any, Any]) -> Any:
+    """Return an iterator of a mapping's items."""
+    return iter(mapping.items())
+
+
+def itervalues(mapping: Mapping[Any, Any]) -> Any:
+    """Return an iterator of a mapping's values."""
+    return iter(mapping.values())
+
+
+def iterkeys(mapping: Mapping[Any, Any]) -> Any:
+    """Return an iterator of a mapping's keys."""
+    return iter(mapping.keys())

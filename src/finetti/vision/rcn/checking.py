@@ -1,0 +1,75 @@
+"""Check images, masks and labels as they come in, and compare labels one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from finetti import DataError
+from finetti.types import AnyArray, Bool, Float
+
+BRIGHTEST = 255
+NUMBERS = "biuf"
+
+
+def checked(images: AnyArray) -> Float[AnyArray, "image row col"]:
+    """Return images as numbers from 0 to 255, or say what is wrong with them."""
+    images = np.asarray(images, float)
+    if images.ndim != 3 or not images.size:
+        raise DataError(f"images have shape {images.shape}; give (image, row, col), at least one")
+    if not np.isfinite(images).all() or images.min() < 0 or images.max() > BRIGHTEST:
+        raise DataError("images have values outside 0 to 255; scale them to that range")
+    if 0 < images.max() <= 1:
+        raise DataError("images run from 0 to 1 only; multiply them by 255")
+    return images
+
+
+def as_mask(hidden: AnyArray, image: tuple[int, ...]) -> Bool[AnyArray, "row col"]:
+    """Return a mask as truth values, one a pixel, or say what is wrong with it.
+
+    >>> as_mask(np.array([[0, 1]]), (1, 2)).tolist()
+    [[False, True]]
+    """
+    given = np.asarray(hidden)
+    if given.shape != image:
+        raise DataError(
+            f"hidden has shape {given.shape}, the image {image}; "
+            "say of each pixel whether it is hidden"
+        )
+    if given.dtype.kind not in NUMBERS or not np.isin(given, (0, 1)).all():
+        odd = given[~np.isin(given, (0, 1))].ravel()[:1].tolist() or [str(given.dtype)]
+        raise DataError(
+            f"hidden has the value {odd[0]!r}; give True or False, or 1 or 0, of each pixel: "
+            "`hidden > 0.5` where it holds shares"
+        )
+    return given.astype(bool)
+
+
+def as_labels(
+    labels: AnyArray | Sequence[object], count: int, learned: AnyArray | None = None
+) -> AnyArray:
+    """Return labels, one an image, or say why they cannot be compared with those learned."""
+    given = np.asarray(labels)
+    if given.shape != (count,):
+        raise DataError(
+            f"labels have shape {given.shape}, for {count} images; give one label an image, "
+            f"an array of shape ({count},)"
+        )
+    if learned is not None and given.size:
+        texts = [np.asarray(x).dtype.kind not in NUMBERS + "O" for x in (given, learned)]
+        if texts[0] != texts[1]:
+            raise DataError(
+                f"labels such as {given[0]!r} are never those that were learned, such as "
+                f"{np.asarray(learned)[0]!r}: give both as numbers, or both as text"
+            )
+    return given
+
+
+def right(found: AnyArray, labels: AnyArray | Sequence[object]) -> Bool[AnyArray, " image"]:
+    """Tell of each image whether its label was found; where nothing was seen (None) it was not."""
+    found = np.asarray(found)
+    known = np.array([label for label in found.tolist() if label is not None])
+    given = as_labels(labels, len(found), known if known.size else None)
+    pairs = zip(found.tolist(), given.tolist(), strict=True)
+    return np.array([one is not None and one == other for one, other in pairs], bool)
