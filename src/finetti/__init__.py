@@ -18,6 +18,7 @@ from finetti.distributions import *  # noqa: F403
 from finetti.distributions import NAMES as _DISTRIBUTIONS
 from finetti.distributions import Flat, HalfFlat, constraints
 from finetti.errors import (
+    ClusterError,
     Contradiction,
     DataError,
     DuplicateSite,
@@ -75,6 +76,7 @@ __all__ = [
     "BinaryMetropolis",
     "Block",
     "Calibration",
+    "ClusterError",
     "Comparison",
     "Compound",
     "Contradiction",
