@@ -43,6 +43,7 @@ from finetti.inference.methods.searches import MAP, NormalApproximation
 from finetti.inference.methods.trajectories import HMC, NUTS, EmbeddedLaplace
 from finetti.inference.methods.walks import AdaptiveMetropolis, Metropolis
 from finetti.inference.resume import resume
+from finetti.inference.several import fit_many
 from finetti.kernels.metric import Dense, Diagonal
 from finetti.language.chain import MarkovChain
 from finetti.language.dims import Groups, groups
@@ -122,6 +123,7 @@ __all__ = [
     "effects",
     "factor",
     "fit",
+    "fit_many",
     "formula",
     "groups",
     "icc",
