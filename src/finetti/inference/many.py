@@ -106,8 +106,8 @@ class Batches:
     """Fit a model to sets of data, arrays (fit, *site shape) by observed site, some at a time.
 
     It is a job whose pieces are places of data sets that are fitted together; of each fit it reads
-    so many `draws` of the sites named. A fit's draws depend on the seed, its place and how many
-    are fitted together.
+    so many `draws` of the sites named. A fit's draws depend on the seed, its place and which
+    are fitted together: warm-up lasts until all have theirs.
     """
 
     model: Model

@@ -8,6 +8,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -69,11 +70,13 @@ def _is_own(name: str, module: ModuleType | None) -> bool:
     file = getattr(module, "__file__", None)
     if not file or name.partition(".")[0] == OURS or getattr(module, "__name__", "") != name:
         return False
-    return not any(Path(file).is_relative_to(folder) for folder in _installed())
+    return not _installed(file)
 
 
-def _installed() -> list[str]:
-    """Return the folders that packages are installed in."""
-    kinds = ("stdlib", "platstdlib", "purelib", "platlib")
+@cache
+def _installed(file: str) -> bool:
+    """Tell whether a file is where packages are installed."""
     paths = sysconfig.get_paths()
-    return [*(paths[kind] for kind in kinds), site.getusersitepackages(), *site.getsitepackages()]
+    folders = [paths[kind] for kind in ("stdlib", "platstdlib", "purelib", "platlib")]
+    folders += [site.getusersitepackages(), *site.getsitepackages()]
+    return any(Path(file).is_relative_to(folder) for folder in folders)

@@ -44,7 +44,7 @@ def reached(on: On) -> Iterator[Client | None]:
     elif isinstance(on, int) and not isinstance(on, bool):
         if not 1 <= on <= MOST:
             raise ClusterError(f"on={on}: give from 1 to {MOST} processes, or a client")
-        settings: dict[str, Any] = {"dashboard_address": None, "threads_per_worker": 1}
+        settings: dict[str, Any] = {"dashboard_address": ":0", "threads_per_worker": 1}
         with (
             distributed.LocalCluster(n_workers=on, **settings) as cluster,
             distributed.Client(cluster, set_as_default=False) as client,

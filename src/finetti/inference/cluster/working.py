@@ -13,7 +13,7 @@ from finetti.inference.stopping import Stop, unless
 HELD = 4  # jobs that a worker keeps unpacked, with what they have cached
 
 _jobs: OrderedDict[str, Any] = OrderedDict()  # by name, the latest last
-_unpacking = threading.Lock()
+_one = threading.Lock()  # programs that threads compile at once may differ in rounding
 
 
 def as_it_is(text: bytes) -> bytes:
@@ -25,8 +25,8 @@ def work(text: bytes, name: str, piece: bytes) -> Any:
     """Return what a job makes of a piece, both packed; nothing where the piece is called off."""
     stop = Stop(called_off())
     try:
-        with unless(stop):
-            return _job(text, name)(unpacked(piece))
+        with _one, unless(stop):
+            return None if stop else _job(text, name)(unpacked(piece))
     except KeyboardInterrupt:  # it would end the worker
         if stop:
             return None
@@ -35,12 +35,11 @@ def work(text: bytes, name: str, piece: bytes) -> Any:
 
 def _job(text: bytes, name: str) -> Any:
     """Return a job, the same one for all of its pieces that a process does."""
-    with _unpacking:
-        if name not in _jobs:
-            _jobs[name] = unpacked(text)
-            while len(_jobs) > HELD:
-                _jobs.popitem(last=False)
-        return _jobs[name]
+    if name not in _jobs:
+        _jobs[name] = unpacked(text)
+        while len(_jobs) > HELD:
+            _jobs.popitem(last=False)
+    return _jobs[name]
 
 
 def called_off() -> Callable[[], bool]:
