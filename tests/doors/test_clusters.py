@@ -11,6 +11,7 @@ from distributed import Client, LocalCluster
 
 import finetti as ft
 from finetti.inference.cluster import reached as reaching
+from finetti.inference.cluster import working
 from finetti.inference.cluster.carried import packed
 from finetti.inference.cluster.pieces import done
 from zoo.groups import shops
@@ -100,6 +101,11 @@ def test_workers_with_other_versions_are_refused_by_name(
         worker["packages"][package] = version
     monkeypatch.setattr(client, "get_versions", lambda packages: told)
     Refused("versions", fit_on(client), ft.ClusterError, (*words, "worker inproc://")).check()
+
+
+def test_a_worker_that_comes_later_is_asked_too(client, monkeypatch):
+    monkeypatch.setattr(working, "versions", lambda: reaching.versions() | {"jax": "0.4.1"})
+    Refused("late", fit_on(client), ft.ClusterError, ("jax 0.4.1", "worker inproc://")).check()
 
 
 def test_what_cannot_be_sent_is_refused(client):

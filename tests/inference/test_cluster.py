@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import dask
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -181,6 +182,25 @@ def test_a_worker_that_is_killed_costs_the_piece_in_hand(tmp_path):
         killed.join()
     begun = {int(p.name): p.read_text().split() for p in tmp_path.iterdir()}
     assert sorted(map(len, begun.values())) == [1] * 7 + [2]
+
+
+@dataclass(frozen=True)
+class Deadly:
+    """End the worker."""
+
+    def __call__(self, piece):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_a_piece_that_ends_its_workers_is_given_up():
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        LocalCluster(n_workers=1, **ALONE) as cluster,
+        Client(cluster, set_as_default=False) as client,
+        pytest.raises(ft.ClusterError, match="piece 1 of 1 ended 2 workers"),
+    ):
+        done(Deadly(), [0], client)
 
 
 def kill_soon(folder: Path) -> threading.Thread:

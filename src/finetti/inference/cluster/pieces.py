@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from finetti.errors import ClusterError, FinettiError
 from finetti.inference.cluster.carried import packed
+from finetti.inference.cluster.reached import versions
 from finetti.inference.cluster.working import as_it_is, work
 from finetti.inference.stopping import asked_to_stop
 
@@ -48,7 +49,7 @@ def done(job: Job, pieces: Sequence[Any], client: Client | None) -> list[Any]:
         held = client.submit(as_it_is, text, key=name, pure=False)
         client.replicate([held])
         sent = [
-            client.submit(work, held, name, one, key=key, pure=False)
+            client.submit(work, held, name, one, versions(), key=key, pure=False)
             for key, one in zip(places, cut, strict=True)
         ]
     try:

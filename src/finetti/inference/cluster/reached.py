@@ -6,6 +6,7 @@ import platform
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -89,11 +90,15 @@ def _sound(client: Client) -> Client:
             f"the cluster at {where} has no workers: start some, as by `dask worker {where}` or "
             f"cluster.scale(4)"
         )
-    here = {"Python": _python(platform.python_version())}
-    here |= {name: version(name) for name in ALIKE}
     for address, told in found.items():
-        _refuse(address, here, _versions(told))
+        refuse(address, versions(), _versions(told))
     return client
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Return the versions that results depend on, here."""
+    return {"Python": _python(platform.python_version()), **{n: version(n) for n in ALIKE}}
 
 
 def _versions(told: Mapping[str, Any]) -> dict[str, str | None]:
@@ -107,7 +112,7 @@ def _python(text: str) -> str:
     return ".".join(text.split(".")[:2])
 
 
-def _refuse(address: str, here: Mapping[str, str], there: Mapping[str, str | None]) -> None:
+def refuse(address: str, here: Mapping[str, str], there: Mapping[str, str | None]) -> None:
     """Refuse a worker that lacks a package, or has another version of it."""
     for name, known in here.items():
         if there[name] is None:

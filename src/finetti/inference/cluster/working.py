@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from finetti.inference.cluster.carried import unpacked
+from finetti.inference.cluster.reached import refuse, versions
 from finetti.inference.stopping import Stop, unless
 
 HELD = 4  # jobs that a worker keeps unpacked, with what they have cached
@@ -21,8 +22,14 @@ def as_it_is(text: bytes) -> bytes:
     return text
 
 
-def work(text: bytes, name: str, piece: bytes) -> Any:
-    """Return what a job makes of a piece, both packed; nothing where the piece is called off."""
+def work(text: bytes, name: str, piece: bytes, known: Mapping[str, str]) -> Any:
+    """Return what a job makes of a piece, both packed; nothing where the piece is called off.
+
+    Raises `ClusterError` on a worker that came later, with other versions than those `known`.
+    """
+    from distributed import get_worker
+
+    refuse(get_worker().address, known, versions())
     stop = Stop(called_off())
     try:
         with _one, unless(stop):
