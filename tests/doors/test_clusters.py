@@ -12,7 +12,6 @@ from distributed import Client, LocalCluster
 import finetti as ft
 from finetti.inference.cluster import reached as reaching
 from finetti.inference.cluster import working
-from finetti.inference.cluster.carried import packed
 from finetti.inference.cluster.pieces import done
 from zoo.groups import shops
 
@@ -122,8 +121,12 @@ def test_what_cannot_be_sent_is_refused(client):
             ft.sample("x", ft.Normal(0, 1))
 
     for model in (locked(), enclosed()):
-        words = ("cannot be sent", "lock")
-        Refused("lock", lambda m=model: packed(m), ft.ClusterError, words).check()
+        attempts = (
+            lambda m=model: ft.fit(m, QUICK, on=client, progress=False),
+            lambda m=model: ft.fit_many({"a": m}, QUICK, on=client),
+        )
+        for attempt in attempts:
+            Refused("lock", attempt, ft.ClusterError, ("cannot be sent", "lock")).check()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import numpy as np
 from finetti.errors import ClusterError
 from finetti.inference.apart import draw_apart
 from finetti.inference.begin import Beginning, begin
+from finetti.inference.cluster.carried import packed
 from finetti.inference.cluster.reached import On, reached
 from finetti.inference.engine.proposal import Proposal, propose
 from finetti.inference.journey import Journey, Work, block_of
@@ -151,6 +152,7 @@ def _finished(
     """Take a journey to its end, its draws on a cluster if there is a client."""
     if client is None:
         return outcome(journey, display, stop, beginning.seed)
+    packed(journey.work.built.model)  # refuses before warm-up what cannot be sent after it
     elsewhere = partial(draw_apart, beginning=beginning, client=client)
     return outcome(journey, display, stop, beginning.seed, elsewhere)
 

@@ -8,7 +8,7 @@ pieces that it had in hand, which others do again.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
@@ -26,21 +26,19 @@ if TYPE_CHECKING:
 PAUSE = 0.05  # seconds between two looks at what has come
 ALONE = 60.0  # seconds without any worker
 
-Job = Callable[[Any], Any]  # a frozen dataclass, called with a piece; what it caches stays here
 
-
-def done(job: Job, pieces: Sequence[Any], client: Client | None) -> list[Any]:
+def done(job: Any, pieces: Sequence[Any], client: Client | None) -> list[Any]:
     """Return what a job makes of each piece, in their order.
 
-    Without a client they are done here, one after another. A job that is sent is a frozen
-    dataclass: it travels once, without what it has cached. Raises what the first piece to fail
-    raises, `ClusterError` where the cluster fails, and `KeyboardInterrupt` where it is asked to
-    stop; all that is not done is then called off.
+    Without a client they are done here, one after another. A job is a frozen dataclass that is
+    called with a piece; it is sent once, without what it has cached. Raises what the first piece to
+    fail raises, `ClusterError` where the cluster fails, and `KeyboardInterrupt` where it is asked
+    to stop; all that is not done is then called off.
     """
     if client is None:
         return [job(piece) for piece in pieces]
     name = f"finetti-{type(job).__name__.lower()}-{uuid4().hex}"
-    text, cut = packed(replace(job)), list(map(packed, pieces))  # pyright: ignore
+    text, cut = packed(replace(job)), list(map(packed, pieces))
     places: dict[Any, int] = {f"{name}-{i}": i for i in range(len(cut))}
     results: list[Any] = [None] * len(cut)
     with warnings.catch_warnings():
