@@ -218,7 +218,7 @@ def kill_soon(folder: Path) -> threading.Thread:
 
 @pytest.mark.slow
 def test_fits_are_those_of_one_process_though_one_worker_of_three_is_killed():
-    models = {i: shops(COUNTS + i) for i in range(9)}
+    models = {i: shops(COUNTS + i) for i in range(15)}
     method = ft.NUTS(draws=300, warmup=300)
     here = ft.fit_many(models, method, seed=2)
     with (
@@ -230,8 +230,9 @@ def test_fits_are_those_of_one_process_though_one_worker_of_three_is_killed():
         def kill() -> None:
             while not any(client.processing().values()):
                 time.sleep(0.05)
-            time.sleep(2)
+            time.sleep(1)
             busy = {address for address, keys in client.processing().items() if keys}
+            assert busy, "all fits were made before a worker could be killed"
             (pid,) = client.run(os.getpid, workers=[min(busy)]).values()
             os.kill(pid, signal.SIGKILL)
 

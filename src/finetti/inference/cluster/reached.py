@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import socket
 from collections.abc import Iterator, Mapping
@@ -46,6 +47,7 @@ def reached(on: On) -> Iterator[Client | None]:
         if not 1 <= on <= MOST:
             raise ClusterError(f"on={on}: give from 1 to {MOST} processes, or a client")
         settings: dict[str, Any] = {"dashboard_address": ":0", "threads_per_worker": 1}
+        settings["silence_logs"] = logging.CRITICAL  # what fails is raised
         with (
             distributed.LocalCluster(n_workers=on, **settings) as cluster,
             distributed.Client(cluster, set_as_default=False) as client,
