@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from benchmarks import (
     advice,
     captchas,
+    cluster,
     cold,
     counts,
     covered,
@@ -137,6 +138,7 @@ BENCHMARKS = {
     "covered": covered.run,
     "in_place": lambda: report(in_place.report("normal"), (FINETTI,)),
     "in_place_bernoulli": lambda: report(in_place.report("Bernoulli"), (FINETTI,)),
+    "cluster": lambda: report(cluster.report(), (FINETTI,)),
     "growth": lambda: run_growth("growth_normal", growth.NORMAL),
     "growth_poisson": lambda: run_growth("growth_poisson", growth.POISSON),
 }

@@ -19,6 +19,7 @@ from finetti.distributions import *  # noqa: F403
 from finetti.distributions import NAMES as _DISTRIBUTIONS
 from finetti.distributions import Flat, HalfFlat, constraints
 from finetti.errors import (
+    ClusterError,
     Contradiction,
     DataError,
     DuplicateSite,
@@ -43,6 +44,7 @@ from finetti.inference.methods.searches import MAP, NormalApproximation
 from finetti.inference.methods.trajectories import HMC, NUTS, EmbeddedLaplace
 from finetti.inference.methods.walks import AdaptiveMetropolis, Metropolis
 from finetti.inference.resume import resume
+from finetti.inference.several import fit_many
 from finetti.kernels.metric import Dense, Diagonal
 from finetti.language.chain import MarkovChain
 from finetti.language.dims import Groups, groups
@@ -76,6 +78,7 @@ __all__ = [
     "BinaryMetropolis",
     "Block",
     "Calibration",
+    "ClusterError",
     "Comparison",
     "Compound",
     "Contradiction",
@@ -121,6 +124,7 @@ __all__ = [
     "effects",
     "factor",
     "fit",
+    "fit_many",
     "formula",
     "groups",
     "icc",

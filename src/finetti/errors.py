@@ -13,6 +13,7 @@ FinettiError
 ├── SeedError             a draw is needed and no seed is in force
 ├── DataError             a table that cannot be read, or lacks a column
 ├── SamplingError         the sampler cannot start or go on
+├── ClusterError          a cluster that cannot be reached, or would give other results
 └── MissingExtra          an optional dependency is not installed
 """
 
@@ -86,6 +87,10 @@ class DataError(FinettiError, ValueError):
 
 class SamplingError(FinettiError, RuntimeError):
     """Say that the sampler cannot start or go on."""
+
+
+class ClusterError(FinettiError, RuntimeError):
+    """Say that a cluster cannot be reached, loses what it has, or would give other results."""
 
 
 class MissingExtra(FinettiError, ImportError):

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-import linecache
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
-from textwrap import dedent
 from typing import Any
 
 import jax
@@ -16,6 +14,7 @@ import jax
 from finetti.errors import ModelError, OutsidePlate
 from finetti.hypertext.html import block, code, heading, words
 from finetti.language import handlers
+from finetti.language.code import code_of
 from finetti.language.effects import Site, running
 from finetti.language.holes import WAYS, Missing, without_rows
 from finetti.language.missing import impute
@@ -127,12 +126,15 @@ class Model:
 
         Raises `ModelError` where Python cannot find it, as of a function typed at a prompt.
         """
-        try:
-            place = self.function.__code__.co_filename
-            lines = linecache.getlines(place) if place.startswith("<formula") else []
-            return "".join(lines) or dedent(inspect.getsource(self.function))
-        except (OSError, TypeError, AttributeError) as error:
-            raise ModelError(f"the code of model `{self.name}` is not to be found") from error
+        if "_text" not in self.__dict__:
+            self.__dict__["_text"] = code_of(self.function, self.name)
+        return self.__dict__["_text"]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: the code as text too, but nothing of what was understood."""
+        with suppress(ModelError):
+            self.code()
+        return {n: v for n, v in vars(self).items() if n not in ("variables", "_plans", "_seen")}
 
     def missing(self, how: Missing) -> Model:
         """Return the model that refuses values that its data lack, drops their rows, or imputes.

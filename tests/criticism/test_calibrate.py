@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 import finetti as ft
-from finetti.inference.many import fit_many
+from finetti.inference.many import batches
 from finetti.inference.methods.method import Chains
 from finetti.kernels.hmc import Hamiltonian
 from finetti.kernels.kernel import Info, Kernel, Point
@@ -145,7 +145,7 @@ def test_every_fit_of_many_is_the_exact_posterior_of_its_own_data():
     bound = normal(np.zeros(5))
     plan = bound.plan().as_written()
     method = ft.HMC(draws=500, warmup=200, chains=2, leapfrogs=1)
-    fits = fit_many(bound, {"y": data}, method, plan, seed=1)
+    fits = batches(bound, {"y": data}, method, plan, seed=1).fit(np.arange(30))
     drawn = fits.values(("mu",), 1000)["mu"]
     precision = 1 / 4 + 5
     mean, sd = data.sum(1) / precision, precision**-0.5
@@ -167,7 +167,9 @@ def test_many_fits_that_leave_nothing_to_sample_are_made():
 
     method = ft.NUTS(draws=20, warmup=10, chains=2)
     data = {"y": np.random.default_rng(1).normal(size=(3, 4))}
-    fits = fit_many(known(np.zeros(4)), data, method, known(np.zeros(4)).plan(), seed=1)
+    fits = batches(known(np.zeros(4)), data, method, known(np.zeros(4)).plan(), seed=1).fit(
+        np.arange(3)
+    )
     means = fits.values(("mu",), 40)["mu"].mean(1)
     exact, sd = data["y"].sum(1) / 5, np.sqrt(1 / 5)
     np.testing.assert_allclose(means, exact, atol=5 * sd / np.sqrt(40))

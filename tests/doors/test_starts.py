@@ -13,7 +13,7 @@ import finetti as ft
 from finetti.inference import many
 from finetti.inference.engine import start, warmup
 from finetti.inference.engine.batch import Own
-from finetti.inference.many import fit_many
+from finetti.inference.many import batches
 from finetti.kernels.kernel import Info, Point
 from finetti.kernels.nuts import NoUTurn
 from finetti.posterior.lost import lost
@@ -109,7 +109,7 @@ def test_many_fits_start_where_one_does(monkeypatch):
     data = np.zeros((2, 5))
     model = steep(data[0])
     method = ft.NUTS(warmup=0, draws=1, chains=6, step_size=1e-9)
-    fit_many(model, {"y": data}, method, model.plan(), 5)
+    batches(model, {"y": data}, method, model.plan(), 5).fit(np.arange(2))
     found, fine = seen[0]
     assert fine.all()
     built = density(model)

@@ -63,7 +63,7 @@ def test_an_opened_run_is_refitted_by_its_own_method_and_plan(tmp_path):
     first.save(tmp_path / "run.zarr")
     opened = ft.open(tmp_path / "run.zarr", model)
     assert opened.refit is None
-    found = again.refit(opened, model, 1)
+    found = again.refit(opened)(model, 1)
     np.testing.assert_array_equal(found["mu"], first["mu"])
     assert found.attributes["method"] == repr(SHORT.suited(1))
 
@@ -75,5 +75,5 @@ def test_a_run_that_does_not_say_its_method_is_refitted_with_a_warning(tmp_path)
     first.save(tmp_path / "run.zarr")
     opened = ft.open(tmp_path / "run.zarr", model)
     with pytest.warns(UserWarning, match=r"does not say how to make its method.*HMC.*NUTS"):
-        found = again.refit(opened, model, 1)
+        found = again.refit(opened)(model, 1)
     assert found["mu"].shape == (2, 40)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import finetti as ft
-from finetti.inference.many import fit_many
+from finetti.inference.many import batches
 from finetti.structure.rewrites import alternate
 from zoo.groups import shops
 
@@ -23,7 +23,7 @@ def test_members_that_move_by_themselves_do_so_among_many_fits(monkeypatch):
     plan = model.plan().without("pool").without("tally")
     alone = ft.fit(model, method, plan=plan, seed=3, progress=False)
     other = RANDOM.poisson(3.0, 30)
-    fits = fit_many(model, {"y": np.stack([COUNTS, other])}, method, plan, 3)
+    fits = batches(model, {"y": np.stack([COUNTS, other])}, method, plan, 3).fit(np.arange(2))
     assert fits.target.layout.apart == ("a",)
     found = fits.values(("mu", "tau", "a"), 80)
     for name in found:

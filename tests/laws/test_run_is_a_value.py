@@ -14,7 +14,7 @@ from finetti.inference.engine.draws import Shelf
 from finetti.inference.engine.prepare import prepare
 from finetti.inference.engine.run import Run, Sampler, travel
 from finetti.inference.engine.start import chain_keys, random_tries, taken
-from finetti.inference.many import fit_many
+from finetti.inference.many import batches
 from finetti.inference.methods.method import natural
 from finetti.targets.density import density
 from zoo.groups import shops
@@ -90,10 +90,10 @@ def test_a_run_that_was_stored_goes_on_bit_for_bit(name, steps, float64):
 
 
 def test_one_set_of_data_is_a_batch_of_one():
-    """`fit` and `fit_many` of the same data are one engine: the draws are the same."""
+    """`fit` and `batches` of the same data are one engine: the draws are the same."""
     model, method = shops(Y), METHODS["NUTS"]
     alone = ft.fit(model, method, seed=4, progress=False)
-    fits = fit_many(model, {"y": Y[None]}, method, model.plan(), 4)
+    fits = batches(model, {"y": Y[None]}, method, model.plan(), 4).fit(np.arange(1))
     found = fits.values(("mu", "tau", "a"), 60)
     for name, values in found.items():
         drawn = alone[name].values.reshape(60, *values.shape[2:])

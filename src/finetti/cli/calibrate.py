@@ -13,7 +13,7 @@ from rich.console import Console
 from finetti.cli import outputs
 from finetti.cli.app import app
 from finetti.cli.binding import load, reopen
-from finetti.cli.options import DataFile, ModelFile, Seed
+from finetti.cli.options import DataFile, ModelFile, OnCluster, Seed, where
 from finetti.cli.written import parse
 from finetti.criticism.calibrating.calibrate import FEWEST, USUAL, WARMUP, calibrate
 from finetti.criticism.calibrating.calibration import Calibration
@@ -45,6 +45,7 @@ def calibrate_model(  # noqa: PLR0913 - the options of a command are its paramet
         bool, typer.Option("--json", help="Print the verdicts as JSON, for machines.")
     ] = False,
     seed: Seed = 0,
+    on: OnCluster = None,
 ) -> None:
     """Check a model's fits on data simulated from it.
 
@@ -66,7 +67,13 @@ def calibrate_model(  # noqa: PLR0913 - the options of a command are its paramet
         method = replace(USUAL, draws=per_chain, warmup=warmup, chains=chains)
         with console.status(f"Fitting {simulations:,} simulated sets of data"):
             found = calibrate(
-                bound, method, simulations=simulations, draws=draws, seed=seed, posterior=given
+                bound,
+                method,
+                simulations=simulations,
+                draws=draws,
+                seed=seed,
+                posterior=given,
+                on=where(on),
             )
     if plot is not None:
         outputs.draw(calibration(found), plot)

@@ -24,12 +24,14 @@ from finetti.cli.options import (
     Minutes,
     MissingRows,
     ModelFile,
+    OnCluster,
     OutPath,
     Priors,
     Seed,
     Until,
     default_of,
     source_of,
+    where,
     wishes,
 )
 from finetti.cli.vision import vision
@@ -124,13 +126,14 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
     prior: Priors = None,
     missing: MissingRows = "refuse",
     in_place: InPlace = False,
+    on: OnCluster = None,
 ) -> None:
     """Fit a model to a table, and save the draws.
 
     Prints the plan, the progress, a summary and advice. A .zarr run is written as it is made:
     whatever ends it, finetti resume goes on with it, and finetti watch looks at it meanwhile.
     Ctrl-C or SIGTERM while sampling stops early and saves the draws made so far; the exit code is
-    then 130 or 143.
+    then 130 or 143. With --on chains are drawn on a cluster, whole or not at all.
 
     \b
       finetti fit examples/radon.py --data examples/radon.csv --draws 2000
@@ -159,12 +162,13 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
         with stoppable() as stop:
             try:
                 if saved.is_netcdf(path):
-                    posterior = fit(bound, chosen, seed=seed)
+                    posterior = fit(bound, chosen, seed=seed, on=where(on))
                     posterior.tree.attrs.update(noted)
                     at, why = outputs.keep(posterior, path)
                 else:
                     at, why = path, ""
-                    posterior = fit(bound, chosen, seed=seed, out=Destination(path, noted))
+                    to = Destination(path, noted)
+                    posterior = fit(bound, chosen, seed=seed, out=to, on=where(on))
             except KeyboardInterrupt:
                 on_disk = is_streamed(path)
                 rest = f"finetti resume {path} goes on." if on_disk else "nothing is saved."

@@ -12,11 +12,12 @@ from rich.console import Console
 
 from finetti.cli.app import app
 from finetti.cli.binding import reopen
-from finetti.cli.options import Seed
+from finetti.cli.options import OnCluster, Seed, where
 from finetti.cli.saved import Json, RunData
 from finetti.criticism.leaving_out.compare import compare as compare_scores
 from finetti.criticism.leaving_out.kfold import kfold
 from finetti.criticism.leaving_out.loo import loo
+from finetti.inference.cluster.reached import reached
 
 
 @app.command()
@@ -59,6 +60,7 @@ def compare(  # noqa: PLR0913 - the options of a command are its parameters
     ] = None,
     data: RunData = None,
     as_json: Json = False,
+    on: OnCluster = None,
 ) -> None:
     """Compare saved runs: which model predicts best what it has not seen?
 
@@ -76,12 +78,13 @@ def compare(  # noqa: PLR0913 - the options of a command are its parameters
     often = Counter(run.stem for run in runs)
     names = [run.stem if often[run.stem] == 1 else str(run) for run in runs]
     scores = {}
-    for name, run, model in zip(names, runs, models or [None] * len(runs), strict=True):
-        posterior = reopen(run, model, data)
-        if by is None and folds is None:
-            scores[name] = loo(posterior, of, refits=refits, seed=seed)
-        else:
-            scores[name] = kfold(posterior, folds, by=by, of=of, seed=seed)
+    with reached(where(on)) as client:
+        for name, run, model in zip(names, runs, models or [None] * len(runs), strict=True):
+            posterior = reopen(run, model, data)
+            if by is None and folds is None:
+                scores[name] = loo(posterior, of, refits=refits, seed=seed, on=client)
+            else:
+                scores[name] = kfold(posterior, folds, by=by, of=of, seed=seed, on=client)
     found = compare_scores(scores)
     if as_json:
         print(json.dumps(found.as_dict()))

@@ -118,6 +118,22 @@ Minutes = Annotated[
 ]
 Seed = Annotated[int, typer.Option(min=0, max=SEEDS, help="The same seed gives the same draws.")]
 
+OnCluster = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="ADDRESS|N",
+        help="Fit on the workers of a Dask cluster: the address of its scheduler, such as "
+        "tcp://host:8786, or how many processes to start on this machine.",
+        show_default=False,
+    ),
+]
+
+
+def where(on: str | None) -> str | int | None:
+    """Return the cluster that an option names: an address, or a number of processes."""
+    return int(on) if on is not None and on.isdecimal() else on
+
 
 def source_of(
     model: str,

@@ -41,7 +41,7 @@ def refit(posterior: Posterior, priors: Mapping[str, Any], seed: int | None = No
     """
     require_posterior(posterior, "ft.refit")
     model = with_priors(posterior.known_model("fitting again"), priors)
-    return fit_again(posterior, model, _seed(posterior, seed))
+    return fit_again(posterior)(model, _seed(posterior, seed))
 
 
 def with_priors(model: Model, priors: Mapping[str, Any]) -> Model:
@@ -75,7 +75,7 @@ def update(posterior: Posterior, rows: Any, seed: int | None = None) -> Posterio
     """
     require_posterior(posterior, "ft.update")
     model = posterior.known_model("an update")
-    return fit_again(posterior, added(model, rows), _seed(posterior, seed))
+    return fit_again(posterior)(added(model, rows), _seed(posterior, seed))
 
 
 def _seed(posterior: Posterior, seed: int | None) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Callable
+from functools import partial
 
 from finetti.inference.fit import fit_alike
 from finetti.inference.methods.recorded import SETTINGS, read
@@ -13,15 +15,15 @@ from finetti.posterior.posterior import Posterior
 from finetti.structure.choices import Choices
 
 
-def refit(posterior: Posterior, model: Model, seed: int) -> Posterior:
-    """Fit another model by the method and the plan's choices that a posterior was made with.
+def refit(posterior: Posterior) -> Callable[[Model, int], Posterior]:
+    """Return what fits another model, with a seed, by a posterior's method and plan's choices.
 
     Where a run does not say them, since an older version saved it or the method is not finetti's
-    own, it is NUTS with as many draws, and a warning says so. Raises `KeyboardInterrupt` where the
-    fit is interrupted: whoever asks needs it whole.
+    own, it is NUTS with as many draws, and a warning says so. The fit raises `KeyboardInterrupt`
+    where it is interrupted: whoever asks needs it whole.
     """
     if posterior.refit is not None:
-        return posterior.refit(model, seed)
+        return posterior.refit
     attributes = posterior.attributes
     choices = Choices.of(json.loads(attributes["plan"])) if "plan" in attributes else Choices()
     if SETTINGS in attributes:
@@ -35,4 +37,4 @@ def refit(posterior: Posterior, model: Model, seed: int) -> Posterior:
             f"and save it anew to have its own",
             stacklevel=2,
         )
-    return fit_alike(method, choices, model, seed)
+    return partial(fit_alike, method, choices)

@@ -90,14 +90,19 @@ def begin(
 
 
 def again(
-    built: Density, method: Chains, draws: int, beginning: Beginning, arrays: Named
+    built: Density,
+    method: Chains,
+    draws: int,
+    beginning: Beginning,
+    arrays: Named,
+    first: int = 0,
 ) -> tuple[Sampler, Run]:
-    """Return the sampler, and the run as its arrays say."""
+    """Return the sampler, and the run as its arrays say; its chains are those from `first` on."""
     target, given = built.target(DTYPE)
     own = Own(rewrites=spread({m.name: given.rewrites[m.name] for m in target.form.moves}, 1))
     tuned = beginning.tuning is not None
     sampler = sampler_of(target, method, given, 1, draws, tuned)
-    keys = chain_keys(np.int64(beginning.seed), method.chains)
+    keys = chain_keys(np.int64(beginning.seed), method.chains, np.int64(first))
     return sampler, from_arrays(arrays, sampler, own, keys, built.dim)
 
 

@@ -6,11 +6,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
 
+from finetti.errors import ClusterError
+from finetti.inference.apart import draw_apart
 from finetti.inference.begin import Beginning, begin
+from finetti.inference.cluster.carried import packed
+from finetti.inference.cluster.reached import On, reached
 from finetti.inference.engine.proposal import Proposal, propose
 from finetti.inference.journey import Journey, Work, block_of
 from finetti.inference.keeping import Memory, Stored
@@ -22,7 +27,7 @@ from finetti.inference.outcome import outcome
 from finetti.inference.progress import Display, show
 from finetti.inference.readers.keep import kept_names, most_draws
 from finetti.inference.search.search import search
-from finetti.inference.stopping import stoppable
+from finetti.inference.stopping import Stop, stoppable
 from finetti.inference.to_disk import begun, destination, searched
 from finetti.models import Model, require_model
 from finetti.posterior.learned import Learned
@@ -33,6 +38,9 @@ from finetti.structure.plan import Plan
 from finetti.structure.rewrites.integrate.find import FEW
 from finetti.targets.density import Density, density
 from finetti.types import Values as Named
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 
 def fit(  # noqa: PLR0913 - the one verb with all its choices
@@ -46,6 +54,7 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     keep: Iterable[str] | None = None,
     out: str | Path | Destination | None = None,
     progress: bool | Display = True,
+    on: On = None,
 ) -> Posterior:
     """Draw from the posterior of a model with its data.
 
@@ -60,13 +69,17 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     `posterior.moments`. `out` is a path such as "run.zarr" to which the run is written as it is
     made, draws and all it takes to go on: whatever ends it, `resume` goes on from there, and memory
     does not grow with the draws, which the posterior reads from disk as they are asked for.
-    `progress=False` keeps silent.
+    `progress=False` keeps silent. `on` is a cluster whose workers make the draws of its chains once
+    all have warmed up together: a client of `dask.distributed`, the address of its scheduler, or a
+    number of processes to start on this machine. The draws are the same on every cluster of like
+    machines, and may differ in rounding from those without one.
     Draws depend on the model, its data, the method, `seed`, `init` and `tuning` alone. Ctrl-C
     and SIGTERM stop a run and return the draws made so far, marked `interrupted` in the posterior's
     attributes; during warm-up they raise `KeyboardInterrupt`.
 
     Raises `ModelError` or `SamplingError` with the site at fault before sampling starts, also where
-    the draws kept would take more than 4 GiB of memory; `DataError` where `out` has an unfinished
+    the draws kept would take more than 4 GiB of memory; `ClusterError` where `on` cannot be reached
+    or has other versions than this process; `DataError` where `out` has an unfinished
     run or something that is no run, another process writes there, or it cannot be written.
 
     >>> posterior = fit(coin(10).condition(heads=7), NUTS(draws=500), seed=1, progress=False)
@@ -81,6 +94,8 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     chosen = method.plan(model, plan)
     again = partial(fit_alike, method, plan and plan.choices)
     beginning, to = Beginning(seed, init, tuning), destination(out)
+    if on is not None:
+        _refuse_whole(method)
     if isinstance(method, Search):
         built = density(model, chosen)
         if to is None:
@@ -92,14 +107,20 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     names = kept_names(built, keep)
     for wish in method.wishes:
         wish.names(names)
-    with jax.enable_x64(True), stoppable() as stop, show(progress) as display:
+    with (
+        reached(on) as client,
+        jax.enable_x64(True),
+        stoppable() as stop,
+        show(progress) as display,
+    ):
         method, proposal = _suited(method, built, beginning)
         block = block_of(built, method, names)
         work = Work(built, method, names, block, positions=to is not None and keep is None)
+        finish = partial(_finished, beginning, client, display, stop)
         if to is None:
             most, keeper = most_draws(built, names, method), Memory(method.draws)
             journey = Journey(work, *begin(built, method, most, beginning, proposal), keeper)
-            found = outcome(journey, display, stop, seed)
+            found = finish(journey)
         else:
             most = method.draws * (MOST if method.wishes else 1)
             with begun(work, beginning, to) as store:
@@ -107,8 +128,33 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
                     work, *begin(built, method, most, beginning, proposal), Stored(store)
                 )
                 journey.commit()
-                found = outcome(journey, display, stop, seed)
+                found = finish(journey)
     return replace(found, refit=again)
+
+
+def _refuse_whole(method: Method) -> None:
+    """Refuse to spread over a cluster what is one piece, or looks at draws as they are made."""
+    if isinstance(method, Search):
+        raise ClusterError(
+            f"on= has chains drawn on a cluster, and {type(method).__name__} climbs to one mode: "
+            f"leave on= out"
+        )
+    if isinstance(method, Chains) and (method.wishes or method.minutes is not None):
+        raise ClusterError(
+            "on= has all draws made apart, and until= and minutes= look at them as they are made: "
+            "give draws=, or leave on= out"
+        )
+
+
+def _finished(
+    beginning: Beginning, client: Client | None, display: Display, stop: Stop, journey: Journey
+) -> Posterior:
+    """Take a journey to its end, its draws on a cluster if there is a client."""
+    if client is None:
+        return outcome(journey, display, stop, beginning.seed)
+    packed(journey.work.built.model)  # refuses before warm-up what cannot be sent after it
+    elsewhere = partial(draw_apart, beginning=beginning, client=client)
+    return outcome(journey, display, stop, beginning.seed, elsewhere)
 
 
 def _suited(method: Chains, built: Density, beginning: Beginning) -> tuple[Chains, Proposal | None]:

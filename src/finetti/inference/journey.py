@@ -157,6 +157,15 @@ class Journey:
         if rest.count:
             self._add(self.shelf.take())
 
+    def adopt(self, run: Run, rows: Mapping[str, np.ndarray], divergences: int) -> None:
+        """Stand where all draws are made: with the run there, and the rows of the shelf."""
+        chains, made = len(run.keys), self.shelf.wanted * self.shelf.every
+        told = {f"row {name}": array for name, array in rows.items()}
+        self.shelf.restore(
+            {"counts": np.full(chains, made), "first": np.asarray(self.shelf.first), **told}
+        )
+        self.run, self.divergences = run, divergences
+
     def _chunks(self, report: Callable[[Chunk], None]) -> Iterator[None]:
         """Put draws away a chunk at a time, until all are made, the time is up or it is asked to.
 
@@ -167,7 +176,7 @@ class Journey:
                 self.torn = True
                 self.shelf.add(chunk)
                 self.run, self.torn = here, False
-                self.divergences += _diverged(chunk)
+                self.divergences += diverged(chunk)
                 report(chunk)
                 yield
                 if self.shelf.level >= self.shelf.wanted:
@@ -245,7 +254,8 @@ class Journey:
         self.keeper.commit(self.state, self.shelf.first, self.shelf.draws(), **known)
 
 
-def _diverged(chunk: Chunk) -> int:
+def diverged(chunk: Chunk) -> int:
+    """Return how many draws of a chunk diverged."""
     diverging = np.asarray(chunk.record.info.diverging)[: chunk.steps]
     return int((diverging & chunk.done).sum())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
@@ -18,15 +19,23 @@ from finetti.posterior.posterior import Posterior
 ENDED = "ended"  # the attribute that says why a run ended
 
 
-def outcome(journey: Journey, display: Display, stop: Stop, seed: int) -> Posterior:
+def outcome(
+    journey: Journey,
+    display: Display,
+    stop: Stop,
+    seed: int,
+    elsewhere: Callable[[Journey], None] = lambda journey: None,
+) -> Posterior:
     """Go through what is left of a run, and return its posterior.
 
+    Once warm-up is over draws may be made `elsewhere`; those that are left are made here.
     Raises `KeyboardInterrupt` where it is asked to stop before there is a draw to keep; a run on
     disk can then be gone on with, and the exception says how.
     """
     work, keeper = journey.work, journey.keeper
     try:
         journey.warm_up(display)
+        elsewhere(journey)
         journey.draw(display)
     except KeyboardInterrupt:
         if keeper.path is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import FrameType
@@ -17,14 +17,18 @@ PATIENCE = 2  # requests that are waited for
 
 
 class Stop:
-    """Hold the signal that asked for an end, 0 while none has."""
+    """Hold the signal that asked for an end, 0 while none has.
 
-    def __init__(self) -> None:
+    `wish` tells of another reason to end.
+    """
+
+    def __init__(self, wish: Callable[[], bool] = lambda: False) -> None:
         self.signal = 0
         self.asked = 0
+        self.wish = wish
 
     def __bool__(self) -> bool:
-        return bool(self.signal)
+        return bool(self.signal) or self.wish()
 
     @property
     def exit_code(self) -> int:
@@ -64,6 +68,16 @@ def stoppable() -> Iterator[Stop]:
     finally:
         for number, before in taken.items():
             signal.signal(number, before)
+        _current.reset(token)
+
+
+@contextmanager
+def unless(stop: Stop) -> Iterator[None]:
+    """Let the block go on unless `stop` says otherwise, whatever signals come."""
+    token = _current.set(stop)
+    try:
+        yield
+    finally:
         _current.reset(token)
 
 

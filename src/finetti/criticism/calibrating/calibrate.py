@@ -17,7 +17,8 @@ from finetti.criticism.calibrating import simulate
 from finetti.criticism.calibrating.calibration import Calibration
 from finetti.criticism.calibrating.simulate import AGAIN, Quantity
 from finetti.errors import ModelError, UnknownSite
-from finetti.inference.many import Fits, fit_many
+from finetti.inference.cluster.reached import On, reached
+from finetti.inference.many import Read, batches, read_many
 from finetti.inference.methods.method import Chains, Method
 from finetti.inference.methods.trajectories import NUTS
 from finetti.models import Model, require_model, require_rows
@@ -46,14 +47,16 @@ def calibrate(  # noqa: PLR0913 - the one verb with all its choices
     quantities: Mapping[str, Quantity] | None = None,
     plan: Plan | None = None,
     simulator: Model | None = None,
+    on: On = None,
 ) -> Calibration:
     """Fit simulated data, and tell of every variable whether its posterior is right.
 
-    Parameters and data are drawn from the prior, `simulations` times. All the data are fitted in
-    one compiled program, by `method`, which is `NUTS(draws=200, warmup=300, chains=2, thin=1)`
-    unless you choose another, under `plan`. The values drawn are ranked among `draws` thinned draws
-    of each fit. Ranked are latent and deterministic sites, the joint log likelihood, which sees
-    what they do not (Modrák, Moon, Kim, Bürkner, Huurre, Faltejsková, Gelman & Vehtari 2023), and
+    Parameters and data are drawn from the prior, `simulations` times. The data are fitted, up to 50
+    sets in one compiled program, by `method`, which is `NUTS(draws=200, warmup=300, chains=2,
+    thin=1)` unless you choose another, under `plan`; on the cluster `on`, as in `fit`. The values
+    drawn are ranked among `draws` thinned draws of each fit. Ranked are latent and deterministic
+    sites, the joint log likelihood, which sees what they do not (Modrák, Moon, Kim, Bürkner,
+    Huurre, Faltejsková, Gelman & Vehtari 2023), and
     `quantities`: functions by name, each from the sites' values by name to an array.
 
     With `posterior`, a fit of the model to its own data, parameters are drawn from it instead,
@@ -93,13 +96,14 @@ def calibrate(  # noqa: PLR0913 - the one verb with all its choices
     like = plan and fitted.plan(choices=plan.choices)
     prefix = f"{AGAIN}/" if posterior is not None else ""
     data = {f"{prefix}{name}": a for name, a in drawn.observed.items()}
-    fits = fit_many(fitted, data, method, method.plan(fitted, like), seed + 1)
+    job = batches(fitted, data, method, method.plan(fitted, like), seed + 1)
+    with reached(on) as client:
+        fits = read_many(job, tuple(drawn.latent), draws, client)
     _demand(model, len(fits.found), simulations, "a start with a finite log density")
     drawn = drawn.only(fits.found)
-    values = fits.values(tuple(drawn.latent), draws)
     once = {name: a[:, None] for name, a in drawn.latent.items()}
     truth = simulate.read(model, once, drawn.observed, asked)
-    found = simulate.read(model, values, drawn.observed, asked)
+    found = simulate.read(model, fits.values, drawn.observed, asked)
     return _ranked(model, truth, found, seed, _notes(fits, simulations))
 
 
@@ -193,7 +197,7 @@ def _demand(model: Model, left: int, simulations: int, what: str) -> None:
         )
 
 
-def _notes(fits: Fits, simulations: int) -> tuple[str, ...]:
+def _notes(fits: Read, simulations: int) -> tuple[str, ...]:
     """Say what is to be known of the fits."""
     found, total = [], len(fits.found)
     if total < simulations:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
 from finetti.criticism.predicting.labelled import the_outcome
 from finetti.errors import ModelError
-from finetti.inference.again import refit
+from finetti.language.effects import Site
 from finetti.models import Model
 from finetti.posterior import diagnose
+from finetti.posterior.evaluate import evaluator, latent_draws
 from finetti.posterior.labels import dotted
 from finetti.posterior.mode import is_mode
 from finetti.posterior.posterior import Posterior
 from finetti.structure.variables import Variable
-from finetti.types import Float
+from finetti.types import Array, Float
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -57,14 +60,48 @@ def counted(likelihood: xr.Dataset, model: Model) -> dict[str, np.ndarray]:
     return {v.name: v.counted(likelihood[dotted(v.name)].shape[2:]) for v in seen}
 
 
-def fit_without(posterior: Posterior, left: Mapping[str, np.ndarray], number: int) -> Posterior:
-    """Fit a posterior's model again without some observations, by the same method.
+@runtime_checkable
+class LeftOut(Protocol):
+    """Say what is left out at a time: single observations, or groups of them."""
 
-    `left` maps observed sites to True where an observation is left out; `number` tells the fits of
-    one seed apart.
+    def left(self, chosen: np.ndarray) -> Mapping[str, np.ndarray]:
+        """Return by observed site where an observation is of one of the points chosen."""
+        ...
+
+    def read(self, sites: dict[str, Site]) -> dict[str, Array]:
+        """Return the log density of each point, as `points`."""
+        ...
+
+    def given(self, draws: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """Return the draws of what is not drawn anew for a point left out."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Without:
+    """Fit a model without some points, and average their densities over the draws.
+
+    It is a job whose pieces are points left out together, and a number that tells fits of one seed
+    apart. `refit` fits a model with a seed.
     """
-    model = known_model(posterior, "leaving out").leave_out(**left)
-    return refit(posterior, model, ANOTHER + number)
+
+    refit: Callable[[Model, int], Posterior]
+    model: Model
+    points: LeftOut
+
+    @cached_property
+    def score(self) -> Callable[..., dict[str, np.ndarray]]:
+        """Return the function from latent draws to the points' log densities."""
+        return evaluator(self.model, self.points.read)
+
+    def __call__(self, piece: tuple[np.ndarray, int]) -> np.ndarray:
+        """Return a row for each point: its log mean density, and the Monte-Carlo error of that."""
+        chosen, number = piece
+        without = self.refit(self.model.leave_out(**self.points.left(chosen)), ANOTHER + number)
+        draws = self.points.given(latent_draws(self.model, without.tree))
+        found = self.score(draws, number)["points"]
+        flat = found.reshape(*found.shape[:2], -1)
+        return np.array([average(flat[:, :, i]) for i in chosen])
 
 
 def average(log_densities: Float[np.ndarray, "chain draw"]) -> tuple[float, float]:

@@ -17,19 +17,22 @@ import numpy as np
 from finetti.criticism.leaving_out.belonging import NOTHING, belonging
 from finetti.criticism.leaving_out.elpd import Elpd
 from finetti.criticism.leaving_out.held_out import (
+    Without,
     average,
     counted,
-    fit_without,
     highest_k,
     known_model,
     observed_site,
     pointwise,
 )
 from finetti.errors import ModelError
+from finetti.inference.again import refit
+from finetti.inference.cluster.pieces import done
+from finetti.inference.cluster.reached import On, reached
 from finetti.language.dims import groups
 from finetti.language.effects import Site
 from finetti.models import Model, require_rows
-from finetti.posterior.evaluate import evaluator, latent_draws, log_likelihood
+from finetti.posterior.evaluate import latent_draws, log_likelihood
 from finetti.posterior.labels import dotted, some
 from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.types import Array
@@ -48,6 +51,7 @@ def kfold(
     by: str | Sequence[Any] | np.ndarray | None = None,
     of: str | None = None,
     seed: int = 0,
+    on: On = None,
 ) -> Elpd:
     """Return the log density of parts of the data given the rest, the model fitted to it anew.
 
@@ -55,7 +59,8 @@ def kfold(
     at random into `folds`, 10 unless given. With `by`, the name of a plate, its members are left
     out one at a time, or parted into `folds`; a point is then a group, all its observations
     together, and its effects are integrated out over their population's distribution. `by` may
-    also be a column with a group for each observation of `of`. `seed` parts and fits.
+    also be a column with a group for each observation of `of`. `seed` parts and fits. The fits are
+    made on the cluster `on`, as in `fit`.
 
     Raises `ModelError` where nothing can be left out, or observations belong to several members.
 
@@ -83,17 +88,16 @@ def kfold(
         raise ModelError(f"model `{model.name}` can be parted into {parts} fold: it takes two")
     fold = np.empty(many, int)
     fold[rng.permutation(many)] = np.arange(many) % parts
-    score = evaluator(model, points.read)
-    inside = score(latent_draws(model, posterior.tree))["points"]
-    elpd, error, p = np.empty((3, many))
-    for number in range(parts):
-        chosen = np.flatnonzero(fold == number)
-        left = {name: np.isin(code, chosen) for name, code in points.codes.items()}
-        without = fit_without(posterior, left, seed + number)
-        found = score(points.given(latent_draws(model, without.tree)), seed + number)["points"]
-        for i in chosen:
-            elpd[i], error[i] = average(found[:, :, i])
-            p[i] = average(inside[:, :, i])[0] - elpd[i]
+    job = Without(refit(posterior), model, points)
+    chosen = [np.flatnonzero(fold == number) for number in range(parts)]
+    with reached(on) as client:
+        inside = job.score(latent_draws(model, posterior.tree))["points"]
+        pieces = [(places, seed + number) for number, places in enumerate(chosen)]
+        found = np.empty((many, 2))
+        for places, rows in zip(chosen, done(job, pieces, client), strict=True):
+            found[places] = rows
+    elpd, error = found.T
+    p = np.array([average(inside[:, :, i])[0] for i in range(many)]) - elpd
     scores = {"elpd": elpd, "p": p, "mcse": error, "pareto_k": np.full(many, np.nan)}
     scores |= {"refitted": np.full(many, True), "sole": np.full(many, False)}
     observed = [v for v in model.variables if v.name in points.codes]
@@ -137,6 +141,10 @@ class Points:
             terms = sites[name].distribution.log_prob(sites[name].value)
             sums = sums.at[code.ravel()].add(jnp.ravel(terms))
         return {"points": sums[:-1]}
+
+    def left(self, chosen: np.ndarray) -> dict[str, np.ndarray]:
+        """Return by observed site where an observation is of one of the points chosen."""
+        return {name: np.isin(code, chosen) for name, code in self.codes.items()}
 
     def given(self, draws: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the draws of what is not drawn anew, each many times if anything is."""

@@ -7,23 +7,29 @@ the observation.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 
 from finetti.criticism.leaving_out.belonging import sole
 from finetti.criticism.leaving_out.elpd import Elpd
 from finetti.criticism.leaving_out.held_out import (
-    average,
+    Without,
     counted,
-    fit_without,
     highest_k,
     known_model,
     observed_site,
     pointwise,
 )
+from finetti.inference.again import refit
+from finetti.inference.cluster.pieces import done
+from finetti.inference.cluster.reached import On, reached
 from finetti.language.effects import Site
 from finetti.models import require_rows
 from finetti.posterior.diagnose import quiet, smoothed_weights
-from finetti.posterior.evaluate import evaluator, latent_draws, log_likelihood
+from finetti.posterior.evaluate import log_likelihood
 from finetti.posterior.labels import some
 from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.types import Array, Float
@@ -42,13 +48,15 @@ def loo(
     refits: int = 20,
     good_k: float | None = None,
     seed: int = 0,
+    on: On = None,
 ) -> Elpd:
     """Return the log density of each observation given all others, by PSIS-LOO.
 
     `of` names the observed site, if there are several. Where the Pareto k-hat is above `good_k`,
     which is min(1 - 1 / log10 draws, 0.7) unless given, or the observation is the only one of its
     group, the model is fitted again without it, by the method of the posterior; at most `refits`
-    times, the highest k-hat first. `seed` is that of the fits. Monte-Carlo standard errors of
+    times, the highest k-hat first. `seed` is that of the fits, which are made on the cluster `on`,
+    as in `fit`. Monte-Carlo standard errors of
     scores with a k-hat between 0.5 and 0.7 may be too small: `good_k=0.5` fits without these too.
 
     Raises `ModelError` for a posterior without model or draws, or where there is nothing to leave
@@ -87,17 +95,14 @@ def loo(
     alone &= terms.var((0, 1)) > LOOSE
     bad = np.flatnonzero((~(k <= good) | alone) & keep)
     again = bad[np.argsort(-np.nan_to_num(k[bad], nan=np.inf), kind="stable")][:refits]
-    score = evaluator(model, lambda sites: {"y": _log_prob(sites[v.name])})
     number = np.cumsum(keep) - 1
-    for i in again:
-        left = np.arange(keep.size) == i
-        without = fit_without(
-            posterior, {v.name: left.reshape(given.shape[2:])}, seed + int(number[i])
-        )
-        at = score(latent_draws(model, without.tree))["y"]
-        exact, error[i] = average(at.reshape(*at.shape[:2], -1)[:, :, i])
-        p[i] += elpd[i] - exact
-        elpd[i] = exact
+    if len(again):
+        job = Without(refit(posterior), model, Single(v.name, given.shape[2:]))
+        pieces = [(np.array([i]), seed + int(number[i])) for i in again]
+        with reached(on) as client:
+            exact, error[again] = np.concatenate(done(job, pieces, client)).T
+        p[again] += elpd[again] - exact
+        elpd[again] = exact
     refitted = np.isin(np.arange(k.size), again)
     scores = {"elpd": elpd, "p": p, "mcse": error, "pareto_k": k}
     scores |= {"refitted": refitted, "sole": alone}
@@ -120,8 +125,24 @@ def loo(
     )
 
 
-def _log_prob(site: Site) -> Array:
-    return site.distribution.log_prob(site.value)
+@dataclass(frozen=True)
+class Single:
+    """Name a site whose observations, of such a shape, are left out by themselves."""
+
+    name: str
+    shape: tuple[int, ...]
+
+    def left(self, chosen: np.ndarray) -> dict[str, np.ndarray]:
+        """Return where an observation is one of those chosen, counted flat."""
+        return {self.name: np.isin(np.arange(math.prod(self.shape)), chosen).reshape(self.shape)}
+
+    def read(self, sites: dict[str, Site]) -> dict[str, Array]:
+        """Return the log density of each observation."""
+        return {"points": sites[self.name].distribution.log_prob(sites[self.name].value)}
+
+    def given(self, draws: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """Return the draws as they are."""
+        return draws
 
 
 def _smoothed(

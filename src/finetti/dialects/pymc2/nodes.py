@@ -198,8 +198,8 @@ class Stochastic(Variable):
             )
         self.last_value = self._value
         new = self._typed(value)
-        known = self.mask is not None and self.partly_observed
-        self._value = np.where(self.mask, new, self._value) if known else new
+        holes = self.mask if self.partly_observed else None
+        self._value = new if holes is None else np.where(holes, new, self._value)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -62,10 +62,10 @@ def points_at(target: Target, shared: Given, own: Own, positions: Array) -> Poin
 
 
 @compiled(ONCE, "chains")
-def chain_keys(seed: Any, chains: int) -> Key:
+def chain_keys(seed: Any, chains: int, first: Any = 0) -> Key:
     """Return a key a chain, which depends on the seed and the chain's number alone."""
     fold = partial(jax.random.fold_in, jax.random.key(seed))
-    return jax.vmap(fold)(jnp.arange(chains))
+    return jax.vmap(fold)(first + jnp.arange(chains))
 
 
 def random_tries(target: Target, built: Density, shared: Given, own: Own, keys: Key) -> Point:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Mapping
 from copy import copy
 from importlib.metadata import PackageNotFoundError, version
 from math import prod
-from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from finetti.errors import ModelError
 from finetti.inference.engine.draws import Draws
 from finetti.inference.methods.method import Chains
 from finetti.inference.methods.trajectories import NUTS, EmbeddedLaplace
@@ -138,8 +137,8 @@ def _observed(variables: tuple[Variable, ...], plates: dict[str, Plate]) -> xr.D
 def _written(model: Model) -> dict[str, str]:
     """Return the text of the model's function, where Python can find it."""
     try:
-        return {"model_source": dedent(inspect.getsource(model.function)).rstrip()}
-    except (OSError, TypeError):  # written at a prompt, or no plain function
+        return {"model_source": model.code().rstrip()}
+    except ModelError:  # written at a prompt, or no plain function
         return {}
 
 

@@ -1,0 +1,1 @@
+"""Spread work over the workers of a cluster: pieces that know nothing of one another."""
