@@ -10,7 +10,7 @@ import pytest
 
 import finetti as ft
 from finetti.criticism.calibrating import simulate
-from finetti.inference.many import fit_many
+from finetti.inference.many import batches
 from finetti.posterior.evaluate import log_likelihood
 
 TREE = np.repeat(list("abcdef"), 4)
@@ -154,7 +154,9 @@ def test_models_that_impute_are_calibrated_with_the_holes_of_their_data():
 
     model = level.missing("impute")(WEIGHED)
     drawn = simulate.from_prior(model, 20, 0)
-    fits = fit_many(model, drawn.observed, ft.NUTS(draws=500, chains=2), model.plan(), 1)
+    job = batches(model, drawn.observed, ft.NUTS(draws=500, chains=2), model.plan(), 1)
+    fits = job.fit(np.arange(20))
+    assert fits is not None
     spread = fits.values(("mu",), 1000)["mu"].std(1)
     error = 1 / np.sqrt(2 * 20 * 1000)
     assert abs(spread.mean() * np.sqrt(14.25) - 1) < 4 * error
