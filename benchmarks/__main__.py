@@ -22,6 +22,7 @@ from benchmarks import (
     scenes,
     shapes,
     warm,
+    warm_up,
 )
 from benchmarks.entries import AS_WRITTEN, FINETTI, NUMPYRO, NUTPIE, PYMC, Finetti
 from benchmarks.entry import Entry
@@ -110,6 +111,12 @@ def run_forms() -> None:
     report(Result("forms", title, samples, forms.COLUMNS, forms.RATE, ()), (FINETTI,))
 
 
+def run_warm_up() -> None:
+    samples = warm_up.measure()
+    title = f"warm-up of {' and '.join(map(str, warm_up.LENGTHS))} draws a chain"
+    report(Result("warm_up", title, samples, warm_up.COLUMNS, warm_up.ESS, ()), (FINETTI,))
+
+
 def run_factors() -> None:
     samples, title = factor_graphs.measure(rounds=3), "belief propagation, 3 rounds"
     iteration, columns = factor_graphs.ITERATION, factor_graphs.COLUMNS
@@ -129,6 +136,7 @@ BENCHMARKS = {
     "counts": run_counts,
     "levels": run_levels,
     "forms": run_forms,
+    "warm_up": run_warm_up,
     "factors": run_factors,
     "shapes": run_shapes,
     "digits": digits.run,
