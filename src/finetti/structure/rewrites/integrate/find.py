@@ -36,6 +36,7 @@ from finetti.structure.rewrites.integrate.assemble import assembler
 from finetti.structure.rewrites.integrate.curvature import Curvature, recognise
 from finetti.structure.rewrites.integrate.integrate import Integrate
 from finetti.structure.rewrites.integrate.obstacles import obstacles
+from finetti.structure.rewrites.integrate.settled import settle
 from finetti.structure.rewrites.rewrite import Found, Made, Sight
 from finetti.structure.variables import Variable
 from finetti.structure.words import listed
@@ -134,17 +135,22 @@ def _verified(
     frame, (variables, terms) = way.frame, seen
     sites = tuple(name for name, _ in (*frame.groups, *frame.border))
     colours = tuple(range(frame.breadth))
+    settled, numbers = settle(program, frame, variables, terms)
+    terms = tuple(t for t in terms if t not in settled)
     rewrite = Integrate(sites, terms, frame, colours, way.plate, program.dtype, reach=way.size)
+    rewrite = replace(rewrite, settled=settled)
+    known = {} if numbers is None else {"settled": numbers}
     if frame.breadth > WIDE and not program.varying:
-        found = _assembled(program, rewrite, variables, condensed)
+        found = _assembled(program, rewrite, variables, condensed, known)
         if found is not None or frame.breadth > WIDEST:
             return found
-    found = jax.tree.map(np.asarray, _look(program, rewrite, condensed, {}))
+    found = jax.tree.map(np.asarray, _look(program, rewrite, condensed, known))
     if not _sound(program, found):
         return None
     colours, patterns = colour(found.precision)
     rewrite = replace(rewrite, colours=colours)
-    constants = {"groups": found.mode.groups, "border": found.mode.border, **patterns}
+    mode = {"groups": found.mode.groups, "border": found.mode.border}
+    constants = {**known, **mode, **patterns}
     quicker = _ahead(program, rewrite, constants, condensed)
     return quicker or (rewrite, constants)
 
@@ -166,14 +172,18 @@ def _ahead(
     if not known:
         return None
     rewrite, patterns, _ = _with_ahead(rewrite, known, seen[0])
-    kept = {name: constants[name] for name in ("groups", "border")}
+    kept = {name: constants[name] for name in ("groups", "border", "settled") if name in constants}
     constants = {**kept, **patterns, "curved": [own for _, own in known]}
     found = jax.tree.map(np.asarray, _look(program, rewrite, condensed, constants))
     return (rewrite, constants) if _agrees(program, found) else None
 
 
 def _assembled(
-    program: Program, rewrite: Integrate, sites: list[Variable], condensed: Shortcuts
+    program: Program,
+    rewrite: Integrate,
+    sites: list[Variable],
+    condensed: Shortcuts,
+    constants: Constants,
 ) -> tuple[Integrate, Constants] | None:
     """Return the rewrite of a wide border, its precisions put together from observations."""
     form, frame = Form(program, (rewrite,)), rewrite.frame
@@ -195,7 +205,7 @@ def _assembled(
     if known and not np.any(rest.couplings) and not np.any(corner - np.diag(np.diag(corner))):
         rewrite, patterns = replace(rewrite, loose=True), {}
     pairs = paired(sum(np.abs(arrow.couplings) for arrow in seen[0].values()))  # pyright: ignore
-    constants = {**patterns, "curved": [own for _, own in known]}
+    constants = {**constants, **patterns, "curved": [own for _, own in known]}
     constants |= {} if pairs is None else {"pairs": pairs}
     found = jax.tree.map(np.asarray, _look(program, rewrite, condensed, constants))
     if not _sound(program, found):
@@ -276,6 +286,9 @@ def _look(
         # by a derivative elsewhere: the difference of two slopes would lose digits to large data
         _, push = jax.linearize(lambda g: rewrite.differentiate(terms)(g)[1], origin.plus(probe))
         product = jax.tree.map(jnp.negative, push(probe))
+        if (settled := constants.get("settled")) is not None:
+            more = settled.slope(probe)
+            product = product.plus(jax.tree.map(jnp.subtract, settled.slope(origin), more))
         factor = factorise(precision, constants.get("pairs"))
         return _Found(precision, factor.pivot(precision), factor.solve(slope), probe, product)
 

@@ -43,8 +43,8 @@ class Integrate(Marginal):
     `colours` numbers the border's columns; columns that share a colour share no row, but for what
     `curved` terms have there, whose precision is formed ahead. `reach` is the size of the terms.
     It is `loose` where terms that are not formed ahead have a diagonal on the border and nothing
-    else. In words, `seen` says how each site is seen by the rest and `priced` what the frame and
-    others take.
+    else. `settled` names priors that are numbers among the constants, not terms. In words, `seen`
+    says how each site is seen by the rest and `priced` what the frame and others take.
     """
 
     sites: tuple[str, ...]
@@ -58,8 +58,14 @@ class Integrate(Marginal):
     priced: str = ""
     reach: int = 0
     loose: bool = False
+    settled: tuple[str, ...] = ()
     verb = "integrate out"
     eases = True
+
+    @property
+    def absorbed(self) -> tuple[str, ...]:
+        """Return the sites whose log densities it accounts for."""
+        return (*self.terms, *self.settled)
 
     @property
     def products(self) -> int:
@@ -116,6 +122,8 @@ class Integrate(Marginal):
         factor = factorise(precision, constants.get("pairs"))
         mode = jax.lax.stop_gradient(fixed.plus(factor.solve(slope)))
         value, slope = self.differentiate(terms)(mode)
+        if (settled := constants.get("settled")) is not None:
+            value, slope = value + settled.value(mode), slope.plus(settled.slope(mode))
         step = solve(precision, factor, slope)  # what rounding left of it
         left = 0.5 * slope.dot(step)
         sound = jnp.abs(left) <= 0.1 * (1 + jnp.abs(value))  # else scales are too far apart
@@ -136,9 +144,13 @@ class Integrate(Marginal):
             more = curvature.read(term, centre, own)
             ahead = more if ahead is None else Arrow(*map(jnp.add, ahead, more))
         if ahead is not None and self.loose:
-            return slope, self.frame.added(ahead, products)
-        precision = self.frame.arrow(self.colours, products, constants)
-        return slope, precision if ahead is None else Arrow(*map(jnp.add, precision, ahead))
+            precision = self.frame.added(ahead, products)
+        else:
+            precision = self.frame.arrow(self.colours, products, constants)
+            precision = precision if ahead is None else Arrow(*map(jnp.add, precision, ahead))
+        if (settled := constants.get("settled")) is not None:
+            slope, precision = slope.plus(settled.slope(centre)), settled.added(precision)
+        return slope, precision
 
     def _pushed(self, push: Callable[[Vector], Vector], seeds: Vector) -> Vector:
         """Return what each seed is taken to, so many at once as there is room for."""
