@@ -18,7 +18,7 @@ ESS = Column("least ESS", lambda s: s["ess"], ",.0f")
 COLUMNS = (
     CPU,
     ESS,
-    Column("leapfrogs", lambda s: s["leapfrogs"], ",.0f"),
+    Column("leapfrogs of warm-up, a chain", lambda s: s["leapfrogs"], ",.0f"),
     Column("largest R-hat", lambda s: s["r_hat"], ".3f"),
     Column("divergences", lambda s: s["divergences"], ".0f"),
     Column("rms error, in its standard error", lambda s: s["error"], ".2f"),
@@ -50,14 +50,14 @@ def _fit(model: Any, known: Any, length: int, seed: int) -> Sample:
     posterior = ft.fit(model, ft.NUTS(warmup=length), seed=seed, progress=False)
     spent = process_time() - began
     table, stats = posterior.summary(), posterior.tree["sample_stats"].dataset
-    before = posterior.tree["warmup_sample_stats"]["n_steps"].sum()
+    before = posterior.tree["warmup_sample_stats"]["n_steps"]
     scores = np.array(list(misses(posterior, known).values()))
     return {
         "cpu": spent,
         "wall": spent,
         "ess": float(np.nanmin(table["ess_bulk"])),
         "r_hat": float(np.nanmax(table["r_hat"])),
-        "leapfrogs": float(stats["n_steps"].sum() + before),
+        "leapfrogs": float(before.sum() / before.sizes["chain"]),
         "divergences": float(stats["diverging"].sum()),
         "error": float(np.sqrt(np.mean(scores**2))) if scores.size else np.nan,
     }
