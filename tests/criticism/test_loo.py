@@ -84,6 +84,9 @@ def test_a_site_is_named_where_several_are_observed():
     with pytest.raises(ft.ModelError, match="observes `x` and `y`: say of which"):
         ft.loo(posterior)
     assert ft.loo(posterior, "y").scores["elpd"].dims == ("row",)
+    few = ft.Posterior(posterior.tree.isel(draw=slice(12)), posterior.model)
+    with pytest.raises(ft.ModelError, match=r"25 draws or more: the run of `twice` has 24"):
+        ft.loo(few, "y")
     with pytest.raises(ft.UnknownSite, match="leave out observations of `z`: no such site"):
         ft.loo(posterior, "z")
 

@@ -23,6 +23,7 @@ from finetti.criticism.leaving_out.held_out import (
     observed_site,
     pointwise,
 )
+from finetti.errors import ModelError
 from finetti.inference.again import refit
 from finetti.inference.cluster.pieces import done
 from finetti.inference.cluster.reached import On, reached
@@ -34,6 +35,7 @@ from finetti.posterior.labels import some
 from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.types import Array, Float
 
+FEWEST = 25  # draws, of which a fifth are the 5 that a tail takes
 # The variance of an observation's log density above which it tells much of an effect that nothing
 # else tells of: the weights of a normal effect's draws then have a tail of k-hat sqrt(2 x variance)
 # that draws may not show.
@@ -59,7 +61,7 @@ def loo(
     as in `fit`. Monte-Carlo standard errors of
     scores with a k-hat between 0.5 and 0.7 may be too small: `good_k=0.5` fits without these too.
 
-    Raises `ModelError` for a posterior without model or draws, or where there is nothing to leave
+    Raises `ModelError` for a posterior without model or with few draws, or with nothing to leave
     out.
 
     Vehtari, Gelman & Gabry 2017; Vehtari, Simpson, Gelman, Yao & Gabry 2024.
@@ -84,6 +86,11 @@ def loo(
     given = pointwise(likelihood, v)
     terms = given.to_numpy().reshape(*given.shape[:2], -1)
     draws = terms.shape[0] * terms.shape[1]
+    if draws < FEWEST:
+        raise ModelError(
+            f"ft.loo smooths the largest fifth of its weights, which takes {FEWEST} draws or more: "
+            f"the run of `{model.name}` has {draws}; fit it with more"
+        )
     counting = counted(likelihood, model)
     keep = counting[v.name].ravel()
     with quiet():
