@@ -33,6 +33,7 @@ from finetti.inference.stopping import asked_to_stop
 from finetti.language.handlers import condition
 from finetti.models import Model
 from finetti.posterior.batches import in_batches
+from finetti.posterior.evaluate import enclosed
 from finetti.structure.choices import Choices
 from finetti.structure.form import Given
 from finetti.structure.plan import Plan
@@ -131,7 +132,7 @@ class Batches:
         plan = replan(self.model, first, self.model.plan(choices=self.choices))
         kept = natural(self.model, self.method)
         layout = Layout.of(plan.left, kept, plan.form.alternating)
-        built = Density(_given(self.model, first), plan.choices, kept)
+        built = Density(enclosed(self.model, partial(condition, first)), plan.choices, kept)
         return built, plan, Target(plan.form, layout), self.method.suited(layout.dim)
 
     def fit(self, places: np.ndarray) -> Fits | None:
@@ -219,16 +220,6 @@ def read_many(
             f"model `{job.model.name}`: look for values that overflow, or take narrower priors"
         )
     return jax.tree.map(lambda *arrays: np.concatenate(arrays), *rows)
-
-
-def _given(model: Model, data: Mapping[str, np.ndarray]) -> Model:
-    """Return a model of other data that are missing where its own are."""
-
-    def run() -> None:
-        with condition(data):
-            model.run()
-
-    return Model(run, model.name, ((), {}))
 
 
 def _apart(plan: Plan, data: Mapping[str, np.ndarray], count: int) -> Own:

@@ -7,6 +7,7 @@ prior at the draws) runs the user's own model here, with its latent variables pu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,19 @@ if TYPE_CHECKING:
 MANY = 100_000  # numbers
 
 Read = Callable[[dict[str, Site]], Mapping[str, Array]]
+
+
+def enclosed(model: Model, handler: Callable[[], AbstractContextManager[Any]]) -> Model:
+    """Return a model run inside a handler that stands around all of its own.
+
+    What its data lack keeps its place and its sites, which no handler of the model itself leaves.
+    """
+
+    def run() -> None:
+        with handler():
+            model.run()
+
+    return Model(run, model.name, ((), {}))
 
 
 def latent_draws(model: Model, tree: xr.DataTree) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from finetti.posterior import diagnose
 from finetti.posterior.posterior import Posterior
-from finetti.reporting.drawing import CHAINS, GREY, INK, WASH, canvas, tidy
+from finetti.reporting.drawing import CHAINS, GREY, INK, WASH, canvas, panels, table
 from finetti.reporting.numbers import find_numbers
 
 if TYPE_CHECKING:
@@ -87,15 +87,13 @@ def _panels(
     width: float,
 ) -> Figure:
     """Draw each number, of shape (chain, draw), in a panel of its own, two in a row if wide."""
-    across = min(2 if width >= TWO else 1, len(numbers))
-    down = -(-len(numbers) // across)
+    across, down = table(len(numbers), 2 if width >= TWO else 1)
     with canvas(width if across == 2 else min(width, 6.0), 0.7 + 1.75 * down) as figure:
-        for place, (label, draws) in enumerate(numbers.items()):
-            axes = figure.add_subplot(down, across, place + 1)
+        placed = panels(figure, numbers.items(), (across, down))
+        for place, (axes, (label, draws)) in enumerate(placed):
             draw(axes, draws)
             axes.set_title(label, pad=5, parse_math=False)
             axes.margins(y=0.08)
-            tidy(axes)
             if place < len(numbers) - across:
                 axes.tick_params(labelbottom=False)
         figure.supxlabel(x, fontsize="medium")

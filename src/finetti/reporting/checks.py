@@ -9,7 +9,18 @@ import numpy as np
 from finetti.criticism.checking.checked import Check, Outcome
 from finetti.criticism.checking.pit import LooPit
 from finetti.errors import DataError
-from finetti.reporting.drawing import BLUE, GREY, INK, SKY, SMALL, VERMILION, WASH, canvas, tidy
+from finetti.reporting.drawing import (
+    BLUE,
+    GREY,
+    INK,
+    SKY,
+    SMALL,
+    VERMILION,
+    WASH,
+    canvas,
+    panels,
+    table,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,19 +42,16 @@ def checks(found: Check, across: int = ACROSS) -> Figure:
     probability (Saeilynoja, Buerkner & Vehtari 2022), by simulation. Raises `DataError` for a
     check that holds nothing.
     """
-    panels = [*found.shown(PANELS - len(found.pits)), *found.pits]
-    if not panels:
+    drawn = [*found.shown(PANELS - len(found.pits)), *found.pits]
+    if not drawn:
         raise DataError("the check holds nothing to draw")
-    across = min(across, len(panels))
-    down = -(-len(panels) // across)
+    across, down = table(len(drawn), across)
     with canvas(1.2 + 2.7 * across, 0.8 + 1.9 * down) as figure:
-        for place, panel in enumerate(panels):
-            axes = figure.add_subplot(down, across, place + 1)
+        for axes, panel in panels(figure, drawn, (across, down)):
             if isinstance(panel, Outcome):
                 _draw_outcome(axes, panel)
             else:
                 _draw_pit(axes, panel)
-            tidy(axes)
         figure.legend(*_key(figure), loc="outside upper right", ncols=4, handlelength=1.4)
     return figure
 

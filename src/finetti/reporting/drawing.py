@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from finetti.errors import MissingExtra
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+T = TypeVar("T")
 
 # Okabe & Ito's colours, which the colour-blind tell apart; greys for what is not data.
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
@@ -54,6 +56,25 @@ def canvas(width: float, height: float, layout: str | None = "constrained") -> I
         raise MissingExtra.needed("matplotlib", "plots", "drawing") from error
     with style.context(["default", dict(STYLE)]):
         yield Figure(figsize=(width, height), layout=layout)  # pyright: ignore[reportArgumentType]
+
+
+def table(count: int, across: int) -> tuple[int, int]:
+    """Return how many columns and rows so many panels make, at most so many across.
+
+    >>> table(5, 3), table(2, 3)
+    ((3, 2), (2, 1))
+    """
+    across = min(across, count)
+    return across, -(-count // across)
+
+
+def panels(figure: Figure, things: Iterable[T], size: tuple[int, int]) -> Iterator[tuple[Axes, T]]:
+    """Yield a panel for each thing, of a table of columns and rows, and tidy it once drawn."""
+    across, down = size
+    for place, thing in enumerate(things):
+        axes = figure.add_subplot(down, across, place + 1)
+        yield axes, thing
+        tidy(axes)
 
 
 def tidy(axes: Axes, rows: bool = False) -> None:

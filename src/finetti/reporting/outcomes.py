@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from finetti.errors import DataError
-from finetti.reporting.drawing import GREY, INK, SKY, SMALL, canvas, tidy
+from finetti.reporting.drawing import GREY, INK, SKY, SMALL, canvas, panels, table
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,15 +42,12 @@ def outcomes(drawn: xr.DataTree) -> Figure:
     names = [str(name) for name in sites.data_vars if sites[name].dtype.kind in "biuf"]
     if not names:
         raise DataError("the model observes nothing of which priors could say anything")
-    across = min(ACROSS, len(names))
-    down = -(-len(names) // across)
+    across, down = table(len(names), ACROSS)
     with canvas(1.2 + 3.4 * across, 0.8 + 2.3 * down) as figure:
-        for place, name in enumerate(names):
-            axes = figure.add_subplot(down, across, place + 1)
+        for axes, name in panels(figure, names, (across, down)):
             data = np.asarray(seen[name]).ravel() if name in seen else np.empty(0)
             _panel(axes, sites[name].to_numpy().ravel(), data[~np.isnan(data.astype(float))])
             axes.set_title(name, pad=5, parse_math=False)
-            tidy(axes)
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper right", ncols=2, handlelength=1.4)
     return figure

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from finetti.errors import DataError
-from finetti.reporting.drawing import BLUE, GREY, PALE, canvas, tidy
+from finetti.reporting.drawing import BLUE, GREY, PALE, canvas, panels, table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,11 +28,9 @@ def prior_posterior(before: Mapping[str, np.ndarray], after: Mapping[str, np.nda
     names = [name for name in after if name in before]
     if not 0 < len(names) <= PANELS:
         raise DataError(f"{len(names)} panels asked for, a picture holds 1 to {PANELS}")
-    across = min(ACROSS, len(names))
-    down = -(-len(names) // across)
+    across, down = table(len(names), ACROSS)
     with canvas(2.6 * across, 0.7 + 1.6 * down) as figure:
-        for place, name in enumerate(names):
-            axes = figure.add_subplot(down, across, place + 1)
+        for axes, name in panels(figure, names, (across, down)):
             prior, posterior = np.ravel(before[name]), np.ravel(after[name])
             low, high = _window(prior, posterior)
             bins = np.linspace(low, high, BINS + 1)
@@ -47,7 +45,6 @@ def prior_posterior(before: Mapping[str, np.ndarray], after: Mapping[str, np.nda
                 axes.set_xlabel(f"{outside:.0%} of the prior lies outside", color=GREY)
             axes.set_yticks([])
             axes.spines["left"].set_visible(False)
-            tidy(axes)
         handles, words = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, words, loc="outside upper right", ncols=2, handlelength=1.4)
     return figure

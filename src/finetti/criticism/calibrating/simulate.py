@@ -16,7 +16,7 @@ from finetti.language import handlers
 from finetti.language.effects import Site, alone, around
 from finetti.models import Model
 from finetti.posterior.batches import in_batches
-from finetti.posterior.evaluate import latent_draws, run_at
+from finetti.posterior.evaluate import enclosed, latent_draws, run_at
 from finetti.posterior.posterior import Posterior
 from finetti.types import Array, Key
 
@@ -88,13 +88,7 @@ def _simulate(
             f"size you expect; their values do not matter"
         )
 
-    def redrawn() -> None:
-        with handlers.redraw():
-            model.run()
-
-    anew = Model(
-        redrawn, model.name, ((), {})
-    )  # holes stay where they are, with sites of their own
+    anew = enclosed(model, handlers.redraw)
 
     def one(key: Key, given: Mapping[str, Array]) -> dict[str, Any]:
         sites = run_at(anew, given, key)

@@ -137,8 +137,9 @@ def _verified(
     colours = tuple(range(frame.breadth))
     settled, numbers = settle(program, frame, variables, terms)
     terms = tuple(t for t in terms if t not in settled)
-    rewrite = Integrate(sites, terms, frame, colours, way.plate, program.dtype, reach=way.size)
-    rewrite = replace(rewrite, settled=settled)
+    rewrite = Integrate(
+        sites, terms, frame, colours, way.plate, program.dtype, reach=way.size, settled=settled
+    )
     known = {} if numbers is None else {"settled": numbers}
     if frame.breadth > WIDE and not program.varying:
         found = _assembled(program, rewrite, variables, condensed, known)
@@ -284,11 +285,9 @@ def _look(
         terms = form.terms(rewrite, given, free, evaluate=every_branch(program))
         slope, precision = rewrite.read(terms, origin, given.rewrites[rewrite.name])
         # by a derivative elsewhere: the difference of two slopes would lose digits to large data
-        _, push = jax.linearize(lambda g: rewrite.differentiate(terms)(g)[1], origin.plus(probe))
+        own = given.rewrites[rewrite.name]
+        _, push = jax.linearize(jax.grad(rewrite.whole(terms, own)), origin.plus(probe))
         product = jax.tree.map(jnp.negative, push(probe))
-        if (settled := constants.get("settled")) is not None:
-            more = settled.slope(probe)
-            product = product.plus(jax.tree.map(jnp.subtract, settled.slope(origin), more))
         factor = factorise(precision, constants.get("pairs"))
         return _Found(precision, factor.pivot(precision), factor.solve(slope), probe, product)
 

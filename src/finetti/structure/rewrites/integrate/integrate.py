@@ -121,9 +121,7 @@ class Integrate(Marginal):
         slope, precision = self.read(terms, fixed, constants)
         factor = factorise(precision, constants.get("pairs"))
         mode = jax.lax.stop_gradient(fixed.plus(factor.solve(slope)))
-        value, slope = self.differentiate(terms)(mode)
-        if (settled := constants.get("settled")) is not None:
-            value, slope = value + settled.value(mode), slope.plus(settled.slope(mode))
+        value, slope = jax.value_and_grad(self.whole(terms, constants))(mode)
         step = solve(precision, factor, slope)  # what rounding left of it
         left = 0.5 * slope.dot(step)
         sound = jnp.abs(left) <= 0.1 * (1 + jnp.abs(value))  # else scales are too far apart
@@ -135,7 +133,7 @@ class Integrate(Marginal):
         formed = [c.term for c in self.curved]
         others = [name for name in self.terms if name not in formed]
         seeds = self.frame.seeds(self.colours, centre.groups.dtype)
-        slope, push = jax.linearize(lambda g: self.differentiate(terms, others)(g)[1], centre)
+        slope, push = jax.linearize(jax.grad(self.summed(terms, others)), centre)
         products = jax.tree.map(jnp.negative, self._pushed(push, seeds))
         ahead: Arrow | None = None
         for curvature, own in zip(self.curved, constants.get("curved", ()), strict=True):
@@ -158,11 +156,10 @@ class Integrate(Marginal):
             return jax.vmap(push)(seeds)
         return jax.lax.map(push, seeds, batch_size=max(ROOM // self.reach, 1))
 
-    def differentiate(
-        self, terms: Terms, names: Collection[str] | None = None
-    ) -> Callable[[Vector], tuple[Scalar, Vector]]:
-        """Return the function that gives the terms' sum, or that of some, and its gradient."""
-        return jax.value_and_grad(self.summed(terms, self.terms if names is None else names))
+    def whole(self, terms: Terms, constants: Constants) -> Callable[[Vector], Scalar]:
+        """Return the function that gives the sum of all terms, those that are numbers too."""
+        read, settled = self.summed(terms, self.terms), constants.get("settled")
+        return read if settled is None else lambda g: read(g) + settled.value(g)
 
     def summed(self, terms: Terms, names: Collection[str]) -> Callable[[Vector], Scalar]:
         """Return the function that gives the sum of some terms."""
