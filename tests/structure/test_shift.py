@@ -69,6 +69,28 @@ def single(x, subject, written):
         ft.sample("y", ft.Poisson(jnp.exp(eta)), obs=np.ones(len(x)))
 
 
+@ft.model
+def rated(age, subject, item, about):
+    """Subjects' effects and slopes, written about their coefficients or added to them."""
+    alpha, beta, gamma = (ft.sample(name, ft.Normal(0, 3)) for name in ("alpha", "beta", "gamma"))
+    sigma, tau = (ft.sample(name, ft.HalfNormal(1)) for name in ("sigma", "tau"))
+    with ft.plate("subject", SUBJECTS):
+        mean = alpha + beta * age
+        a = ft.sample("a", ft.Normal(mean if about else 0, sigma))
+        s = ft.sample("s", ft.Normal(gamma if about else 0, sigma))
+        level, slope = (a, s) if about else (mean + a, gamma + s)
+    with ft.plate("item", ITEMS):
+        b = ft.sample("b", ft.Normal(0, tau))
+    with ft.plate("row", len(subject)):
+        eta = level[subject] + slope[subject] * X + b[item]
+        ft.sample("y", ft.Poisson(jnp.exp(eta)), obs=np.ones(len(subject)))
+
+
+AGE = np.linspace(-1, 1, SUBJECTS)
+KEY = jax.random.key(0)
+ABOUT, ADDED = rated(AGE, SUBJECT, ITEM, True), rated(AGE, SUBJECT, ITEM, False)
+
+
 def shifts(model: ft.Model) -> list[Shift]:
     return [r for r in model.plan().rewrites if isinstance(r, Shift)]
 
@@ -128,6 +150,27 @@ def test_effects_of_nested_groups_are_centred_about_one_another_instead():
     assert not shifts(nested(np.arange(20) % 4))
 
 
+def test_effects_that_multiply_one_another_are_left_to_be_centred():
+    """How far the item's place moves the answers depends on its slope: no one shear fits."""
+
+    @ft.model
+    def answers(person, item):
+        mu, sigma, tau = ft.sample("mu", ft.Normal(0, 2)), *map(scale, ("sigma", "tau"))
+        with ft.plate("person", SUBJECTS):
+            theta = ft.sample("theta", ft.Normal(0, sigma))
+        with ft.plate("item", ITEMS):
+            slope = ft.sample("slope", ft.LogNormal(0, tau))
+            place = ft.sample("place", ft.Normal(mu, tau))
+        with ft.plate("row", len(person)):
+            eta = slope[item] * (theta[person] - place[item])
+            ft.sample("y", ft.Bernoulli(logits=eta), obs=np.ones(len(person), int))
+
+    def scale(name):
+        return ft.sample(name, ft.HalfNormal(1))
+
+    assert not shifts(answers(SUBJECT, ITEM))
+
+
 def test_it_can_be_refused_whole_or_for_one_site():
     plan = logistic().plan()
     assert not any(r.verb == "shift" for r in plan.without("shift").rewrites)
@@ -152,7 +195,77 @@ def test_it_is_not_made_beside_members_that_may_move_by_themselves():
     assert not shifts(wide(np.arange(1200) % 600, np.arange(1200) % 5))
 
 
-@pytest.mark.parametrize("model", [logistic(), graded(np.arange(40) % 5, np.arange(40) % 4)])
+def test_effects_about_coefficients_are_moved_as_those_that_are_added_to_them():
+    """Learned constants and log densities are the same, at the same coordinates."""
+    with jax.enable_x64(True):
+        rng, found = np.random.default_rng(8), []
+        for model in (ABOUT, ADDED):
+            plan = model.plan()
+            (move,) = (r for r in plan.rewrites if isinstance(r, Shift))
+            assert move.sites == ("alpha", "beta", "gamma")
+            target, given = ft.density(model, plan).target()
+            form, split = target.form, target.layout.split
+            if model is ABOUT:
+                free = {
+                    n: rng.normal(0, 0.5, np.shape(x))
+                    for n, x in split(jnp.zeros(target.layout.dim)).items()
+                }
+                plain = {**free, "a": free["a"] + free["alpha"] + free["beta"] * AGE}
+                plain["s"] = free["s"] + free["gamma"]
+            else:
+                plain = free
+            looked = compiled(ONCE)(lambda x, f=form, g=given: f.look(g, x, KEY))(plain)
+            learned = {
+                m.name: m.agree(jax.tree.map(lambda a: jnp.asarray(a)[None], looked[m.name]))
+                for m in form.moves
+                if m.name in looked
+            }
+            density = compiled(ONCE)(form.log_density)(given.learned(learned), free)
+            found.append((learned, density))
+    assert float(found[0][1]) == pytest.approx(float(found[1][1]), rel=1e-10)
+    assert found[0][0].keys() == found[1][0].keys()
+    jax.tree.map(
+        lambda one, two: np.testing.assert_allclose(one, two, rtol=1e-7, atol=1e-9),
+        found[0][0],
+        found[1][0],
+    )
+
+
+def test_effects_about_a_coefficient_that_meets_them_alone_are_centred_about_it():
+    @ft.model
+    def one_grouping(subject):
+        alpha, sigma = ft.sample("alpha", ft.Normal(0, 3)), ft.sample("sigma", ft.HalfNormal(1))
+        with ft.plate("subject", SUBJECTS):
+            a = ft.sample("a", ft.Normal(alpha, sigma))
+        with ft.plate("row", len(subject)):
+            ft.sample("y", ft.Poisson(jnp.exp(a[subject])), obs=np.ones(len(subject)))
+
+    assert not shifts(one_grouping(SUBJECT))
+
+
+def test_effects_about_more_than_coefficients_stay_centred_about_it():
+    """The location of `a` is a group's effect too: nothing of it can be left out."""
+
+    @ft.model
+    def nested(subject, item):
+        alpha, sigma = ft.sample("alpha", ft.Normal(0, 3)), ft.sample("sigma", ft.HalfNormal(1))
+        with ft.plate("ward", 3):
+            w = ft.sample("w", ft.Normal(0, sigma))
+        with ft.plate("subject", SUBJECTS):
+            a = ft.sample("a", ft.Normal(alpha + w[np.arange(SUBJECTS) % 3], sigma))
+        with ft.plate("item", ITEMS):
+            b = ft.sample("b", ft.Normal(0, sigma))
+        with ft.plate("row", len(subject)):
+            ft.sample("y", ft.Poisson(jnp.exp(a[subject] + b[item])), obs=np.ones(len(subject)))
+
+    plan = nested(SUBJECT, ITEM).plan()
+    assert {"w", "a", "b"} <= {
+        site for r in plan.rewrites if r.verb == "centre" for site in r.sites
+    }
+    assert not shifts(nested(SUBJECT, ITEM))
+
+
+@pytest.mark.parametrize("model", [logistic(), ABOUT, graded(np.arange(40) % 5, np.arange(40) % 4)])
 def test_the_density_is_that_of_the_model_as_written(model):
     """With any constants: the log density differs by the log Jacobian alone."""
     density = ft.density(model, model.plan())
@@ -160,9 +273,10 @@ def test_the_density_is_that_of_the_model_as_written(model):
     form, layout, rng = target.form, density.layout, np.random.default_rng(3)
     constants = {}
     for move in form.moves:
-        found = {n: rng.normal(0, 1, np.shape(a)) for n, a in move.start("float64").items()}
+        found = {n: a + rng.normal(0, 0.3, np.shape(a)) for n, a in move.start("float64").items()}
         if "information" in found:
-            found["information"] = found["information"] ** 2
+            half = found["information"]
+            found["information"] = half @ np.swapaxes(half, -1, -2) + np.eye(half.shape[-1])
         constants[move.name] = found
     given = given.learned(constants)
 
@@ -179,6 +293,7 @@ def test_the_density_is_that_of_the_model_as_written(model):
     points = rng.normal(0, 0.7, (3, density.dim))
     with jax.enable_x64(True):
         found, expected, back = both(points)
+    assert np.isfinite(found).all()
     np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10)
     np.testing.assert_allclose(back, points, rtol=1e-8, atol=1e-8)
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 
 import jax.numpy as jnp
 
-from finetti.structure.program import Evaluate, Program, Provide, Reader, Supply
+from finetti.structure.program import Early, Evaluate, Program, Provide, Reader, Supply
 from finetti.structure.rewrites.rewrite import Around, Marginal, Move, Rewrite
 from finetti.types import Array, Atom, Constants, Key, Tree
 
@@ -134,16 +134,25 @@ class Form:
             for move in self.moves
             for site in move.sites
         }
+        early: dict[str, Early] = {
+            site: partial(_early, move, free, given.rewrites[move.name])
+            for move in self.moves
+            for site in move.told_early
+        }
         still = {name: value for name, value in free.items() if name not in supply}
         free_values = {**still, **loose}
-        reader = Reader(self.program, given.data, free_values, provide, supply, evaluate)
+        reader = Reader(self.program, given.data, free_values, provide, supply, evaluate, early)
         reader.known.update(fixed or {})
         return reader
 
     def look(self, given: Given, plain: Mapping[str, Array], key: Key) -> dict[str, Constants]:
         """Return the constants that moves learn at a point given by unmoved free values."""
-        still = self.unmoved()
-        around = Around(still.reader(given, plain), partial(still.log_density, given, plain))
+        beneath = tuple(move for m in self.moves for move in m.beneath)
+        still = replace(self, rewrites=(*self.unmoved().rewrites, *beneath))
+        given = given.learned({move.name: {} for move in beneath})
+        plain = still.adopt(given, plain)
+        at = partial(still.reader, given, plain)
+        around = Around(at({}), at, partial(still.log_density, given, plain))
         found = {m.name: m.look(around, key) for m in self.moves}
         return {name: constants for name, constants in found.items() if constants}
 
@@ -238,3 +247,9 @@ def _supplied(
     move: Move, free: Mapping[str, Array], learned: Constants, reader: Reader
 ) -> Mapping[str, tuple[Array, Array]]:
     return move.supply(reader, free, learned)
+
+
+def _early(
+    move: Move, free: Mapping[str, Array], learned: Constants, reader: Reader
+) -> Mapping[str, Array]:
+    return move.early(reader, free, learned)

@@ -118,6 +118,22 @@ class Move(Rewrite):
     ) -> dict[str, Array]:
         """Return what is moved, at the sites' unconstrained values: `supply` turned round."""
 
+    @property
+    def beneath(self) -> tuple[Move, ...]:
+        """Return the moves that stand in its place while moves look at a point."""
+        return ()
+
+    @property
+    def told_early(self) -> tuple[str, ...]:
+        """Return its sites of which `early` tells."""
+        return ()
+
+    def early(
+        self, reader: Reader, free: Mapping[str, Array], learned: Constants
+    ) -> dict[str, Array]:
+        """Return how far sites are from their priors' locations, none of which is known yet."""
+        return {}
+
     def look(self, around: Around, key: Key) -> Constants:
         """Return the constants that one point teaches."""
         return {}
@@ -133,13 +149,15 @@ class Move(Rewrite):
 
 @dataclass(frozen=True)
 class Around:
-    """Give what a move looks at: a point of the program where no site is moved.
+    """Give what a move looks at: a point of the program.
 
-    `reader` reads the program there. `log_density` is a function of values for some of its
-    variables, whatever they are made of, and of the sites whose priors are to be left out.
+    No site is moved there but by the moves `beneath` others. `reader` reads the program, and `at`
+    makes a reader that is given values for some of its variables, whatever they are made of.
+    `log_density` is a function of such values, and of the sites whose priors are to be left out.
     """
 
     reader: Reader
+    at: Callable[[Mapping[Atom, Array]], Reader]
     log_density: Callable[[Mapping[Atom, Array], Collection[str]], Array]
 
 

@@ -25,6 +25,7 @@ import numpy as np
 
 from finetti.structure.program import Reader
 from finetti.structure.rewrites.arrow.triangular import UNROLLED, cholesky, lower_solve
+from finetti.structure.rewrites.centre.carried import Carried
 from finetti.structure.rewrites.centre.information import given_up, look, positive
 from finetti.structure.rewrites.centre.part import Part
 from finetti.structure.rewrites.centre.root import Root
@@ -99,14 +100,30 @@ class Centre(Move):
     ) -> dict[str, tuple[Array, Array]]:
         """Return each site's unconstrained value, and the log Jacobian of all with the first."""
         view = self._view(reader, learned)
-        e = self._standardised(view, free)
-        moved = view.location + jnp.sum(view.root * e[..., None, :], -1)
+        moved = self._location(reader) + self._deviation(view, free)
         jacobian = jnp.sum(view.log_scale) - view.factor.log_determinant()
         zero = jnp.zeros_like(jacobian)
         return {
             part.site: (value.reshape(part.shape), zero if i else jacobian)
             for i, (part, value) in enumerate(self._columns(moved))
         }
+
+    @property
+    def beneath(self) -> tuple[Move, ...]:
+        """Return what carries the sites whose effects are net of their locations."""
+        return tuple(Carried(part) for part in self.parts if part.net)
+
+    @property
+    def told_early(self) -> tuple[str, ...]:
+        """Return the sites of a block of which some effects are net of their locations."""
+        return self.sites if any(part.net for part in self.parts) else ()
+
+    def early(
+        self, reader: Reader, free: Mapping[str, Array], learned: Constants
+    ) -> dict[str, Array]:
+        """Return how far the sites are from their locations, which need not be known for it."""
+        rows = self._deviation(self._view(reader, learned), free)
+        return {part.site: own.reshape(part.shape) for part, own in self._columns(rows)}
 
     def elements(
         self, site: str, reader: Reader, free: Mapping[str, Array], constants: Constants
@@ -129,6 +146,13 @@ class Centre(Move):
         ends = np.cumsum([part.width for part in self.parts])[:-1]
         return list(zip(self.parts, jnp.split(rows, ends, 1), strict=True))
 
+    def _location(self, reader: Reader) -> Float[Array, "member k"]:
+        return jnp.concatenate([part.location(reader) for part in self.parts], -1)
+
+    def _deviation(self, view: View, free: Mapping[str, Array]) -> Float[Array, "member k"]:
+        e = self._standardised(view, free)
+        return jnp.sum(view.root * e[..., None, :], -1)
+
     def _standardised(self, view: View, free: Mapping[str, Array]) -> Array:
         z = jnp.concatenate([part.flat(free[part.site]) for part in self.parts], -1)
         return view.mean + view.factor.back(z)
@@ -139,7 +163,7 @@ class Centre(Move):
         """Return what the sampler moves, given the sites' unconstrained values."""
         view = self._view(reader, learned)
         u = jnp.concatenate([part.flat(free[part.site]) for part in self.parts], -1)
-        e = lower_solve(view.root, (u - view.location)[..., None])[..., 0]
+        e = lower_solve(view.root, (u - self._location(reader))[..., None])[..., 0]
         z = view.factor.times(e - view.mean)
         return {part.site: value.reshape(part.shape) for part, value in self._columns(z)}
 
@@ -156,14 +180,13 @@ class Centre(Move):
         return {"information": information, "pull": jnp.median(pulls, 0), "common": common}
 
     def _view(self, reader: Reader, learned: Constants) -> View:
-        priors = [part.prior(reader) for part in self.parts]
-        effects = [part.effect(reader) for part in self.parts]
-        location = jnp.concatenate([loc for loc, _ in priors], -1)
-        root = _block_diagonal([root for _, root in priors])
-        offset, factor = (jnp.concatenate(both, -1) for both in zip(*effects, strict=True))
+        root = _block_diagonal([part.root(reader) for part in self.parts])
+        ways = [part.way(reader) for part in self.parts]
+        offset, factor = (jnp.concatenate(both, -1) for both in zip(*ways, strict=True))
         spread = factor[..., None] * root  # S
         information = jnp.asarray(learned["information"])
-        middle = offset + factor * location
+        about = jnp.concatenate([part.middle(reader) for part in self.parts], -1)
+        middle = offset + factor * about
         pull = jnp.asarray(learned["pull"]) - _times(information, middle)
         lower = cholesky(jnp.eye(self.width) + _sandwich(spread, information))
         precision = Root(lower, ())
@@ -174,7 +197,7 @@ class Centre(Move):
         slope = jnp.sum(spread * pull[..., None], -2)
         mean = precision.back(precision.forward(slope))
         log_scale = jnp.concatenate([part.log_scale(reader) for part in self.parts], -1)
-        return View(location, root, log_scale, precision, mean)
+        return View(root, log_scale, precision, mean)
 
 
 @dataclass(frozen=True)
@@ -185,7 +208,6 @@ class View:
     `mean` that of e given all else.
     """
 
-    location: Float[Array, "member k"]
     root: Float[Array, "member k k"]
     log_scale: Float[Array, "member k"]
     factor: Root

@@ -65,7 +65,7 @@ def effects(
     """Return the effect of each location-scale site, or say why it is no case for centring.
 
     An effect is not followed past what depends on the sites `barred`, nor on those after it that
-    are not refused.
+    are not refused. It is net of its prior's location where that is made of the sites `barred`.
     """
     sites = [v for v in sight.left if v.located and v.name not in barred]
     sites = [v for v in sites if prod(v.shape) > 1 and v.free_shape == v.shape]
@@ -73,19 +73,36 @@ def effects(
     found: dict[str, Seen | str] = {}
     for i, v in enumerate(sites):
         later = {w.name for w in sites[i:] if w.name not in refused}
-        found[v.name] = _look(sight.program, v, later.union(sight.gone, {v.name}, barred), latent)
+        outside = later.union(sight.gone, {v.name}, barred)
+        net = _net(sight.program, v, latent.difference(barred))
+        found[v.name] = _look(sight.program, v, outside, latent, net)
     return found
 
 
+def _net(program: Program, v: Variable, others: Collection[str]) -> bool:
+    """Tell whether the location of a site's prior could be left out of its effect.
+
+    Nothing but coefficients that are shifted may come into it.
+    """
+    arguments = program.outputs.arguments[v.name]
+    location = arguments[_named(arguments, ("loc",))]
+    return v.support == "real" and not depends(program, others)(location)
+
+
 def _look(
-    program: Program, v: Variable, barred: Collection[str], latent: Collection[str]
+    program: Program,
+    v: Variable,
+    barred: Collection[str],
+    latent: Collection[str],
+    may_be_net: bool,
 ) -> Seen | str:
     """Find a site's parameters and its effect; say why it is no case for centring."""
     arguments = program.outputs.arguments[v.name]
     loc = _named(arguments, ("loc",))
     scale = _named(arguments, ROOTS)
     outside, random = depends(program, barred), depends(program, latent)
-    if outside(arguments[loc]) or outside(arguments[scale]):
+    net = may_be_net and outside(arguments[loc])
+    if (outside(arguments[loc]) and not net) or outside(arguments[scale]):
         return "its prior depends on sites that are taken out of the sampler"
     path, met = follow(program, v.name, v.support != "real", lambda other: not outside(other))
     mentions = (arguments[loc], arguments[scale], *met)
@@ -96,7 +113,7 @@ def _look(
     if width > DENSEST:
         return f"a prior of {width} correlated numbers is too wide"
     plain = not path.free and _is_plain(program, v.name, loc, scale)
-    part = Part(v.name, v.shape, count, width, loc, scale, path, plain)
+    part = Part(v.name, v.shape, count, width, loc, scale, path, plain, net)
     return Seen(part, v.plates, mentions, _way(part, v))
 
 

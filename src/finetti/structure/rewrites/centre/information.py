@@ -34,19 +34,15 @@ def look(
     them, (number, member, k), with `precision` and `slope` of these numbers.
     """
     program = around.reader.program
-    ends = [part.path.end(program) for part in parts]
-    effects = jnp.concatenate(
-        [part.flat(around.reader.read(v)) for part, v in zip(parts, ends, strict=True)], -1
-    )
+    effects = jnp.concatenate([part.effect(around.reader) for part in parts], -1)
     count, width = effects.shape
     here = beside.join({n: around.reader.read(program.inputs[n]) for n in beside.sites})
 
     def rest(effects: Array, numbers: Array) -> Array:
         fixed = beside.fixed(program, numbers)
-        start = 0
-        for part, variable in zip(parts, ends, strict=True):
-            own = effects[:, start : start + part.width]
-            fixed[variable] = own.reshape(variable.aval.shape)
+        reader, start = around.at(fixed), 0
+        for part in parts:
+            fixed |= part.fixed(reader, effects[:, start : start + part.width])
             start += part.width
         return around.log_density(fixed, sites)
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from finetti.structure.equations import is_literal
 from finetti.structure.program import Reader
 from finetti.structure.rewrites.centre.paths import Path
-from finetti.types import Array, Float
+from finetti.types import Array, Atom, Float
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Part:
 
     Each of `count` members has `width` numbers. `root` names the argument that scales them:
     "scale", member by member, or "scale_tril", a matrix. `plain` says that the site's log density
-    reads them as location and scale of its value and in no other way.
+    reads them as location and scale of its value and in no other way. The effect of a `net` part is
+    what it is without its prior's location, whose coefficients are shifted by it.
     """
 
     site: str
@@ -31,6 +32,7 @@ class Part:
     scale: str
     path: Path
     plain: bool = False
+    net: bool = False
 
     @property
     def dense(self) -> bool:
@@ -41,16 +43,23 @@ class Part:
         """Return a value of the site's shape, or one that broadcasts to it, a row a member."""
         return jnp.broadcast_to(value, self.shape).reshape(self.count, self.width)
 
-    def prior(self, reader: Reader) -> tuple[Array, Array]:
-        """Return location (member, k) and root (member, k, k) of the site's own prior."""
+    def location(self, reader: Reader) -> Float[Array, "member k"]:
+        """Return the location of the site's own prior."""
         dtype = reader.program.dtype  # arguments may be written as integers
-        location = self.flat(jnp.asarray(reader.argument(self.site, self.loc), dtype))
-        scale = jnp.asarray(reader.argument(self.site, self.scale), dtype)
+        return self.flat(jnp.asarray(reader.argument(self.site, self.loc), dtype))
+
+    def middle(self, reader: Reader) -> Float[Array, "member k"]:
+        """Return the site's value about which its effect is measured, nothing if it is net."""
+        return jnp.zeros((self.count, self.width)) if self.net else self.location(reader)
+
+    def root(self, reader: Reader) -> Float[Array, "member k k"]:
+        """Return the root of the site's own prior."""
+        scale = jnp.asarray(reader.argument(self.site, self.scale), reader.program.dtype)
         if self.dense:
             batch = self.shape[: len(self.shape) - 1]
             full = jnp.broadcast_to(scale, (*batch, self.width, self.width))
-            return location, full.reshape(self.count, self.width, self.width)
-        return location, self.flat(scale)[..., None] * jnp.eye(self.width)
+            return full.reshape(self.count, self.width, self.width)
+        return self.flat(scale)[..., None] * jnp.eye(self.width)
 
     def log_scale(self, reader: Reader) -> Float[Array, "member k"]:
         """Return the logs of the root's diagonal, each taken once where members share it."""
@@ -80,10 +89,29 @@ class Part:
         standard.known.update({**known, tag: value.astype(tag.aval.dtype)})
         return standard.read(program.outputs.log_terms[self.site])
 
-    def effect(self, reader: Reader) -> tuple[Array, Array]:
+    def way(self, reader: Reader) -> tuple[Array, Array]:
         """Return offset and factor, both (member, k): the effect is offset + factor * u."""
         offset, factor = (jnp.asarray(x, reader.program.dtype) for x in self.path.read(reader))
         return self.flat(offset), self.flat(factor)
+
+    def effect(self, reader: Reader) -> Float[Array, "member k"]:
+        """Return the effect: before the coefficients in its location are known, if it is net."""
+        early = reader.deviation(self.site)
+        if early is None:
+            whole = self.flat(reader.read(self.path.end(reader.program)))
+            return whole - self._left_out(reader)
+        offset, factor = self.way(reader)
+        return offset + factor * (self.middle(reader) + self.flat(early))
+
+    def fixed(self, reader: Reader, effect: Float[Array, "member k"]) -> dict[Atom, Array]:
+        """Return the variable of the program that holds the effect, with the value it then has."""
+        variable = self.path.end(reader.program)
+        whole = effect + self._left_out(reader)
+        return {variable: whole.reshape(variable.aval.shape)}
+
+    def _left_out(self, reader: Reader) -> Array | float:
+        """Return what the program's variable has beside the effect."""
+        return self.way(reader)[1] * self.location(reader) if self.net else 0.0
 
 
 def members(shape: tuple[int, ...], plates: int, dense: bool, widest: int) -> tuple[int, int]:

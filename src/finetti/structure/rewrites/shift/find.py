@@ -19,6 +19,7 @@ from finetti.structure.variables import Variable
 from finetti.types import Atom
 
 WIDEST = 32  # numbers of all coefficients
+PRODUCTS = {"mul", "div", "dot_general"}
 
 
 def find(sight: Sight) -> Found:
@@ -32,14 +33,31 @@ def find(sight: Sight) -> Found:
         return alone.find(sight)
     if any(seen.part.count >= FEWEST for seen in groups):
         return Found()
-    chosen = _narrow(v for v in _candidates(sight, groups) if _trades_off(sight, v, groups))
+    few = [v for v in _candidates(sight, groups) if _trades_off(sight, v, groups)]
+    chosen, after = _chosen(sight, few, groups)
     names = tuple(v.name for v in chosen)
     met = {seen.part.site for v in chosen for seen in _met(sight.program, v.name, groups)}
-    parts = tuple(s.part for s in _groups(sight, frozenset(names)) if s.part.site in met)
-    if not chosen or not parts:
+    parts = tuple(s.part for s in after if s.part.site in met)
+    if not chosen or not parts or _multiplied(sight.program, {*names, *met}):
         return Found()
     move = Shift(Joined(names, tuple(v.free_shape for v in chosen)), parts)
     return Found(((move, move.start(sight.program.dtype)),))
+
+
+def _chosen(
+    sight: Sight, few: list[Variable], groups: list[Seen]
+) -> tuple[list[Variable], list[Seen]]:
+    """Return the sites to shift, and the effects as they are read then.
+
+    Sites that effects are centred about are left alone where these could not be centred any more.
+    """
+    chosen = _narrow(few)
+    after = _groups(sight, frozenset(v.name for v in chosen))
+    if len(after) < len(groups):
+        few = [v for v in few if not any(_in_prior(sight.program, v.name, s) for s in groups)]
+        chosen = _narrow(few)
+        after = _groups(sight, frozenset(v.name for v in chosen))
+    return chosen, after
 
 
 def _groups(sight: Sight, shifted: Collection[str]) -> list[Seen]:
@@ -62,14 +80,18 @@ def _few(sight: Sight, groups: list[Seen]) -> list[Variable]:
 def _candidates(sight: Sight, groups: list[Seen]) -> list[Variable]:
     """Return the sites of few numbers that can be shifted without harm to how effects are centred.
 
-    No effect's prior depends on them, nor are they added to one before it is added to another, as
-    in nested groups: those effects are centred about one another.
+    Of an effect's prior nothing but the location may depend on them, nor are they added to one
+    before it is added to another, as in nested groups: those effects are centred about one another.
     """
     few = [v for v in _few(sight, groups) if v.name not in sight.refused]
-    few = [v for v in few if not any(_in_prior(sight.program, v.name, s) for s in groups)]
+    few = [v for v in few if not any(_in_scale(sight.program, v.name, s) for s in groups)]
     effects = {s.part.site for s in groups}
     nested = [s for s in groups if _in_middle(sight.program, effects - {s.part.site}, s)]
-    return [v for v in few if not any(_in_middle(sight.program, {v.name}, s) for s in nested)]
+
+    def reaches(v: Variable) -> set[str]:
+        return {v.name, *(s.part.site for s in groups if _in_prior(sight.program, v.name, s))}
+
+    return [v for v in few if not any(_in_middle(sight.program, reaches(v), s) for s in nested)]
 
 
 def _in_middle(program: Program, sites: Collection[str], seen: Seen) -> bool:
@@ -80,6 +102,13 @@ def _in_prior(program: Program, site: str, seen: Seen) -> bool:
     reached = depends(program, {site})
     arguments = program.outputs.arguments[seen.part.site]
     return any(map(reached, arguments.values()))
+
+
+def _in_scale(program: Program, site: str, seen: Seen) -> bool:
+    """Tell whether an effect's prior depends on a site in other ways than by its location."""
+    reached, part = depends(program, {site}), seen.part
+    arguments = program.outputs.arguments[part.site]
+    return any(reached(a) for name, a in arguments.items() if name != part.loc)
 
 
 def _trades_off(sight: Sight, v: Variable, groups: list[Seen]) -> bool:
@@ -96,11 +125,35 @@ def _trades_off(sight: Sight, v: Variable, groups: list[Seen]) -> bool:
 
 
 def _met(program: Program, site: str, groups: list[Seen]) -> list[Seen]:
-    """Return the effects that some site's log density depends on as it does on this site."""
+    """Return the effects that some site's log density depends on as it does on this site.
+
+    It does as well where effects are about this site.
+    """
     terms: dict[str, Any] = program.outputs.log_terms
-    ours = depends(program, {site})
+    about = {s.part.site for s in groups if _in_prior(program, site, s)}
+    ours = depends(program, {site, *about})
     shared = [t for t in terms.values() if not is_literal(t) and ours(t)]
     return [s for s in groups if any(map(depends(program, {s.part.site}), shared))]
+
+
+def _multiplied(program: Program, sites: Collection[str]) -> bool:
+    """Tell whether sites multiply one another on the way to what other sites are about.
+
+    As in a (theta - b) of an item's slope and place: what one adds depends on the others then, and
+    the same shear does not fit everywhere.
+    """
+    ours = depends(program, sites)
+    each: Any = program.outputs.arguments.values()
+    arguments = [a for found in each for name, a in found.items() if name != "log_weight"]
+    wanted: set[Any] = {a for a in arguments if not is_literal(a)}
+    for equation in reversed(program.jaxpr.eqns):
+        if wanted.isdisjoint(equation.outvars):
+            continue
+        operands = {v for v in equation.invars if not is_literal(v)}
+        wanted |= operands
+        if equation.primitive.name in PRODUCTS and sum(map(ours, operands)) > 1:
+            return True
+    return False
 
 
 def _narrow(sites: Any) -> list[Variable]:

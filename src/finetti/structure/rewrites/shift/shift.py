@@ -20,13 +20,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.structure.program import Program, Reader
+from finetti.structure.program import Reader
 from finetti.structure.rewrites.centre.part import Part
 from finetti.structure.rewrites.joined import Joined, inverse_root
 from finetti.structure.rewrites.rewrite import Around, Move
@@ -38,7 +37,8 @@ from finetti.types import Array, Constants, Key
 class Shift(Move):
     """Give coefficients coordinates that hardly depend on the effects of groups.
 
-    The effects of `parts` must not depend on the coefficients.
+    The effects of `parts` must not depend on the coefficients: those of sites whose priors are
+    about them are net of their locations.
     """
 
     joined: Joined
@@ -107,12 +107,14 @@ class Shift(Move):
         That is minus the second derivatives of the log density.
         """
         reader, program = around.reader, around.reader.program
-        ends = self._ends(program)
-        effects = [reader.read(v) for v in ends]
+        effects = [part.effect(reader) for part in self.parts]
         here = self.joined.join({n: reader.read(program.inputs[n]) for n in self.sites})
 
         def log_density(x: Array, effects: list[Array]) -> Array:
-            fixed = dict(zip(ends, effects, strict=True)) | self.joined.fixed(program, x)
+            fixed = self.joined.fixed(program, x)
+            there = around.at(fixed)
+            for part, effect in zip(self.parts, effects, strict=True):
+                fixed |= part.fixed(there, effect)
             return around.log_density(fixed, ())
 
         slope = jax.grad(log_density, (0, 1))
@@ -146,9 +148,5 @@ class Shift(Move):
     def _shift(self, reader: Reader, learned: Constants) -> Array:
         if not self.parts:  # a column of zeros stands for no effects
             return jnp.zeros(self.width, jnp.asarray(learned["root"]).dtype)
-        read = [jnp.ravel(reader.read(v)) for v in self._ends(reader.program)]
+        read = [jnp.ravel(part.effect(reader)) for part in self.parts]
         return jnp.sum(jnp.asarray(learned["shear"]) * jnp.concatenate(read), -1)
-
-    def _ends(self, program: Program) -> list[Any]:
-        """Return the variables that hold the effects."""
-        return [part.path.end(program) for part in self.parts]
