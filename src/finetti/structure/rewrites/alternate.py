@@ -92,6 +92,7 @@ def find(sight: Sight) -> Found:
 
 
 def _found(program: Program, block: Centre, sight: Sight) -> tuple[Alternate, Constants] | None:
+    """Return the rewrite of a block with its constants; None where it is small, or members meet."""
     if block.count < FEWEST or any(p.path.free for p in block.parts):
         return None
     size, free = block.count * block.width, sum(prod(v.free_shape) for v in sight.left)
@@ -103,6 +104,7 @@ def _found(program: Program, block: Centre, sight: Sight) -> tuple[Alternate, Co
     owners = _owners(program, block, terms)
     if owners is None:
         return None
+    # Elements that a shortcut sums up have other owners than the program's.
     for shortcut in (r for r, _ in sight.made if r.sites[0] in owners and not r.moves):
         (site,) = shortcut.sites
         found = shortcut.owners(program, owners[site], block.count)
@@ -127,6 +129,7 @@ def _owners(program: Program, block: Centre, terms: tuple[str, ...]) -> dict[str
     found = {}
     for term in terms:
         ids = scopes.read(outputs.log_terms[term])
+        # Two members meet in an element: given the rest they are not independent.
         if ids.shape[-1] != 1:
             return None
         found[term] = np.where(ids == NOBODY, block.count, ids).astype(np.int32).ravel()

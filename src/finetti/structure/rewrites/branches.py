@@ -18,7 +18,8 @@ from finetti.structure.equations import bind, called, heads, is_literal, reached
 from finetti.structure.program import Evaluate, Program
 from finetti.types import Equation, Jaxpr
 
-ENDS = {"max": 1, "min": 1, "clamp": 3}
+ENDS = {"max", "min", "clamp"}
+# By operation, the first input that says where to look.
 PLACES = {"gather": 1, "dynamic_slice": 1, "scatter": 1, "scatter-add": 1, "sort": 0}
 
 
@@ -57,8 +58,10 @@ def _mixed(
         return [_mixture([jnp.broadcast_to(x, found[0].shape) for x in inputs[1:]], salt)]
     if name in ENDS:
         return [_mixture([jnp.broadcast_to(x, found[0].shape) for x in inputs], salt)]
+    # A truth value as a number chooses as `where` does: x * (y > 0).
     if name == "convert_element_type" and _chosen(equation):
         return [_mixture([jnp.zeros_like(x), jnp.ones_like(x)], salt) for x in found]
+    # Any entry might be looked up: one that depends on all of them, their mean, stands for those.
     if name in PLACES and any(hangs[PLACES[name] :]):
         whole = [x for x in inputs if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
         mean = sum((jnp.mean(x) for x in whole), jnp.zeros(()))
@@ -94,6 +97,7 @@ def _mixture(parts: Sequence[Any], salt: Any) -> Any:
     shape, dtype = jnp.shape(parts[0]), jnp.result_type(*parts)
     if not jnp.issubdtype(dtype, jnp.floating):
         return parts[0]
+    # The sine makes weights of every entry differ from point to point, without a random key.
     generic = np.random.default_rng(1997)
     total, weights = jnp.zeros(shape, dtype), jnp.zeros(shape, dtype)
     for part in parts:

@@ -54,6 +54,9 @@ def inverse_root(precision: Float[Array, "k k"]) -> Float[Array, "k k"]:
     >>> inverse_root(jnp.array([[4.0, 0.0], [0.0, 0.25]])).tolist()
     [[0.5, 0.0], [0.0, 2.0]]
     """
+    # Scaled to a unit diagonal first, so that what is negligible is told by correlations, not by
+    # the sites' units. With P = L L' the root R is L^-T, an upper triangle: its determinant is read
+    # off the diagonal.
     diagonal = jnp.diagonal(precision)
     unit = jnp.sqrt(jnp.where(diagonal > 0, diagonal, 1.0))
     values, vectors = jnp.linalg.eigh(precision / unit / unit[:, None], symmetrize_input=False)

@@ -56,6 +56,8 @@ def _broadcast(params: Any, before: tuple[int, ...], value: Any, members: int) -
     """Broadcast, an axis of the members that comes in new having a single entry."""
     sizes, places = list(params["shape"]), params["broadcast_dimensions"]
     for i, size in enumerate(sizes):
+        # The members' axis is told by its size alone. Another axis of that size is taken for it:
+        # what comes of it is refused here or by the callers' check at a generic point.
         if size == members:
             old = [s for s, place in enumerate(places) if place == i and before[s] == members]
             sizes[i] = jnp.shape(value)[old[0]] if old else 1

@@ -182,6 +182,8 @@ def _looking(program: Program, rewrite: Approximate) -> Any:
     @compiled(ONCE)
     def look(data: Any, free: dict, place: Vector, probe: Vector) -> _Found:
         form, given = Form(program, (rewrite,)), Given(data, {rewrite.name: {}})
+        # What interacts is looked at with all branches taken; the climb is that of the density
+        # itself.
         terms = form.terms(rewrite, given, free)
         whole = form.terms(rewrite, given, free, evaluate=every_branch(program))
         _, precision = rewrite.look(whole, place, {})

@@ -86,6 +86,7 @@ class Frame:
     def seeds(self, colours: tuple[int, ...], dtype: np.dtype) -> Vector:
         """Return the vectors to multiply with: one a block column, then one a colour."""
         columns, classes = self.width, max(colours, default=-1) + 1
+        # All groups at once: their blocks share no row, so that a block column is one colour.
         units = np.zeros((columns + classes, 1, self.width))
         units[:columns, 0] = np.eye(columns)
         border = np.zeros((columns + classes, self.breadth))

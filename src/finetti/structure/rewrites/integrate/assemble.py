@@ -73,6 +73,7 @@ def assembler(
         def slope(values: Any) -> Any:
             return jax.jvp(elements, (values,), (one,))[1]
 
+        # The terms are quadratic in the sites: second derivatives are the same at any point.
         origin = jax.tree.map(jnp.zeros_like, one)
         return jax.tree.map(jnp.negative, jax.jvp(slope, (origin,), (other,))[1])
 
@@ -115,6 +116,8 @@ def _assembled(
     """Return the precision of each term."""
     plain = [field.along(shapes) for field in fields]
     own = [read(along, along) for along in plain]
+    # If an observation sees member m alone, bending it by all members' ones gives b, and by their
+    # numbers m b: the ratio is the member's number. Of several members it is none of them.
     told = [read(plain[i], f.along(shapes, numbered=True)) for i, f in enumerate(fields)]
     members: list[dict[str, np.ndarray]] = []
     for field, bent, numbered in zip(fields, own, told, strict=True):
@@ -172,6 +175,7 @@ class _Sums(NamedTuple):
                 np.add.at(self.blocks[:, second.first, first.first], a, value)
             return True
         if second.inside:
+            # Only the couplings of groups to the border are stored, not their transposes.
             first, second, a, b = second, first, b, a
         if first.inside:
             np.add.at(self.couplings[:, first.first], (a, second.first + b), value)

@@ -175,6 +175,7 @@ def _meeting(
 
 def _factors(ids: np.ndarray, places: np.ndarray) -> Factors:
     """Tell the elements' scopes apart, members numbered by their places."""
+    # The last entry stands for nobody, whose number is beyond all.
     local = np.full(places.max() + 2, NOBODY)
     local[places] = np.arange(len(places))
     rows, which = np.unique(local[np.minimum(ids, len(local) - 1)], axis=0, return_inverse=True)
@@ -262,6 +263,7 @@ def _colour(scopes: Collection[Scope], states: Sequence[int]) -> list[tuple[int,
     for scope in scopes:
         for m in scope if len(scope) > 1 else ():
             near[m].update(scope)
+    # The number of states is part of the colour, since a colour's members are moved together.
     colours: list[tuple[int, int]] = []
     for m, count in enumerate(states):
         taken = {colours[n] for n in near[m] if n < m}
@@ -309,6 +311,7 @@ def _describe(supports: Mapping[str, Support], scopes: Collection[Scope]) -> str
     degrees = Counter(m for scope in links for m in scope)
     members = sum(s.span.size for s in supports.values())
     chains, counts = members - len(links), {s.states for s in supports.values()}
+    # Lines, as against rings or stars: no member meets three, and each line has two ends.
     line = all(len(scope) == 2 for scope in links) and max(degrees.values(), default=0) == 2
     if line and len(counts) == 1 and list(degrees.values()).count(1) == 2 * chains:
         many = f"{chains} chains" if chains > 1 else "chain"

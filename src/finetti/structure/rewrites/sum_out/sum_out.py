@@ -54,6 +54,8 @@ class Batch:
         """Return each piece's factors from the terms' values, whose first axis is assignments."""
         found = []
         for piece, chosen in zip(self.pieces, elements, strict=True):
+            # These elements are the same at all states of the colours left aside: the first is as
+            # good.
             idle = [i for i in range(len(self.states)) if i not in piece.axes]
             table = values[piece.term].reshape(*self.states, -1)
             table = jnp.transpose(table, (*idle, len(self.states), *piece.axes))[(0,) * len(idle)]
@@ -150,6 +152,8 @@ class SumOut(Marginal):
         wanted = {piece.term for piece in batch.pieces}
 
         def at(states: Array) -> dict[str, Array]:
+            # A member with fewer states than others of its site stays at its last; `masks` bar the
+            # rest.
             moved = {
                 site: jnp.minimum(states[columns[site]], constants["span"][site])
                 for site in self.sites

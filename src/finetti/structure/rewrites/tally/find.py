@@ -67,12 +67,14 @@ def _tallied(
         tables = [_Table.of(program, whole, rewrite, found) for rewrite, found in mine]
         keys = np.concatenate([t.keys for t in tables] or [np.zeros((count, 0))], 1)
         kind, kinds = _classify(keys)
+        # `_classify` stops counting there.
         if 4 * kinds > count:
             return None
         statistics = [t.statistics for t in tables] or [np.zeros((count, 0))]
         standing = _represent(kind, kinds, np.concatenate(statistics, 1))
         if 2 * len(standing.weights) > count:
             return None
+        # Members of a kind agree to DIGITS; their mean stands for them.
         blocks = _means(kind, kinds, keys)[standing.kind]
         made = _tally(whole, own, standing, kinds, _means(kind, kinds, own["groups"]))
         return _filled(program, made, (whole, own), tables, (blocks, standing))
@@ -125,6 +127,8 @@ class _Table:
         self, keys: np.ndarray, statistics: np.ndarray, weights: np.ndarray
     ) -> tuple[Condense, Constants]:
         """Return the rewrite of the representatives, their weights in the sums."""
+        # In the order in which `of` stacks them: centres and slopes source by source, then the
+        # ties. A weight multiplies what is summed over groups, but not a centre.
         columns = list(statistics.T)
         centres, slopes = list(self.constants["centres"]), list(self.constants["slopes"])
         for i in self.inside:
@@ -200,6 +204,7 @@ def _represent(kind: np.ndarray, kinds: int, statistics: np.ndarray) -> _Standin
     members = np.split(np.argsort(kind, kind="stable"), np.cumsum(sizes)[:-1])
     chosen, weights, rows = [], [], []
     for one in range(kinds):
+        # As few as would stand for them stand for themselves.
         if sizes[one] <= 2 * k:
             found, share = statistics[members[one]], 1.0
         else:

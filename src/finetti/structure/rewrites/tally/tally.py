@@ -113,6 +113,7 @@ class Tally(Rewrite):
                 return rewrite.total(reader, constants[rewrite.name])
         variable = reader.program.outputs.log_terms[name]
         term = reader.read(variable)
+        # Not narrowed, it has all its elements.
         if jnp.shape(term) == variable.aval.shape:
             return jnp.sum(term)
         each = jnp.broadcast_to(term, (len(constants["weights"]), *jnp.shape(term)[1:]))
