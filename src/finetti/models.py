@@ -24,8 +24,8 @@ from finetti.structure.choices import AS_WRITTEN, FREE, Choices
 from finetti.structure.graph import Graph
 from finetti.structure.lacking import refuse_spread, unread
 from finetti.structure.plan import Plan
-from finetti.structure.program import write_program
 from finetti.structure.surroundings import stamp, surroundings
+from finetti.structure.tracing import write_program
 from finetti.structure.variables import Variable, discover
 
 Handler = Callable[[], AbstractContextManager[Any]]

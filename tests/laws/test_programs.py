@@ -18,7 +18,7 @@ from finetti.inference.engine.batch import Own
 from finetti.inference.engine.start import points_at
 from finetti.store.identity import identity
 from finetti.structure.identity import fingerprint
-from finetti.structure.program import write_program
+from finetti.structure.tracing import write_program
 from zoo import MODELS
 
 FEW = ft.NUTS(draws=200, warmup=200, chains=2)

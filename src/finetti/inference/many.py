@@ -37,7 +37,7 @@ from finetti.posterior.evaluate import enclosed
 from finetti.structure.choices import Choices
 from finetti.structure.form import Given
 from finetti.structure.plan import Plan
-from finetti.structure.program import write_program
+from finetti.structure.tracing import write_program
 from finetti.targets.density import Density, Target
 from finetti.targets.layout import Layout
 from finetti.types import Array, Key

@@ -20,7 +20,8 @@ from finetti.posterior import products
 from finetti.posterior.evaluate import latent_draws, run_at
 from finetti.posterior.labels import dotted
 from finetti.structure.plan import Plan
-from finetti.structure.program import Program, invert
+from finetti.structure.program import Program
+from finetti.structure.tracing import invert
 from finetti.structure.variables import Variable
 from finetti.types import Array, Key
 

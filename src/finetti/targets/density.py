@@ -16,7 +16,8 @@ from finetti.structure import recovery
 from finetti.structure.choices import AS_WRITTEN, Choices
 from finetti.structure.form import Form, Given
 from finetti.structure.plan import Plan
-from finetti.structure.program import Outcome, invert
+from finetti.structure.program import Outcome
+from finetti.structure.tracing import invert
 from finetti.structure.variables import Variable
 from finetti.targets.layout import Layout
 from finetti.types import Array, DType, Key, Position, Scalar

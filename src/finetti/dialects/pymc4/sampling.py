@@ -16,7 +16,7 @@ from finetti.inference.methods.blocks import Block, Compound, DiscreteMetropolis
 from finetti.inference.methods.trajectories import HMC, NUTS
 from finetti.posterior.labels import dotted
 from finetti.posterior.posterior import Posterior
-from finetti.structure.program import invert
+from finetti.structure.tracing import invert
 
 if TYPE_CHECKING:
     import xarray as xr

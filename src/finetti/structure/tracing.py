@@ -1,0 +1,142 @@
+"""Trace a model into its program.
+
+The model's function is called twice: once to discover the sites and their shapes (`variables`),
+once, here, to write down what is computed of what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from finetti.distributions import biject_to, unchecked
+from finetti.errors import ModelError
+from finetti.language.chain import log_terms
+from finetti.language.effects import Site, alone, around
+from finetti.language.handlers import condition, trace
+from finetti.language.sites import check_shape, check_support
+from finetti.structure.commute import commute
+from finetti.structure.equations import opened, read_tag, tagged
+from finetti.structure.graph import Graph, read_parents
+from finetti.structure.hoist import hoist
+from finetti.structure.identity import fingerprint
+from finetti.structure.program import Outcome, Program
+from finetti.structure.variables import Variable, is_discrete, placeholder, read_arguments
+from finetti.types import Array, DType
+
+
+def write_program(
+    run: Callable[[], Any],
+    sites: tuple[Variable, ...],
+    dtype: DType,
+    observed: Mapping[str, np.ndarray] | None = None,
+) -> tuple[Program, Graph]:
+    """Trace a model into its program at the given float type, and read its graph off it.
+
+    The sites `observed` are observed as these arrays, which are then the last of the program's
+    constants, by name in order, with nothing computed from them ahead: others of the same shapes
+    and types may take their places.
+    """
+    latent = [v for v in sites if v.kind == "latent" and not v.discrete]
+    free = {v.name: jax.ShapeDtypeStruct(v.free_shape, dtype) for v in latent}
+    seen = {name: np.asarray(a) for name, a in sorted((observed or {}).items())}
+
+    def evaluate(seen: dict[str, Array], free: dict[str, Array]) -> Outcome:
+        def conditioned() -> None:
+            with condition(seen):
+                run()
+
+        return _evaluate(conditioned if seen else run, free)
+
+    closed, shapes = jax.make_jaxpr(evaluate, return_shape=True)(seen, free)
+    traced, held = opened(closed)
+    data = tuple(map(_as_constant, held))
+    discrete = {v.name for v in sites if v.kind == "latent" and v.discrete}
+    jaxpr, constants = hoist(commute(traced), data, lambda e: read_tag(e) in discrete)
+    constants += tuple(seen.values())
+    tree = jax.tree.structure(shapes)
+    kinds, names = [(c.shape, c.dtype.name) for c in constants], tuple(sorted(free))
+    identity = fingerprint(jaxpr, str(tree), kinds, names)
+    program = Program(jaxpr, constants, names, tree, identity, len(seen))
+    positions = jax.tree.unflatten(tree, range(tree.num_leaves)).arguments
+    arguments = {name: list(found.values()) for name, found in positions.items()}
+    return program, Graph(sites, read_parents(traced, arguments))
+
+
+def _as_constant(constant: Any) -> np.ndarray:
+    if jnp.issubdtype(constant.dtype, jax.dtypes.extended):
+        raise ModelError(
+            "the model uses a random key made outside it: pass the numbers drawn from it as data"
+        )
+    return np.asarray(constant)
+
+
+def _evaluate(run: Callable[[], Any], free: dict[str, Array]) -> Outcome:
+    jacobians: dict[str, Array] = {}
+    arguments: dict[str, dict[str, Array]] = {}
+
+    def before(site: Site) -> None:
+        match site.kind:
+            case "factor":
+                arguments[site.name] = {"log_weight": jnp.asarray(site.value)}
+                return
+            case "sample":
+                arguments[site.name] = read_arguments(site.distribution)
+                if site.value is None:
+                    site.value, jacobians[site.name] = _transform(site, free)
+        site.value = tagged(site.value, site.name)
+
+    with alone(), unchecked(), trace() as sites, around(before):
+        run()
+    terms = {name: _log_terms(site) for name, site in sites.items() if site.kind != "deterministic"}
+    values = {name: jnp.asarray(s.value) for name, s in sites.items() if s.kind != "factor"}
+    inside = {name: _inside(site) for name, site in sites.items() if name in jacobians}
+    return Outcome(values, terms, jacobians, arguments, inside)
+
+
+def _inside(site: Site) -> Array:
+    return jnp.all(jnp.asarray(site.distribution.support(site.value)))
+
+
+def _transform(site: Site, free: dict[str, Array]) -> tuple[Array, Array]:
+    """Return a latent site's value and log Jacobian; discrete ones wait to be provided."""
+    if is_discrete(site.distribution):
+        return placeholder(site), jnp.zeros(())
+    u, transform = free[site.name], biject_to(site.distribution.support)
+    value = transform(u)
+    return value, jnp.sum(transform.log_abs_det_jacobian(u, value))
+
+
+def invert(run: Callable[[], Any], values: Mapping[str, Any]) -> dict[str, Array]:
+    """Return the unconstrained values of latent variables from constrained ones.
+
+    Discrete variables have none. Latent variables without a value take any: no other's support
+    may depend on them.
+    """
+    free: dict[str, Array] = {}
+
+    def before(site: Site) -> None:
+        if not site.latent or site.value is not None:
+            return
+        if site.name not in values:
+            site.value = placeholder(site)
+            return
+        site.value = jnp.asarray(values[site.name])
+        check_shape(site)
+        check_support(site)
+        if not is_discrete(site.distribution):
+            free[site.name] = biject_to(site.distribution.support).inv(site.value)
+
+    with alone(), unchecked(), around(before):
+        run()
+    return free
+
+
+def _log_terms(site: Site) -> Array:
+    if site.kind == "factor":
+        return jnp.asarray(site.value)
+    return log_terms(site.distribution, site.value)
