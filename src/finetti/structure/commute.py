@@ -26,6 +26,7 @@ def commute(jaxpr: Jaxpr) -> Any:
     for equation in jaxpr.eqns:
         here = [equation]
         picked = _picked(equation, picks)
+        # Used elsewhere as well, the gather would have to be done twice.
         if picked is not None and uses[equation.invars[picked]] == 1:
             del equations[tuple(picks[equation.invars[picked]].outvars)]
             here = _swapped(equation, picked, picks[equation.invars[picked]])

@@ -132,6 +132,8 @@ def opened(closed: Any) -> tuple[Any, list[Any]]:
     equations: list[Equation] = []
 
     def lift(constant: Any, variable: Atom) -> Any:
+        # Two calls that close over one array share a constant. Arrays are held here, so that no
+        # other can have their ids.
         if id(constant) not in lifted:
             lifted[id(constant)] = fresh(variable)
             held.append(lifted[id(constant)])
@@ -149,6 +151,7 @@ def opened(closed: Any) -> tuple[Any, list[Any]]:
             if call is None:
                 outputs = equation.outvars
                 if inside:
+                    # A jaxpr that is called twice would define its variables twice.
                     outputs = [fresh(v) for v in outputs]
                     now.update(zip(equation.outvars, outputs, strict=True))
                 made = equation.replace(invars=now_are(equation.invars), outvars=outputs)

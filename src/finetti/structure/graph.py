@@ -150,6 +150,7 @@ def _variables(outvars: Sequence[Any], positions: Sequence[int]) -> list[Any]:
 
 
 def _follow(jaxpr: Jaxpr, sources: dict, parents: dict) -> None:
+    """Trace which sites each variable is made of; a tag starts anew with the site itself."""
     for equation in jaxpr.eqns:
         inputs = variables(equation.invars)
         reached = frozenset().union(*(sources.get(v, frozenset()) for v in inputs))

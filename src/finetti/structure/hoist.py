@@ -68,6 +68,7 @@ def _evaluate(
     outputs: list[Any],
 ) -> tuple[np.ndarray, ...]:
     needed = _needed(equations, wanted=set(outputs), given=set())
+    # There must be as many names as inputs and outputs.
     names = jaxpr.debug_info._replace(arg_names=(), result_paths=("",) * len(outputs))
     part = jaxpr.replace(constvars=data, invars=[], outvars=outputs, eqns=needed, debug_info=names)
     return tuple(np.asarray(v) for v in compiled(ONCE)(lambda c: eval_jaxpr(part, c))(constants))

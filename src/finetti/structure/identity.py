@@ -60,6 +60,7 @@ def fingerprint(jaxpr: Jaxpr, *others: Any) -> Fingerprint:
 
 def jaxpr_key(jaxpr: Jaxpr, constants: Any = ()) -> Any:
     """Return a hashable key that two jaxprs share if they compute the same from the same."""
+    # Variables are numbered as they come, so that their names do not matter.
     numbers, number = {}, count()
     for v in heads(jaxpr):
         numbers[v] = next(number)
@@ -94,6 +95,7 @@ def value_key(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | str | bytes | range):
         return (type(value).__name__, value)
     if isinstance(value, float | complex):
+        # By bits: 0.0 and -0.0 differ, and NaN is equal to itself.
         return (type(value).__name__, np.asarray(value).tobytes())
     if hasattr(value, "consts") and hasattr(value, "jaxpr"):  # from JAX 0.11 on every jaxpr
         return jaxpr_key(value.jaxpr, value.consts)
@@ -148,6 +150,7 @@ def _other(value: Any) -> Any:
         return value
     if ours and is_dataclass(value) and callable(value):
         return (kind, tuple(value_key(getattr(value, f.name)) for f in fields(value)))
+    # What JAX and numpy compare by value is taken at its word.
     if ours and not callable(value) and kind.__eq__ is not object.__eq__ and kind.__hash__:
         return value
     return Opaque(value)

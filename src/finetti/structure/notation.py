@@ -70,6 +70,7 @@ class Notation:
             weight = v.weights is not None and key.rpartition("_mask.")[2] == "weight"
             if not weight and not any(part.startswith("_") for part in path):
                 found.setdefault(name, atom)
+        # numpyro makes it of whichever matrix is given.
         if "scale_tril" in found:
             found = {k: a for k, a in found.items() if not k.endswith("_matrix")}
         order = [*FIRST, *(k for k in found if k not in (*FIRST, *LATER)), *LATER]
@@ -88,6 +89,7 @@ class Notation:
         return f"f({', '.join(ordered)})" if ordered else "data", WHOLE
 
     def _write(self, atom: Atom, depth: int, pick: Pick | None = None) -> Written:
+        """Write a value, its parts in turn; `pick` writes the index of what was picked of it."""
         if is_literal(atom):
             return _constant(atom.val)
         if atom in self._constants:
@@ -125,9 +127,11 @@ class Notation:
         if name in CALLS:
             return f"{CALLS[name]}({parts[0][0]})", WHOLE
         level, sign = (SUM, SUMS[name]) if name in SUMS else (PRODUCT, PRODUCTS[name])
+        # x + 0, x - 0 and x / 1 are written x.
         if parts[1][0] == ("0" if level == SUM else "1") and sign != "*":
             return parts[0]
         left = _within(parts[0], level)
+        # The right side of - and / must hold together more tightly: a - (b - c).
         return f"{left} {sign} {_within(parts[1], level + (sign in '-/'))}", level
 
     def _negative(self, equation: Equation, depth: int, pick: Pick | None) -> Written:

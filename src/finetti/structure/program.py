@@ -125,6 +125,7 @@ class Program:
         return {}
 
     def __eq__(self, other: object) -> bool:
+        # Fingerprints of equal keys are one object.
         return isinstance(other, Program) and self.fingerprint is other.fingerprint
 
     def __hash__(self) -> int:
@@ -166,6 +167,7 @@ class Reader:
 
     def log_jacobian(self, site: str) -> Array:
         """Return the log Jacobian from what is moved to the value of a latent site."""
+        # Reading the value is what calls `provide` or `supply`, which fill in `jacobians`.
         self.read(self.program.tags[site])
         if site in self.provide:
             return self.jacobians[site]
@@ -193,6 +195,7 @@ class Reader:
                 self._receive(self.supply[self.waiting[variable]](self))
                 continue
             equation = self.makers[variable]
+            # The program is cut at a tag: what leads up to the site's value is never evaluated.
             site = read_tag(equation)
             if site in self.provide:
                 value, jacobian = self.provide[site](self)
@@ -212,6 +215,7 @@ class Reader:
 
     def _evaluate(self, equation: Equation) -> None:
         inputs = [read(v, self.known) for v in equation.invars]
+        # As JAX evaluates a jaxpr itself: the equation's own settings, of x64 and the like, hold.
         with equation.ctx.manager:
             outputs = self.evaluate(equation, inputs)
         self.known.update(zip(equation.outvars, outputs, strict=True))

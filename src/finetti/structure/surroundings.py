@@ -45,6 +45,7 @@ def _key(value: Any, reader: Any, seen: set[int]) -> Any:
     inner = getattr(value, "function", value)  # a model's
     if not isinstance(inner, FunctionType):
         return value_key(value)
+    # Library functions are taken to stay as they are, and one that calls itself is entered once.
     own = inner.__module__ == getattr(reader, "__module__", None) and id(inner) not in seen
     taken = tuple(_stamp(inner, seen).items()) if own else ()
     return (inner.__code__, value_key(inner.__defaults__), taken)

@@ -56,12 +56,14 @@ def write_program(
     traced, held = opened(closed)
     data = tuple(map(_as_constant, held))
     discrete = {v.name for v in sites if v.kind == "latent" and v.discrete}
+    # Discrete sites hold a placeholder, of which nothing may be computed ahead.
     jaxpr, constants = hoist(commute(traced), data, lambda e: read_tag(e) in discrete)
     constants += tuple(seen.values())
     tree = jax.tree.structure(shapes)
     kinds, names = [(c.shape, c.dtype.name) for c in constants], tuple(sorted(free))
     identity = fingerprint(jaxpr, str(tree), kinds, names)
     program = Program(jaxpr, constants, names, tree, identity, len(seen))
+    # The outputs numbered, laid out as an `Outcome`: so it is known which are a site's arguments.
     positions = jax.tree.unflatten(tree, range(tree.num_leaves)).arguments
     arguments = {name: list(found.values()) for name, found in positions.items()}
     return program, Graph(sites, read_parents(traced, arguments))
@@ -105,6 +107,7 @@ def _inside(site: Site) -> Array:
 def _transform(site: Site, free: dict[str, Array]) -> tuple[Array, Array]:
     """Return a latent site's value and log Jacobian; discrete ones wait to be provided."""
     if is_discrete(site.distribution):
+        # They are summed out, or their values given; there is no coordinate to transform.
         return placeholder(site), jnp.zeros(())
     u, transform = free[site.name], biject_to(site.distribution.support)
     value = transform(u)

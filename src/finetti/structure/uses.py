@@ -127,6 +127,7 @@ class _Values:
         while waiting:
             variable = waiting[-1]
             equation = self.makers.get(variable)
+            # A latent site's value is a placeholder, no data, though numbers alone have made it.
             if variable in self.known or equation is None or read_tag(equation):
                 self.known.setdefault(variable, None)
                 waiting.pop()

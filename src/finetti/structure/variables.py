@@ -136,6 +136,7 @@ def discover(
         with explained(), alone(), unchecked(), trace() as sites, around(before, after):
             run()
         found.update({name: _describe(site, name in given) for name, site in sites.items()})
+        # What is found is kept aside; the jaxpr is wanted for its indices alone.
         return 0
 
     jaxpr, constants = opened(jax.make_jaxpr(inspect)())
@@ -154,6 +155,7 @@ def named_dimensions(variables: Iterable[Variable]) -> dict[str, Plate]:
     """
     found: dict[str, Plate] = {}
     for p in (p for v in variables for p in (*v.plates, *v.axes)):
+        # The first plate of a name that has labels stands for all.
         if found.setdefault(p.name, p).labels is None:
             found[p.name] = p
     return found
@@ -188,8 +190,10 @@ def read_constraints(distribution: Distribution) -> dict[str, Any]:
 
 
 def _describe(site: Site, given: bool) -> Variable:
+    """Describe a site; `given` tells that a latent one has a value that the user gave."""
     plates, shape = site.plates, tuple(jnp.shape(site.value))
     sizes = tuple(p.size for p in plates)
+    # What is computed within a plate need not have a value for each member.
     plates = plates if shape[: len(sizes)] == sizes else ()
     dims = tuple(p.name for p in plates)
     own = shape[len(plates) :]
@@ -199,6 +203,8 @@ def _describe(site: Site, given: bool) -> Variable:
         return Variable(site.name, site.kind, "", shape, dims, plates, axes=axes)
     distribution, kind = site.distribution, "observed" if site.observed else "latent"
     kind = "fixed" if given else kind
+    # Masks and weights wrap an observed distribution; what is known of a family is of what they
+    # wrap.
     bare, counting = unmasked(distribution)
     bare, weights = unweighted(bare)
     counted = bare if site.observed else distribution
