@@ -25,6 +25,7 @@ def guess(density: Density, dtype: str, keys: Key, radius: float) -> Float[Array
     layout = density.layout
 
     def one(key: Key) -> Array:
+        """Draw one position: discrete sites from their prior given all before them."""
         uniform = jax.random.uniform(key, (layout.dim,), dtype, -radius, radius)
         parts = layout.split(uniform)
 

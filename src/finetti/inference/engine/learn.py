@@ -236,6 +236,8 @@ def settled(target: Target, shared: Given, own: Own, positions: Array, keys: Key
             here = split(plain)
             found = form.look(given, here, jax.random.fold_in(key, number))
             seen = given.learned({name: found[name] for name in settling})
+            # In coordinates that this point teaches z = 0 is the mode of what the point tells:
+            # Newton's step.
             centred = {n: jnp.zeros_like(x) if n in moved else x for n, x in here.items()}
             unit = {n: jnp.ones_like(x) if n in moved else x for n, x in here.items()}
             mode = unite(form.release(seen, centred))

@@ -24,6 +24,7 @@ except ImportError:  # an experiment of JAX's; without it loops run as they are
     xla_metadata_call = None
 
 LARGEST = 20_000  # numbers in an array that a step computes
+# Operations of any size: those that are looked into, and the one that writes the record in place.
 CALLS = frozenset({"cond", "while", "jit", "pjit", "scan", "dynamic_update_slice"})  # looked into
 UNFIT = frozenset(
     {

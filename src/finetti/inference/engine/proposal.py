@@ -56,6 +56,7 @@ def propose(built: Density, seed: int, chains: int) -> Proposal | None:
     size = numbers(target, given)
     together = int(np.clip(ROOM // size, 1, TOGETHER))
     look = _look(target, given, own, together)
+    # numpy takes no negative seeds.
     generator = np.random.default_rng([int(seed) % 2**63, 1994])
     starts, heights = _starts(look, generator, chains, built.dim)
     if not len(starts):

@@ -151,6 +151,7 @@ class Sampler:
 
     def _keeps_window(self, stage: int) -> bool:
         """Tell whether coordinates are learned from a stage's draws."""
+        # The last stage of warm-up has none after it that learns: its draws teach the tuning alone.
         both = self.stages[stage : stage + 2]
         teaches = len(both) == 2 and all(s.learning for s in both)
         return teaches and self.coordinates is not None and self.coordinates.learned

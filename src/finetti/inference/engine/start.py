@@ -47,6 +47,7 @@ def random_positions(
 
 def _tries(keys: Key, attempt: Any) -> Key:
     """Return `TRIES` keys for each."""
+    # The phases of a run, which are folded in likewise, are below 1000.
     return jax.vmap(lambda k: jax.random.split(jax.random.fold_in(k, 1000 + attempt), TRIES))(keys)
 
 
@@ -72,8 +73,8 @@ def random_tries(target: Target, built: Density, shared: Given, own: Own, keys: 
     """Return the points tried as starts, (fit, chain, try) leading.
 
     They are uniform within 2 of 0 on the model's own unconstrained scale, or nearer where nothing
-    else will do, and where sites are
-    discrete drawn from the prior of the `built` density's model. `keys` has shape (fit, chain).
+    else will do. Sites that are discrete are drawn from their prior in the `built` density's model.
+    `keys` has shape (fit, chain).
     """
     rows: list[Point] = []
     for attempt in range(ROUNDS):

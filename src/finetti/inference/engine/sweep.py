@@ -118,10 +118,7 @@ def launch(kernel: Kernel, fits: int, points: Point, step_sizes: Any) -> Carry:
 
 
 _plain: set[Course] = set()  # whose loops the compiler could not make one function of
-REFUSALS = (
-    "UNIMPLEMENTED",
-    "Failed to materialize symbols",
-)  # what it says then
+REFUSALS = ("UNIMPLEMENTED", "Failed to materialize symbols")  # what it says then
 
 
 def sweep(course: Course, orders: Orders, carry: Carry) -> tuple[Carry, Record, Array]:
@@ -153,9 +150,8 @@ def _steps(
 
 
 _sweep = compiled(OFTEN, "course", "native")(_steps)
-_sweep_once = compiled(BY_SIZE, "course", "native")(
-    _steps
-)  # a step a draw takes no compiler's effort
+# Where every step is a draw, the loop is not worth the compiler's effort.
+_sweep_once = compiled(BY_SIZE, "course", "native")(_steps)
 
 
 def _loop(

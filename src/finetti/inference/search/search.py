@@ -212,6 +212,7 @@ def _drawn(
     target, given = density.target(DTYPE)
     white = np.asarray(jax.random.normal(keys[0], (1, method.draws, density.dim), DTYPE))
     factor = np.linalg.cholesky(summit.curvature)
+    # With P = L L' the draws are L^-T z, in rows z' L^-1.
     positions = summit.position + white @ np.linalg.inv(factor)
     lp = np.asarray(_heights(target, given, positions[0]))[None]
     draws = Draws(positions, {})
