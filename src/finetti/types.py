@@ -25,7 +25,8 @@ Key = Array
 Scalar = Float[Array, ""]
 Position = Float[Array, " dim"]
 Tree = Any  # a pytree of arrays, which no type can tell
-Values = Mapping[str, Any]
+Value = Any  # what a program's variable holds: an array of JAX's or numpy's, or a number
+Values = Mapping[str, Value]
 Constants = Mapping[str, Tree]  # what a rewrite needs at run time, by name
 DType = Any
 AnyArray = Array | np.ndarray
@@ -52,5 +53,6 @@ __all__ = [
     "Position",
     "Scalar",
     "Tree",
+    "Value",
     "Values",
 ]

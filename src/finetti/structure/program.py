@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ import numpy as np
 from finetti.structure.degrees import Degree, degrees
 from finetti.structure.equations import bind, heads, is_literal, read, read_tag, variables
 from finetti.structure.identity import Fingerprint
-from finetti.types import Array, Atom, Equation, Jaxpr, Tree
+from finetti.types import Array, Atom, Equation, Jaxpr, Tree, Value
 
 
 class Outcome(NamedTuple):
@@ -50,7 +50,7 @@ class Outcome(NamedTuple):
 
 Provide = Callable[["Reader"], tuple[Array, Array]]
 Supply = Callable[["Reader"], Mapping[str, tuple[Array, Array]]]
-Evaluate = Callable[[Equation, list[Any]], list[Any]]
+Evaluate = Callable[[Equation, list[Value]], list[Value]]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -84,12 +84,12 @@ class Program:
         return Reader(self, constants, free, provide).outcome()
 
     @property
-    def data(self) -> list[Any]:
+    def data(self) -> list[Atom]:
         """Return the variables that hold the constants."""
         return heads(self.jaxpr)[: len(self.constants)]
 
     @property
-    def inputs(self) -> dict[str, Any]:
+    def inputs(self) -> dict[str, Atom]:
         """Return the variable that holds each latent variable's unconstrained value."""
         return dict(zip(self.latent, heads(self.jaxpr)[len(self.constants) :], strict=True))
 
@@ -104,7 +104,7 @@ class Program:
         return next((v.aval.dtype.name for v in self.inputs.values()), "float64")
 
     @cached_property
-    def tags(self) -> dict[str, Any]:
+    def tags(self) -> dict[str, Atom]:
         """Return the variable that holds each site's value.
 
         What the data alone determine may have been computed ahead: it has no equation.
@@ -153,7 +153,7 @@ class Reader:
         self.evaluate = evaluate or bind
         self.jacobians: dict[str, Array] = {}
         self.waiting = {program.inputs[name]: name for name in self.supply}
-        self.known: dict[Atom, Any] = dict(zip(program.data, constants, strict=True))
+        self.known: dict[Atom, Value] = dict(zip(program.data, constants, strict=True))
         self.known |= {v: free[name] for name, v in program.inputs.items() if name in free}
         self.makers = {v: e for e in program.jaxpr.eqns for v in e.outvars}
 
@@ -174,11 +174,11 @@ class Reader:
         own = self.read(self.program.outputs.log_jacobians[site])
         return own + self.jacobians[site] if site in self.supply else own
 
-    def argument(self, site: str, name: str) -> Any:
+    def argument(self, site: str, name: str) -> Value:
         """Return an argument of a site's distribution."""
         return self.read(self.program.outputs.arguments[site][name])
 
-    def read(self, atom: Atom) -> Any:
+    def read(self, atom: Atom) -> Value:
         """Return the value of a jaxpr's variable or literal.
 
         Equations wait on a list, not on Python's stack, however long the chain of them is.

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
-from typing import Any
 
 import jax
 import numpy as np
 
 from finetti.errors import ModelError
 from finetti.structure.equations import bind, is_literal
-from finetti.types import Atom, Equation, Jaxpr
+from finetti.types import Atom, Equation, Jaxpr, Value
 
 NOBODY = np.iinfo(np.int32).max  # fills the rows of elements that depend on fewer
 LARGEST = 10**7  # entries of one array of member numbers
@@ -49,7 +48,10 @@ class Scopes:
     """
 
     def __init__(
-        self, jaxpr: Jaxpr, known: Mapping[Atom, Any], cut: Callable[[Atom], np.ndarray | None]
+        self,
+        jaxpr: Jaxpr,
+        known: Mapping[Atom, Value],
+        cut: Callable[[Equation], np.ndarray | None],
     ) -> None:
         """Follow the equations in order; `found` keeps only what some member reaches."""
         self.known = dict(known)
@@ -118,7 +120,7 @@ class Scopes:
         rows = np.concatenate(table)
         return [tidy(rows[np.asarray(f)]) for f in found]
 
-    def value(self, atom: Atom) -> Any:
+    def value(self, atom: Atom) -> Value | None:
         """Return the value of a variable that the data alone determine, None for others."""
         if is_literal(atom):
             return atom.val

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from finetti.structure.identity import value_key
 
 
-def surroundings(function: Callable[..., Any]) -> dict[str, Any]:
+def surroundings(function: Callable[..., object]) -> dict[str, Any]:
     """Return the variables that a function reads and does not make, by name; modules left out."""
     if not isinstance(function, FunctionType):
         return {}
@@ -26,7 +26,7 @@ def surroundings(function: Callable[..., Any]) -> dict[str, Any]:
     return found
 
 
-def stamp(function: Callable[..., Any]) -> dict[str, Any]:
+def stamp(function: Callable[..., object]) -> dict[str, Hashable]:
     """Return a key of each thing that a function takes from around it, which changes as it does.
 
     Numbers, text, arrays and what holds them count by their values, functions by what they do and,
@@ -36,12 +36,12 @@ def stamp(function: Callable[..., Any]) -> dict[str, Any]:
     return _stamp(function, set())
 
 
-def _stamp(function: Any, seen: set[int]) -> dict[str, Any]:
+def _stamp(function: Callable[..., object], seen: set[int]) -> dict[str, Hashable]:
     seen.add(id(function))
     return {name: _key(value, function, seen) for name, value in surroundings(function).items()}
 
 
-def _key(value: Any, reader: Any, seen: set[int]) -> Any:
+def _key(value: object, reader: object, seen: set[int]) -> Hashable:
     inner = getattr(value, "function", value)  # a model's
     if not isinstance(inner, FunctionType):
         return value_key(value)

@@ -7,7 +7,6 @@ once, here, to write down what is computed of what.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,11 +25,11 @@ from finetti.structure.hoist import hoist
 from finetti.structure.identity import fingerprint
 from finetti.structure.program import Outcome, Program
 from finetti.structure.variables import Variable, is_discrete, placeholder, read_arguments
-from finetti.types import Array, DType
+from finetti.types import Array, DType, Value, Values
 
 
 def write_program(
-    run: Callable[[], Any],
+    run: Callable[[], object],
     sites: tuple[Variable, ...],
     dtype: DType,
     observed: Mapping[str, np.ndarray] | None = None,
@@ -69,7 +68,7 @@ def write_program(
     return program, Graph(sites, read_parents(traced, arguments))
 
 
-def _as_constant(constant: Any) -> np.ndarray:
+def _as_constant(constant: Value) -> np.ndarray:
     if jnp.issubdtype(constant.dtype, jax.dtypes.extended):
         raise ModelError(
             "the model uses a random key made outside it: pass the numbers drawn from it as data"
@@ -77,7 +76,7 @@ def _as_constant(constant: Any) -> np.ndarray:
     return np.asarray(constant)
 
 
-def _evaluate(run: Callable[[], Any], free: dict[str, Array]) -> Outcome:
+def _evaluate(run: Callable[[], object], free: dict[str, Array]) -> Outcome:
     jacobians: dict[str, Array] = {}
     arguments: dict[str, dict[str, Array]] = {}
 
@@ -114,7 +113,7 @@ def _transform(site: Site, free: dict[str, Array]) -> tuple[Array, Array]:
     return value, jnp.sum(transform.log_abs_det_jacobian(u, value))
 
 
-def invert(run: Callable[[], Any], values: Mapping[str, Any]) -> dict[str, Array]:
+def invert(run: Callable[[], object], values: Values) -> dict[str, Array]:
     """Return the unconstrained values of latent variables from constrained ones.
 
     Discrete variables have none. Latent variables without a value take any: no other's support

@@ -35,7 +35,7 @@ from finetti.language.handlers import trace
 from finetti.structure.codes import check_codes
 from finetti.structure.equations import opened, tagged
 from finetti.structure.untraceable import explained
-from finetti.types import Array
+from finetti.types import Array, Value, Values
 
 # Names that no file of a run's folder can have, or that Zarr has files of itself.
 BARRED = ("", ".", "..", "zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
@@ -111,7 +111,7 @@ class Variable:
 
 
 def discover(
-    run: Callable[[], Any], columns: Callable[[], Mapping[str, Any]] = dict
+    run: Callable[[], object], columns: Callable[[], Values] = dict
 ) -> tuple[Variable, ...]:
     """Run a model abstractly, describe its sites in order, and look at the codes it indexes by.
 
@@ -240,7 +240,7 @@ def is_discrete(distribution: Distribution) -> bool:
     return bool(getattr(distribution.support, "is_discrete", False))
 
 
-def _known(value: Any) -> np.ndarray | None:
+def _known(value: Value) -> np.ndarray | None:
     return None if isinstance(value, Tracer) else np.asarray(value)
 
 
@@ -275,7 +275,7 @@ def _agree_on_plates(variables: Iterable[Variable]) -> None:
             )
 
 
-def _require_keepable(name: Any, what: str) -> None:
+def _require_keepable(name: object, what: str) -> None:
     """Refuse a name that a run on disk, a folder of files so named, could not have."""
     kept = name.replace("/", ".") if isinstance(name, str) else ""
     barred = kept in BARRED or any(c in kept for c in "\\\0")

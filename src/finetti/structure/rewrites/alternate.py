@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -116,7 +115,9 @@ def _found(program: Program, block: Centre, sight: Sight) -> tuple[Alternate, Co
     return Alternate(block.sites, block.count, terms, frozenset(in_order)), {"owners": left}
 
 
-def _owners(program: Program, block: Centre, terms: tuple[str, ...]) -> dict[str, Any] | None:
+def _owners(
+    program: Program, block: Centre, terms: tuple[str, ...]
+) -> dict[str, np.ndarray] | None:
     """Return the one member that each element of each term depends on; None if some have more."""
     numbers = {
         part.site: np.repeat(np.arange(part.count, dtype=np.int32), part.width).reshape(part.shape)

@@ -13,7 +13,7 @@ from jax.lax import slice_in_dim  # an index would be transposed into a scatter
 
 from finetti.structure.rewrites.arrow.arrow import Arrow, Vector
 from finetti.structure.words import listed
-from finetti.types import Array
+from finetti.types import Array, Constants
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,7 @@ class Frame:
             jnp.broadcast_to(jnp.asarray(units, dtype), shape), jnp.asarray(border, dtype)
         )
 
-    def arrow(
-        self, colours: tuple[int, ...], products: Vector, patterns: Mapping[str, Any]
-    ) -> Arrow:
+    def arrow(self, colours: tuple[int, ...], products: Vector, patterns: Constants) -> Arrow:
         """Read a matrix off its products with the seeds.
 
         `patterns` say, where columns share a colour, which entries of theirs are not zero.

@@ -38,7 +38,7 @@ class Path:
     steps: tuple[Step, ...]
     free: bool = False
 
-    def end(self, program: Program) -> Any:
+    def end(self, program: Program) -> Atom:
         """Return the variable that holds the effect."""
         if self.steps:
             return program.jaxpr.eqns[self.steps[-1].equation].outvars[0]
@@ -46,8 +46,8 @@ class Path:
 
     def read(self, reader: Reader) -> tuple[Array | float, Array | float]:
         """Return offset and factor: the effect is offset + factor * value, member by member."""
-        offset: Any = 0.0
-        factor: Any = 1.0
+        offset: Array | float = 0.0
+        factor: Array | float = 1.0
         for step in self.steps:
             equation = reader.program.jaxpr.eqns[step.equation]
             name = equation.primitive.name
@@ -73,7 +73,7 @@ class Path:
 
 def follow(
     program: Program, site: str, free: bool, allowed: Callable[[Atom], bool]
-) -> tuple[Path, list[Any]]:
+) -> tuple[Path, list[Atom]]:
     """Return the path to a site's effect, and the other operands met on the way.
 
     `allowed` tells of another operand whether the path may pass it.
@@ -82,7 +82,7 @@ def follow(
         return Path(site, (), True), []
     users = _users(program, site)
     steps: list[Step] = []
-    met: list[Any] = []
+    met: list[Atom] = []
     here = program.tags[site]
     while len(users.get(here, ())) == 1:
         (step,) = users[here]

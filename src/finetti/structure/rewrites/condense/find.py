@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -147,10 +147,10 @@ def _known(program: Program) -> set[Atom]:
     return known
 
 
-def _sources(program: Program, variable: Atom, known: set[Atom], count: int) -> list[Any]:
+def _sources(program: Program, variable: Atom, known: set[Atom], count: int) -> list[Atom]:
     """Follow linear equations up from a variable to the smaller quantities it is made of."""
     makers = {v: e for e in program.jaxpr.eqns for v in e.outvars}
-    found: list[Any] = []
+    found: list[Atom] = []
     waiting, seen = [variable], set()
     while waiting:
         v = waiting.pop()
@@ -174,7 +174,7 @@ class _Reach:
     """Learn how a mean depends on its sources by evaluating it at chosen values of them."""
 
     def __init__(
-        self, program: Program, mean: Any, sources: list[Any], shape: tuple[int, ...]
+        self, program: Program, mean: Atom, sources: list[Atom], shape: tuple[int, ...]
     ) -> None:
         """Compile how the mean changes with the sources, whatever else of the program is fixed."""
         places = {

@@ -21,6 +21,7 @@ from finetti.structure.rewrites.arrow.arrow import Arrow
 from finetti.structure.rewrites.arrow.frame import Frame
 from finetti.structure.rewrites.branches import every_branch
 from finetti.structure.variables import Variable
+from finetti.types import Array, Scalar, Values
 
 MOST = 40  # fields: pairs of them are looked at
 WHOLE = 1e-6  # how far from a whole number a member's number may come out
@@ -63,14 +64,16 @@ def assembler(
     log_terms = form.program.outputs.log_terms
 
     @compiled(ONCE)
-    def bends(given: Given, free: Any, salt: Any, one: Any, other: Any) -> dict[str, Any]:
+    def bends(
+        given: Given, free: Values, salt: Scalar, one: Values, other: Values
+    ) -> dict[str, Array]:
         evaluate = every_branch(form.program, salt)
 
-        def elements(values: Any) -> dict[str, Any]:
+        def elements(values: Values) -> dict[str, Array]:
             reader = form.reader(given, free, None, values, evaluate)
             return {name: jnp.ravel(reader.read(log_terms[name])) for name in terms}
 
-        def slope(values: Any) -> Any:
+        def slope(values: Values) -> dict[str, Array]:
             return jax.jvp(elements, (values,), (one,))[1]
 
         # The terms are quadratic in the sites: second derivatives are the same at any point.

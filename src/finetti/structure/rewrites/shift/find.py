@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from math import prod
-from typing import Any
 
 from finetti.structure.equations import is_literal
 from finetti.structure.program import Program
@@ -97,13 +96,13 @@ def _trades_off(sight: Sight, v: Variable, groups: list[Seen]) -> bool:
 
 def _met(program: Program, site: str, groups: list[Seen]) -> list[Seen]:
     """Return the effects that some site's log density depends on as it does on this site."""
-    terms: dict[str, Any] = program.outputs.log_terms
+    terms: Mapping[str, Atom] = program.outputs.log_terms
     ours = depends(program, {site})
     shared = [t for t in terms.values() if not is_literal(t) and ours(t)]
     return [s for s in groups if any(map(depends(program, {s.part.site}), shared))]
 
 
-def _narrow(sites: Any) -> list[Variable]:
+def _narrow(sites: Iterable[Variable]) -> list[Variable]:
     """Return the first sites, of so many numbers as are allowed together."""
     kept: list[Variable] = []
     for v in sites:

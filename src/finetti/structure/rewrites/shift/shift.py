@@ -20,7 +20,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -31,7 +30,7 @@ from finetti.structure.rewrites.centre.part import Part
 from finetti.structure.rewrites.joined import Joined, inverse_root
 from finetti.structure.rewrites.rewrite import Around, Move
 from finetti.structure.words import counted, listed
-from finetti.types import Array, Constants, Key
+from finetti.types import Array, Atom, Constants, Key
 
 
 @dataclass(frozen=True)
@@ -150,6 +149,6 @@ class Shift(Move):
         read = [jnp.ravel(reader.read(v)) for v in self._ends(reader.program)]
         return jnp.sum(jnp.asarray(learned["shear"]) * jnp.concatenate(read), -1)
 
-    def _ends(self, program: Program) -> list[Any]:
+    def _ends(self, program: Program) -> list[Atom]:
         """Return the variables that hold the effects."""
         return [part.path.end(program) for part in self.parts]

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
-from typing import Any
 
 import jax
 import numpy as np
@@ -21,7 +20,7 @@ from finetti.structure.rewrites.sum_out.propagation import propagation
 from finetti.structure.rewrites.sum_out.sum_out import Batch, Piece, Propagate, SumOut
 from finetti.structure.scopes import NOBODY, Scopes, tidy
 from finetti.structure.variables import Variable
-from finetti.types import Constants
+from finetti.types import Atom, Constants
 
 TOLD_NOT_TO = "the plan was told not to; let it, as `model.plan()` does"
 MOST = 10**7  # entries of the tables that one evaluation may fill
@@ -146,7 +145,7 @@ def _unknown(v: Variable) -> str:
 
 def _reached(
     scopes: Scopes,
-    outputs: Mapping[str, Any],
+    outputs: Mapping[str, Atom],
     numbers: Mapping[str, np.ndarray],
     sites: Collection[str],
 ) -> dict[str, np.ndarray]:

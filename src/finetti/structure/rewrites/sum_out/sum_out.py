@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -50,7 +49,7 @@ class Batch:
         grid = np.indices(self.states).reshape(len(self.states), prod(self.states))
         return np.vstack([grid, np.zeros_like(grid[:1])]).T
 
-    def tables(self, values: Mapping[str, Array], elements: list[Any]) -> list[Array]:
+    def tables(self, values: Mapping[str, Array], elements: list[Array | None]) -> list[Array]:
         """Return each piece's factors from the terms' values, whose first axis is assignments."""
         found = []
         for piece, chosen in zip(self.pieces, elements, strict=True):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from finetti.structure.rewrites.arrow.frame import Frame
 from finetti.structure.rewrites.condense.condense import Condense, Pair
 from finetti.structure.rewrites.integrate.integrate import Integrate
 from finetti.structure.rewrites.narrow import Unlike
-from finetti.structure.rewrites.rewrite import Found, Sight
+from finetti.structure.rewrites.rewrite import Found, Made, Sight
 from finetti.structure.rewrites.tally.tally import Tally
 from finetti.structure.variables import Variable
 from finetti.types import Constants
@@ -260,7 +259,7 @@ def _filled(
     return (rewrite, constants) if np.isclose(ours, whole, rtol=CLOSE, atol=0) else None
 
 
-def _generic(program: Program, rewrites: Sequence[tuple[Any, Constants]]) -> float:
+def _generic(program: Program, rewrites: Sequence[Made]) -> float:
     """Return the log density at a generic point."""
     form = Form(program, tuple(rewrite for rewrite, _ in rewrites))
     (marginal,) = form.marginals
