@@ -149,6 +149,8 @@ class Exact:
         turned, rows, scopes = [], [], [(m,) for m in range(len(states))]
         for number, piece in enumerate(pieces):
             members = np.stack([(places[s.name] + s.index).ravel() for s in piece.scopes], 1)
+            # Scopes name variables in increasing order: tables in which they stand otherwise are
+            # turned.
             order = members.argsort(1)
             for kind in np.unique(order, axis=0):
                 which = np.flatnonzero((order == kind).all(1))
@@ -239,6 +241,7 @@ def _beliefs(
         stacks = program.tables(graph, weights, constants)
         return program.elimination.log_sum(stacks, constants["rounds"])
 
+    # The slopes of the log sum in a variable's log weights are its marginals.
     total, slopes = jax.value_and_grad(log_sum)(graph.log_weights(evidence))
     logs = {
         name: jnp.where(s > 0, jnp.log(jnp.where(s > 0, s, 1.0)), -jnp.inf)

@@ -199,6 +199,7 @@ def _settle(
     dtype, semiring = jnp.result_type(float), program.semiring
     graph, log_weights = _tempered(semiring, graph, evidence, numbers.temperature)
     begun = beginning(graph) if state is None else state
+    # Bethe's formula is stationary in the messages: its derivatives need none of theirs.
     held, weights, given = lax.stop_gradient((graph, log_weights, begun))
     messages = jax.tree.map(lambda m: m.astype(dtype), given.messages)
     first = State(messages, given.iteration, jnp.full((), jnp.inf, dtype))

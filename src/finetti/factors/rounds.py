@@ -144,6 +144,7 @@ def _trace_back(
     states = jnp.zeros(count, int)
     for tables, given in zip(joints[::-1], constants[::-1], strict=True):
         for joint, members in zip(tables, given["members"], strict=True):
+            # Axis 0 of a joint table is the variable's own; the others' states are chosen already.
             around = tuple(states[members[:, i]] for i in range(1, members.shape[1]))
             weights = jnp.moveaxis(joint, 1, -1)[(jnp.arange(len(joint)), *around)]
             carry, chosen = choose(carry, weights)
@@ -229,6 +230,7 @@ def _order(
             around[m].add(scope)
     rounds, constants, entries = [], [], 0
     while around:
+        # They share no factor, so that eliminating one changes nothing of another.
         chosen = _independent(around, states, roomy)
         slots = {m: _slots(m, others, around[m], states) for m, others in chosen.items()}
         alike: dict[tuple[Slot, ...], list[int]] = defaultdict(list)

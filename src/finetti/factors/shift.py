@@ -65,6 +65,7 @@ class BoundedShift(Factor):
     leaves: ClassVar[tuple[str, ...]] = ("cost",)
 
     def __post_init__(self):
+        """Check and settle the fields: selections of one shape, reach an axis, None for no cost."""
         window = tuple(int(n) for n in self.window)
         reach = np.broadcast_to(np.asarray(self.reach), (len(window),))
         first, second = select(self.first), select(self.second)
@@ -91,6 +92,7 @@ class BoundedShift(Factor):
         check_distinct([first, second], [0, 0])
         settled = {"first": first, "second": second, "scopes": (first, second), "batch": batch}
         settled |= {"reach": tuple(int(r) for r in reach), "window": window}
+        # Soft where every place is within reach of every other.
         settled["hard"] = any(r + 1 < n for r, n in zip(settled["reach"], window, strict=True))
         for name, value in settled.items():
             object.__setattr__(self, name, value)

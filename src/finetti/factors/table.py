@@ -60,9 +60,11 @@ class Table(Factor):
         names = " and ".join(f"`{s.name}`" for s in selections)
         values = log_numbers(log_potentials, f"the log potentials on {names}")
         _check_shape(np.shape(values), batch, states, names)
+        # What is numpy's stays so: nothing is compiled where a graph is only stated.
         module: Any = jnp if not isinstance(values, np.ndarray) else np
         lead = values.ndim - len(states)
         table = module.moveaxis(values, range(lead, values.ndim), range(len(states)))
+        # A table that lacks the batch's first axes broadcasts along them.
         padding = [1] * (len(batch) - lead)
         table = table.reshape(*states, *padding, *table.shape[len(states) :])
         self._set(tuple(selections), table, batch, impossible(values))

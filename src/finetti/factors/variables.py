@@ -36,6 +36,7 @@ class Variables:
     counts: tuple[int, ...] | None = field(default=None, init=False)
 
     def __post_init__(self):
+        """Keep sizes as pairs, and the largest number of states, with each one's if they differ."""
         sizes = tuple((str(d), int(n)) for d, n in dict(self.sizes).items())
         object.__setattr__(self, "sizes", sizes)
         for dim, size in sizes:

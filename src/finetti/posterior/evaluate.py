@@ -126,6 +126,7 @@ def evaluator(model: Model, read: Read) -> Callable[..., dict[str, np.ndarray]]:
     def evaluate(
         values: Mapping[str, np.ndarray], seed: int = 0, shape: tuple[int, int] | None = None
     ) -> dict[str, np.ndarray]:
+        """Run the model at each draw, in batches of what there is room for."""
         shape = shape or next(iter(values.values())).shape[:2]
         total = prod(shape)
         flat = {name: a.reshape(total, *a.shape[2:]) for name, a in values.items()}

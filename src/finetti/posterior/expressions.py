@@ -167,6 +167,7 @@ class _Walk:
     values: Mapping[str, np.ndarray]
 
     def __call__(self, node: ast.AST) -> np.ndarray:
+        """Return what a node is at every draw; refuse one of any kind that is not named here."""
         match node:
             case ast.Name(id=key) if key in self.values:
                 return self._finite(self.values[key], node)

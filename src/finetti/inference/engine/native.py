@@ -16,7 +16,7 @@ from typing import Any
 import jax
 from jax.extend.core import jaxpr_as_fun
 
-from finetti.types import Equation, Jaxpr
+from finetti.types import Equation, Jaxpr, Tree
 
 try:
     from jax.experimental.scheduling_groups import xla_metadata_call
@@ -62,7 +62,7 @@ UNFIT = frozenset(
 ATTRIBUTES = {"xla_cpu_small_call": "true", "inlineable": "false"}
 
 
-def at_once(loop: Callable[..., Any], *inputs: Any) -> Any:
+def at_once(loop: Callable[..., Tree], *inputs: Tree) -> Tree:
     """Return what a loop yields, compiled as one native function where that pays.
 
     The loop takes all that it depends on as inputs.
@@ -91,7 +91,7 @@ def _fits(equation: Equation) -> bool:
     return name not in UNFIT and max(sizes, default=0) <= LARGEST
 
 
-def inside(jaxpr: Jaxpr) -> Iterator[Any]:
+def inside(jaxpr: Jaxpr) -> Iterator[Equation]:
     """Yield all equations of a program, those of the programs that it calls too."""
     for equation in jaxpr.eqns:
         yield equation

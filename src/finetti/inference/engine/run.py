@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -245,7 +245,7 @@ def later(draws: int) -> int:
 
 
 @compiled(ONCE, "kernel")
-def _restarted(kernel: Kernel, states: Tree) -> Any:
+def _restarted(kernel: Kernel, states: Tree) -> Tree:
     """Return chains' states, chains last, with any unfinished draw abandoned."""
     return jax.vmap(kernel.restart, (-1, None), -1)(states, True)
 

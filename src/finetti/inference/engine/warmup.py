@@ -9,7 +9,7 @@ the step size down to nothing for all, and gain nothing by it.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -72,7 +72,7 @@ def schedule(warmup: int, chains: int) -> tuple[int, ...]:
 
 
 def begin(
-    kernel: Kernel, shape: tuple[int, int], step_size: Any, dtype: DType
+    kernel: Kernel, shape: tuple[int, int], step_size: StepSizes, dtype: DType
 ) -> tuple[Tuning, Adaptation]:
     """Return the tuning and the adaptation before the first draw; `shape` = (dim, chains)."""
     dim, chains = shape
@@ -91,7 +91,7 @@ def restart_step(step_size: StepSizes) -> StepSize:
     return StepSize(zero, jnp.log(10 * step_size), zero, jnp.log(step_size))
 
 
-def average(step: StepSize, acceptance: StepSizes, target: Any) -> StepSize:
+def average(step: StepSize, acceptance: StepSizes, target: StepSizes) -> StepSize:
     """Move the dual averages by one observed acceptance probability."""
     count = step.count + 1
     # t0 = 10, kappa = 0.75 and gamma = 0.05, as in the paper.
