@@ -97,11 +97,14 @@ class GeneralisedPareto(Distribution):
     def log_prob(self, value: AnyArray) -> Array:
         """Return the log density, minus infinity beyond the end."""
         z = (value - self.loc) / self.scale
+        # Both branches are computed, and what neither is taken for must not make NaN of the
+        # derivative.
         bent = jnp.where(jnp.abs(self.shape_) < 1e-8, 1.0, self.shape_)
         beyond = (z < 0) | (1 + self.shape_ * z <= 0)
         safe = jnp.where(beyond, 0.0, z)
         near = jnp.abs(self.shape_) < 1e-8
         inside = jnp.where(near, 0.0, safe)
+        # Near 0 to first order in the shape, where 1 / shape would lose all digits.
         tail = jnp.where(
             near,
             safe * (1 + self.shape_) - self.shape_ * safe**2 / 2,

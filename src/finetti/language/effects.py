@@ -130,6 +130,7 @@ def apart() -> Iterator[None]:
 
 def perform(site: Site, settle: Callable[[Site], None]) -> Any:
     """Send a site through the handlers, `settle` its value, and return it."""
+    # `after` is called on those handlers alone that `before` got to see the site.
     seen, site.said = [], site.name
     for frame in reversed(_frames.get()):
         seen.append(frame)

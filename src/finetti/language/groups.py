@@ -224,6 +224,7 @@ def _sorted(values: np.ndarray) -> Groups:
 
 
 def _refuse_faulty(values: list[Any]) -> None:
+    """Refuse a column that is empty, lacks values, or mixes kinds of names, with the row."""
     if not values:
         raise ModelError("groups need at least one row, and the column is empty")
     missing = without_value(values)

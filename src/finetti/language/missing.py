@@ -46,6 +46,7 @@ def impute(unread: Collection[str] = ()) -> Iterator[None]:
     opened: dict[int, Parts] = {}
 
     def before(site: Site) -> None:
+        """Observe what is known of a site, and remember what is missing for `after`."""
         if site.kind != "sample" or not site.observed:
             return
         if isinstance(site.value, Tracer | Groups):

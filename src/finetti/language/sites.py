@@ -171,6 +171,7 @@ def _broadcasts(batch: tuple[int, ...], sizes: tuple[int, ...]) -> bool:
 def _misfit(
     name: str, plates: tuple[Plate, ...], batch: tuple[int, ...], event: tuple[int, ...] = ()
 ) -> str:
+    """Compose the sentence for a shape that does not fit its plates: the first plate it misses."""
     shape = batch + event
     if len(plates) == 1 or len(shape) == len(plates):
         pairs = zip(plates, shape, strict=False)

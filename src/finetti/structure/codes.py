@@ -72,6 +72,7 @@ def _sites(use: Use) -> str:
 
 
 def _remedy(use: Use, code: int, plate: Plate | None) -> str:
+    """Say what to do about a code, by how all of them are numbered or by what was meant."""
     codes = use.codes
     if codes.ndim and codes.min() >= 1 and codes.max() == use.most + 1:
         return "codes start at 0: subtract 1, or let ft.groups(column) make them"

@@ -152,6 +152,8 @@ class Reader:
         self.program, self.provide, self.supply = program, provide or {}, supply or {}
         self.evaluate = evaluate or bind
         self.jacobians: dict[str, Array] = {}
+        # Inputs that no free value fills, until what supplies them is asked: it may give several at
+        # once.
         self.waiting = {program.inputs[name]: name for name in self.supply}
         self.known: dict[Atom, Value] = dict(zip(program.data, constants, strict=True))
         self.known |= {v: free[name] for name, v in program.inputs.items() if name in free}

@@ -77,6 +77,7 @@ def _as_constant(constant: Value) -> np.ndarray:
 
 
 def _evaluate(run: Callable[[], object], free: dict[str, Array]) -> Outcome:
+    """Run the model once, latent sites given by `free`, and return all that its program yields."""
     jacobians: dict[str, Array] = {}
     arguments: dict[str, dict[str, Array]] = {}
 

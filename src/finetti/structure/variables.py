@@ -257,6 +257,7 @@ def _free_shape(site: Site) -> tuple[int, ...]:
 
 
 def _agree_on_plates(variables: Iterable[Variable]) -> None:
+    """Refuse two plates or dimensions of one name with different members; some may lack labels."""
     known: dict[str, Plate] = {}
     for plate in (p for v in variables for p in (*v.plates, *v.axes)):
         other = known.setdefault(plate.name, plate)
