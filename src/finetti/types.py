@@ -27,6 +27,7 @@ Position = Float[Array, " dim"]
 Tree = Any  # a pytree of arrays, which no type can tell
 Value = Any  # what a program's variable holds: an array of JAX's or numpy's, or a number
 Values = Mapping[str, Value]
+TableLike = Any  # rows as users have them: a data frame, columns by name, a table in place
 Constants = Mapping[str, Tree]  # what a rewrite needs at run time, by name
 DType = Any
 AnyArray = Array | np.ndarray
@@ -52,6 +53,7 @@ __all__ = [
     "LogDensity",
     "Position",
     "Scalar",
+    "TableLike",
     "Tree",
     "Value",
     "Values",

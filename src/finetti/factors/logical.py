@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,7 +20,7 @@ from finetti.factors.factor import Factor, Piece, check_distinct, pytree, shared
 from finetti.factors.selection import Selection, flattened
 from finetti.factors.semiring import Semiring
 from finetti.factors.variables import Variables, select
-from finetti.types import Array
+from finetti.types import Array, Value
 
 
 class Logical(Factor):
@@ -39,7 +39,7 @@ class Logical(Factor):
         output, inputs = self.scopes
         return type(self), output.variables, inputs.variables, inputs.shape[-1]
 
-    def scaled(self, inverse_temperature: Any) -> Logical:
+    def scaled(self, inverse_temperature: Value) -> Logical:
         return self
 
     def joined(self, others: Sequence[Factor]) -> Logical:

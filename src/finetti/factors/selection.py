@@ -48,7 +48,7 @@ class Whole(Protocol):
         ...
 
     @property
-    def states(self) -> Any:
+    def states(self) -> int:
         """Return the largest number of states."""
         ...
 

@@ -30,7 +30,7 @@ from finetti.factors.factor import (
 from finetti.factors.selection import Selection, flattened
 from finetti.factors.semiring import Semiring
 from finetti.factors.variables import Variables, select
-from finetti.types import AnyArray, Array
+from finetti.types import AnyArray, Array, Value
 
 Values = TypeVar("Values", bound=AnyArray)
 
@@ -58,7 +58,7 @@ class BoundedShift(Factor):
     second: Variables | Selection
     reach: Any
     window: Any
-    cost: Any = None
+    cost: Value = None
     scopes: tuple[Selection, ...] = field(init=False)
     batch: tuple[int, ...] = field(init=False)
     hard: bool = field(init=False)
@@ -103,7 +103,7 @@ class BoundedShift(Factor):
         cost = id(self.cost) if traced(self.cost) else self.cost
         return BoundedShift, first.variables, second.variables, self.reach, self.window, cost
 
-    def scaled(self, inverse_temperature: Any) -> BoundedShift:
+    def scaled(self, inverse_temperature: Value) -> BoundedShift:
         if self.cost is None:
             return self
         return jax.tree.map(lambda cost: cost * inverse_temperature, self)
@@ -133,7 +133,7 @@ class BoundedShift(Factor):
         first, second = (flattened([f.scopes[i] for f in each]) for i in range(2))
         return BoundedShift(first, second, self.reach, self.window, self.cost)
 
-    def _price(self, apart: Any) -> Any:
+    def _price(self, apart: Value) -> Value:
         return 0.0 if self.cost is None else -self.cost * apart
 
     def _spread(self, weights: Array, semiring: Semiring) -> Array:

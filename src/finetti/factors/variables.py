@@ -9,6 +9,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from jax.typing import ArrayLike
 
 from finetti.errors import ModelError
 from finetti.factors.selection import Selection
@@ -101,7 +102,7 @@ class Variables:
                 )
         return self[tuple(indexers.get(d, slice(None)) for d in self.dims)]
 
-    def observe(self, states: Any) -> np.ndarray:
+    def observe(self, states: ArrayLike) -> np.ndarray:
         """Return evidence, shape (*shape, states), that variables are in the states given.
 
         -1 leaves a variable unobserved. Raises `ModelError` for states that do not exist.

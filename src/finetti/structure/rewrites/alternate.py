@@ -30,7 +30,7 @@ from finetti.structure.words import counted
 from finetti.types import Array, Constants, Float
 
 FEWEST = 500  # members: with fewer one trajectory of all is as good
-SHARE = 4  # times as many numbers as all the rest have
+SHARE = 4  # times the numbers of all the rest, that the members must have
 
 
 @dataclass(frozen=True)

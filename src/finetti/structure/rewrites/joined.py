@@ -13,7 +13,7 @@ import numpy as np
 from finetti.structure.program import Program
 from finetti.types import Array, Atom, Float
 
-SLIGHT = 1e-8  # of a number's precision, that a combination of them has at least
+SLIGHT = 1e-8  # the least precision of any combination, where each number has precision 1
 
 
 @dataclass(frozen=True)

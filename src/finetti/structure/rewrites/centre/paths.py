@@ -116,6 +116,8 @@ def _users(program: Program, site: str) -> dict[Atom, list[Step]]:
     found = [*outputs.log_terms.items(), *outputs.log_jacobians.items()]
     wanted = {v for name, v in found if name != site and not is_literal(v)}
     users: dict[Atom, list[Step]] = {}
+    # Backwards from the densities of other sites: what leads nowhere, or to the site's own, is no
+    # user.
     for number in reversed(range(len(program.jaxpr.eqns))):
         equation = program.jaxpr.eqns[number]
         if not any(v in wanted for v in equation.outvars):

@@ -91,6 +91,7 @@ def _trades_off(sight: Sight, v: Variable, groups: list[Seen]) -> bool:
     for seen in _met(sight.program, v.name, groups):
         found = {name for name in few if _in_middle(sight.program, {name}, seen)}
         about.setdefault(seen.plates, set()).update(found)
+    # Centred about the same sites all effects move along with those, and no ridge is left.
     return not all(about.values()) or len({frozenset(found) for found in about.values()}) > 1
 
 
