@@ -11,17 +11,18 @@ them. On other backends the defaults stand.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import cache, wraps
 from inspect import signature
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 from weakref import ReferenceType, ref
 
 import jax
 from jax.core import Tracer
 
 from finetti.programs import kept
+from finetti.types import Tree, Value
 
 ONCE, OFTEN = 0, 1  # for programs that run once, and for the sampler's loop
 BY_SIZE = 2  # ONCE, or OFTEN where the arguments hold so many numbers that running takes longer
@@ -38,7 +39,11 @@ EFFORT: dict[int, dict[str, Any]] = {
 }
 
 
-def compiled(level: int, *static: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+R = TypeVar("R")
+Kind = tuple[Hashable, ...]  # effort, fixed arguments, and what the others are
+
+
+def compiled(level: int, *static: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """Return a decorator like `jax.jit` that compiles with an effort on a CPU.
 
     `level` is ONCE, OFTEN, BY_SIZE or USUAL. `static` names the arguments that the compiled program
@@ -46,13 +51,14 @@ def compiled(level: int, *static: str) -> Callable[[Callable[..., Any]], Callabl
     compiled is kept: on disk (`programs`), and in memory the `MOST` that were used last.
     """
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(function: Callable[..., R]) -> Callable[..., R]:
+        """Have a function's programs held, one for each kind of its arguments."""
         names = tuple(signature(function).parameters)
         places = tuple(names.index(name) for name in static)
         programs = Programs()
 
         @wraps(function)
-        def call(*args: Any) -> Any:
+        def call(*args: Any) -> R:
             fixed = {place: args[place] for place in places}
             given = tuple(arg for place, arg in enumerate(args) if place not in places)
             leaves, tree = jax.tree.flatten(given)
@@ -60,6 +66,7 @@ def compiled(level: int, *static: str) -> Callable[[Callable[..., Any]], Callabl
                 return function(*args)
             effort = _effort(level, leaves)
             key = (effort, tuple(fixed.values()), tree, tuple(map(_kind, leaves)))
+            # A program is compiled when it is first called.
             with kept():
                 program = IN_MEMORY.get(programs, key, lambda: _ready(function, fixed, effort))
                 return program(*given)
@@ -69,7 +76,7 @@ def compiled(level: int, *static: str) -> Callable[[Callable[..., Any]], Callabl
     return decorate
 
 
-class Programs(dict[Any, Callable[..., Any]]):
+class Programs(dict[Kind, Callable[..., Any]]):
     """Hold a function's programs, as long as there is the function."""
 
 
@@ -82,9 +89,11 @@ class Recent:
 
     def __init__(self, most: int) -> None:
         self.most, self.lock = most, Lock()
-        self.order = OrderedDict[Any, ReferenceType[Programs]]()
+        self.order = OrderedDict[tuple[int, Kind], ReferenceType[Programs]]()
 
-    def get(self, held: Programs, key: Any, make: Callable[[], Any]) -> Callable[..., Any]:
+    def get(
+        self, held: Programs, key: Kind, make: Callable[[], Callable[..., Any]]
+    ) -> Callable[..., Any]:
         """Return what is held under a key, or what is made and held from now on."""
         with self.lock:
             if key not in held:
@@ -100,11 +109,13 @@ class Recent:
 IN_MEMORY = Recent(MOST)
 
 
-def _ready(function: Callable[..., Any], fixed: Mapping[int, Any], effort: int) -> Any:
+def _ready(
+    function: Callable[..., Any], fixed: Mapping[int, Hashable], effort: int
+) -> Callable[..., Any]:
     """Return a program of its own for some fixed arguments: what JAX keeps of it goes with it."""
 
     @wraps(function)
-    def own(*given: Any) -> Any:
+    def own(*given: Value) -> Tree:
         rest = iter(given)
         places = range(len(fixed) + len(given))
         return function(*(fixed[place] if place in fixed else next(rest) for place in places))
@@ -113,11 +124,11 @@ def _ready(function: Callable[..., Any], fixed: Mapping[int, Any], effort: int) 
     return jax.jit(own, compiler_options=_options(effort))
 
 
-def _kind(leaf: Any) -> Any:
+def _kind(leaf: Value) -> Hashable:
     return (leaf.shape, leaf.dtype) if hasattr(leaf, "dtype") else type(leaf)
 
 
-def _effort(level: int, leaves: list[Any]) -> int:
+def _effort(level: int, leaves: list[Value]) -> int:
     """Return ONCE or OFTEN."""
     if level != BY_SIZE:
         return level

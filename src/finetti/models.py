@@ -28,7 +28,7 @@ from finetti.structure.surroundings import stamp, surroundings
 from finetti.structure.tracing import write_program
 from finetti.structure.variables import Variable, discover
 
-Handler = Callable[[], AbstractContextManager[Any]]
+Handler = Callable[[], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class Model:
     `lacking` says what is done about values that data lack, as `missing` sets it.
     """
 
-    function: Callable[..., Any]
+    function: Callable[..., object]
     name: str
     arguments: tuple[tuple[Any, ...], Mapping[str, Any]] | None = None
     handlers: tuple[Handler, ...] = ()
@@ -82,11 +82,11 @@ class Model:
             found.append(p.name)
         return found[:count]
 
-    def run(self) -> Any:
+    def run(self) -> object:
         """Run the model's statements under the handlers in force and return its result."""
         return self._run(self._unread if self.lacking == "impute" else ())
 
-    def _run(self, unread: Collection[str]) -> Any:
+    def _run(self, unread: Collection[str]) -> object:
         """Run the statements; holes of data that are `unread` have no site."""
         bound = self if self.arguments is not None else self._bind((), {})
         args, kwargs = bound.arguments or ((), {})
@@ -130,7 +130,7 @@ class Model:
             self.__dict__["_text"] = code_of(self.function, self.name)
         return self.__dict__["_text"]
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """Return what is pickled: the code as text too, but nothing of what was understood."""
         with suppress(ModelError):
             self.code()
@@ -328,7 +328,7 @@ def require_rows(model: Model, verb: str) -> None:
         )
 
 
-def model(function: Callable[..., Any]) -> Model:
+def model(function: Callable[..., object]) -> Model:
     """Make a model of a function: its parameters are data, its statements say the rest.
 
     >>> @model

@@ -25,7 +25,9 @@ Key = Array
 Scalar = Float[Array, ""]
 Position = Float[Array, " dim"]
 Tree = Any  # a pytree of arrays, which no type can tell
-Values = Mapping[str, Any]
+Value = Any  # what a program's variable holds: an array of JAX's or numpy's, or a number
+Values = Mapping[str, Value]
+TableLike = Any  # rows as users have them: a data frame, columns by name, a table in place
 Constants = Mapping[str, Tree]  # what a rewrite needs at run time, by name
 DType = Any
 AnyArray = Array | np.ndarray
@@ -51,6 +53,8 @@ __all__ = [
     "LogDensity",
     "Position",
     "Scalar",
+    "TableLike",
     "Tree",
+    "Value",
     "Values",
 ]

@@ -124,6 +124,7 @@ def _pick(bounds: Any, value: Any) -> Any:
 
 
 def _refuse_cuts(cuts: Any) -> None:
+    """Refuse cuts that are none, no numbers, or do not ascend, with the row."""
     shape = jnp.shape(cuts)
     if not shape or shape[-1] == 0:
         raise ModelError(

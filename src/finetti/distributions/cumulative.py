@@ -112,6 +112,7 @@ def log_between(base: Any, low: Any, high: Any) -> Array:
     else:
         below, above = log_cdf(base, low), log_survival(base, low)
         up_to, beyond = log_cdf(base, high), log_survival(base, high)
+        # By the tail that both lie in: a difference of probabilities near 1 would be rounding.
         upper = below > -jnp.log(2.0)
         whole, part = jnp.where(upper, above, up_to), jnp.where(upper, beyond, below)
         both = least & most
@@ -139,6 +140,7 @@ def incomplete(a: Any, b: Any, x: Any) -> Array:
 
 
 def _slopes(at: Any, towards: Any) -> Any:
+    """Return the function and its change; slopes in arguments that stand still are not computed."""
     a, b, x = (jnp.asarray(v, float) for v in at)
     h, k = STEP * a, STEP * b
     slopes = (

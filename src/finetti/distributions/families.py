@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import log_ndtr
@@ -12,7 +10,7 @@ from numpyro.distributions import Distribution, constraints
 from numpyro.distributions.constraints import Constraint
 from numpyro.distributions.util import promote_shapes
 
-from finetti.types import AnyArray, Array, Key
+from finetti.types import AnyArray, Array, Key, Value
 
 
 class SkewNormal(Distribution):
@@ -29,11 +27,11 @@ class SkewNormal(Distribution):
         "scale": constraints.positive,
         "skew": constraints.real,
     }
-    loc: Any
-    scale: Any
-    skew: Any
+    loc: Value
+    scale: Value
+    skew: Value
 
-    def __init__(self, loc: Any = 0.0, scale: Any = 1.0, skew: Any = 0.0):
+    def __init__(self, loc: Value = 0.0, scale: Value = 1.0, skew: Value = 0.0):
         batch = jnp.broadcast_shapes(jnp.shape(loc), jnp.shape(scale), jnp.shape(skew))
         self.loc, self.scale, self.skew = promote_shapes(loc, scale, skew, shape=batch)
         super().__init__(batch, validate_args=False)
@@ -72,12 +70,12 @@ class GeneralisedPareto(Distribution):
         "scale": constraints.positive,
         "shape_": constraints.real,
     }
-    loc: Any
-    scale: Any
-    shape_: Any
+    loc: Value
+    scale: Value
+    shape_: Value
     pytree_data_fields = ("loc", "scale", "shape_")
 
-    def __init__(self, loc: Any = 0.0, scale: Any = 1.0, shape: Any = 0.0):
+    def __init__(self, loc: Value = 0.0, scale: Value = 1.0, shape: Value = 0.0):
         batch = jnp.broadcast_shapes(jnp.shape(loc), jnp.shape(scale), jnp.shape(shape))
         self.loc, self.scale, self.shape_ = promote_shapes(loc, scale, shape, shape=batch)
         super().__init__(batch, validate_args=False)
@@ -97,11 +95,14 @@ class GeneralisedPareto(Distribution):
     def log_prob(self, value: AnyArray) -> Array:
         """Return the log density, minus infinity beyond the end."""
         z = (value - self.loc) / self.scale
+        # Both branches are computed, and what neither is taken for must not make NaN of the
+        # derivative.
         bent = jnp.where(jnp.abs(self.shape_) < 1e-8, 1.0, self.shape_)
         beyond = (z < 0) | (1 + self.shape_ * z <= 0)
         safe = jnp.where(beyond, 0.0, z)
         near = jnp.abs(self.shape_) < 1e-8
         inside = jnp.where(near, 0.0, safe)
+        # Near 0 to first order in the shape, where 1 / shape would lose all digits.
         tail = jnp.where(
             near,
             safe * (1 + self.shape_) - self.shape_ * safe**2 / 2,
@@ -127,12 +128,12 @@ class ZeroOneInflatedBeta(Distribution):
         "concentration1": constraints.positive,
         "concentration0": constraints.positive,
     }
-    inflation: Any
-    one: Any
-    concentration1: Any
-    concentration0: Any
+    inflation: Value
+    one: Value
+    concentration1: Value
+    concentration0: Value
 
-    def __init__(self, inflation: Any, one: Any, concentration1: Any, concentration0: Any):
+    def __init__(self, inflation: Value, one: Value, concentration1: Value, concentration0: Value):
         given = (inflation, one, concentration1, concentration0)
         batch = jnp.broadcast_shapes(*map(jnp.shape, given))
         self.inflation, self.one, self.concentration1, self.concentration0 = promote_shapes(
@@ -182,10 +183,10 @@ class OrderedProbit(Distribution):
         "predictor": constraints.real,
         "cutpoints": constraints.ordered_vector,
     }
-    predictor: Any
-    cutpoints: Any
+    predictor: Value
+    cutpoints: Value
 
-    def __init__(self, predictor: Any, cutpoints: Any):
+    def __init__(self, predictor: Value, cutpoints: Value):
         batch = jnp.broadcast_shapes(jnp.shape(predictor), jnp.shape(cutpoints)[:-1])
         (self.predictor,) = promote_shapes(predictor, shape=batch)
         self.cutpoints = jnp.broadcast_to(cutpoints, batch + jnp.shape(cutpoints)[-1:])

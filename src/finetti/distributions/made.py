@@ -11,7 +11,7 @@ from numpyro.distributions import Distribution, constraints
 from numpyro.distributions.constraints import Constraint
 from numpyro.distributions.util import promote_shapes
 
-from finetti.types import AnyArray, Array, Key
+from finetti.types import AnyArray, Array, Key, Value
 
 
 class Ordered(Distribution):
@@ -66,10 +66,10 @@ class Weighted(Distribution):
     """
 
     arg_constraints = {"weight": constraints.nonnegative}  # noqa: RUF012 - as numpyro has it
-    weight: Any
+    weight: Value
     pytree_data_fields = ("base_dist", "weight")
 
-    def __init__(self, base: Distribution, weight: Any):
+    def __init__(self, base: Distribution, weight: Value):
         self.base_dist: Any = base
         batch = jnp.broadcast_shapes(base.batch_shape, jnp.shape(weight))
         if batch != base.batch_shape:
@@ -83,7 +83,7 @@ class Weighted(Distribution):
         return self.base_dist.support
 
     @property
-    def mean(self) -> Any:
+    def mean(self) -> Value:
         """Return the base's mean."""
         return self.base_dist.mean
 
@@ -109,11 +109,11 @@ class InverseGaussian(Distribution):
         "loc": constraints.positive,
         "shape_": constraints.positive,
     }
-    loc: Any
-    shape_: Any
+    loc: Value
+    shape_: Value
     pytree_data_fields = ("loc", "shape_")
 
-    def __init__(self, mean: Any, shape: Any):
+    def __init__(self, mean: Value, shape: Value):
         batch = jnp.broadcast_shapes(jnp.shape(mean), jnp.shape(shape))
         self.loc, self.shape_ = promote_shapes(mean, shape, shape=batch)
         super().__init__(batch, validate_args=False)
@@ -124,12 +124,12 @@ class InverseGaussian(Distribution):
         return constraints.positive
 
     @property
-    def mean(self) -> Any:
+    def mean(self) -> Value:
         """Return the mean."""
         return jnp.broadcast_to(self.loc, self.batch_shape)
 
     @property
-    def variance(self) -> Any:
+    def variance(self) -> Value:
         """Return mean^3 / shape."""
         return jnp.broadcast_to(self.loc**3 / self.shape_, self.batch_shape)
 

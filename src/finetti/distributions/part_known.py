@@ -5,8 +5,6 @@ The laws are those of Little & Rubin (2019, section 7.4), exact for any pattern 
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
@@ -14,7 +12,7 @@ from jax.scipy.linalg import solve_triangular
 from numpyro.distributions import Distribution, MultivariateNormal, constraints
 from numpyro.distributions.constraints import Constraint
 
-from finetti.types import AnyArray, Array, Key
+from finetti.types import AnyArray, Array, Key, Value
 
 
 class PartlyKnown(Distribution):
@@ -32,12 +30,12 @@ class PartlyKnown(Distribution):
         "loc": constraints.real_vector,
         "scale_tril": constraints.lower_cholesky,
     }
-    loc: Any
-    scale_tril: Any
-    known: Any
+    loc: Value
+    scale_tril: Value
+    known: Value
     pytree_data_fields = ("loc", "scale_tril", "known")
 
-    def __init__(self, loc: Any, scale_tril: Any, known: Any):
+    def __init__(self, loc: Value, scale_tril: Value, known: Value):
         self.loc, self.scale_tril, self.known = loc, scale_tril, known
         super().__init__(jnp.shape(loc)[:-1], jnp.shape(loc)[-1:], validate_args=False)
 
@@ -47,12 +45,12 @@ class PartlyKnown(Distribution):
         return constraints.real_vector
 
     @property
-    def mean(self) -> Any:
+    def mean(self) -> Value:
         """Return the location."""
         return self.loc
 
     @property
-    def variance(self) -> Any:
+    def variance(self) -> Value:
         """Return the variance of each entry."""
         return jnp.broadcast_to(jnp.sum(self.scale_tril**2, -1), jnp.shape(self.loc))
 
@@ -78,14 +76,14 @@ class Unknown(Distribution):
     """
 
     arg_constraints = PartlyKnown.arg_constraints
-    loc: Any
-    scale_tril: Any
-    known: Any
-    value: Any
+    loc: Value
+    scale_tril: Value
+    known: Value
+    value: Value
     pytree_data_fields = ("loc", "scale_tril", "known", "value")
     pytree_aux_fields = ("places",)
 
-    def __init__(self, loc: Any, scale_tril: Any, known: np.ndarray, value: Any):
+    def __init__(self, loc: Value, scale_tril: Value, known: np.ndarray, value: Value):
         self.loc, self.scale_tril, self.known, self.value = loc, scale_tril, known, value
         self.places = np.nonzero(~known)
         super().__init__((), self.places[0].shape, validate_args=False)
@@ -96,7 +94,7 @@ class Unknown(Distribution):
         return constraints.real_vector
 
     @property
-    def mean(self) -> Any:
+    def mean(self) -> Value:
         """Return the mean given what is known."""
         return self._given()[0][self.places]
 
@@ -126,6 +124,8 @@ class Unknown(Distribution):
         factor, covariance = _known_part(self.scale_tril, self.known)
         rest = jnp.where(self.known, jnp.asarray(self.value) - self.loc, 0.0)
         known = jnp.asarray(self.known)
+        # With A the known part's covariance, A = L L', and C that with the rest: the mean is moved
+        # by C' A^-1 (known - loc), and C' A^-1 C is taken off the covariance.
         half = solve_triangular(factor, known[..., :, None] * covariance, lower=True)
         mean = self.loc + jnp.einsum("...ji,...j->...i", half, _solve(factor, rest))
         left = covariance - jnp.swapaxes(half, -1, -2) @ half
@@ -134,7 +134,7 @@ class Unknown(Distribution):
         return mean, jnp.linalg.cholesky(jnp.where(both, left, 0.0) + unit)
 
 
-def _known_part(scale_tril: Any, known: Any) -> tuple[Array, Array]:
+def _known_part(scale_tril: Value, known: Value) -> tuple[Array, Array]:
     """Return the Cholesky factor of each vector's covariance among known entries, and covariances.
 
     Others are as if independent with variance 1. Vectors alike in what is known share a factor.

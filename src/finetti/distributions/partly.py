@@ -15,7 +15,7 @@ from numpyro.distributions.constraints import Constraint
 
 from finetti.distributions.known import bare, known
 from finetti.distributions.part_known import PartlyKnown, Unknown
-from finetti.types import AnyArray, Array, Key
+from finetti.types import AnyArray, Array, Key, Value
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ def _filled(base: Any, values: np.ndarray, holes: np.ndarray, lost: np.ndarray) 
     return filled.astype(int) if whole else filled
 
 
-def _lowest(base: Distribution) -> Any:
+def _lowest(base: Distribution) -> Value:
     states = known(type(base).__name__.removesuffix("Probs").removesuffix("Logits")).states
     return None if states is None else states.low
 
@@ -97,6 +97,7 @@ def take(distribution: Distribution, index: tuple[np.ndarray, ...]) -> Distribut
         own = given.base_dist.batch_shape
         if not own:
             return given.base_dist.expand((len(index[0]),))
+        # An expanded dimension of the base has one entry, which all elements of it share.
         inner = [
             i if n > 1 else np.zeros_like(i)
             for i, n in zip(index[len(index) - len(own) :], own, strict=True)
@@ -121,7 +122,9 @@ def _is_scaled(distribution: Any) -> bool:
     return bool(type(distribution).arg_constraints) and hasattr(distribution, "transforms")
 
 
-def _taken(argument: Any, event: int, batch: tuple[int, ...], index: tuple[np.ndarray, ...]) -> Any:
+def _taken(
+    argument: Value, event: int, batch: tuple[int, ...], index: tuple[np.ndarray, ...]
+) -> Value:
     shape = jnp.shape(argument)
     own = shape[len(shape) - event :] if event else ()
     return jnp.broadcast_to(argument, (*batch, *own))[index]
@@ -151,7 +154,7 @@ class Taken(Distribution):
         return found
 
     @property
-    def mean(self) -> Any:
+    def mean(self) -> Value:
         """Return the base's mean there."""
         return self.base_dist.mean[self.index]
 
@@ -164,6 +167,7 @@ class Taken(Distribution):
         """Return the log density of each element; `value` has shape (element, ...)."""
         value = jnp.asarray(value)
         shape = self.base_dist.batch_shape + self.base_dist.event_shape
+        # The base takes a whole batch: the elements left out have the value of one that is there.
         whole = jnp.broadcast_to(value[0], shape).at[self.index].set(value)
         return self.base_dist.log_prob(whole)[self.index]
 

@@ -102,7 +102,7 @@ class TruncatedPolyaGamma(dist.TruncatedPolyaGamma):
 class LeftTruncatedDistribution(dist.LeftTruncatedDistribution):
     """Borrow numpyro's, and refuse another base in a sentence."""
 
-    def __init__(self, base_dist: Any, low: Any = 0.0, *, validate_args: bool | None = None):
+    def __init__(self, base_dist: Any, low: ArrayLike = 0.0, *, validate_args: bool | None = None):
         _refuse_base("LeftTruncatedDistribution", base_dist)
         super().__init__(base_dist, low, validate_args=validate_args)
 
@@ -121,7 +121,7 @@ class LeftTruncatedDistribution(dist.LeftTruncatedDistribution):
 class RightTruncatedDistribution(dist.RightTruncatedDistribution):
     """Borrow numpyro's, and refuse another base in a sentence."""
 
-    def __init__(self, base_dist: Any, high: Any = 0.0, *, validate_args: bool | None = None):
+    def __init__(self, base_dist: Any, high: ArrayLike = 0.0, *, validate_args: bool | None = None):
         _refuse_base("RightTruncatedDistribution", base_dist)
         super().__init__(base_dist, high, validate_args=validate_args)
 
@@ -141,7 +141,12 @@ class TwoSidedTruncatedDistribution(dist.TwoSidedTruncatedDistribution):
     """Borrow numpyro's, and refuse another base in a sentence."""
 
     def __init__(
-        self, base_dist: Any, low: Any = 0.0, high: Any = 1.0, *, validate_args: bool | None = None
+        self,
+        base_dist: Any,
+        low: ArrayLike = 0.0,
+        high: ArrayLike = 1.0,
+        *,
+        validate_args: bool | None = None,
     ):
         _refuse_base("TwoSidedTruncatedDistribution", base_dist)
         super().__init__(base_dist, low, high, validate_args=validate_args)
@@ -159,7 +164,11 @@ class TwoSidedTruncatedDistribution(dist.TwoSidedTruncatedDistribution):
 
 
 def TruncatedDistribution(
-    base_dist: Any, low: Any = None, high: Any = None, *, validate_args: bool | None = None
+    base_dist: Any,
+    low: ArrayLike | None = None,
+    high: ArrayLike | None = None,
+    *,
+    validate_args: bool | None = None,
 ) -> Distribution:
     """Return a symmetric distribution between limits, and refuse another base in a sentence.
 
@@ -171,11 +180,11 @@ def TruncatedDistribution(
 
 
 def TruncatedNormal(
-    loc: Any = 0.0,
-    scale: Any = 1.0,
+    loc: ArrayLike = 0.0,
+    scale: ArrayLike = 1.0,
     *,
-    low: Any = None,
-    high: Any = None,
+    low: ArrayLike | None = None,
+    high: ArrayLike | None = None,
     validate_args: bool | None = None,
 ) -> Distribution:
     """Return a normal distribution between limits, to far in its tails.
@@ -187,11 +196,11 @@ def TruncatedNormal(
 
 
 def TruncatedCauchy(
-    loc: Any = 0.0,
-    scale: Any = 1.0,
+    loc: ArrayLike = 0.0,
+    scale: ArrayLike = 1.0,
     *,
-    low: Any = None,
-    high: Any = None,
+    low: ArrayLike | None = None,
+    high: ArrayLike | None = None,
     validate_args: bool | None = None,
 ) -> Distribution:
     """Return a Cauchy distribution between limits.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
@@ -12,7 +10,7 @@ from numpyro.distributions import Distribution
 from numpyro.distributions.util import binomial
 
 from finetti.errors import ModelError
-from finetti.types import Array, Key
+from finetti.types import Array, Key, Value
 
 
 class BinomialProbs(dist.BinomialProbs):
@@ -60,8 +58,8 @@ def Binomial(
     raise ModelError("Binomial takes either probs, the chance of a success, or logits")
 
 
-def _successes(key: Key, chance: Any, trials: Any, shape: tuple[int, ...]) -> Array:
-    whole: Any = jnp.asarray(trials).astype(int)
+def _successes(key: Key, chance: Value, trials: Value, shape: tuple[int, ...]) -> Array:
+    whole: Value = jnp.asarray(trials).astype(int)
     return binomial(key, chance, whole, shape)
 
 

@@ -87,6 +87,7 @@ class Truncated(Distribution):
         none, endless = -jnp.inf + zeros, jnp.inf + zeros
         before, up_to = log_between(base, none, below), log_between(base, none, end + zeros)
         after, beyond = log_between(base, below, endless), log_between(base, end + zeros, endless)
+        # Each draw is inverted by the nearer tail: log probabilities near 0 have no digits left.
         upper = before > -jnp.log(2.0)
         down = after + jnp.log1p(u * jnp.expm1(jnp.where(upper, beyond - after, -1.0)))
         up = up_to + jnp.log1p((1 - u) * jnp.expm1(jnp.where(upper, -1.0, before - up_to)))
@@ -98,6 +99,7 @@ class Truncated(Distribution):
             found = jnp.where(upper, log_survival(base, safe) > down, log_cdf(base, safe) < up)
             return jnp.where(inside, found, x <= below)
 
+        # First intervals that double until they hold the value, then halves of the last.
         anchor = jnp.where(jnp.isfinite(below), below, jnp.where(jnp.isfinite(end), end, 0.0))
 
         def widen(state: Any) -> Any:

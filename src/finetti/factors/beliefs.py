@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ import numpy as np
 
 from finetti.errors import ModelError
 from finetti.factors.variables import Variables
-from finetti.types import AnyArray
+from finetti.types import AnyArray, Tree
 
 if TYPE_CHECKING:
     import xarray
@@ -34,7 +34,7 @@ class Beliefs:
     log_partition: AnyArray
     converged: AnyArray
     possible: AnyArray
-    state: Any
+    state: Tree
     variables: tuple[Variables, ...]
     temperature: float | int
     exact: bool = False
@@ -57,11 +57,11 @@ class Beliefs:
         return {name: arrays.exp(b) for name, b in self.log_beliefs.items()}
 
     @property
-    def free_energy(self) -> Any:
+    def free_energy(self) -> AnyArray:
         """Return the free energy, -temperature log(partition); at temperature 0, -(best score)."""
         return self.log_partition * -(self.temperature or 1.0)
 
-    def decode(self) -> dict[str, Any]:
+    def decode(self) -> dict[str, AnyArray]:
         """Return each variable's best state by itself: the joint best one at temperature 0.
 
         Where several joint states are best, they may be mixed up; `graph.score` tells.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from finetti.factors.graph import Graph
 
 SHOWN = 6  # pieces of evidence named in a sentence
-Weights = dict[str, Any]  # numpy arrays
+Weights = dict[str, np.ndarray]
 
 
 class Piece(NamedTuple):

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -35,7 +34,7 @@ from finetti.factors.rounds import (
 )
 from finetti.factors.shift import BoundedShift
 from finetti.factors.variables import Variables
-from finetti.types import AnyArray, Array, Key, Scalar
+from finetti.types import AnyArray, Array, Constants, DType, Key, Scalar
 
 COPIES = 4  # arrays of a joint table's size that are alive at once, gradients among them
 ENTRY = 8  # bytes
@@ -59,7 +58,7 @@ class Arrangement:
     additions: tuple[Addition, ...]
     turned: tuple[Turned, ...]
     columns: tuple[Variables, ...]
-    constants: Mapping[str, Any]
+    constants: Constants
 
     @property
     def bytes(self) -> int:
@@ -87,9 +86,7 @@ class Program:
     turned: tuple[Turned, ...]
     columns: tuple[Variables, ...]
 
-    def tables(
-        self, graph: Graph, weights: Mapping[str, Array], constants: Mapping[str, Any]
-    ) -> Stacks:
+    def tables(self, graph: Graph, weights: Mapping[str, Array], constants: Constants) -> Stacks:
         """Return the factors' tables, added up to one for each set of variables."""
         dtype = jnp.result_type(float)
         found = [
@@ -149,6 +146,8 @@ class Exact:
         turned, rows, scopes = [], [], [(m,) for m in range(len(states))]
         for number, piece in enumerate(pieces):
             members = np.stack([(places[s.name] + s.index).ravel() for s in piece.scopes], 1)
+            # Scopes name variables in increasing order: tables in which they stand otherwise are
+            # turned.
             order = members.argsort(1)
             for kind in np.unique(order, axis=0):
                 which = np.flatnonzero((order == kind).all(1))
@@ -233,12 +232,13 @@ class Exact:
 @compiled(USUAL, "program")
 @partial(jax.jit, static_argnums=0)  # within other programs
 def _beliefs(
-    program: Program, constants: Mapping[str, Any], graph: Graph, evidence: Mapping[str, Any]
+    program: Program, constants: Constants, graph: Graph, evidence: Mapping[str, AnyArray]
 ) -> Beliefs:
     def log_sum(weights: dict[str, Array]) -> Scalar:
         stacks = program.tables(graph, weights, constants)
         return program.elimination.log_sum(stacks, constants["rounds"])
 
+    # The slopes of the log sum in a variable's log weights are its marginals.
     total, slopes = jax.value_and_grad(log_sum)(graph.log_weights(evidence))
     logs = {
         name: jnp.where(s > 0, jnp.log(jnp.where(s > 0, s, 1.0)), -jnp.inf)
@@ -260,9 +260,9 @@ def _beliefs(
 @partial(jax.jit, static_argnums=0)  # within other programs
 def _states(
     program: Program,
-    constants: Mapping[str, Any],
+    constants: Constants,
     graph: Graph,
-    evidence: Mapping[str, Any],
+    evidence: Mapping[str, AnyArray],
     key: Key | None,
 ) -> tuple[dict[str, Array], Scalar]:
     """Return the best joint state, or with a key a draw, and its log weight."""
@@ -297,7 +297,7 @@ def _pieces(graph: Graph) -> tuple[list[Variables], list[Piece]]:
     return list({**{v.name: v for v in graph.variables}, **brought}.values()), pieces
 
 
-def _rows(piece: Piece, dtype: Any) -> Array:
+def _rows(piece: Piece, dtype: DType) -> Array:
     """Return a piece's tables, one a row: (batch, *states)."""
     batch, states = piece.scopes[0].shape, tuple(s.states for s in piece.scopes)
     table = jnp.broadcast_to(jnp.asarray(piece.log_table, dtype), (*batch, *states))
@@ -306,7 +306,7 @@ def _rows(piece: Piece, dtype: Any) -> Array:
 
 def _placed(
     scopes: Sequence[Scope], held: Mapping[Scope, int], shape: Shape, states: Sequence[int]
-) -> tuple[Addition, dict[str, Any]]:
+) -> tuple[Addition, Constants]:
     """Say to which rows of a stack the tables of its shape are added."""
     targets = [held[s] for s in scopes if tuple(states[m] for m in s) == shape]
     return placed(shape, len(held), targets)

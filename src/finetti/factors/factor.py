@@ -15,7 +15,7 @@ from jax.core import Tracer
 from finetti.errors import ModelError
 from finetti.factors.selection import Selection
 from finetti.factors.semiring import Semiring
-from finetti.types import AnyArray, Array
+from finetti.types import AnyArray, Array, Tree, Value
 
 Kind = TypeVar("Kind")
 
@@ -41,7 +41,7 @@ class Factor(ABC):
     hard: bool
 
     @abstractmethod
-    def scaled(self, inverse_temperature: Any) -> Factor:
+    def scaled(self, inverse_temperature: Value) -> Factor:
         """Return the factor with its log potentials multiplied; zero and -inf stay."""
 
     @abstractmethod
@@ -146,7 +146,7 @@ def log_numbers(values: Any, name: str) -> AnyArray:
     return values
 
 
-def traced(*values: Any) -> bool:
+def traced(*values: Tree) -> bool:
     """Tell whether any array in some pytrees is one that JAX traces."""
     return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(values))
 
@@ -156,7 +156,7 @@ def impossible(values: AnyArray) -> bool:
     return traced(values) or bool(np.isneginf(np.asarray(values)).any())
 
 
-def scaled(log_weights: Array, by: Any) -> Array:
+def scaled(log_weights: Array, by: Value) -> Array:
     """Return log weights multiplied by a positive number; -inf stays, with derivative zero."""
     barred = jnp.isneginf(log_weights)
     return jnp.where(barred, log_weights, jnp.where(barred, 0.0, log_weights) * by)

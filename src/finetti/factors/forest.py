@@ -101,6 +101,8 @@ class Forest:
                 root = _middle(tree, first)
                 order, before = breadth_first_order(half, root, directed=False)
                 parents[order[1:]] = before[order[1:]]
+                # The furthest first, so that a node's height is known before it counts for its
+                # parent's.
                 for node in order[:0:-1]:
                     heights[before[node]] = max(heights[before[node]], heights[node] + 1)
                 seen[order] = True
@@ -194,6 +196,7 @@ class Forest:
             return np.dtype(np.float64)
         first = np.flatnonzero(np.isin(self.outward, self.roots))
         largest = int(np.diff(first, append=len(given)).max())  # nodes of a tree
+        # The least number of the type stands for minus infinity.
         most = largest * max(int(given.max(initial=0)), -int(given.min(initial=0)))
         types = (np.dtype(t) for t in WHOLE if most < np.iinfo(t).max)
         return next(types, np.dtype(np.float64))
@@ -266,6 +269,8 @@ def _least(nodes: int, edges: Edges) -> Int[AnyArray, " edge"]:
 
 def _middle(tree: csr_array, start: int) -> int:
     """Return the middle of the longest path of the tree that `start` belongs to."""
+    # What is furthest from any node ends a longest path; what is furthest from that is its other
+    # end.
     end = int(breadth_first_order(tree, start, directed=False)[0][-1])
     order, before = breadth_first_order(tree, end, directed=False)
     path = [int(order[-1])]

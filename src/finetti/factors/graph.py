@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from finetti.errors import ModelError, UnknownSite
 from finetti.factors.factor import Factor, log_numbers
 from finetti.factors.table import Table
 from finetti.factors.variables import Variables
-from finetti.types import AnyArray, Array, Scalar
+from finetti.types import AnyArray, Array, Scalar, Tree, Value
 
-Evidence = Mapping[str, Any]
+Evidence = Mapping[str, ArrayLike]
 
 
 class Graph:
@@ -68,7 +68,7 @@ class Graph:
         """Tell whether a factor of several variables gives joint states weight zero."""
         return any(f.hard for f in self.factors)
 
-    def scaled(self, inverse_temperature: Any) -> Graph:
+    def scaled(self, inverse_temperature: Value) -> Graph:
         """Return the graph with its log potentials multiplied; what is impossible stays so."""
         if isinstance(inverse_temperature, (int, float)) and inverse_temperature == 1:
             return self
@@ -113,7 +113,7 @@ class Graph:
             found[scope.name] = found[scope.name] + scope.collect(jnp.asarray(f.table, dtype))
         return found
 
-    def score(self, states: Mapping[str, Any]) -> Scalar:
+    def score(self, states: Mapping[str, ArrayLike]) -> Scalar:
         """Return the sum of the log potentials at a joint state: an array for each name.
 
         Raises `UnknownSite` where variables are missing.
@@ -128,11 +128,11 @@ class Graph:
         return total
 
 
-def _flatten(graph: Graph) -> tuple[list[Any], tuple]:
+def _flatten(graph: Graph) -> tuple[list[Tree], tuple[Variables, ...]]:
     return [graph.unary, graph.factors], graph.variables
 
 
-def _unflatten(variables: tuple, children: Sequence[Any]) -> Graph:
+def _unflatten(variables: tuple[Variables, ...], children: Sequence[Tree]) -> Graph:
     found = object.__new__(Graph)
     found.variables, (found.unary, found.factors) = variables, children
     return found

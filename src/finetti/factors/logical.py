@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,7 +20,7 @@ from finetti.factors.factor import Factor, Piece, check_distinct, pytree, shared
 from finetti.factors.selection import Selection, flattened
 from finetti.factors.semiring import Semiring
 from finetti.factors.variables import Variables, select
-from finetti.types import Array
+from finetti.types import Array, Value
 
 
 class Logical(Factor):
@@ -39,7 +39,7 @@ class Logical(Factor):
         output, inputs = self.scopes
         return type(self), output.variables, inputs.variables, inputs.shape[-1]
 
-    def scaled(self, inverse_temperature: Any) -> Logical:
+    def scaled(self, inverse_temperature: Value) -> Logical:
         return self
 
     def joined(self, others: Sequence[Factor]) -> Logical:
@@ -156,12 +156,14 @@ class _Span(NamedTuple):
 def _send(output: Array, inputs: Array, semiring: Semiring, exclusive: bool) -> list[Array]:
     """Return the messages to the output, (2, *batch), and to the inputs, (2, *batch, inputs)."""
 
+    # Joins two runs; in a pool no input of the second is on where one of the first is.
     def follow(a: _Span, b: _Span) -> _Span:
         b_any = b.none if exclusive else semiring.add(b.none, b.some)
         return _Span(a.none + b.none, semiring.add(a.some + b_any, a.none + b.some))
 
     each = _Span(*jnp.moveaxis(inputs, -1, 1))
     empty = _Span(jnp.zeros_like(output[0]), jnp.full_like(output[0], -jnp.inf))
+    # What all inputs before each make, and what all after it: together the others'.
     whole, before = lax.scan(lambda a, b: (follow(a, b), a), empty, each)
     _, after = lax.scan(lambda a, b: (follow(b, a), a), empty, each, reverse=True)
     rest = follow(before, after)

@@ -7,7 +7,7 @@ summed, and it is counted how many bar a state.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 
@@ -15,7 +15,7 @@ from finetti.factors.factor import Factor
 from finetti.factors.graph import Graph
 from finetti.factors.selection import Selection
 from finetti.factors.semiring import Semiring
-from finetti.types import Array
+from finetti.types import Array, Value
 
 FactorMessages = tuple[Array, ...]
 Messages = tuple[FactorMessages, ...]  # of each factor, to each scope: (states, *scope)
@@ -98,7 +98,7 @@ def change(new: Array, old: Array) -> Array:
     return jnp.where(new == old, 0.0, abs(new - old)).max(0)
 
 
-def damped(new: Array, old: Array, damping: Any) -> Array:
+def damped(new: Array, old: Array, damping: Value | None) -> Array:
     """Return the mean of new and old messages, weight `damping` on the old; None is none."""
     if damping is None:
         return new

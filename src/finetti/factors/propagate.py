@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,7 @@ from finetti.factors.graph import Evidence, Graph
 from finetti.factors.messages import Messages, Totals, no_messages, sums_of, totals
 from finetti.factors.schedules import Flooding, Schedule
 from finetti.factors.semiring import Max, Semiring, Sum
-from finetti.types import AnyArray, Array, DType, Scalar
+from finetti.types import AnyArray, Array, DType, Scalar, Value
 
 
 class State(NamedTuple):
@@ -151,10 +151,10 @@ class BeliefPropagation:
 class Numbers(NamedTuple):
     """Hold the settings that a compiled program is given."""
 
-    temperature: Any
-    damping: Any
-    tolerance: Any
-    iterations: Any
+    temperature: Value
+    damping: Value
+    tolerance: Value
+    iterations: Value
 
 
 class Program(NamedTuple):
@@ -165,7 +165,7 @@ class Program(NamedTuple):
     damps: bool
 
     def advance(
-        self, graph: Graph, log_weights: Mapping[str, Array], state: State, damping: Any
+        self, graph: Graph, log_weights: Mapping[str, Array], state: State, damping: Value
     ) -> State:
         """Return the state after one iteration."""
         damping = damping if self.damps else None
@@ -176,7 +176,7 @@ class Program(NamedTuple):
 
 
 def _tempered(
-    semiring: Semiring, graph: Graph, evidence: Mapping[str, AnyArray], temperature: Any
+    semiring: Semiring, graph: Graph, evidence: Mapping[str, AnyArray], temperature: Value
 ) -> tuple[Graph, dict[str, Array]]:
     """Return the graph and what is said of single variables, at a temperature."""
     weights = graph.log_weights(evidence)
@@ -199,6 +199,7 @@ def _settle(
     dtype, semiring = jnp.result_type(float), program.semiring
     graph, log_weights = _tempered(semiring, graph, evidence, numbers.temperature)
     begun = beginning(graph) if state is None else state
+    # Bethe's formula is stationary in the messages: its derivatives need none of theirs.
     held, weights, given = lax.stop_gradient((graph, log_weights, begun))
     messages = jax.tree.map(lambda m: m.astype(dtype), given.messages)
     first = State(messages, given.iteration, jnp.full((), jnp.inf, dtype))

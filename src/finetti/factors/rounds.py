@@ -12,13 +12,12 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.types import Array, Key, Scalar
+from finetti.types import Array, Constants, Key, Scalar, Tree
 
 Scope = tuple[int, ...]
 Shape = tuple[int, ...]
@@ -75,7 +74,7 @@ class Addition:
     rows: Rows
     even: bool
 
-    def add(self, tables: Iterable[Array], where: Mapping[str, Any]) -> Array:
+    def add(self, tables: Iterable[Array], where: Constants) -> Array:
         """Gather the tables of that shape, and add up what goes to the same factor."""
         fitting = [t for t in tables if t.shape[1:] == self.shape]
         rows = self.rows.take(jnp.concatenate(fitting), where["rows"])
@@ -98,11 +97,11 @@ class Elimination:
 
     rounds: tuple[Round, ...]
 
-    def log_sum(self, stacks: Stacks, constants: Sequence[Any]) -> Scalar:
+    def log_sum(self, stacks: Stacks, constants: Sequence[Constants]) -> Scalar:
         """Return the log of the sum, over all joint states, of exp of the factors' sum."""
         return self._run(stacks, constants, log_sum_exp)[0]
 
-    def draw(self, key: Key, stacks: Stacks, constants: Sequence[Any], count: int) -> Array:
+    def draw(self, key: Key, stacks: Stacks, constants: Sequence[Constants], count: int) -> Array:
         """Draw the states of all `count` variables jointly, last eliminated first."""
 
         def choose(key: Key, weights: Array) -> tuple[Key, Array]:
@@ -112,7 +111,7 @@ class Elimination:
         joints = self._run(stacks, constants, log_sum_exp)[1]
         return _trace_back(joints, constants, count, choose, key)
 
-    def best(self, stacks: Stacks, constants: Sequence[Any], count: int) -> Array:
+    def best(self, stacks: Stacks, constants: Sequence[Constants], count: int) -> Array:
         """Return the states of all `count` variables where the factors' sum is greatest."""
 
         def choose(none: None, weights: Array) -> tuple[None, Array]:
@@ -122,7 +121,7 @@ class Elimination:
         return _trace_back(joints, constants, count, choose, None)
 
     def _run(
-        self, stacks: Stacks, constants: Sequence[Any], reduce: Callable[[Array], Array]
+        self, stacks: Stacks, constants: Sequence[Constants], reduce: Callable[[Array], Array]
     ) -> tuple[Scalar, list[list[Array]]]:
         joints: list[list[Array]] = []
         for step, given in zip(self.rounds, constants, strict=True):
@@ -135,15 +134,16 @@ class Elimination:
 
 def _trace_back(
     joints: Sequence[Sequence[Array]],
-    constants: Sequence[Any],
+    constants: Sequence[Constants],
     count: int,
-    choose: Callable[[Any, Array], tuple[Any, Array]],
-    carry: Any,
+    choose: Callable[[Tree, Array], tuple[Tree, Array]],
+    carry: Tree,
 ) -> Array:
     """Choose each variable's state given those eliminated after it, the last one first."""
     states = jnp.zeros(count, int)
     for tables, given in zip(joints[::-1], constants[::-1], strict=True):
         for joint, members in zip(tables, given["members"], strict=True):
+            # Axis 0 of a joint table is the variable's own; the others' states are chosen already.
             around = tuple(states[members[:, i]] for i in range(1, members.shape[1]))
             weights = jnp.moveaxis(joint, 1, -1)[(jnp.arange(len(joint)), *around)]
             carry, chosen = choose(carry, weights)
@@ -152,7 +152,7 @@ def _trace_back(
 
 
 def add_up(
-    additions: Sequence[Addition], tables: Sequence[Array], constants: Sequence[Any]
+    additions: Sequence[Addition], tables: Sequence[Array], constants: Sequence[Constants]
 ) -> dict[Shape, Array]:
     """Add tables up to factors."""
     return {a.shape: a.add(tables, where) for a, where in zip(additions, constants, strict=True)}
@@ -167,7 +167,7 @@ def log_sum_exp(table: Array) -> Array:
     return found[:, 0]
 
 
-def placed(shape: Shape, size: int, targets: Sequence[int]) -> tuple[Addition, dict[str, Any]]:
+def placed(shape: Shape, size: int, targets: Sequence[int]) -> tuple[Addition, Constants]:
     """Arrange that row i of some tables be added to factor `targets[i]` (-1: dropped)."""
     wanted = np.asarray(targets)
     order = np.argsort(wanted, kind="stable")[(wanted < 0).sum() :]
@@ -194,7 +194,7 @@ class Schedule:
     """Hold an elimination, its constants and what it costs: the joint tables' entries in all."""
 
     elimination: Elimination
-    constants: list[Any]
+    constants: list[Constants]
     entries: int
 
 
@@ -229,6 +229,7 @@ def _order(
             around[m].add(scope)
     rounds, constants, entries = [], [], 0
     while around:
+        # They share no factor, so that eliminating one changes nothing of another.
         chosen = _independent(around, states, roomy)
         slots = {m: _slots(m, others, around[m], states) for m, others in chosen.items()}
         alike: dict[tuple[Slot, ...], list[int]] = defaultdict(list)
@@ -296,7 +297,7 @@ def _placed(
     before: Mapping[Shape, Mapping[Scope, int]],
     made: Iterable[Scope],
     held: Mapping[Scope, int],
-) -> tuple[Addition, dict[str, Any]]:
+) -> tuple[Addition, Constants]:
     """Say where a stack's old factors and the new ones of its shape go."""
     targets = [held.get(scope, -1) for scope in before.get(shape, {})]
     targets += [held[scope] for scope in made if scope in held]

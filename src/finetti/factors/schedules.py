@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +14,7 @@ from finetti.errors import ModelError
 from finetti.factors.graph import Graph
 from finetti.factors.messages import Messages, answer, change, damped, totals
 from finetti.factors.semiring import Semiring
-from finetti.types import Array, Scalar
+from finetti.types import Array, Scalar, Value
 
 
 class Schedule(ABC):
@@ -28,7 +27,7 @@ class Schedule(ABC):
         log_weights: Mapping[str, Array],
         messages: Messages,
         semiring: Semiring,
-        damping: Any,
+        damping: Value | None,
     ) -> tuple[Messages, Scalar]:
         """Return the messages after one iteration, and how far from a fixed point they were."""
 

@@ -48,7 +48,7 @@ class Whole(Protocol):
         ...
 
     @property
-    def states(self) -> Any:
+    def states(self) -> int:
         """Return the largest number of states."""
         ...
 
@@ -149,6 +149,8 @@ class Selection:
         starts = [int(p.flat[0]) for p in places]
         steps, counts, axes = [1] * len(shape), [1] * len(shape), [-1] * len(shape)
         for axis, n in enumerate(index.shape):
+            # One step along an axis tells which dimension of the variables lies along it, and its
+            # stride; all places are checked against that below.
             second = tuple(int(n > 1 and a == axis) for a in range(index.ndim))
             moved = [d for d, p in enumerate(places) if p[second] != starts[d]]
             if len(moved) > 1 or (moved and axes[moved[0]] >= 0):

@@ -30,7 +30,7 @@ from finetti.factors.factor import (
 from finetti.factors.selection import Selection, flattened
 from finetti.factors.semiring import Semiring
 from finetti.factors.variables import Variables, select
-from finetti.types import AnyArray, Array
+from finetti.types import AnyArray, Array, Value
 
 Values = TypeVar("Values", bound=AnyArray)
 
@@ -58,13 +58,14 @@ class BoundedShift(Factor):
     second: Variables | Selection
     reach: Any
     window: Any
-    cost: Any = None
+    cost: Value = None
     scopes: tuple[Selection, ...] = field(init=False)
     batch: tuple[int, ...] = field(init=False)
     hard: bool = field(init=False)
     leaves: ClassVar[tuple[str, ...]] = ("cost",)
 
     def __post_init__(self):
+        """Check and settle the fields: selections of one shape, reach an axis, None for no cost."""
         window = tuple(int(n) for n in self.window)
         reach = np.broadcast_to(np.asarray(self.reach), (len(window),))
         first, second = select(self.first), select(self.second)
@@ -91,6 +92,7 @@ class BoundedShift(Factor):
         check_distinct([first, second], [0, 0])
         settled = {"first": first, "second": second, "scopes": (first, second), "batch": batch}
         settled |= {"reach": tuple(int(r) for r in reach), "window": window}
+        # Soft where every place is within reach of every other.
         settled["hard"] = any(r + 1 < n for r, n in zip(settled["reach"], window, strict=True))
         for name, value in settled.items():
             object.__setattr__(self, name, value)
@@ -101,7 +103,7 @@ class BoundedShift(Factor):
         cost = id(self.cost) if traced(self.cost) else self.cost
         return BoundedShift, first.variables, second.variables, self.reach, self.window, cost
 
-    def scaled(self, inverse_temperature: Any) -> BoundedShift:
+    def scaled(self, inverse_temperature: Value) -> BoundedShift:
         if self.cost is None:
             return self
         return jax.tree.map(lambda cost: cost * inverse_temperature, self)
@@ -131,7 +133,7 @@ class BoundedShift(Factor):
         first, second = (flattened([f.scopes[i] for f in each]) for i in range(2))
         return BoundedShift(first, second, self.reach, self.window, self.cost)
 
-    def _price(self, apart: Any) -> Any:
+    def _price(self, apart: Value) -> Value:
         return 0.0 if self.cost is None else -self.cost * apart
 
     def _spread(self, weights: Array, semiring: Semiring) -> Array:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from finetti.errors import ModelError
 from finetti.factors.factor import (
@@ -23,7 +24,7 @@ from finetti.factors.factor import (
 from finetti.factors.selection import Selection, flattened
 from finetti.factors.semiring import Semiring
 from finetti.factors.variables import Variables, select
-from finetti.types import AnyArray, Array
+from finetti.types import AnyArray, Array, Value
 
 
 @pytree
@@ -49,7 +50,7 @@ class Table(Factor):
     hard: bool
     leaves: ClassVar[tuple[str, ...]] = ("table",)
 
-    def __init__(self, *scopes: Variables | Selection, log_potentials: Any):
+    def __init__(self, *scopes: Variables | Selection, log_potentials: ArrayLike):
         if not scopes:
             raise ModelError("a table speaks to no variables; name at least one selection")
         selections, own = [select(s) for s in scopes], [0] * len(scopes)
@@ -60,25 +61,31 @@ class Table(Factor):
         names = " and ".join(f"`{s.name}`" for s in selections)
         values = log_numbers(log_potentials, f"the log potentials on {names}")
         _check_shape(np.shape(values), batch, states, names)
+        # What is numpy's stays so: nothing is compiled where a graph is only stated.
         module: Any = jnp if not isinstance(values, np.ndarray) else np
         lead = values.ndim - len(states)
         table = module.moveaxis(values, range(lead, values.ndim), range(len(states)))
+        # A table that lacks the batch's first axes broadcasts along them.
         padding = [1] * (len(batch) - lead)
         table = table.reshape(*states, *padding, *table.shape[len(states) :])
         self._set(tuple(selections), table, batch, impossible(values))
 
-    def _set(self, scopes: Any, table: Any, batch: Any, hard: bool) -> None:
+    def _set(
+        self, scopes: tuple[Selection, ...], table: AnyArray, batch: tuple[int, ...], hard: bool
+    ) -> None:
         for name, value in zip(
             ("scopes", "table", "batch", "hard"), (scopes, table, batch, hard), strict=True
         ):
             object.__setattr__(self, name, value)
 
-    def _like(self, scopes: Any, table: Any, batch: Any, hard: bool) -> Table:
+    def _like(
+        self, scopes: tuple[Selection, ...], table: AnyArray, batch: tuple[int, ...], hard: bool
+    ) -> Table:
         found = object.__new__(Table)
         found._set(scopes, table, batch, hard)
         return found
 
-    def scaled(self, inverse_temperature: Any) -> Table:
+    def scaled(self, inverse_temperature: Value) -> Table:
         table = scaled(jnp.asarray(self.table), inverse_temperature)
         return self._like(self.scopes, table, self.batch, self.hard)
 

@@ -9,6 +9,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from jax.typing import ArrayLike
 
 from finetti.errors import ModelError
 from finetti.factors.selection import Selection
@@ -36,6 +37,7 @@ class Variables:
     counts: tuple[int, ...] | None = field(default=None, init=False)
 
     def __post_init__(self):
+        """Keep sizes as pairs, and the largest number of states, with each one's if they differ."""
         sizes = tuple((str(d), int(n)) for d, n in dict(self.sizes).items())
         object.__setattr__(self, "sizes", sizes)
         for dim, size in sizes:
@@ -100,7 +102,7 @@ class Variables:
                 )
         return self[tuple(indexers.get(d, slice(None)) for d in self.dims)]
 
-    def observe(self, states: Any) -> np.ndarray:
+    def observe(self, states: ArrayLike) -> np.ndarray:
         """Return evidence, shape (*shape, states), that variables are in the states given.
 
         -1 leaves a variable unobserved. Raises `ModelError` for states that do not exist.

@@ -122,6 +122,7 @@ def _edge(points: Sequence[tuple[float, float]], tip: str) -> str:
 
 
 def _node(node: Node, x: float, y: float) -> str:
+    """Return a node as SVG, whose y runs down where the picture's runs up."""
     dash = f' stroke-dasharray="{node.dash}"' if node.dash else ""
     fill = SHADE if node.shaded else 'fill="none"'
     fill = 'fill="currentColor" fill-opacity="0.45"' if node.shape == "black" else fill

@@ -83,6 +83,7 @@ def begin(
         points = proposal.points
     else:
         points = one_start(built, given, own, keys, init)
+    # Starts that the user gives stay where they are.
     settle = init is None
     return prepare(
         target, method, given, own, keys, points, draws=draws, settle=settle, tuning=fixed

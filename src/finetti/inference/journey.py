@@ -138,6 +138,7 @@ class Journey:
         left, every = max(self.shelf.wanted - self.shelf.level, 0), self.work.method.thin or 1
         report = display.phase("sampling", left, chains, every)
         self._read()
+        # A run that is taken up again may have been precise enough already.
         for _ in self._chunks(report) if self.ended != "precision" else ():
             self._read()  # no interrupt is caught here: half read is no answer
             if self.ended == "precision":

@@ -151,6 +151,7 @@ class Batches:
             found = np.flatnonzero(fine)
             if not len(found):
                 return None
+            # A batch of another size would be another program to compile.
             sampled = np.resize(found, len(places))
             own, points, keys = jax.tree.map(lambda a: a[sampled], (own, points, keys))
             own, drawn = _sampled(*prepare(target, method, shared, own, keys, points), method)

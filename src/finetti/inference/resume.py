@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -32,7 +31,7 @@ from finetti.store.identity import require_same
 from finetti.store.opened import is_whole, open_run
 from finetti.store.store import SECONDS, Store, recorded, reopened
 from finetti.structure.choices import Choices
-from finetti.targets.density import density
+from finetti.targets.density import Density, density
 
 
 def resume(
@@ -108,7 +107,7 @@ def _extended(store: Store, method: Chains, draws: int | None) -> Chains:
     return longer
 
 
-def _taken_up(store: Store, built: Any, method: Chains) -> Journey:
+def _taken_up(store: Store, built: Density, method: Chains) -> Journey:
     """Return the journey from the newest state with all its draws, or from the start."""
     record = store.record
     work = Work(built, method, tuple(record["keep"]), record["block"], record["positions"])

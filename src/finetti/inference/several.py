@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TypeVar
 
 from finetti.errors import FinettiError
 from finetti.inference.cluster.pieces import done
@@ -17,15 +17,17 @@ from finetti.inference.methods.method import Method
 from finetti.models import Model, require_model
 from finetti.posterior.posterior import Posterior
 
+Label = TypeVar("Label", bound=Hashable)
+
 
 def fit_many(
-    models: Mapping[Any, Model],
+    models: Mapping[Label, Model],
     method: Method | None = None,
     *,
     seed: int = 0,
     keep: Iterable[str] | None = None,
     on: On = None,
-) -> dict[Any, Posterior]:
+) -> dict[Label, Posterior]:
     """Fit each of many models, such as one to each segment's data, and return posteriors by label.
 
     The fit numbered i, from 0, is `fit(model, method, seed=seed + i, keep=keep)`, bit for bit on
@@ -61,7 +63,7 @@ class Each:
     method: Method
     keep: tuple[str, ...] | None
 
-    def __call__(self, piece: tuple[Any, Model, int]) -> Posterior:
+    def __call__(self, piece: tuple[Hashable, Model, int]) -> Posterior:
         """Return the posterior without its model, which whoever asks has."""
         label, model, seed = piece
         try:

@@ -64,6 +64,7 @@ def search_into(built: Density, method: Search, beginning: Beginning, store: Sto
 def _begun(
     built: Density, method: Method, beginning: Beginning, to: Destination, more: dict[str, Any]
 ) -> Iterator[Store]:
+    """Write down what a run is of, and hold its store while the run is made."""
     told = written(method)
     if SETTINGS not in told:
         raise DataError(

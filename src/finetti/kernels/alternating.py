@@ -8,7 +8,7 @@ leave the posterior invariant, so their composition does (Tierney 1994).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ import numpy as np
 
 from finetti.kernels.kernel import Info, Kernel, Point, Tuning, evaluate
 from finetti.kernels.metric import Diagonal, Metric
-from finetti.types import Array, DType, Float, Key, Position, Scalar, Tree
+from finetti.types import Array, DType, Float, Key, Position, Scalar, Tree, Value
 
 LONG = (0.7, 1.0)  # shares of the step size that most steps have: they vary at random
 SHORT = 0.125  # share of the steps that are short: a member may be where nothing else is accepted
@@ -99,7 +99,7 @@ class Alternating(Kernel):
         def conditional(x: Position) -> Scalar:
             return target(draw.position.at[rest].set(x))
 
-        def step(number: Any, state: Tree) -> tuple[Tree, Info]:
+        def step(number: Value, state: Tree) -> tuple[Tree, Info]:
             noise = self.inner.noise(jax.random.fold_in(key, number), len(rest), dtype)
             return self.inner.advance(noise, state, conditional, own)
 
@@ -125,7 +125,7 @@ class Alternating(Kernel):
             found, pull = jax.vjp(lambda x: target.by_member(self._place(position, x)), x)
             return found, scale * pull(jnp.ones_like(found))[0]
 
-        def leap(_: Any, phase: tuple[Array, ...]) -> tuple[Array, ...]:
+        def leap(_: Value, phase: tuple[Array, ...]) -> tuple[Array, ...]:
             x, momentum, _, slope = phase
             half = momentum + 0.5 * step * slope
             x = x + step * scale * half

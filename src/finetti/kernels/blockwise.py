@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
@@ -36,7 +37,7 @@ class State(NamedTuple):
     """Hold the current point and, for each block, its kernel's states with places first."""
 
     draw: Point
-    parts: tuple[Any, ...]
+    parts: tuple[Tree, ...]
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Blockwise(Kernel):
         return tuple(found)
 
     def init(self, point: Point) -> State:
-        def begin(kernel: Kernel, place: Array) -> Any:
+        def begin(kernel: Kernel, place: Array) -> Tree:
             gradient = point.gradient[place]
             return kernel.init(Point(point.position[place], point.log_density, gradient))
 
@@ -91,6 +92,7 @@ class Blockwise(Kernel):
         for b, now, part in zip(self.blocks, noise, state.parts, strict=True):
             steps = tuning.step_size[first : first + len(b.places)]
             first += len(b.places)
+            # One place after another, each given where those before it have moved.
             given = (np.asarray(b.places), now, part, steps)
             draw, (part, info) = jax.lax.scan(_mover(b, target, tuning), draw, given)
             parts.append(part)
@@ -107,11 +109,16 @@ class Blockwise(Kernel):
         return State(draw, tuple(parts)), info
 
 
-def _mover(block: BlockKernel, target: LogDensity, tuning: Tuning) -> Any:
+def _mover(
+    block: BlockKernel, target: LogDensity, tuning: Tuning
+) -> Callable[..., tuple[Point, Tree]]:
     """Return the function that moves the coordinates at one place, for a scan over places."""
     kernel, kept = block.kernel, block.step_size
 
-    def move(draw: Point, given: tuple[Array, Any, Any, Array]) -> tuple[Point, tuple[Tree, Info]]:
+    def move(
+        draw: Point, given: tuple[Array, Tree, Tree, Array]
+    ) -> tuple[Point, tuple[Tree, Info]]:
+        """Move what is at one place, from where the places before it have left the chain."""
         place, noise, state, step_size = given
 
         def conditional(x: Array) -> Array:

@@ -71,6 +71,7 @@ class Hamiltonian(Kernel):
 
         point, momentum = jax.lax.fori_loop(0, self.leapfrogs, leap, (old, noise.momentum))
         log_ratio = energy + point.log_density - 0.5 * jnp.sum(momentum**2)
+        # A trajectory that has left what numbers can hold is refused, and has diverged.
         log_ratio = jnp.where(jnp.isnan(log_ratio), -jnp.inf, log_ratio)
         draw = select(noise.log_uniform < log_ratio, point, old)
         info = Info(

@@ -7,7 +7,8 @@ independent (Tierney 1994, section 2.3.3; Mengersen & Tweedie 1996).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from types import ModuleType
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -45,7 +46,7 @@ class Component(NamedTuple):
         rows = scale[:, 1 : dim + 1], scale[:, dim + 1 : 2 * dim + 1]
         return cls(scale[:, 0], *rows, scale[:, -1, 0])
 
-    def terms(self, position: AnyArray, xp: Any = jnp) -> tuple[AnyArray, AnyArray]:
+    def terms(self, position: AnyArray, xp: ModuleType = jnp) -> tuple[AnyArray, AnyArray]:
         """Return each component's log density times its weight, and its squared distance.
 
         `position` has shape (..., dim), what comes back (..., k). `xp` computes: jax.numpy, or

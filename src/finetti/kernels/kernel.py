@@ -8,13 +8,15 @@ one chain; the run puts many side by side.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 
 from finetti.kernels.metric import Metric
 from finetti.types import Array, Bool, DType, Float, Int, Key, LogDensity, Position, Scalar, Tree
+
+T = TypeVar("T")
 
 
 class Point(NamedTuple):
@@ -65,11 +67,11 @@ class Kernel(ABC):
     learns: ClassVar[bool] = True
 
     @abstractmethod
-    def noise(self, key: Key, dim: int, dtype: DType) -> Any:
+    def noise(self, key: Key, dim: int, dtype: DType) -> Tree:
         """Draw all the randomness that one step can use."""
 
     @abstractmethod
-    def init(self, point: Point) -> Any:
+    def init(self, point: Point) -> Tree:
         """Return the state of a chain that starts at a point."""
 
     @abstractmethod
@@ -79,7 +81,7 @@ class Kernel(ABC):
         """Make one step with randomness given; jit and vmap go through it."""
 
     @abstractmethod
-    def restart(self, state: Tree, when: Any) -> Any:
+    def restart(self, state: Tree, when: Bool[Array, ""] | bool) -> Tree:
         """Return the state with any unfinished draw abandoned, where `when` holds."""
 
     def step(self, key: Key, state: Tree, target: LogDensity, tuning: Tuning) -> tuple[Tree, Info]:
@@ -141,6 +143,6 @@ def _any_chain(axis_size: int, in_batched: list[bool], condition: Array) -> tupl
     return anywhere(condition.any()), False
 
 
-def select(condition: Bool[Array, ""], yes: Any, no: Any) -> Any:
+def select(condition: Bool[Array, ""], yes: T, no: T) -> T:
     """Choose between two pytrees of equal structure."""
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)

@@ -70,6 +70,7 @@ class Metric(ABC):
     ) -> Moments:
         """Add the draws of the masked chains to the moments (Chan et al. 1983)."""
         new = jnp.stack([positions, gradients])
+        # What is not finite counts as one at the mean.
         new = jnp.where(mask & jnp.isfinite(new).all((0, 1)), new, moments.mean[..., None])
         added = mask.sum().astype(moments.count.dtype)
         count = moments.count + added
@@ -105,8 +106,10 @@ class Diagonal(Metric):
     def estimate(self, moments, gradients):
         draws, slopes = moments.spread / jnp.maximum(moments.count - 1, 1.0)
         squared = jnp.sqrt(draws / jnp.maximum(slopes, 1e-300)) if gradients else draws
+        # Five draws' worth of prior, as in Stan.
         weight = moments.count / (moments.count + 5)
         known = weight * squared + (1 - weight) * jnp.minimum(squared, SMALL)
+        # No draws, or none that moved.
         squared = jnp.where(weight * squared > 0, known, SMALL)
         return jnp.sqrt(jnp.clip(squared, 1e-20, 1e20))
 
@@ -141,5 +144,6 @@ class Dense(Metric):
         ridge = (1 - weight) * jnp.diag(jnp.minimum(jnp.diag(covariance), SMALL))
         factor = jnp.linalg.cholesky(weight * covariance + ridge)
         known = jnp.nan_to_num(jnp.diag(weight * covariance + ridge), posinf=1e20)
+        # Of a covariance that has no factor the diagonal is taken.
         plain = jnp.diag(jnp.sqrt(jnp.clip(known, 1e-20, 1e20)))
         return jnp.where(jnp.isfinite(factor).all(), factor, plain)

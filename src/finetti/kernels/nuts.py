@@ -95,6 +95,8 @@ class NoUTurn(Kernel):
     def init(self, point: Point) -> State:
         zero, none = jnp.zeros_like(point.log_density), jnp.zeros((), jnp.int32)
         end = Phase(point.position, jnp.zeros_like(point.position), point.gradient)
+        # A checkpoint for each level of subtrees within the longest, which has 2^(max_depth - 1)
+        # leaves.
         rows = jnp.zeros((max(self.max_depth - 1, 1), *point.position.shape), point.position.dtype)
         subtree = Subtree(
             jnp.array(True), none, end, point, zero - jnp.inf, end.momentum, rows, rows, rows
@@ -110,6 +112,8 @@ class NoUTurn(Kernel):
 
     def advance(self, noise: Noise, state: State, target: LogDensity, tuning: Tuning):
         state = _begin(noise, state, tuning)
+        # One leaf is grown, and all that it may complete is looked at: under vmap a branch not
+        # taken would be computed all the same.
         subtree, log_weight = self._grow(noise, state, target, tuning)
         energy_error = -log_weight
         diverging = ~(energy_error < MAX_ENERGY_ERROR)
@@ -121,6 +125,8 @@ class NoUTurn(Kernel):
             leapfrogs=state.leapfrogs + 1,
         )
         across = _turns_across(state, subtree)
+        # A subtree that diverges or turns is dropped whole, and the trajectory before it has the
+        # draw.
         state = select(complete & ~stopped, _merge(noise, state, subtree), state)
         turned = across | turns(state.left.momentum, state.right.momentum, state.momentum_sum)
         done = stopped | (complete & (turned | (state.depth >= self.max_depth)))

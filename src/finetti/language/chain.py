@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from finetti.distributions import Distribution, constraints
 from finetti.errors import ShapeError
@@ -35,7 +36,12 @@ class MarkovChain(Distribution):
     pytree_aux_fields = ("length",)
 
     def __init__(
-        self, initial: Any, transition: Any, length: int, *, validate_args: bool | None = None
+        self,
+        initial: ArrayLike,
+        transition: ArrayLike,
+        length: int,
+        *,
+        validate_args: bool | None = None,
     ) -> None:
         self.initial, self.transition = jnp.asarray(initial), jnp.asarray(transition)
         self.length = length
@@ -69,7 +75,7 @@ class MarkovChain(Distribution):
         _, states = jax.lax.scan(move, start, (keys, steps))
         return jnp.concatenate([start[..., None], jnp.moveaxis(states, 0, -1)], -1)
 
-    def log_prob(self, value: Array, intermediates: Any = None) -> Array:
+    def log_prob(self, value: Array, intermediates: object = None) -> Array:
         """Return the log probability of sequences, the last axis being the sequence."""
         return self.log_steps(value).sum(-1)
 

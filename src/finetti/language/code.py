@@ -6,12 +6,11 @@ import inspect
 import linecache
 from collections.abc import Callable
 from textwrap import dedent
-from typing import Any
 
 from finetti.errors import ModelError
 
 
-def code_of(function: Callable[..., Any], name: str) -> str:
+def code_of(function: Callable[..., object], name: str) -> str:
     """Return the code of a function; raise `ModelError` where Python cannot find it."""
     try:
         place = function.__code__.co_filename

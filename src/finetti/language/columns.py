@@ -30,7 +30,7 @@ def entries(column: Any) -> list[Any]:
     return [x.item() if isinstance(x, np.generic) else x for x in column]
 
 
-def is_missing(value: Any) -> bool:
+def is_missing(value: object) -> bool:
     """Tell whether a value stands for none: None, NaN, NaT, pandas' NA, or blank text.
 
     >>> is_missing(None), is_missing(float("nan")), is_missing(" "), is_missing(0)
@@ -43,7 +43,7 @@ def is_missing(value: Any) -> bool:
     return isinstance(value, Real | np.datetime64 | np.timedelta64) and bool(value != value)
 
 
-def without_value(values: Sequence[Any]) -> list[int]:
+def without_value(values: Sequence[object]) -> list[int]:
     """Return the rows whose value stands for none; what many rows share is looked at once.
 
     >>> without_value(["Pine", None, "Cook", ""])
@@ -58,7 +58,7 @@ def without_value(values: Sequence[Any]) -> list[int]:
     return [row for row, value in enumerate(values) if is_missing(value)]
 
 
-def kind(value: Any) -> str:
+def kind(value: object) -> str:
     """Return what kind of value this is: text, truth values, numbers, dates, or its type.
 
     >>> kind("Pine"), kind(True), kind(3), kind([])
@@ -67,7 +67,7 @@ def kind(value: Any) -> str:
     return next((k for k, t in KINDS.items() if isinstance(value, t)), type(value).__name__)
 
 
-def mixed(values: Sequence[Any]) -> tuple[int, str] | None:
+def mixed(values: Sequence[object]) -> tuple[int, str] | None:
     """Return the first row whose kind is not the most frequent one, and that kind.
 
     >>> mixed([1.0, 2, "."])
@@ -81,7 +81,7 @@ def mixed(values: Sequence[Any]) -> tuple[int, str] | None:
     return next(((row, most) for row, k in enumerate(found) if k != most), None)
 
 
-def kinds_of(values: Sequence[Any]) -> dict[type, str]:
+def kinds_of(values: Sequence[object]) -> dict[type, str]:
     """Return the kind of each type that values have: many rows have few.
 
     >>> kinds_of(["Pine", "Cook"])
@@ -113,7 +113,7 @@ def as_number(text: Any) -> float | None:
     return found if np.isfinite(found) and "_" not in str(text) else None
 
 
-def misspelt(values: Sequence[Any]) -> list[int]:
+def misspelt(values: Sequence[object]) -> list[int]:
     """Return the rows that are no numbers in a column of text most of which are.
 
     >>> misspelt(["1", "2.5", "."]), misspelt(["A", "B", "3"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,7 +24,7 @@ class Plate:
 
     name: str
     size: int
-    labels: tuple[Any, ...] | None = None
+    labels: tuple[Hashable, ...] | None = None
     codes: np.ndarray | None = field(default=None, compare=False, repr=False)
     own: bool = False
 
@@ -108,7 +108,7 @@ def own_dims(
     return tuple(found)
 
 
-def _is_truth(members: Any) -> bool:
+def _is_truth(members: object) -> bool:
     """Tell whether a column says yes or no of each row: its values are their members' places."""
     if not isinstance(members, np.ndarray) or isinstance(members, Groups) or members.ndim != 1:
         return False

@@ -13,8 +13,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from finetti.language.dims import Plate
-from finetti.types import Key
+from finetti.types import Key, Value
 
 
 @dataclass
@@ -31,18 +33,18 @@ class Site:
     kind: str
     name: str
     distribution: Any = None
-    value: Any = None
+    value: Value = None
     observed: bool = False
     plates: tuple[Plate, ...] = ()
     key: Key | None = None
     hidden: bool = False
     dims: tuple[tuple[str, Any], ...] = ()
-    holes: Any = None
-    whole: Any = None
+    holes: np.ndarray | None = None
+    whole: Value = None
     said: str = ""
 
     @property
-    def result(self) -> Any:
+    def result(self) -> Value:
         """Return what the statement returns."""
         return self.value if self.whole is None else self.whole
 
@@ -128,8 +130,9 @@ def apart() -> Iterator[None]:
         _plates.reset(token)
 
 
-def perform(site: Site, settle: Callable[[Site], None]) -> Any:
+def perform(site: Site, settle: Callable[[Site], None]) -> Value:
     """Send a site through the handlers, `settle` its value, and return it."""
+    # `after` is called on those handlers alone that `before` got to see the site.
     seen, site.said = [], site.name
     for frame in reversed(_frames.get()):
         seen.append(frame)

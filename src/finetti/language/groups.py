@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -38,7 +38,7 @@ class Groups(np.ndarray):
     ([True, False, True], [1, 0, 1], ['Pine', 'Cook', 'Pine'])
     """
 
-    labels: tuple[Any, ...]
+    labels: tuple[Hashable, ...]
 
     @property
     def codes(self) -> np.ndarray:
@@ -50,7 +50,7 @@ class Groups(np.ndarray):
         """Return the label of each observation, an array of the same shape."""
         return np.asarray(self.labels)[self.codes]
 
-    def __array_finalize__(self, source: Any) -> None:
+    def __array_finalize__(self, source: object) -> None:
         self.labels = getattr(source, "labels", ())
 
     def __reduce__(self):
@@ -65,10 +65,10 @@ class Groups(np.ndarray):
 
     __str__ = __repr__
 
-    def __eq__(self, other: Any) -> Any:
+    def __eq__(self, other: object) -> Any:
         return self._compare(np.equal, other)
 
-    def __ne__(self, other: Any) -> Any:
+    def __ne__(self, other: object) -> Any:
         return self._compare(np.not_equal, other)
 
     def __lt__(self, other: Any) -> Any:
@@ -77,16 +77,16 @@ class Groups(np.ndarray):
             return np.less(self.codes, other)
         return self._compare(np.less, other)
 
-    def __le__(self, other: Any) -> Any:
+    def __le__(self, other: object) -> Any:
         return self._compare(np.less_equal, other)
 
-    def __gt__(self, other: Any) -> Any:
+    def __gt__(self, other: object) -> Any:
         return self._compare(np.greater, other)
 
-    def __ge__(self, other: Any) -> Any:
+    def __ge__(self, other: object) -> Any:
         return self._compare(np.greater_equal, other)
 
-    def __contains__(self, name: Any) -> bool:
+    def __contains__(self, name: object) -> bool:
         return bool(np.any(self._compare(np.equal, name)))
 
     def __jax_array__(self) -> NoReturn:
@@ -95,7 +95,7 @@ class Groups(np.ndarray):
     def __float__(self) -> NoReturn:
         self._refuse("as a number")
 
-    def dot(self, *others: Any, **named: Any) -> NoReturn:
+    def dot(self, *others: object, **named: object) -> NoReturn:
         """Refuse to be multiplied."""
         self._refuse("by dot")
 
@@ -121,7 +121,7 @@ class Groups(np.ndarray):
             return np.isin(self.names, *args[1:], **kwargs)
         return self._refuse(f"by {getattr(func, '__name__', func)}")
 
-    def _compare(self, ufunc: Any, other: Any) -> Any:
+    def _compare(self, ufunc: Any, other: object) -> Any:
         """Compare names: numbers by size, others for order by their place among the labels."""
         if isinstance(other, Groups):
             if other.labels == self.labels:
@@ -155,19 +155,19 @@ class Groups(np.ndarray):
 _MIRRORED = dict(zip(COMPARING, (*COMPARING[:2], *COMPARING[4:], *COMPARING[2:4]), strict=True))
 
 
-def _comparable(value: Any) -> str:
+def _comparable(value: object) -> str:
     found = kind(value)
     return "numbers" if found == "truth values" else found
 
 
-def regroup(codes: np.ndarray, labels: tuple[Any, ...]) -> Groups:
+def regroup(codes: np.ndarray, labels: tuple[Hashable, ...]) -> Groups:
     """Return groups of codes and labels that are known to be sound."""
     grouped = codes.view(Groups)
     grouped.labels = labels
     return grouped
 
 
-def groups(column: Any, labels: Sequence[Any] | None = None) -> Groups:
+def groups(column: Any, labels: Sequence[Hashable] | None = None) -> Groups:
     """Turn a column of group names into codes with labels.
 
     `column` has shape (n,): text, whole or other numbers, truth values or dates, which become text.
@@ -223,7 +223,8 @@ def _sorted(values: np.ndarray) -> Groups:
     return regroup(codes.astype(np.int32), tuple(distinct.tolist()))
 
 
-def _refuse_faulty(values: list[Any]) -> None:
+def _refuse_faulty(values: list[object]) -> None:
+    """Refuse a column that is empty, lacks values, or mixes kinds of names, with the row."""
     if not values:
         raise ModelError("groups need at least one row, and the column is empty")
     missing = without_value(values)

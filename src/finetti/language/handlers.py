@@ -33,6 +33,7 @@ def seed(key: int | Key) -> Iterator[None]:
 
     def before(site: Site) -> None:
         if site.kind == "sample" and site.key is None:
+            # Python's own hash of text differs from process to process.
             site.key = jax.random.fold_in(root, crc32(site.name.encode()))
 
     with around(before):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, Literal
 
 import jax
@@ -12,6 +12,7 @@ import numpy as np
 from finetti.errors import MissingValue
 from finetti.language.columns import entries, is_missing, kind, own_order
 from finetti.language.groups import Groups, groups, regroup
+from finetti.types import Value, Values
 
 Missing = Literal["refuse", "drop", "impute"]
 WAYS: tuple[Missing, ...] = ("refuse", "drop", "impute")
@@ -55,7 +56,7 @@ def with_nan(value: Any) -> Any:
     return np.array(numbers).reshape(cells.shape)
 
 
-def _cells(value: Any) -> np.ndarray | None:
+def _cells(value: Value) -> np.ndarray | None:
     """Return what a column or a table holds as an array of objects; None for arrays of numbers."""
     if isinstance(value, np.ndarray):
         return value if value.dtype.kind == "O" else None
@@ -89,7 +90,7 @@ def rows_lacking(value: Any) -> np.ndarray | None:
     return np.any(lacking.reshape(len(lacking), -1), 1) if lacking.ndim else None
 
 
-def without_rows(columns: Mapping[str, Any]) -> dict[str, Any]:
+def without_rows(columns: Values) -> dict[str, Any]:
     """Return columns without the rows that one of them lacks a value in, and warn how many.
 
     What has as many rows as a column that lacks values loses the same ones; all else stays. Groups
@@ -121,9 +122,7 @@ def without_rows(columns: Mapping[str, Any]) -> dict[str, Any]:
     return _regrouped(columns, left, lengths)
 
 
-def _regrouped(
-    whole: Mapping[str, Any], left: Mapping[str, Any], lengths: set[int]
-) -> dict[str, Any]:
+def _regrouped(whole: Values, left: Values, lengths: set[int]) -> dict[str, Any]:
     """Return what is left of columns, groups without the labels of those that lost all rows.
 
     Columns of the same labels keep the same. Of what has `lengths`, a value may be for each label.
@@ -142,14 +141,14 @@ def _regrouped(
     return found
 
 
-def _members(value: Any) -> set[Any]:
+def _members(value: Value) -> set[Hashable]:
     """Return the names that some row of a column of groups has."""
     if isinstance(value, Groups):
         return {value.labels[code] for code in np.unique(value.codes)}
     return set(entries(value))
 
 
-def _relabelled(value: Any, labels: Sequence[Any], stay: Sequence[Any]) -> Groups:
+def _relabelled(value: Any, labels: Sequence[Hashable], stay: Sequence[Hashable]) -> Groups:
     """Return groups, all of which are among `stay`, by these labels."""
     place = {label: code for code, label in enumerate(stay)}
     codes = groups(value, labels).codes

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +16,7 @@ from finetti.language.effects import Site, acting, apart, around, inside
 from finetti.language.groups import Groups
 from finetti.language.holes import with_nan
 from finetti.language.sites import check_shape, fit_value, sample
+from finetti.types import Value
 
 
 def of_holes(site: str) -> str:
@@ -46,6 +46,7 @@ def impute(unread: Collection[str] = ()) -> Iterator[None]:
     opened: dict[int, Parts] = {}
 
     def before(site: Site) -> None:
+        """Observe what is known of a site, and remember what is missing for `after`."""
         if site.kind != "sample" or not site.observed:
             return
         if isinstance(site.value, Tracer | Groups):
@@ -80,7 +81,7 @@ def impute(unread: Collection[str] = ()) -> Iterator[None]:
         yield
 
 
-def _holes(site: Site, parts: Parts) -> Any:
+def _holes(site: Site, parts: Parts) -> Value:
     """Draw what is missing, in a plate of its own or as one vector."""
     unseen = parts.unseen(site.value)
     events = len(unseen.event_shape) if unseen.batch_shape else 0
@@ -94,7 +95,7 @@ def _holes(site: Site, parts: Parts) -> Any:
             return sample(of_holes(site.said), unseen)
 
 
-def _labels(site: Site, lost: np.ndarray) -> list[Any]:
+def _labels(site: Site, lost: np.ndarray) -> list[Hashable]:
     """Return the labels of what is missing: its member's, or those of several dimensions joined."""
     named = [p.coordinate().tolist() for p in site.plates]
     own = lost.shape[len(named) :]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from finetti.types import TableLike
+
 
 class Reader(Protocol):
     """Make a function's arguments of a table, where columns are not taken as they are.
@@ -26,10 +28,10 @@ class Reader(Protocol):
         """Return the model of the same table with other priors."""
         ...
 
-    def with_rows(self, rows: Any, /) -> Any:
+    def with_rows(self, rows: TableLike, /) -> Any:
         """Return what reads the table with more rows after its own."""
         ...
 
-    def __call__(self, table: Any, /) -> Mapping[str, Any]:
+    def __call__(self, table: TableLike, /) -> Mapping[str, Any]:
         """Return the arguments made of another table."""
         ...

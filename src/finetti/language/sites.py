@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,11 +16,11 @@ from finetti.errors import MissingValue, ModelError, SeedError, ShapeError, Supp
 from finetti.language.dims import Groups, Plate, as_dims, as_plate
 from finetti.language.effects import Site, inside, perform, plates
 from finetti.language.holes import REMEDIES, with_nan
-from finetti.types import AnyArray, Array
+from finetti.types import AnyArray, Array, Value
 
 
 def sample(
-    name: str, distribution: Distribution | Any, obs: Any = None, *, dims: Any = ()
+    name: str, distribution: Distribution | Any, obs: Value = None, *, dims: Any = ()
 ) -> AnyArray:
     """Draw the random variable `name`, or observe it when `obs` is given.
 
@@ -51,7 +51,7 @@ def sample(
     return perform(site, _settle_sample)
 
 
-def deterministic(name: str, value: Any, *, dims: Any = ()) -> AnyArray:
+def deterministic(name: str, value: Value, *, dims: Any = ()) -> AnyArray:
     """Name the quantity `value` so that the posterior keeps it; return it unchanged.
 
     `value` has any shape; inside plates, leading dimensions that match the plates take their
@@ -61,7 +61,7 @@ def deterministic(name: str, value: Any, *, dims: Any = ()) -> AnyArray:
     return perform(site, _settle_plain)
 
 
-def factor(name: str, log_weight: Any) -> None:
+def factor(name: str, log_weight: Value) -> None:
     """Add `log_weight` (summed over all its elements, in nats) to the log joint density."""
     perform(Site("factor", name, value=log_weight, plates=plates()), _settle_plain)
 
@@ -152,7 +152,7 @@ def fit_value(site: Site) -> Distribution:
     return distribution.expand(given) if fits and given != batch else distribution
 
 
-def fill(site: Site) -> Any:
+def fill(site: Site) -> Value:
     """Return the value of a site in plates repeated to the site's full shape, or refuse it."""
     shape = site.distribution.batch_shape + site.distribution.event_shape
     given = np.shape(site.value)
@@ -171,6 +171,7 @@ def _broadcasts(batch: tuple[int, ...], sizes: tuple[int, ...]) -> bool:
 def _misfit(
     name: str, plates: tuple[Plate, ...], batch: tuple[int, ...], event: tuple[int, ...] = ()
 ) -> str:
+    """Compose the sentence for a shape that does not fit its plates: the first plate it misses."""
     shape = batch + event
     if len(plates) == 1 or len(shape) == len(plates):
         pairs = zip(plates, shape, strict=False)
@@ -302,7 +303,7 @@ def _at(where: tuple[int, ...]) -> str:
     return f" at index {where}" if where else ""
 
 
-def _holds(constraint: Any, value: Any) -> np.ndarray | None:
+def _holds(constraint: Callable[[Value], Array], value: Value) -> np.ndarray | None:
     """Evaluate a constraint on a known value; None where the value is being traced."""
     if isinstance(value, Tracer):
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -23,6 +23,7 @@ from finetti.language.columns import (
 )
 from finetti.language.groups import Groups, groups
 from finetti.language.holes import REMEDIES, with_nan
+from finetti.types import Values
 
 
 def as_data(value: Any, name: str = "column") -> Any:
@@ -106,7 +107,7 @@ def judged(name: str, value: Any, holes: bool = False) -> Any:
     return taken
 
 
-def _refuse_strange(name: str, taken: Any) -> None:
+def _refuse_strange(name: str, taken: object) -> None:
     """Refuse a column of durations, or of whole numbers that no array of numbers holds."""
     if not _is_column(taken) or isinstance(taken, Groups):
         return
@@ -127,7 +128,7 @@ def _refuse_strange(name: str, taken: Any) -> None:
         )
 
 
-def explain(name: str, arguments: Mapping[str, Any], error: Exception) -> Exception | None:
+def explain(name: str, arguments: Values, error: Exception) -> Exception | None:
     """Return the error that says which arguments made a model's own line fail, if any did."""
     if type(error) not in (TypeError, ValueError, IndexError, ShapeError):
         return None
@@ -168,7 +169,7 @@ def _text(name: str, values: list[str]) -> str:
     )
 
 
-def _is_column(value: Any) -> bool:
+def _is_column(value: object) -> bool:
     return isinstance(value, list | np.ndarray) or hasattr(value, "to_numpy")
 
 
@@ -177,7 +178,7 @@ def _has_absent(value: Any, array: np.ndarray) -> bool:
     return isinstance(value, list) and array.ndim == 1 and len({kind(v) for v in value}) > 1
 
 
-def _refuse_missing(name: str, values: Iterable[Any]) -> None:
+def _refuse_missing(name: str, values: Iterable[object]) -> None:
     rows = without_value(list(values))
     if rows:
         raise _lacks(name, rows)

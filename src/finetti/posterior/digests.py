@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from finetti.errors import DataError
 
@@ -113,7 +112,7 @@ def _files(folder: Path) -> list[str]:
     return sorted(p.relative_to(folder).as_posix() for p in found)
 
 
-def _plain(content: Any) -> bytes:
+def _plain(content: object) -> bytes:
     return json.dumps(content, sort_keys=True).encode()
 
 

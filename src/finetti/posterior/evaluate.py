@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,7 @@ from finetti.models import Model
 from finetti.posterior.batches import in_batches
 from finetti.posterior.labels import dataset, dotted, some
 from finetti.structure.variables import named_dimensions
-from finetti.types import Array, Key
+from finetti.types import Array, Key, Values
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,7 +34,7 @@ MANY = 100_000  # numbers
 Read = Callable[[dict[str, Site]], Mapping[str, Array]]
 
 
-def enclosed(model: Model, handler: Callable[[], AbstractContextManager[Any]]) -> Model:
+def enclosed(model: Model, handler: Callable[[], AbstractContextManager[object]]) -> Model:
     """Return a model run inside a handler that stands around all of its own.
 
     What its data lack keeps its place and its sites, which no handler of the model itself leaves.
@@ -95,7 +95,7 @@ def at_draws(
     return evaluator(model, read)(values, seed, shape)
 
 
-def run_at(model: Model, values: Mapping[str, Any], key: int | Key = 0) -> dict[str, Site]:
+def run_at(model: Model, values: Values, key: int | Key = 0) -> dict[str, Site]:
     """Run a model with some variables at values, and return its sites by name.
 
     Those that have no value are drawn with the key. Handlers and plates in force do not see it.
@@ -126,6 +126,7 @@ def evaluator(model: Model, read: Read) -> Callable[..., dict[str, np.ndarray]]:
     def evaluate(
         values: Mapping[str, np.ndarray], seed: int = 0, shape: tuple[int, int] | None = None
     ) -> dict[str, np.ndarray]:
+        """Run the model at each draw, in batches of what there is room for."""
         shape = shape or next(iter(values.values())).shape[:2]
         total = prod(shape)
         flat = {name: a.reshape(total, *a.shape[2:]) for name, a in values.items()}

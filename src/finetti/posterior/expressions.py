@@ -10,12 +10,12 @@ import ast
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from finetti.errors import ModelError
 from finetti.posterior.scalars import Scalars
+from finetti.types import Value
 
 LONGEST = 2000  # characters of a question
 START = re.compile(r"[^\W\d]")  # how names begin
@@ -30,7 +30,7 @@ FUNCTIONS: Mapping[str, Callable[..., np.ndarray]] = {
     "max": lambda *values: np.maximum.reduce(np.broadcast_arrays(*values)),
 }
 SEVERAL = {"min", "max"}
-ARITHMETIC: Mapping[type[ast.AST], Callable[..., Any]] = {
+ARITHMETIC: Mapping[type[ast.AST], Callable[..., np.ndarray]] = {
     ast.Add: np.add,
     ast.Sub: np.subtract,
     ast.Mult: np.multiply,
@@ -39,7 +39,7 @@ ARITHMETIC: Mapping[type[ast.AST], Callable[..., Any]] = {
     ast.USub: np.negative,
     ast.UAdd: np.positive,
 }
-COMPARISONS: Mapping[type[ast.AST], Callable[..., Any]] = {
+COMPARISONS: Mapping[type[ast.AST], Callable[..., np.ndarray]] = {
     ast.Lt: np.less,
     ast.LtE: np.less_equal,
     ast.Gt: np.greater,
@@ -167,6 +167,7 @@ class _Walk:
     values: Mapping[str, np.ndarray]
 
     def __call__(self, node: ast.AST) -> np.ndarray:
+        """Return what a node is at every draw; refuse one of any kind that is not named here."""
         match node:
             case ast.Name(id=key) if key in self.values:
                 return self._finite(self.values[key], node)
@@ -213,7 +214,7 @@ class _Walk:
             raise ModelError(f"`{self.text}` takes a number for true or false: compare it")
         return found
 
-    def _finite(self, found: Any, node: ast.AST) -> np.ndarray:
+    def _finite(self, found: Value, node: ast.AST) -> np.ndarray:
         """Return values that are numbers at all draws, or refuse."""
         values = np.asarray(found)
         bad = int(np.isnan(values).sum())

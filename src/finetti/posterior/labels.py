@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -55,7 +55,7 @@ def coordinates_of(dimensions: Mapping[str, Plate]) -> dict[str, Any]:
     }
 
 
-def brackets(dims: Iterable[Any], coordinates: Any) -> list[list[int]]:
+def brackets(dims: Iterable[Hashable], coordinates: Container[Hashable]) -> list[list[int]]:
     """Return the places of dimensions that share a bracket of a name, such as `b[Pine][slope]`.
 
     Plates, and dimensions without a name, come first; those that a site names follow.
@@ -65,12 +65,12 @@ def brackets(dims: Iterable[Any], coordinates: Any) -> list[list[int]]:
     return [group for group in groups if group]
 
 
-def is_own(dim: Any, coordinates: Any) -> bool:
+def is_own(dim: Hashable, coordinates: Any) -> bool:
     """Tell whether a dimension is no plate's, but one of a site's own that it gave a name."""
     return dim in coordinates and bool(coordinates[dim].attrs.get(OWN))
 
 
-def named(name: str, labels: Sequence[Any], groups: list[list[int]]) -> str:
+def named(name: str, labels: Sequence[object], groups: list[list[int]]) -> str:
     """Name a scalar of a site by the label that it has along each dimension.
 
     >>> named("b", ["Pine", "slope"], [[0], [1]]), named("b", [], [])
@@ -97,7 +97,7 @@ def site_of(row: str, sites: Iterable[str]) -> str:
     return max(found, key=len, default=row.partition("[")[0])
 
 
-def some(array: T, keep: np.ndarray, dims: Sequence[Any]) -> T:
+def some(array: T, keep: np.ndarray, dims: Sequence[Hashable]) -> T:
     """Return those of an array's or a dataset's members along some dimensions that are kept.
 
     Of several dimensions there is one left, whose members are named by the labels along all.

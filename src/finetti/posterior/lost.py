@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
+
+from finetti.types import Value
 
 FURTHER = 10.0  # times the size of the best log density, and as many for each dimension
 
 
-def lost(log_density: Any, best: Any, dim: int) -> Any:
+def lost(log_density: Value, best: Value, dim: int) -> Value:
     """Tell which log densities are so far below the best that their points count for nothing.
 
     Draws of one posterior differ by about half the number of dimensions, modes that share it by the

@@ -58,6 +58,7 @@ def ess(series: np.ndarray, spread: np.ndarray) -> np.ndarray:
         found = ended.any(1) | (most == whole)
         times[left] = _time(pairs, even, np.where(ended.any(1), ended.argmax(1), most - 1))
         left = left[~found]
+    # Draws that alternate are worth more than independent ones, but no more than Stan allows.
     size = chains * draws
     return np.where(spread < RESOLUTION, size, size / np.maximum(times, 1 / np.log10(size)))
 
@@ -110,6 +111,8 @@ def _products(series: np.ndarray, lags: int) -> tuple[np.ndarray, np.ndarray]:
     edges[..., 1:] = series[..., : lags - 1]
     edges[..., 1:] += series[..., : draws - lags : -1]
     mean = means[:, :, None]
+    # With S the sum of all and m the mean, the sum of (x_t - m)(x_(t+l) - m) is that of x_t x_(t+l)
+    # less m (2 S - what the lag leaves out at both ends) and with (n - l) m^2 added.
     off = mean * (2 * draws * mean - np.cumsum(edges, axis=2)) - (draws - np.arange(lags)) * mean**2
     return (sums - off.sum(1)) / (chains * draws), means
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import inf
-from typing import Any
 
 import numpy as np
 
+from finetti.structure.degrees import Degree
 from finetti.structure.equations import is_literal
 from finetti.structure.program import Program
+from finetti.types import Atom
 
 PRODUCTS = ("mul", "dot_general")
 SHAPED = ("broadcast_in_dim", "reshape", "convert_element_type", "squeeze", "transpose", "copy")
@@ -36,11 +37,12 @@ def predictors(program: Program) -> list[np.ndarray]:
     return found
 
 
-def _coefficient(read: Any, atom: Any) -> bool:
+def _coefficient(read: Callable[[Atom], Degree], atom: Atom) -> bool:
+    """Tell whether a value is a polynomial in the latent variables, and no number."""
     return not is_literal(atom) and 0 < read(atom) < inf
 
 
-def _later(program: Program, product: Any) -> float:
+def _later(program: Program, product: Atom) -> float:
     """Return the single number that a product is multiplied with or divided by next, if it is."""
     for equation in program.jaxpr.eqns:
         name, inputs = equation.primitive.name, equation.invars

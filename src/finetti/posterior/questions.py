@@ -210,6 +210,7 @@ def judged(statement: str, truths: np.ndarray, effective: float) -> Probability:
         own = diagnose.ess(truths.astype(float))
         worth = own if np.isfinite(own) else effective
         return Probability(statement, value, float(np.sqrt(value * (1 - value) / worth)), worth)
+    # The standard deviation of a beta distribution of a and 1/2.
     a = 0.5 + effective
     error = float(np.sqrt(a * 0.5 / (a + 0.5) ** 2 / (a + 1.5)))
     return Probability(statement, value, error, effective)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -174,7 +174,7 @@ class Witness:
     def along(
         self,
         plan: Plan,
-        base: Mapping[str, Any],
+        base: Mapping[str, np.ndarray],
         rays: Mapping[str, np.ndarray],
         steps: np.ndarray,
     ) -> np.ndarray:

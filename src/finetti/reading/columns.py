@@ -34,7 +34,7 @@ class Columns(Mapping[str, Any]):
         return f"<columns {', '.join(self.found)}>"
 
 
-def stack(name: str, rows: list[Any]) -> np.ndarray:
+def stack(name: str, rows: list[object]) -> np.ndarray:
     """Return a column of lists of numbers as an array of shape (row, ...)."""
     try:
         array = np.asarray(rows)

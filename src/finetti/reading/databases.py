@@ -35,6 +35,7 @@ def read_database(path: Path, told: str) -> Mapping[str, pl.Series]:
 
 
 def _sqlite(path: Path, told: str) -> Mapping[str, pl.Series]:
+    """Return the columns of a table or a query, by a connection that can only read."""
     import polars as pl
 
     address = f"{path.resolve().as_uri()}?mode=ro"

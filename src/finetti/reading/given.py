@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from finetti.errors import DataError, MissingExtra
+from finetti.types import TableLike
 
 
-def columns_of(table: Any) -> Mapping[str, Any]:
+def columns_of(table: TableLike) -> Mapping[str, Any]:
     """Return the columns of a table that Python holds, by name.
 
     It is a data frame of pandas, polars, PyArrow or another that narwhals takes, an xarray
@@ -50,7 +51,7 @@ def _column(column: Any) -> Any:
     return nw.from_native(column, series_only=True, pass_through=True)
 
 
-def _frame(table: Any) -> Any:
+def _frame(table: TableLike) -> Any:
     """Return labelled arrays as a pandas frame with a row for each place in their dimensions."""
     import xarray as xr
 
@@ -65,7 +66,7 @@ def _frame(table: Any) -> Any:
     return table.to_dataframe()
 
 
-def _with_index(frame: Any) -> Any:
+def _with_index(frame: TableLike) -> Any:
     """Return a pandas frame with the named levels of its index as columns."""
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):

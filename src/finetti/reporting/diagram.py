@@ -148,6 +148,7 @@ def _edge(axes: Axes, layout: Layout, parent: str, child: str) -> None:
 
 
 def _node(axes: Axes, v: Variable, middle: tuple[float, float], width: float, marks: Marks) -> None:
+    """Draw a site by its kind, ringed where it is centred, with its name and family."""
     from matplotlib.patches import Ellipse, FancyBboxPatch
 
     x, y = middle

@@ -54,6 +54,7 @@ def outcomes(drawn: xr.DataTree) -> Figure:
 
 
 def _panel(axes: Axes, prior: np.ndarray, data: np.ndarray) -> None:
+    """Draw prior draws as bars and data as a line, over all data and most of the draws."""
     known = prior[np.isfinite(prior)]
     if not known.size:
         raise DataError("no prior draw of the outcomes is finite: give narrower priors")
@@ -61,6 +62,7 @@ def _panel(axes: Axes, prior: np.ndarray, data: np.ndarray) -> None:
     low, high = np.quantile(known, (edge, 1 - edge), method="nearest")
     low, high = min(low, data.min(initial=low)), max(high, data.max(initial=high))
     inside = known[(known >= low) & (known <= high)]
+    # Tails far beyond the median leave nothing to see but on a log scale.
     far = low >= 0 and high > FAR * max(np.median(known), 1.0)
     edges = _edges(inside, low, high, far)
     if far:

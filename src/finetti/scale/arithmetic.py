@@ -80,6 +80,7 @@ class Expression:
     def _value(
         self, node: ast.expr, column: Callable[[str], Any], known: Mapping[str, Learned]
     ) -> Any:
+        """Compute a part of it; `read` let in no other kinds of nodes than are named here."""
         match node:
             case ast.Name(id=name):
                 return column(self.names[name])

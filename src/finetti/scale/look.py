@@ -129,6 +129,7 @@ def _lacks(table: Table, name: str) -> Any:
 def _refuse_missing(
     table: Table, rows: int, whole: int | None, counts: Mapping[str, int], drop: bool
 ) -> None:
+    """Refuse rows without a value, or say how many are left out where the user wants that."""
     if not rows:
         raise DataError(f"the table {table.name} has no rows")
     lack = 0 if whole is None else rows - whole

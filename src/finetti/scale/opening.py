@@ -77,6 +77,7 @@ def in_place(data: Any) -> Table | None:
 
 
 def _held(data: Any, kind: str) -> Table | None:
+    """Return a table in place that some library's object stands for, told by its name alone."""
     if kind == "ibis.Table":
         _require()
         return Table(data, "of ibis")
@@ -153,6 +154,7 @@ def _ending(file: str) -> str:
 
 
 def _database(path: Path, told: str) -> Table:
+    """Return a table of a database file, told by its first bytes and opened to be read alone."""
     import ibis
 
     if not path.is_file():

@@ -144,6 +144,7 @@ class Arrays:
                     raise ValueError(f"a chunk of {name} is gone")
 
     def _sound(self, group: str, name: str, array: Any, first: int) -> bool:
+        # An array of no numbers has no chunks to be damaged.
         if not all(array.chunks):
             return True
         if not self._chunk(group, name, first // self.block, array.ndim).is_file():

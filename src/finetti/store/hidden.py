@@ -6,14 +6,13 @@ or the host's, that a user wrote.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from types import CodeType, FunctionType
-from typing import Any
 
 from finetti.structure.identity import Opaque, value_key
 
 
-def hidden(key: Any, seen: frozenset[int] = frozenset()) -> Iterator[bytes]:
+def hidden(key: Hashable, seen: frozenset[int] = frozenset()) -> Iterator[bytes]:
     """Yield what tells programs apart beyond their text, given a fingerprint's key."""
     if isinstance(key, Opaque):
         yield from _opened(key.value, seen)
@@ -26,7 +25,7 @@ def hidden(key: Any, seen: frozenset[int] = frozenset()) -> Iterator[bytes]:
             yield from hidden(part, seen)
 
 
-def _opened(value: Any, seen: frozenset[int]) -> Iterator[bytes]:
+def _opened(value: object, seen: frozenset[int]) -> Iterator[bytes]:
     """Yield what a function does and holds, or what an object has."""
     if id(value) in seen:
         return
@@ -47,7 +46,7 @@ def _opened(value: Any, seen: frozenset[int]) -> Iterator[bytes]:
             continue
 
 
-def _plain(value: Any, seen: frozenset[int]) -> Iterator[bytes]:
+def _plain(value: object, seen: frozenset[int]) -> Iterator[bytes]:
     """Yield what a variable of a function's holds: a number as it is written."""
     if isinstance(value, bool | int | float | complex | str | bytes):
         yield repr(value).encode()

@@ -8,7 +8,6 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from finetti.errors import ModelError
 from finetti.posterior.labels import constants
 from finetti.store.hidden import hidden
 from finetti.targets.density import Density
+from finetti.types import Value
 
 PACKAGES = ("finetti", "jax", "jaxlib", "numpy", "numpyro")
 ADDRESS = re.compile(r"0x[0-9a-f]+")  # where something lies in memory tells nothing
@@ -76,7 +76,7 @@ def _changes(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
         yield "the plan has changed"
 
 
-def digest(array: Any) -> str:
+def digest(array: Value) -> str:
     """Return a digest of an array's shape, type and content."""
     array = np.asarray(array)
     told = f"{array.dtype.str} {array.shape}".encode()
@@ -85,7 +85,7 @@ def digest(array: Any) -> str:
     return _hashed(told, np.ascontiguousarray(array).data)
 
 
-def _hashed(*parts: Any) -> str:
+def _hashed(*parts: bytes | memoryview) -> str:
     found = hashlib.blake2b(digest_size=16)
     for part in parts:
         found.update(part)

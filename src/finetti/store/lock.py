@@ -75,6 +75,6 @@ def _take(held: IO[str]) -> bool:
     return True
 
 
-def _ourselves() -> dict[str, Any]:
+def _ourselves() -> dict[str, object]:
     started = datetime.now().astimezone().isoformat(" ", "seconds")
     return {"pid": os.getpid(), "host": socket.gethostname(), "started": started}

@@ -80,6 +80,8 @@ class Store:
         """
         began = perf_counter()
         with writing(self.path):
+            # Draws first, then the state, then the manifest that names both: killed in between, the
+            # manifest before holds, and all that it names is there.
             synced(self.unsynced)
             self.unsynced = []
             count = max((s.count for s in self.manifest.states), default=0) + 1

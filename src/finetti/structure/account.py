@@ -93,6 +93,7 @@ class Account:
         return " ".join(filter(None, parts))
 
     def _done(self, v: Variable) -> tuple[str, str]:
+        """Return what is done to a site and why: by a rewrite that has it, or as its kind says."""
         for rewrite in self.rewrites:
             if v.name in rewrite.sites:
                 return rewrite.done(v.name), rewrite.reason(v.name)

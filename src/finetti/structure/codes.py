@@ -7,8 +7,7 @@ is looked at once, there, and whatever is made of sites may be indexed inside wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -17,14 +16,14 @@ from finetti.language.dims import Groups, Plate
 from finetti.structure.dimensions import Names
 from finetti.structure.equations import heads
 from finetti.structure.uses import Use, Uses
-from finetti.types import Jaxpr
+from finetti.types import Jaxpr, Value, Values
 
-Columns = Mapping[str, Any]  # what a model is given, by the name that the user knows it by
+Columns = Values  # what a model is given, by the name that the user knows it by
 
 
 def check_codes(
     jaxpr: Jaxpr,
-    constants: list[Any],
+    constants: list[Value],
     dims: Mapping[str, Names],
     plates: Mapping[str, Plate],
     columns: Callable[[], Columns],
@@ -73,6 +72,7 @@ def _sites(use: Use) -> str:
 
 
 def _remedy(use: Use, code: int, plate: Plate | None) -> str:
+    """Say what to do about a code, by how all of them are numbered or by what was meant."""
     codes = use.codes
     if codes.ndim and codes.min() >= 1 and codes.max() == use.most + 1:
         return "codes start at 0: subtract 1, or let ft.groups(column) make them"
@@ -96,7 +96,7 @@ def _name(codes: np.ndarray, columns: Columns) -> str:
     return f"`{name}`" if name else "an index" if codes.ndim == 0 else "a column of codes"
 
 
-def _equal(column: Any, codes: np.ndarray) -> bool:
+def _equal(column: Value, codes: np.ndarray) -> bool:
     held = np.asarray(column)
     return held.dtype.kind in "iu" and bool(np.array_equal(held, codes))
 
@@ -124,11 +124,11 @@ def _check_labels(use: Use, plate: Plate, columns: Callable[[], Columns]) -> Non
         name, column = next(iter(named.items()))
         raise OutsidePlate(
             f"`{name}` codes groups ({_listed(column.labels)}) that are not the members of plate "
-            f"`{plate.name}` ({_listed(plate.labels)}), or in another order, and indexes "
+            f"`{plate.name}` ({_listed(plate.labels or ())}), or in another order, and indexes "
             f"{_sites(use)} there: code it by the plate's labels, as ft.groups(column, labels=...)"
         )
 
 
-def _listed(labels: Any) -> str:
+def _listed(labels: Sequence[object]) -> str:
     first = ", ".join(repr(label) for label in labels[:3])
     return first + (", ..." if len(labels) > 3 else "")

@@ -7,7 +7,6 @@ the effect (tau * z) of each member stands in the program, where the plan can se
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from finetti.types import Atom, Equation, Jaxpr
 ARITHMETIC = {"add", "add_any", "sub", "mul", "div"}
 
 
-def commute(jaxpr: Jaxpr) -> Any:
+def commute(jaxpr: Jaxpr) -> Jaxpr:
     """Return an equal jaxpr whose arithmetic with single numbers comes before its gathers."""
     uses = Counter(v for e in jaxpr.eqns for v in e.invars if not is_literal(v))
     uses.update(v for v in jaxpr.outvars if not is_literal(v))
@@ -26,6 +25,7 @@ def commute(jaxpr: Jaxpr) -> Any:
     for equation in jaxpr.eqns:
         here = [equation]
         picked = _picked(equation, picks)
+        # Used elsewhere as well, the gather would have to be done twice.
         if picked is not None and uses[equation.invars[picked]] == 1:
             del equations[tuple(picks[equation.invars[picked]].outvars)]
             here = _swapped(equation, picked, picks[equation.invars[picked]])
@@ -54,7 +54,7 @@ def _picked(equation: Equation, picks: dict[Atom, Equation]) -> int | None:
     return None
 
 
-def _swapped(equation: Equation, picked: int, gather: Equation) -> list[Any]:
+def _swapped(equation: Equation, picked: int, gather: Equation) -> list[Equation]:
     """Return the arithmetic on all members, then the gather."""
     members, outcome = gather.invars[0], equation.outvars[0]
     if members.aval.dtype != outcome.aval.dtype or not np.issubdtype(

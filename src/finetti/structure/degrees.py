@@ -51,6 +51,7 @@ def degrees(jaxpr: Jaxpr, seeds: Mapping[Atom, Degree]) -> Callable[[Atom], Degr
         if not any(inputs):
             continue
         for v, degree in zip(equation.outvars, outputs(equation, inputs), strict=True):
+            # A seed keeps its degree, whatever it is made of: the site is what is chosen.
             if not degree or v in seeds:
                 continue
             found[v] = degree

@@ -20,7 +20,9 @@ class Made:
     names: Names
 
 
-def make(equation: Equation, inputs: Sequence[Made | None], dims: Mapping[str, Names]) -> list[Any]:
+def make(
+    equation: Equation, inputs: Sequence[Made | None], dims: Mapping[str, Names]
+) -> list[Made | None]:
     """Return what an equation yields is made of: `Made`, or None where no site is in it."""
     site = read_tag(equation)
     if site:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 from jax.core import ShapedArray
 
-from finetti.types import Atom, Equation, Jaxpr
+from finetti.types import Array, Atom, Equation, Jaxpr, Value
 
 TAG = "finetti:"
 
@@ -26,12 +26,12 @@ def is_literal(atom: Atom) -> bool:
     return hasattr(atom, "val")
 
 
-def variables(atoms: Iterable[Atom]) -> list[Any]:
+def variables(atoms: Iterable[Atom]) -> list[Atom]:
     """Return the operands that are variables."""
     return [atom for atom in atoms if not is_literal(atom)]
 
 
-def tagged(value: Any, site: str) -> Any:
+def tagged(value: Value, site: str) -> Array:
     """Return a site's value tagged by its name, which follows it through the jaxpr."""
     return checkpoint_name(jnp.asarray(value), TAG + site)
 
@@ -44,12 +44,12 @@ def read_tag(equation: Equation) -> str:
     return label.removeprefix(TAG) if label.startswith(TAG) else ""
 
 
-def read(atom: Atom, known: Mapping[Atom, Any]) -> Any:
+def read(atom: Atom, known: Mapping[Atom, Value]) -> Value:
     """Return the value of an operand, given those of the variables."""
     return atom.val if is_literal(atom) else known[atom]
 
 
-def bind(equation: Equation, inputs: Sequence[Any]) -> list[Any]:
+def bind(equation: Equation, inputs: Sequence[Value]) -> list[Value]:
     """Return what an equation yields for its inputs."""
     primitive = equation.primitive
     if primitive.name.startswith("custom_"):  # a user's rules index them as arrays of JAX
@@ -59,8 +59,10 @@ def bind(equation: Equation, inputs: Sequence[Any]) -> list[Any]:
 
 
 def run(
-    jaxpr: Jaxpr, arguments: Sequence[Any], evaluate: Callable[[Equation, list[Any]], list[Any]]
-) -> list[Any]:
+    jaxpr: Jaxpr,
+    arguments: Sequence[Value],
+    evaluate: Callable[[Equation, list[Value]], list[Value]],
+) -> list[Value]:
     """Evaluate a jaxpr an equation at a time; `arguments` are its constants, then its inputs."""
     known = dict(zip(heads(jaxpr), arguments, strict=True))
     for equation in jaxpr.eqns:
@@ -69,7 +71,7 @@ def run(
     return [read(v, known) for v in jaxpr.outvars]
 
 
-def inlined(equation: Equation, inputs: Sequence[Any]) -> list[Any]:
+def inlined(equation: Equation, inputs: Sequence[Value]) -> list[Value]:
     """Return what an equation yields, calling nothing: inner jaxprs are evaluated in its place."""
     call = called(equation)
     if call is None:
@@ -78,7 +80,7 @@ def inlined(equation: Equation, inputs: Sequence[Any]) -> list[Any]:
     return run(inner, [*constants, *inputs], inlined)
 
 
-def reached(jaxpr: Jaxpr, seeds: Iterable[Any]) -> set[Atom]:
+def reached(jaxpr: Jaxpr, seeds: Iterable[Atom]) -> set[Atom]:
     """Return the variables that some depend on, themselves among them."""
     found = set(seeds)
     for equation in jaxpr.eqns:
@@ -87,7 +89,7 @@ def reached(jaxpr: Jaxpr, seeds: Iterable[Any]) -> set[Atom]:
     return found
 
 
-def heads(jaxpr: Jaxpr) -> list[Any]:
+def heads(jaxpr: Jaxpr) -> list[Atom]:
     """Return a jaxpr's constant variables, then its inputs.
 
     JAX keeps them in two lists up to 0.10 and in one from 0.11 on.
@@ -95,7 +97,7 @@ def heads(jaxpr: Jaxpr) -> list[Any]:
     return list(getattr(jaxpr, "all_invars", [*jaxpr.constvars, *jaxpr.invars]))
 
 
-def called(equation: Equation) -> tuple[Any, list[Any]] | None:
+def called(equation: Equation) -> tuple[Jaxpr, list[Value]] | None:
     """Return the jaxpr that an equation calls and its constants, if calling is all that it does."""
     name = equation.primitive.name
     if name not in CALLS:
@@ -115,33 +117,35 @@ def scanned(params: Mapping[str, Any]) -> tuple[int, int]:
     return still, carried
 
 
-def fresh(like: Any, shape: tuple[int, ...] | None = None) -> Any:
+def fresh(like: Atom, shape: tuple[int, ...] | None = None) -> Atom:
     """Return a new variable of the type of another one, or of another shape."""
     aval = like.aval if shape is None else ShapedArray(shape, like.aval.dtype)
     return type(like)(aval)
 
 
-def opened(closed: Any) -> tuple[Any, list[Any]]:
+def opened(closed: Jaxpr) -> tuple[Jaxpr, list[Value]]:
     """Return a closed jaxpr with its plain inner calls opened, and its constants.
 
     The constants of the calls become constants of the jaxpr, each once.
     """
     jaxpr, constants = closed.jaxpr, list(closed.consts)
     lifted = {id(c): v for c, v in zip(constants, jaxpr.constvars, strict=True)}
-    held: list[Any] = list(jaxpr.constvars)
+    held: list[Atom] = list(jaxpr.constvars)
     equations: list[Equation] = []
 
-    def lift(constant: Any, variable: Atom) -> Any:
+    def lift(constant: Value, variable: Atom) -> Atom:
+        # Two calls that close over one array share a constant. Arrays are held here, so that no
+        # other can have their ids.
         if id(constant) not in lifted:
             lifted[id(constant)] = fresh(variable)
             held.append(lifted[id(constant)])
             constants.append(constant)
         return lifted[id(constant)]
 
-    def follow(jaxpr: Jaxpr, now: dict[Atom, Any], inside: bool) -> list[Any]:
+    def follow(jaxpr: Jaxpr, now: dict[Atom, Atom], inside: bool) -> list[Atom]:
         """Write down the equations of a jaxpr, `now` saying what stands for its variables."""
 
-        def now_are(atoms: Sequence[Atom]) -> list[Any]:
+        def now_are(atoms: Sequence[Atom]) -> list[Atom]:
             return [a if is_literal(a) else now.get(a, a) for a in atoms]
 
         for equation in jaxpr.eqns:
@@ -149,6 +153,7 @@ def opened(closed: Any) -> tuple[Any, list[Any]]:
             if call is None:
                 outputs = equation.outvars
                 if inside:
+                    # A jaxpr that is called twice would define its variables twice.
                     outputs = [fresh(v) for v in outputs]
                     now.update(zip(equation.outvars, outputs, strict=True))
                 made = equation.replace(invars=now_are(equation.invars), outvars=outputs)

@@ -126,6 +126,8 @@ class Form:
         `values` are those of sites taken out; without them they are held at zero, as no term
         that is left depends on them.
         """
+        # A site taken out by its unconstrained value comes in as an input, so that its transform
+        # and Jacobian are computed; the others cut the program at their values.
         values = dict(values or {})
         loose = {site: values.pop(site, zero) for site, zero in self._loose().items()}
         provide = {**self._hold(), **{site: _fixed(v) for site, v in values.items()}}
@@ -163,6 +165,7 @@ class Form:
 
     def adopt(self, given: Given, plain: Mapping[str, Array]) -> dict[str, Array]:
         """Return the free values of a point given by those without moves: `release` undone."""
+        # All moves are undone at the same point: none needs to know the others.
         reader, moved = self.unmoved().reader(given, plain), {}
         for move in self.moves:
             moved |= move.recover(reader, plain, given.rewrites[move.name])

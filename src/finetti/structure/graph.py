@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from finetti.hypertext.html import block
 from finetti.hypertext.picture import Node, picture
@@ -145,11 +145,14 @@ def read_parents(jaxpr: Jaxpr, outputs: Mapping[str, Sequence[int]]) -> dict[str
     return {name: tuple(sorted(found)) for name, found in parents.items()}
 
 
-def _variables(outvars: Sequence[Any], positions: Sequence[int]) -> list[Any]:
+def _variables(outvars: Sequence[Atom], positions: Sequence[int]) -> list[Atom]:
     return [outvars[i] for i in positions if not is_literal(outvars[i])]
 
 
-def _follow(jaxpr: Jaxpr, sources: dict, parents: dict) -> None:
+def _follow(
+    jaxpr: Jaxpr, sources: dict[Atom, frozenset[str]], parents: dict[str, frozenset[str]]
+) -> None:
+    """Trace which sites each variable is made of; a tag starts anew with the site itself."""
     for equation in jaxpr.eqns:
         inputs = variables(equation.invars)
         reached = frozenset().union(*(sources.get(v, frozenset()) for v in inputs))

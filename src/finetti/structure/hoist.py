@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
-from typing import Any
 
 import numpy as np
 from jax.core import eval_jaxpr
@@ -21,8 +20,8 @@ WORTHWHILE = 64  # elements: the compiler folds smaller constants itself
 
 
 def hoist(
-    jaxpr: Jaxpr, constants: tuple[np.ndarray, ...], awaited: Callable[[Atom], bool]
-) -> tuple[Any, tuple[np.ndarray, ...]]:
+    jaxpr: Jaxpr, constants: tuple[np.ndarray, ...], awaited: Callable[[Equation], bool]
+) -> tuple[Jaxpr, tuple[np.ndarray, ...]]:
     """Return an equal jaxpr whose constants include the large values that data alone determine.
 
     `awaited` tells of an equation whether its output will be replaced: nothing hangs on it yet.
@@ -62,18 +61,19 @@ def _repeats(equation: Equation) -> bool:
 
 def _evaluate(
     jaxpr: Jaxpr,
-    data: list[Any],
+    data: list[Atom],
     constants: tuple[np.ndarray, ...],
     equations: list[Equation],
-    outputs: list[Any],
+    outputs: list[Atom],
 ) -> tuple[np.ndarray, ...]:
     needed = _needed(equations, wanted=set(outputs), given=set())
+    # There must be as many names as inputs and outputs.
     names = jaxpr.debug_info._replace(arg_names=(), result_paths=("",) * len(outputs))
     part = jaxpr.replace(constvars=data, invars=[], outvars=outputs, eqns=needed, debug_info=names)
     return tuple(np.asarray(v) for v in compiled(ONCE)(lambda c: eval_jaxpr(part, c))(constants))
 
 
-def _needed(equations: list[Equation], wanted: set[Atom], given: set[Atom]) -> list[Any]:
+def _needed(equations: list[Equation], wanted: set[Atom], given: set[Atom]) -> list[Equation]:
     """Return the equations that lead to the wanted variables, in order."""
     kept, wanted = [], wanted - given
     for equation in reversed(equations):

@@ -8,7 +8,7 @@ itself alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from hashlib import blake2b
@@ -23,7 +23,7 @@ import numpy as np
 from jax.core import AbstractValue, Trace, Tracer
 
 from finetti.structure.equations import heads, is_literal
-from finetti.types import Atom, Jaxpr
+from finetti.types import Atom, Jaxpr, Value
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class Opaque:
 class Fingerprint:
     """Stand for a key: fingerprints of equal keys are the same object."""
 
-    key: Any
+    key: Hashable
 
 
-_KNOWN: WeakValueDictionary[Any, Fingerprint] = WeakValueDictionary()
+_KNOWN: WeakValueDictionary[Hashable, Fingerprint] = WeakValueDictionary()
 
 
 def fingerprint(jaxpr: Jaxpr, *others: Any) -> Fingerprint:
@@ -58,13 +58,14 @@ def fingerprint(jaxpr: Jaxpr, *others: Any) -> Fingerprint:
     return found
 
 
-def jaxpr_key(jaxpr: Jaxpr, constants: Any = ()) -> Any:
+def jaxpr_key(jaxpr: Jaxpr, constants: Sequence[Value] = ()) -> Hashable:
     """Return a hashable key that two jaxprs share if they compute the same from the same."""
+    # Variables are numbered as they come, so that their names do not matter.
     numbers, number = {}, count()
     for v in heads(jaxpr):
         numbers[v] = next(number)
 
-    def atom(a: Any) -> Any:
+    def atom(a: Atom) -> Hashable:
         return _literal(a) if is_literal(a) else numbers[a]
 
     equations = []
@@ -80,20 +81,21 @@ def jaxpr_key(jaxpr: Jaxpr, constants: Any = ()) -> Any:
     return ("jaxpr", tops, tuple(equations), outputs, tuple(map(value_key, constants)))
 
 
-def _literal(atom: Atom) -> Any:
+def _literal(atom: Atom) -> Hashable:
     return ("literal", atom.aval, value_key(atom.val))
 
 
-def _context(context: Any) -> Any:
+def _context(context: Any) -> Hashable:
     names = ("compute_type", "threefry_partitionable", "xla_metadata")
     return tuple(value_key(getattr(context, name, None)) for name in names)
 
 
-def value_key(value: Any) -> Any:
+def value_key(value: Any) -> Hashable:
     """Return a hashable key of a parameter of an equation, equal for values that mean the same."""
     if value is None or isinstance(value, bool | int | str | bytes | range):
         return (type(value).__name__, value)
     if isinstance(value, float | complex):
+        # By bits: 0.0 and -0.0 differ, and NaN is equal to itself.
         return (type(value).__name__, np.asarray(value).tobytes())
     if hasattr(value, "consts") and hasattr(value, "jaxpr"):  # from JAX 0.11 on every jaxpr
         return jaxpr_key(value.jaxpr, value.consts)
@@ -112,7 +114,7 @@ def value_key(value: Any) -> Any:
     return _other(value)
 
 
-def _array(value: Any) -> Any:
+def _array(value: Value) -> Hashable:
     if isinstance(value, Tracer | jax.ShapeDtypeStruct):
         return Opaque(value)
     if not isinstance(value, jax.Array) and not isinstance(value.dtype, np.dtype):  # a column
@@ -126,7 +128,7 @@ def _array(value: Any) -> Any:
     return ("array", array.shape, array.dtype.str, getattr(value, "weak_type", False), digest)
 
 
-def _other(value: Any) -> Any:
+def _other(value: Any) -> Hashable:
     """Return the key of what is neither number, array nor jaxpr."""
     kind = type(value)
     ours = kind.__module__.partition(".")[0] in ("jax", "jaxlib", "numpy", "ml_dtypes")
@@ -148,12 +150,13 @@ def _other(value: Any) -> Any:
         return value
     if ours and is_dataclass(value) and callable(value):
         return (kind, tuple(value_key(getattr(value, f.name)) for f in fields(value)))
+    # What JAX and numpy compare by value is taken at its word.
     if ours and not callable(value) and kind.__eq__ is not object.__eq__ and kind.__hash__:
         return value
     return Opaque(value)
 
 
-def _function(function: FunctionType) -> Any:
+def _function(function: FunctionType) -> Hashable:
     """Return the key of a function: itself, unless it is one that JAX made in passing."""
     cells = function.__closure__
     if not (function.__module__ or "").startswith("jax.") or not cells:
@@ -166,7 +169,7 @@ def _function(function: FunctionType) -> Any:
     return ("function", function.__code__, found, defaults)
 
 
-def _wrapped(wrapped: Any) -> Any:
+def _wrapped(wrapped: Any) -> Hashable:
     """Return the key of a function with JAX's transformations around it."""
     around = tuple((Opaque(how), value_key(given)) for how, given in wrapped.transforms)
     return ("wrapped", value_key(wrapped.f), around, value_key(wrapped.params))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -18,9 +17,10 @@ from finetti.structure.equations import is_literal, opened, reached, tagged
 from finetti.structure.graph import read_parents
 from finetti.structure.program import Program
 from finetti.structure.variables import placeholder, read_arguments
+from finetti.types import Tree, Values
 
 
-def unread(run: Callable[[], Any]) -> frozenset[str]:
+def unread(run: Callable[[], object]) -> frozenset[str]:
     """Return the sites of holes that no other site depends on; nothing is compiled.
 
     `run` runs the model with a site for all that observed ones lack.
@@ -35,7 +35,7 @@ def unread(run: Callable[[], Any]) -> frozenset[str]:
         if site.kind != "factor":
             site.value = tagged(site.value, site.name)
 
-    def look() -> dict[str, Any]:
+    def look() -> dict[str, Tree]:
         with alone(), unchecked(), trace() as sites, around(before, after):
             run()
         holes.update(of_holes(name) for name, site in sites.items() if site.holes is not None)
@@ -57,7 +57,7 @@ def unread(run: Callable[[], Any]) -> frozenset[str]:
     return frozenset(holes - read)
 
 
-def refuse_spread(program: Program, columns: Mapping[str, Any]) -> None:
+def refuse_spread(program: Program, columns: Values) -> None:
     """Refuse a model that computes with values that are missing, naming the site and the columns.
 
     Raises `MissingValue`.
@@ -81,7 +81,7 @@ def refuse_spread(program: Program, columns: Mapping[str, Any]) -> None:
         )
 
 
-def _lacks(value: Any) -> bool:
+def _lacks(value: object) -> bool:
     if not hasattr(value, "shape") or isinstance(value, Groups):
         return False
     array = np.asarray(value)

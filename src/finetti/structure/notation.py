@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from finetti.structure.equations import is_literal, read_tag, variables
 from finetti.structure.program import Program
 from finetti.structure.variables import Variable
-from finetti.types import Atom, Equation
+from finetti.types import Atom, Equation, Value
 
 LONGEST = 64  # characters of one argument; what is longer is written f(its sites)
 DEEPEST = 16  # operations within one another
@@ -53,23 +52,24 @@ class Notation:
         shown = [self._argument(key, atom) for key, atom in self._arguments(v).items()]
         return f"{v.family}({', '.join(shown)})" if shown else v.family
 
-    def _computed(self, v: Variable) -> Any:
+    def _computed(self, v: Variable) -> Atom:
         if v.kind == "factor":
             return self.program.outputs.arguments[v.name]["log_weight"]
         value = self.program.tags[v.name]
         made = self._makers.get(value)
         return value if made is None else made.invars[0]
 
-    def _arguments(self, v: Variable) -> dict[str, Any]:
+    def _arguments(self, v: Variable) -> dict[str, Atom]:
         """Return the arguments of a site's own family, without those numpyro derives of them."""
         if v.known.improper:
             return {}
-        found: dict[str, Any] = {}
+        found: dict[str, Atom] = {}
         for key, atom in self.program.outputs.arguments[v.name].items():
             *path, name = key.split(".")
             weight = v.weights is not None and key.rpartition("_mask.")[2] == "weight"
             if not weight and not any(part.startswith("_") for part in path):
                 found.setdefault(name, atom)
+        # numpyro makes it of whichever matrix is given.
         if "scale_tril" in found:
             found = {k: a for k, a in found.items() if not k.endswith("_matrix")}
         order = [*FIRST, *(k for k in found if k not in (*FIRST, *LATER)), *LATER]
@@ -88,6 +88,7 @@ class Notation:
         return f"f({', '.join(ordered)})" if ordered else "data", WHOLE
 
     def _write(self, atom: Atom, depth: int, pick: Pick | None = None) -> Written:
+        """Write a value, its parts in turn; `pick` writes the index of what was picked of it."""
         if is_literal(atom):
             return _constant(atom.val)
         if atom in self._constants:
@@ -125,9 +126,11 @@ class Notation:
         if name in CALLS:
             return f"{CALLS[name]}({parts[0][0]})", WHOLE
         level, sign = (SUM, SUMS[name]) if name in SUMS else (PRODUCT, PRODUCTS[name])
+        # x + 0, x - 0 and x / 1 are written x.
         if parts[1][0] == ("0" if level == SUM else "1") and sign != "*":
             return parts[0]
         left = _within(parts[0], level)
+        # The right side of - and / must hold together more tightly: a - (b - c).
         return f"{left} {sign} {_within(parts[1], level + (sign in '-/'))}", level
 
     def _negative(self, equation: Equation, depth: int, pick: Pick | None) -> Written:
@@ -175,11 +178,11 @@ class Notation:
         return self._write(equation.invars[0], depth, lambda plates: str(start[0]))
 
     @cached_property
-    def _constants(self) -> dict[Atom, Any]:
+    def _constants(self) -> dict[Atom, np.ndarray]:
         return dict(zip(self.program.data, self.program.constants, strict=True))
 
     @cached_property
-    def _makers(self) -> dict[Atom, Any]:
+    def _makers(self) -> dict[Atom, Equation]:
         return {v: equation for equation in self.program.jaxpr.eqns for v in equation.outvars}
 
     @cached_property
@@ -205,7 +208,7 @@ def _within(written: Written, level: int) -> str:
     return f"({text})" if own < level else text
 
 
-def _constant(value: Any) -> Written:
+def _constant(value: Value) -> Written:
     """Write a number; an array whose entries differ only where they are few."""
     array = np.asarray(value)
     if array.dtype.kind not in "biuf" or not array.size:

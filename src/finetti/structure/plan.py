@@ -117,6 +117,7 @@ class Plan:
         for kind in order.ORDER:
             if not self.choices.allow(kind):
                 continue
+            # Finders look at points of the program, in the numbers that it computes in.
             with jax.enable_x64(self.program.dtype == "float64"):
                 here = kind.find(self._sight(kind, made))
             made += here.made
@@ -207,6 +208,7 @@ class Plan:
                 if name in reasons:
                     reasons[name].append(why)
         for v in self.left:
+            # The last finder to look at it has the last word.
             if v.discrete:
                 reasons[v.name] = reasons[v.name][-1:] or [TOLD_NOT_TO]
         return {name: "; ".join(dict.fromkeys(why)) for name, why in reasons.items()}

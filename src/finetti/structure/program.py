@@ -1,7 +1,8 @@
-"""Hold a traced model, one jaxpr that everything else reads, and read variables of it as asked.
+"""Hold a model as a program, one jaxpr that everything else reads, and evaluate it.
 
-It is a pure function from unconstrained values of the latent variables to every site's value and
-log density. `tracing` writes it.
+A program is a pure function from unconstrained values of the latent variables to every site's value
+and log density. Data are its constants, so that models of equal structure share compiled code.
+`tracing` writes it down.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +19,7 @@ import numpy as np
 from finetti.structure.degrees import Degree, degrees
 from finetti.structure.equations import bind, heads, is_literal, read, read_tag, variables
 from finetti.structure.identity import Fingerprint
-from finetti.types import Array, Atom, Equation, Jaxpr, Tree
+from finetti.types import Array, Atom, Equation, Jaxpr, Tree, Value
 
 
 class Outcome(NamedTuple):
@@ -50,7 +51,7 @@ class Outcome(NamedTuple):
 Provide = Callable[["Reader"], tuple[Array, Array]]
 Supply = Callable[["Reader"], Mapping[str, tuple[Array, Array]]]
 Early = Callable[["Reader"], Mapping[str, Array]]
-Evaluate = Callable[[Equation, list[Any]], list[Any]]
+Evaluate = Callable[[Equation, list[Value]], list[Value]]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -84,12 +85,12 @@ class Program:
         return Reader(self, constants, free, provide).outcome()
 
     @property
-    def data(self) -> list[Any]:
+    def data(self) -> list[Atom]:
         """Return the variables that hold the constants."""
         return heads(self.jaxpr)[: len(self.constants)]
 
     @property
-    def inputs(self) -> dict[str, Any]:
+    def inputs(self) -> dict[str, Atom]:
         """Return the variable that holds each latent variable's unconstrained value."""
         return dict(zip(self.latent, heads(self.jaxpr)[len(self.constants) :], strict=True))
 
@@ -104,7 +105,7 @@ class Program:
         return next((v.aval.dtype.name for v in self.inputs.values()), "float64")
 
     @cached_property
-    def tags(self) -> dict[str, Any]:
+    def tags(self) -> dict[str, Atom]:
         """Return the variable that holds each site's value.
 
         What the data alone determine may have been computed ahead: it has no equation.
@@ -125,6 +126,7 @@ class Program:
         return {}
 
     def __eq__(self, other: object) -> bool:
+        # Fingerprints of equal keys are one object.
         return isinstance(other, Program) and self.fingerprint is other.fingerprint
 
     def __hash__(self) -> int:
@@ -154,8 +156,10 @@ class Reader:
         self.early, self.deviations = early or {}, dict[str, Array]()
         self.evaluate = evaluate or bind
         self.jacobians: dict[str, Array] = {}
+        # Inputs that no free value fills, until what supplies them is asked: it may give several at
+        # once.
         self.waiting = {program.inputs[name]: name for name in self.supply}
-        self.known: dict[Atom, Any] = dict(zip(program.data, constants, strict=True))
+        self.known: dict[Atom, Value] = dict(zip(program.data, constants, strict=True))
         self.known |= {v: free[name] for name, v in program.inputs.items() if name in free}
         self.makers = {v: e for e in program.jaxpr.eqns for v in e.outvars}
 
@@ -169,13 +173,14 @@ class Reader:
 
     def log_jacobian(self, site: str) -> Array:
         """Return the log Jacobian from what is moved to the value of a latent site."""
+        # Reading the value is what calls `provide` or `supply`, which fill in `jacobians`.
         self.read(self.program.tags[site])
         if site in self.provide:
             return self.jacobians[site]
         own = self.read(self.program.outputs.log_jacobians[site])
         return own + self.jacobians[site] if site in self.jacobians else own
 
-    def argument(self, site: str, name: str) -> Any:
+    def argument(self, site: str, name: str) -> Value:
         """Return an argument of a site's distribution."""
         return self.read(self.program.outputs.arguments[site][name])
 
@@ -185,7 +190,7 @@ class Reader:
             self.deviations |= self.early[site](self)
         return self.deviations.get(site)
 
-    def read(self, atom: Atom) -> Any:
+    def read(self, atom: Atom) -> Value:
         """Return the value of a jaxpr's variable or literal.
 
         Equations wait on a list, not on Python's stack, however long the chain of them is.
@@ -202,6 +207,7 @@ class Reader:
                 self._receive(self.supply[self.waiting[variable]](self))
                 continue
             equation = self.makers[variable]
+            # The program is cut at a tag: what leads up to the site's value is never evaluated.
             site = read_tag(equation)
             if site in self.provide:
                 value, jacobian = self.provide[site](self)
@@ -221,6 +227,7 @@ class Reader:
 
     def _evaluate(self, equation: Equation) -> None:
         inputs = [read(v, self.known) for v in equation.invars]
+        # As JAX evaluates a jaxpr itself: the equation's own settings, of x64 and the like, hold.
         with equation.ctx.manager:
             outputs = self.evaluate(equation, inputs)
         self.known.update(zip(equation.outvars, outputs, strict=True))

@@ -62,6 +62,7 @@ def values(
     """Return the values of some sites, as `recover` has them, and evaluate no more."""
     drawn: dict[str, Array] = {}
     for i, m in enumerate(form.marginals):
+        # The same numbers are folded in everywhere here, so that one key means the same draws.
         drawn |= _draw(form, jax.random.fold_in(key, i), m, given, free, names, fixed)
     reader, values = form.reader(given, free, fixed, drawn), form.program.outputs.values
     return {name: reader.read(values[name]) for name in names}

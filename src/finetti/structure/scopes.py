@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
-from typing import Any
 
 import jax
 import numpy as np
 
 from finetti.errors import ModelError
 from finetti.structure.equations import bind, is_literal
-from finetti.types import Atom, Equation, Jaxpr
+from finetti.types import Atom, Equation, Jaxpr, Value
 
 NOBODY = np.iinfo(np.int32).max  # fills the rows of elements that depend on fewer
 LARGEST = 10**7  # entries of one array of member numbers
@@ -49,8 +48,12 @@ class Scopes:
     """
 
     def __init__(
-        self, jaxpr: Jaxpr, known: Mapping[Atom, Any], cut: Callable[[Atom], np.ndarray | None]
+        self,
+        jaxpr: Jaxpr,
+        known: Mapping[Atom, Value],
+        cut: Callable[[Equation], np.ndarray | None],
     ) -> None:
+        """Follow the equations in order; `found` keeps only what some member reaches."""
         self.known = dict(known)
         self.found: dict[Atom, np.ndarray] = {}
         self.makers = {v: e for e in jaxpr.eqns for v in e.outvars}
@@ -86,6 +89,7 @@ class Scopes:
             return [_looked_up(equation, inputs[0], inputs[1], shapes[0])]
         if name == "dot_general":
             return [_multiplied(equation, *inputs)]
+        # What is not known in detail depends on all that goes in.
         everyone = _union([ids.reshape(1, -1) for ids in inputs])[0]
         return [np.broadcast_to(everyone, (*shape, everyone.size)) for shape in shapes]
 
@@ -94,6 +98,8 @@ class Scopes:
         where = [self.value(v) for v in equation.invars[len(operands) :]]
         if any(w is None for w in where):
             return None
+        # The operation is done to numbers of rows in place of values: where a number comes out,
+        # there the row's members are.
         width = max(ids.shape[-1] for ids in operands)
         table = [np.full((1, width), NOBODY, np.int32)]
         positions, start = [], 1
@@ -106,6 +112,7 @@ class Scopes:
             start += size
         primitive = equation.primitive
         parameters = primitive.get_bind_params(equation.params)
+        # Row 0 of the table, nobody, is what is filled in.
         if "fill_value" in parameters:
             parameters["fill_value"] = 0
         found = primitive.bind(*map(jax.numpy.asarray, positions), *where, **parameters)
@@ -113,7 +120,7 @@ class Scopes:
         rows = np.concatenate(table)
         return [tidy(rows[np.asarray(f)]) for f in found]
 
-    def value(self, atom: Atom) -> Any:
+    def value(self, atom: Atom) -> Value | None:
         """Return the value of a variable that the data alone determine, None for others."""
         if is_literal(atom):
             return atom.val
@@ -147,6 +154,7 @@ def _spread(ids: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def _union(parts: Sequence[np.ndarray]) -> np.ndarray:
     parts = [p for p in parts if p.shape[-1]]
+    # One member each is sorted and trimmed already.
     if len(parts) == 1 and parts[0].shape[-1] == 1:
         return parts[0]
     if sum(p.size for p in parts) > LARGEST:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from finetti.structure.identity import value_key
 
 
-def surroundings(function: Callable[..., Any]) -> dict[str, Any]:
+def surroundings(function: Callable[..., object]) -> dict[str, Any]:
     """Return the variables that a function reads and does not make, by name; modules left out."""
     if not isinstance(function, FunctionType):
         return {}
@@ -26,7 +26,7 @@ def surroundings(function: Callable[..., Any]) -> dict[str, Any]:
     return found
 
 
-def stamp(function: Callable[..., Any]) -> dict[str, Any]:
+def stamp(function: Callable[..., object]) -> dict[str, Hashable]:
     """Return a key of each thing that a function takes from around it, which changes as it does.
 
     Numbers, text, arrays and what holds them count by their values, functions by what they do and,
@@ -36,15 +36,16 @@ def stamp(function: Callable[..., Any]) -> dict[str, Any]:
     return _stamp(function, set())
 
 
-def _stamp(function: Any, seen: set[int]) -> dict[str, Any]:
+def _stamp(function: Callable[..., object], seen: set[int]) -> dict[str, Hashable]:
     seen.add(id(function))
     return {name: _key(value, function, seen) for name, value in surroundings(function).items()}
 
 
-def _key(value: Any, reader: Any, seen: set[int]) -> Any:
+def _key(value: object, reader: object, seen: set[int]) -> Hashable:
     inner = getattr(value, "function", value)  # a model's
     if not isinstance(inner, FunctionType):
         return value_key(value)
+    # Library functions are taken to stay as they are, and one that calls itself is entered once.
     own = inner.__module__ == getattr(reader, "__module__", None) and id(inner) not in seen
     taken = tuple(_stamp(inner, seen).items()) if own else ()
     return (inner.__code__, value_key(inner.__defaults__), taken)

@@ -1,14 +1,12 @@
-"""Trace a model into a program.
+"""Trace a model into its program.
 
 The model's function is called twice: once to discover the sites and their shapes (`variables`),
-once to write down the program. Data become the program's constants, so that models of equal
-structure share compiled code.
+once, here, to write down what is computed of what.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,11 +25,11 @@ from finetti.structure.hoist import hoist
 from finetti.structure.identity import fingerprint
 from finetti.structure.program import Outcome, Program
 from finetti.structure.variables import Variable, is_discrete, placeholder, read_arguments
-from finetti.types import Array, DType
+from finetti.types import Array, DType, Value, Values
 
 
 def write_program(
-    run: Callable[[], Any],
+    run: Callable[[], object],
     sites: tuple[Variable, ...],
     dtype: DType,
     observed: Mapping[str, np.ndarray] | None = None,
@@ -57,18 +55,20 @@ def write_program(
     traced, held = opened(closed)
     data = tuple(map(_as_constant, held))
     discrete = {v.name for v in sites if v.kind == "latent" and v.discrete}
+    # Discrete sites hold a placeholder, of which nothing may be computed ahead.
     jaxpr, constants = hoist(commute(traced), data, lambda e: read_tag(e) in discrete)
     constants += tuple(seen.values())
     tree = jax.tree.structure(shapes)
     kinds, names = [(c.shape, c.dtype.name) for c in constants], tuple(sorted(free))
     identity = fingerprint(jaxpr, str(tree), kinds, names)
     program = Program(jaxpr, constants, names, tree, identity, len(seen))
+    # The outputs numbered, laid out as an `Outcome`: so it is known which are a site's arguments.
     positions = jax.tree.unflatten(tree, range(tree.num_leaves)).arguments
     arguments = {name: list(found.values()) for name, found in positions.items()}
     return program, Graph(sites, read_parents(traced, arguments))
 
 
-def _as_constant(constant: Any) -> np.ndarray:
+def _as_constant(constant: Value) -> np.ndarray:
     if jnp.issubdtype(constant.dtype, jax.dtypes.extended):
         raise ModelError(
             "the model uses a random key made outside it: pass the numbers drawn from it as data"
@@ -76,7 +76,8 @@ def _as_constant(constant: Any) -> np.ndarray:
     return np.asarray(constant)
 
 
-def _evaluate(run: Callable[[], Any], free: dict[str, Array]) -> Outcome:
+def _evaluate(run: Callable[[], object], free: dict[str, Array]) -> Outcome:
+    """Run the model once, latent sites given by `free`, and return all that its program yields."""
     jacobians: dict[str, Array] = {}
     arguments: dict[str, dict[str, Array]] = {}
 
@@ -106,13 +107,14 @@ def _inside(site: Site) -> Array:
 def _transform(site: Site, free: dict[str, Array]) -> tuple[Array, Array]:
     """Return a latent site's value and log Jacobian; discrete ones wait to be provided."""
     if is_discrete(site.distribution):
+        # They are summed out, or their values given; there is no coordinate to transform.
         return placeholder(site), jnp.zeros(())
     u, transform = free[site.name], biject_to(site.distribution.support)
     value = transform(u)
     return value, jnp.sum(transform.log_abs_det_jacobian(u, value))
 
 
-def invert(run: Callable[[], Any], values: Mapping[str, Any]) -> dict[str, Array]:
+def invert(run: Callable[[], object], values: Values) -> dict[str, Array]:
     """Return the unconstrained values of latent variables from constrained ones.
 
     Discrete variables have none. Latent variables without a value take any: no other's support

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import numpy as np
@@ -12,7 +11,7 @@ from jax.lax import GatherScatterMode
 
 from finetti.structure.dimensions import Made, Names, make
 from finetti.structure.equations import bind, called, heads, is_literal, read_tag, scanned
-from finetti.types import Atom, Equation, Jaxpr
+from finetti.types import Atom, Equation, Jaxpr, Value
 
 KEPT = {"convert_element_type", "copy", "copy_p"}
 PASSED = {"broadcast_in_dim", "reshape", "squeeze"}
@@ -46,9 +45,9 @@ class Uses:
     def found(
         self,
         jaxpr: Jaxpr,
-        known: dict[Atom, Any],
+        known: dict[Atom, Value],
         made: dict[Atom, Made],
-        stacked: Mapping[Atom, Any] | None = None,
+        stacked: Mapping[Atom, Value] | None = None,
     ) -> Iterator[Use]:
         """Yield the uses, given what is known of the jaxpr's variables; fill in `made`.
 
@@ -77,14 +76,14 @@ class Uses:
             yield from self.found(inner, known, made, _stacked(equation, top, values))
 
 
-def _held(equation: Equation) -> Iterator[tuple[Any, list[Any], list[int]]]:
+def _held(equation: Equation) -> Iterator[tuple[Jaxpr, list[Value], list[int]]]:
     """Yield the jaxprs that an equation holds, their constants, and which operands they begin with.
 
     Of loops that is what does not change from step to step.
     """
     name, params, count = equation.primitive.name, equation.params, len(equation.invars)
     call = called(equation)
-    parts: list[tuple[Any, range]] = []
+    parts: list[tuple[Jaxpr, range]] = []
     if call is not None:
         yield (*call, list(range(count)))
     elif name == "custom_vjp_call":
@@ -101,7 +100,7 @@ def _held(equation: Equation) -> Iterator[tuple[Any, list[Any], list[int]]]:
         yield getattr(inner, "jaxpr", inner), list(getattr(inner, "consts", ())), list(operands)
 
 
-def _stacked(equation: Equation, inner: list[Any], values: _Values) -> dict[Atom, Any]:
+def _stacked(equation: Equation, inner: list[Atom], values: _Values) -> dict[Atom, Value]:
     """Return what a scan hands out step by step, where it is known, by the variable inside."""
     if equation.primitive.name != "scan":
         return {}
@@ -115,11 +114,14 @@ class _Values:
     """Read the values of variables that the data alone determine."""
 
     def __init__(
-        self, known: dict[Atom, Any], makers: Mapping[Atom, Any], stacked: Mapping[Atom, Any]
+        self,
+        known: dict[Atom, Value],
+        makers: Mapping[Atom, Equation],
+        stacked: Mapping[Atom, Value],
     ) -> None:
         self.known, self.makers, self.stacked = known, makers, stacked
 
-    def read(self, atom: Atom) -> Any:
+    def read(self, atom: Atom) -> Value | None:
         """Return a variable's value, None where it is not known."""
         if is_literal(atom):
             return atom.val
@@ -127,6 +129,7 @@ class _Values:
         while waiting:
             variable = waiting[-1]
             equation = self.makers.get(variable)
+            # A latent site's value is a placeholder, no data, though numbers alone have made it.
             if variable in self.known or equation is None or read_tag(equation):
                 self.known.setdefault(variable, None)
                 waiting.pop()
@@ -143,7 +146,7 @@ class _Values:
             self.known.update(zip(equation.outvars, found, strict=True))
         return self.known[atom]
 
-    def table(self, atom: Atom) -> Any:
+    def table(self, atom: Atom) -> Atom | None:
         """Return the array that a value is picked from, at a place that is not known."""
         while not is_literal(atom) and atom in self.makers:
             equation = self.makers[atom]
@@ -155,7 +158,7 @@ class _Values:
         return None
 
 
-def _evaluate(equation: Equation, given: list[Any]) -> list[Any]:
+def _evaluate(equation: Equation, given: list[Value]) -> list[Value]:
     with jax.ensure_compile_time_eval():
         return bind(equation, given)
 
@@ -207,7 +210,7 @@ def _use(
         yield Use(codes, most, made, axis, before is not None)
 
 
-def _source(atom: Atom, column: int | None, values: _Values) -> tuple[Any, int | None]:
+def _source(atom: Atom, column: int | None, values: _Values) -> tuple[Atom, int | None]:
     """Go back to where a column of an index comes from."""
     while not is_literal(atom) and atom in values.makers:
         equation = values.makers[atom]
@@ -228,7 +231,7 @@ def _source(atom: Atom, column: int | None, values: _Values) -> tuple[Any, int |
     return atom, column
 
 
-def _counted_from_the_end(atom: Atom, values: _Values) -> Any:
+def _counted_from_the_end(atom: Atom, values: _Values) -> Atom | None:
     """Return the codes that an index is made of by adding the size to negative ones, if it is."""
     equation = None if is_literal(atom) else values.makers.get(atom)
     if equation is None or equation.primitive.name != "select_n" or len(equation.invars) != 3:

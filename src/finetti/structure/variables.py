@@ -35,7 +35,7 @@ from finetti.language.handlers import trace
 from finetti.structure.codes import check_codes
 from finetti.structure.equations import opened, tagged
 from finetti.structure.untraceable import explained
-from finetti.types import Array
+from finetti.types import Array, Value, Values
 
 # Names that no file of a run's folder can have, or that Zarr has files of itself.
 BARRED = ("", ".", "..", "zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
@@ -111,7 +111,7 @@ class Variable:
 
 
 def discover(
-    run: Callable[[], Any], columns: Callable[[], Mapping[str, Any]] = dict
+    run: Callable[[], object], columns: Callable[[], Values] = dict
 ) -> tuple[Variable, ...]:
     """Run a model abstractly, describe its sites in order, and look at the codes it indexes by.
 
@@ -136,6 +136,7 @@ def discover(
         with explained(), alone(), unchecked(), trace() as sites, around(before, after):
             run()
         found.update({name: _describe(site, name in given) for name, site in sites.items()})
+        # What is found is kept aside; the jaxpr is wanted for its indices alone.
         return 0
 
     jaxpr, constants = opened(jax.make_jaxpr(inspect)())
@@ -154,6 +155,7 @@ def named_dimensions(variables: Iterable[Variable]) -> dict[str, Plate]:
     """
     found: dict[str, Plate] = {}
     for p in (p for v in variables for p in (*v.plates, *v.axes)):
+        # The first plate of a name that has labels stands for all.
         if found.setdefault(p.name, p).labels is None:
             found[p.name] = p
     return found
@@ -188,8 +190,10 @@ def read_constraints(distribution: Distribution) -> dict[str, Any]:
 
 
 def _describe(site: Site, given: bool) -> Variable:
+    """Describe a site; `given` tells that a latent one has a value that the user gave."""
     plates, shape = site.plates, tuple(jnp.shape(site.value))
     sizes = tuple(p.size for p in plates)
+    # What is computed within a plate need not have a value for each member.
     plates = plates if shape[: len(sizes)] == sizes else ()
     dims = tuple(p.name for p in plates)
     own = shape[len(plates) :]
@@ -199,6 +203,8 @@ def _describe(site: Site, given: bool) -> Variable:
         return Variable(site.name, site.kind, "", shape, dims, plates, axes=axes)
     distribution, kind = site.distribution, "observed" if site.observed else "latent"
     kind = "fixed" if given else kind
+    # Masks and weights wrap an observed distribution; what is known of a family is of what they
+    # wrap.
     bare, counting = unmasked(distribution)
     bare, weights = unweighted(bare)
     counted = bare if site.observed else distribution
@@ -234,7 +240,7 @@ def is_discrete(distribution: Distribution) -> bool:
     return bool(getattr(distribution.support, "is_discrete", False))
 
 
-def _known(value: Any) -> np.ndarray | None:
+def _known(value: Value) -> np.ndarray | None:
     return None if isinstance(value, Tracer) else np.asarray(value)
 
 
@@ -251,6 +257,7 @@ def _free_shape(site: Site) -> tuple[int, ...]:
 
 
 def _agree_on_plates(variables: Iterable[Variable]) -> None:
+    """Refuse two plates or dimensions of one name with different members; some may lack labels."""
     known: dict[str, Plate] = {}
     for plate in (p for v in variables for p in (*v.plates, *v.axes)):
         other = known.setdefault(plate.name, plate)
@@ -269,7 +276,7 @@ def _agree_on_plates(variables: Iterable[Variable]) -> None:
             )
 
 
-def _require_keepable(name: Any, what: str) -> None:
+def _require_keepable(name: object, what: str) -> None:
     """Refuse a name that a run on disk, a folder of files so named, could not have."""
     kept = name.replace("/", ".") if isinstance(name, str) else ""
     barred = kept in BARRED or any(c in kept for c in "\\\0")

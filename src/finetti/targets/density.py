@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +19,7 @@ from finetti.structure.program import Outcome
 from finetti.structure.tracing import invert
 from finetti.structure.variables import Variable
 from finetti.targets.layout import Layout
-from finetti.types import Array, DType, Key, Position, Scalar
+from finetti.types import Array, Atom, DType, Key, Position, Scalar, Values
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ class Target:
         """Return the state probabilities of each site summed out, shape (*shape, states)."""
         return recovery.probabilities(self.form, given, *self._fixed(position))
 
-    def _fixed(self, position: Position) -> tuple[dict[str, Array], dict[Any, Array]]:
+    def _fixed(self, position: Position) -> tuple[dict[str, Array], dict[Atom, Array]]:
         """Return the free values, and the program's variables that are moved as they are."""
         free, values = self._split(position)
         return free, self.form.fix(values) if values else {}
@@ -183,7 +182,7 @@ class Density:
         values = target.outcome(key, given, position).values
         return {v.name: values[v.name] for v in self.kept}
 
-    def unconstrain(self, values: Mapping[str, Any]) -> Position:
+    def unconstrain(self, values: Values) -> Position:
         """Return the unconstrained position of named latent values.
 
         Raises `UnknownSite` when a latent variable has no value or a value no latent variable,

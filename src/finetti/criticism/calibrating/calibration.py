@@ -109,7 +109,9 @@ class Calibration:
         return FALSE_ALARM / len(self.labels) / max(len(self.labels[name]), 1)
 
     def _judge(self, name: str) -> Verdict:
+        """Compose the verdict on a variable: by its worst number, and the ranks of all bad ones."""
         each, labels = self._p_values[name], self.labels[name]
+        # Bonferroni: of as many numbers as the variable has, any may be the least.
         p = float(min(1.0, each.min(initial=1.0) * len(each)))
         bad = each < self.threshold(name)
         if not bad.any():

@@ -80,6 +80,7 @@ def from_posterior(model: Model, posterior: Posterior, simulations: int, seed: i
 def _simulate(
     model: Model, values: Mapping[str, np.ndarray], simulations: int, seed: int
 ) -> Simulated:
+    """Draw all variables without a value, and the data, from the model; flag data out of bounds."""
     latent = [v.name for v in model.variables if v.kind == "latent"]
     observed = [v.name for v in model.variables if v.kind == "observed"]
     if not observed:

@@ -201,6 +201,7 @@ class Check:
 
 
 def _row(o: Outcome) -> dict[str, Any]:
+    """Return a quantity's numbers by the names of the table's columns."""
     low, high = o.interval
     return {
         "site": o.site,

@@ -152,6 +152,7 @@ def _real(v: Variable) -> list[Quantity]:
 
 
 def _count(v: Variable) -> list[Quantity]:
+    """Return the quantities of counts, with what to do where they fail."""
     wider = (
         "let rows vary more than the likelihood does, by an effect for each or as "
         "ft.NegativeBinomial2 or ft.BetaBinomial do"

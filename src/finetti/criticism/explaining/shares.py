@@ -139,12 +139,15 @@ def _parts(
     predictor, name = scale.predictor, whole.site.name
 
     def read(given: Values) -> dict[str, Array]:
+        """Return the variance of each part at one draw."""
         sites = whole.sites(given)
         zeros = {effect: jnp.zeros_like(given[effect]) for effect in whole.effects}
 
         def moving(added: Values) -> Array:
             return predictor(whole.sites(given, added)[name])
 
+        # What an effect adds is linear in it near 0: its variance is that of L z, column by column
+        # of L.
         _, slope = jax.linearize(moving, zeros)
         rows: dict[str, Array] = {}
         for effect, kind in whole.effects.items():

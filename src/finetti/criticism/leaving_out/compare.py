@@ -49,6 +49,7 @@ class Comparison:
         return pd.DataFrame.from_dict(self._rows(), orient="index")
 
     def _rows(self) -> dict[str, dict[str, float]]:
+        """Return the table's numbers by model, in the order of the scores."""
         weights, rows = self.weights, {}
         for name, found in self.elpds.items():
             diff, se_diff = self._difference(name)

@@ -174,6 +174,7 @@ class Points:
 def _points(
     posterior: Posterior, model: Model, by: str | Sequence[Any] | np.ndarray | None, of: str | None
 ) -> Points:
+    """Return what is left out as a whole: a plate's members, groups given, or single rows."""
     import xarray as xr
 
     likelihood = log_likelihood(model, posterior.tree)

@@ -24,6 +24,7 @@ def make_log_joint_fn(program: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     def log_joint_fn(*args: Any, **kwargs: Any) -> Any:
+        """Run the program, its variables at the values given, and add up their log densities."""
         terms = []
 
         def give(make: Callable[..., Any], *rv_args: Any, **rv_kwargs: Any) -> Any:
@@ -52,6 +53,8 @@ def as_model(program: Callable[..., Any]) -> Model:
     """
 
     def statements(*args: Any, **kwargs: Any) -> Any:
+        """Run the program, its random variables stated as sites."""
+
         def state(make: Callable[..., Any], *rv_args: Any, **rv_kwargs: Any) -> Any:
             given = rv_kwargs.pop("value", None)
             made = make(*rv_args, **rv_kwargs)

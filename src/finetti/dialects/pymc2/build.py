@@ -40,6 +40,7 @@ def build(nodes: Iterable[Node], name: str = "pymc2") -> Model:
     names = _names(listed, counted)
 
     def statements() -> None:
+        """State the nodes in order, parents first, as finetti's own statements."""
         found: dict[Node, Any] = {}
         given = Given({}, {})
         for node in ordered:

@@ -79,6 +79,7 @@ def stochastic(function: Callable[..., Any] | None = None, **settings: Any) -> A
     shape = np.shape(value)
 
     def distribute(values: dict[str, Any]) -> Any:
+        """Return the distribution that the function writes, given its parents' values."""
         possible = host.held()
 
         def density(x: Any) -> Any:

@@ -228,6 +228,7 @@ def _univariate() -> list[Family]:
 
 
 def _multivariate() -> list[Family]:
+    """Return the families of vectors and matrices, in PyMC2's parameters."""
     return [
         Family("Categorical", ("p",), lambda p: ft.Categorical(_probabilities(p)), int),
         Family("Dirichlet", ("theta",), _dirichlet),

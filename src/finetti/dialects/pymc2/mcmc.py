@@ -165,6 +165,7 @@ class _Run:
             raise ZeroProbability("the model has zero probability at the values to start from")
         points = Point(start, log_density[None], jnp.zeros_like(start))
         self.sampler = Sampler.of(course, self.given, points.position.shape)
+        # The methods' own scale factors are the step sizes: `_adopt` puts them in place of 1.
         self.run = self.sampler.begin(None, self.keys, points, 1.0)
         self.scale, self.windows = jnp.asarray(scale), 0
         self.rates = np.zeros(len(self.owners))

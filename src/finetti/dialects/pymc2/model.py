@@ -172,6 +172,7 @@ def _is_matrix(node: Stochastic) -> bool:
 
 
 def _collect(source: Any) -> list[Node]:
+    """Return the nodes that a model is made of: the main program's where nothing is named."""
     if source is None:
         found = nodes_in(vars(sys.modules["__main__"]))
         if not found:

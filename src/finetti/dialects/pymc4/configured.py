@@ -57,6 +57,7 @@ class Model:
         return f
 
     def _collect(self) -> dict[str, VariableDescription]:
+        """Run the function once, and note each random variable that it makes."""
         found: dict[str, VariableDescription] = {}
 
         def note(make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

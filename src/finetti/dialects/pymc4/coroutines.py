@@ -146,6 +146,7 @@ class _Play:
             value = self._answer(asked, inside)
 
     def _answer(self, asked: Any, prefix: str) -> Any:
+        """Return what a model is sent back for what it yielded."""
         match asked:
             case Distribution():
                 return self._sample(asked, f"{prefix}{asked.name}")

@@ -138,6 +138,7 @@ class _Run:
             jnp.asarray(b.inverse(p.astype(float)))
             for b, p in zip(self.bijectors, parts, strict=True)
         ]
+        # The target's value tells whether chains lead: it has an axis of them then, and else none.
         value = jnp.asarray(jax.eval_shape(moves.target, *free).shape, int)
         self.batched = len(value) > 0
         chains = int(free[0].shape[0]) if self.batched else 1
@@ -159,6 +160,7 @@ class _Run:
         points = Point(*(jnp.moveaxis(a, 0, -1) for a in points))
         self.sampler = Sampler.of(Course(moves.kernel, target), None, points.position.shape)
         run = self.sampler.begin(None, keys, points, self.size)
+        # The step sizes that the user gave by coordinate are one size times a metric.
         tuning = Tuning(jnp.asarray(self.size), jnp.asarray(spread / self.size))
         self.run = self.sampler.adopt(run, one(tuning))
 
@@ -187,6 +189,7 @@ class _Run:
         return np.moveaxis(array, 0, 1) if self.batched else array[0]
 
     def _results(self, moved: np.ndarray, info: dict[str, np.ndarray]) -> KernelResults:
+        """Return what steps tell, under TFP's names; NUTS accepts each draw that it makes."""
         simple = isinstance(self.moves.kernel, Hamiltonian | RandomWalk)
         with np.errstate(divide="ignore"):
             ratio = np.log(info["acceptance"])

@@ -49,6 +49,7 @@ def potential_scale_reduction(
 
 
 def _reduction(draws: np.ndarray, chain_axes: int, split: bool) -> np.ndarray:
+    """Return the ratio for draws, (draw, *chains, ...), each chain first cut in two if `split`."""
     if split:
         half = len(draws) // 2
         draws = np.stack([draws[:half], draws[half : 2 * half]], axis=1)

@@ -8,7 +8,7 @@ pieces that it had in hand, which others do again.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ PAUSE = 0.05  # seconds between two looks at what has come
 ALONE = 60.0  # seconds without any worker
 
 
-def done(job: Any, pieces: Sequence[Any], client: Client | None) -> list[Any]:
+def done(job: Any, pieces: Sequence[object], client: Client | None) -> list[Any]:
     """Return what a job makes of each piece, in their order.
 
     Without a client they are done here, one after another. A job is a frozen dataclass that is
@@ -39,7 +39,7 @@ def done(job: Any, pieces: Sequence[Any], client: Client | None) -> list[Any]:
         return [job(piece) for piece in pieces]
     name = f"finetti-{type(job).__name__.lower()}-{uuid4().hex}"
     text, cut = packed(replace(job)), list(map(packed, pieces))
-    places: dict[Any, int] = {f"{name}-{i}": i for i in range(len(cut))}
+    places: dict[Hashable, int] = {f"{name}-{i}": i for i in range(len(cut))}
     results: list[Any] = [None] * len(cut)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sending large graph")

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from finetti.errors import ClusterError, MissingExtra
 
 if TYPE_CHECKING:
     from distributed import Client
 
-On = Any  # a `distributed.Client`, the address of a scheduler, a number of processes, or None
+On: TypeAlias = "Client | str | int | None"  # also a scheduler's address, a number of processes
 ALIKE = ("finetti", "jax", "jaxlib", "numpyro", "numpy")  # packages that results depend on
 SECONDS = 10  # to wait for a scheduler
 MOST = 1024  # processes on this machine

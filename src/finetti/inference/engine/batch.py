@@ -7,14 +7,16 @@ what each has for itself: its data, what its warm-up learned, the keys and point
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from finetti.structure.form import Given
-from finetti.types import AnyArray, Constants
+from finetti.types import AnyArray, Constants, Tree
+
+R = TypeVar("R")
 
 
 class Own(NamedTuple):
@@ -37,14 +39,14 @@ def joined(shared: Given, own: Own) -> Given:
     return Given((*kept, *own.data), rewrites)
 
 
-def by_fit(function: Callable[..., Any]) -> Callable[..., Any]:
+def by_fit(function: Callable[..., R]) -> Callable[..., R]:
     """Return the function that takes and returns arrays with a leading axis of fits.
 
     A batch of one is not mapped: its matrix products would become batched ones, which are slower
     and may round otherwise.
     """
 
-    def mapped(*args: Any) -> Any:
+    def mapped(*args: Tree) -> R:
         if len(jax.tree.leaves(args)[0]) > 1:
             return jax.vmap(function)(*args)
         alone = jax.tree.map(lambda a: jnp.squeeze(jnp.asarray(a), 0), args)
@@ -53,7 +55,7 @@ def by_fit(function: Callable[..., Any]) -> Callable[..., Any]:
     return mapped
 
 
-def spread(constants: Any, fits: int) -> Any:
+def spread(constants: Tree, fits: int) -> Tree:
     """Return constants, the same for all fits, as what each has for itself."""
     return jax.tree.map(lambda a: np.repeat(np.asarray(a)[None], fits, 0), constants)
 

@@ -61,6 +61,7 @@ def climb(look: Look, start: Float[np.ndarray, " dim"]) -> Mode:
         value, slope, curvature = differences(look, position, APART * scale)
         step, covariance = _step(slope, curvature, scale)
         mode = Mode(position, value, covariance)
+        # What the step would gain, were the density normal.
         if 0.5 * slope @ step < GAINED:
             return mode
         step = step * min(1.0, LONGEST / np.abs(step).max())
@@ -69,6 +70,7 @@ def climb(look: Look, start: Float[np.ndarray, " dim"]) -> Mode:
         best = int(np.argmax(values))
         scale = np.minimum(np.sqrt(np.diag(covariance)), 0.5)
         if not values[best] > value:
+            # No share of the step gains: the differences were too wide to tell the slope.
             if np.all(scale * APART < 1e-6):
                 break
             scale = scale * 0.1

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from finetti.inference.engine.run import Chunk, Run, Sampler, Stage, travel
 from finetti.kernels.kernel import Info
+from finetti.types import AnyArray
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Shelf:
         # Only now: an interrupt above leaves the draws before.
         self.counts = self.counts + np.bincount(chains, minlength=len(self.counts))
 
-    def _values(self, chunk: Chunk, name: str) -> Any:
+    def _values(self, chunk: Chunk, name: str) -> AnyArray:
         """Return a statistic at each step, chains last."""
         if name == "log_density":
             return chunk.record.log_density

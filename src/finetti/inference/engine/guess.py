@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import numpy as np
 
@@ -25,6 +23,7 @@ def guess(density: Density, dtype: str, keys: Key, radius: float) -> Float[Array
     layout = density.layout
 
     def one(key: Key) -> Array:
+        """Draw one position: discrete sites from their prior given all before them."""
         uniform = jax.random.uniform(key, (layout.dim,), dtype, -radius, radius)
         parts = layout.split(uniform)
 
@@ -45,7 +44,7 @@ def guess(density: Density, dtype: str, keys: Key, radius: float) -> Float[Array
     return compiled(ONCE)(jax.vmap(one))(keys)
 
 
-def _constrain(site: Site, free: Array) -> Any:
+def _constrain(site: Site, free: Array) -> Array:
     transform = biject_to(site.distribution.support)
     shape = site.distribution.batch_shape + site.distribution.event_shape
     fits = transform.inverse_shape(shape) == np.shape(free)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +18,7 @@ from finetti.kernels.alternating import Alternating
 from finetti.kernels.kernel import Point
 from finetti.structure.form import Given
 from finetti.targets.density import Target
-from finetti.types import Array, Constants, Key
+from finetti.types import AnyArray, Array, Constants, Key, Value
 
 STEPS = 12  # of Newton's method, at the start
 LONGEST = 2.0  # of one of them, in prior standard deviations
@@ -95,7 +94,7 @@ class Places:
         run = sampler.move(run, new, beside(points), self.moved)
         return self._measure(sampler, run, self.moved)
 
-    def _apart(self, a: Any) -> np.ndarray:
+    def _apart(self, a: Value) -> np.ndarray:
         """Return an array with leading axes (fit, chain) for its last, of all chains."""
         a = np.moveaxis(np.asarray(a), -1, 0)
         return a.reshape(-1, self.chains, *a.shape[1:])
@@ -153,7 +152,7 @@ def arrived(
     moved: Point = to_numpy(points_at(target, shared, new, adopt(target, shared, new, plain)))
     fine = np.isfinite(moved.log_density) & np.isfinite(moved.gradient).all(-1)
 
-    def chosen(new: Any, old: Any) -> np.ndarray:
+    def chosen(new: AnyArray, old: AnyArray) -> np.ndarray:
         return np.where(fine.all(-1).reshape(-1, *[1] * (np.ndim(new) - 1)), new, old)
 
     return jax.tree.map(chosen, (new, moved), (own, points))
@@ -202,7 +201,7 @@ def look_around(target: Target, shared: Given, own: Own, plain: Array, keys: Key
     def of_fit(own: Own, plain: Array, key: Key) -> Constants:
         given = joined(shared, own)
 
-        def one(x: Array, number: Any) -> Constants:
+        def one(x: Array, number: Value) -> Constants:
             here = jax.random.fold_in(key, number)
             return target.form.look(given, target.layout.split(x), here)
 
@@ -232,10 +231,12 @@ def settled(target: Target, shared: Given, own: Own, positions: Array, keys: Key
     moved = {site for move in form.settling for site in move.sites}
 
     def of_chain(given: Given, plain: Array, key: Key) -> Array:
-        def step(number: Any, plain: Array) -> Array:
+        def step(number: Value, plain: Array) -> Array:
             here = split(plain)
             found = form.look(given, here, jax.random.fold_in(key, number))
             seen = given.learned({name: found[name] for name in settling})
+            # In coordinates that this point teaches z = 0 is the mode of what the point tells:
+            # Newton's step.
             centred = {n: jnp.zeros_like(x) if n in moved else x for n, x in here.items()}
             unit = {n: jnp.ones_like(x) if n in moved else x for n, x in here.items()}
             mode = unite(form.release(seen, centred))

@@ -118,10 +118,12 @@ def improved(
     for _ in range(FITTED):
         terms, far = _component(means, spreads, shares).terms(points, np)
         owned = weights[:, None] * np.exp(terms - np.logaddexp.reduce(terms, 1)[:, None])
+        # What is far out pulls less (Peel & McLachlan 2000).
         pull = owned * (FREEDOM + dim) / (FREEDOM + far)
         shares = np.maximum(owned.sum(0), 1e-6)
         for k in np.flatnonzero(shares * worth > 2 * dim + 2):  # fewer tell no covariance
             means[k] = pull[:, k] @ points / pull[:, k].sum()
+            # A little of the whole's spread, so that no component collapses on a few points.
             gap = points - means[k]
             spreads[k] = (gap * pull[:, k, None]).T @ gap / shares[k] + 1e-6 * spread
     return _guarded(means, spreads, shares / shares.sum(), whole, spread)

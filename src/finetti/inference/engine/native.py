@@ -16,7 +16,7 @@ from typing import Any
 import jax
 from jax.extend.core import jaxpr_as_fun
 
-from finetti.types import Equation, Jaxpr
+from finetti.types import Equation, Jaxpr, Tree
 
 try:
     from jax.experimental.scheduling_groups import xla_metadata_call
@@ -24,6 +24,7 @@ except ImportError:  # an experiment of JAX's; without it loops run as they are
     xla_metadata_call = None
 
 LARGEST = 20_000  # numbers in an array that a step computes
+# Operations of any size: those that are looked into, and the one that writes the record in place.
 CALLS = frozenset({"cond", "while", "jit", "pjit", "scan", "dynamic_update_slice"})  # looked into
 UNFIT = frozenset(
     {
@@ -61,7 +62,7 @@ UNFIT = frozenset(
 ATTRIBUTES = {"xla_cpu_small_call": "true", "inlineable": "false"}
 
 
-def at_once(loop: Callable[..., Any], *inputs: Any) -> Any:
+def at_once(loop: Callable[..., Tree], *inputs: Tree) -> Tree:
     """Return what a loop yields, compiled as one native function where that pays.
 
     The loop takes all that it depends on as inputs.
@@ -90,7 +91,7 @@ def _fits(equation: Equation) -> bool:
     return name not in UNFIT and max(sizes, default=0) <= LARGEST
 
 
-def inside(jaxpr: Jaxpr) -> Iterator[Any]:
+def inside(jaxpr: Jaxpr) -> Iterator[Equation]:
     """Yield all equations of a program, those of the programs that it calls too."""
     for equation in jaxpr.eqns:
         yield equation

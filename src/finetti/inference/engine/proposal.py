@@ -25,8 +25,8 @@ from finetti.types import Array
 TRIES = 8  # starts a chain, of which it takes the first that is not lost
 TOGETHER = 128  # points that are evaluated side by side
 ROOM = 2_000_000  # numbers that they may take
-ROUND = 1024, 128  # points of a round: of a density of few numbers, at least
-EVEN = 0.9, 0.7  # of their number that they are to be worth
+ROUND = 1024, 128  # points of a round: as a rule, and at least where each takes much work
+EVEN = 0.9, 0.7  # the share of their number that they are to be worth: as a rule, and of fewer
 WORK = 200_000_000  # numbers that a round may take
 CHEAP = 20_000  # numbers: three draws are made for one that is kept
 
@@ -56,6 +56,7 @@ def propose(built: Density, seed: int, chains: int) -> Proposal | None:
     size = numbers(target, given)
     together = int(np.clip(ROOM // size, 1, TOGETHER))
     look = _look(target, given, own, together)
+    # numpy takes no negative seeds.
     generator = np.random.default_rng([int(seed) % 2**63, 1994])
     starts, heights = _starts(look, generator, chains, built.dim)
     if not len(starts):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -151,6 +151,7 @@ class Sampler:
 
     def _keeps_window(self, stage: int) -> bool:
         """Tell whether coordinates are learned from a stage's draws."""
+        # The last stage of warm-up has none after it that learns: its draws teach the tuning alone.
         both = self.stages[stage : stage + 2]
         teaches = len(both) == 2 and all(s.learning for s in both)
         return teaches and self.coordinates is not None and self.coordinates.learned
@@ -244,7 +245,7 @@ def later(draws: int) -> int:
 
 
 @compiled(ONCE, "kernel")
-def _restarted(kernel: Kernel, states: Tree) -> Any:
+def _restarted(kernel: Kernel, states: Tree) -> Tree:
     """Return chains' states, chains last, with any unfinished draw abandoned."""
     return jax.vmap(kernel.restart, (-1, None), -1)(states, True)
 

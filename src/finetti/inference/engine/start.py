@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +18,7 @@ from finetti.kernels.kernel import Point, evaluate
 from finetti.posterior.lost import lost
 from finetti.structure.form import Given
 from finetti.targets.density import Density, Target
-from finetti.types import Array, Key
+from finetti.types import Array, Key, Value, Values
 
 DTYPE = "float64"
 TRIES = 8
@@ -30,7 +29,7 @@ PATIENT = 4  # rounds of tries so far out; those after them come ever nearer to 
 
 @compiled(ONCE, "target", "dim")
 def random_positions(
-    target: Target, dim: int, shared: Given, own: Own, keys: Key, attempt: Any
+    target: Target, dim: int, shared: Given, own: Own, keys: Key, attempt: Value
 ) -> Array:
     """Return random positions, `TRIES` of so many dimensions for each chain of each fit."""
 
@@ -45,8 +44,9 @@ def random_positions(
     return by_fit(of_fit)(own, keys)
 
 
-def _tries(keys: Key, attempt: Any) -> Key:
+def _tries(keys: Key, attempt: Value) -> Key:
     """Return `TRIES` keys for each."""
+    # The phases of a run, which are folded in likewise, are below 1000.
     return jax.vmap(lambda k: jax.random.split(jax.random.fold_in(k, 1000 + attempt), TRIES))(keys)
 
 
@@ -62,7 +62,7 @@ def points_at(target: Target, shared: Given, own: Own, positions: Array) -> Poin
 
 
 @compiled(ONCE, "chains")
-def chain_keys(seed: Any, chains: int, first: Any = 0) -> Key:
+def chain_keys(seed: Value, chains: int, first: Value = 0) -> Key:
     """Return a key a chain, which depends on the seed and the chain's number alone."""
     fold = partial(jax.random.fold_in, jax.random.key(seed))
     return jax.vmap(fold)(first + jnp.arange(chains))
@@ -72,8 +72,8 @@ def random_tries(target: Target, built: Density, shared: Given, own: Own, keys: 
     """Return the points tried as starts, (fit, chain, try) leading.
 
     They are uniform within 2 of 0 on the model's own unconstrained scale, or nearer where nothing
-    else will do, and where sites are
-    discrete drawn from the prior of the `built` density's model. `keys` has shape (fit, chain).
+    else will do. Sites that are discrete are drawn from their prior in the `built` density's model.
+    `keys` has shape (fit, chain).
     """
     rows: list[Point] = []
     for attempt in range(ROUNDS):
@@ -120,7 +120,7 @@ def chosen(tries: Point) -> tuple[np.ndarray, np.ndarray]:
     return places, fair.any(-1)
 
 
-def one_start(built: Density, shared: Given, own: Own, keys: Key, values: Any) -> Point:
+def one_start(built: Density, shared: Given, own: Own, keys: Key, values: Values | None) -> Point:
     """Return the points that one fit's chains start at, (fit, chain) leading, `keys` of that shape.
 
     They are random, or, where `values` of the latent variables are given, those for all chains.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,9 @@ from finetti.inference.engine import warmup
 from finetti.inference.engine.batch import Own, joined
 from finetti.inference.engine.native import at_once
 from finetti.kernels.kernel import Info, Kernel, Point, Tuning, select
-from finetti.types import Array, Float, Int, Key, Position, Scalar, Tree
+from finetti.types import AnyArray, Array, Float, Int, Key, Position, Scalar, Tree, Value
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,10 @@ class Orders(NamedTuple):
     shared: Tree
     own: Own | None
     keys: Key
-    phase: Any
-    learning: Any
-    wanted: Any
-    limit: Any
+    phase: Value
+    learning: Value
+    wanted: Value
+    limit: Value
 
 
 class Carry(NamedTuple):
@@ -100,7 +102,7 @@ class Bound:
 
 
 @compiled(ONCE, "kernel", "fits")
-def launch(kernel: Kernel, fits: int, points: Point, step_sizes: Any) -> Carry:
+def launch(kernel: Kernel, fits: int, points: Point, step_sizes: AnyArray) -> Carry:
     """Put chains at their starting points, chains last, with nothing learned yet.
 
     `step_sizes` has one for each fit, last axis.
@@ -118,10 +120,7 @@ def launch(kernel: Kernel, fits: int, points: Point, step_sizes: Any) -> Carry:
 
 
 _plain: set[Course] = set()  # whose loops the compiler could not make one function of
-REFUSALS = (
-    "UNIMPLEMENTED",
-    "Failed to materialize symbols",
-)  # what it says then
+REFUSALS = ("UNIMPLEMENTED", "Failed to materialize symbols")  # what it says then
 
 
 def sweep(course: Course, orders: Orders, carry: Carry) -> tuple[Carry, Record, Array]:
@@ -153,13 +152,12 @@ def _steps(
 
 
 _sweep = compiled(OFTEN, "course", "native")(_steps)
-_sweep_once = compiled(BY_SIZE, "course", "native")(
-    _steps
-)  # a step a draw takes no compiler's effort
+# Where every step is a draw, the loop is not worth the compiler's effort.
+_sweep_once = compiled(BY_SIZE, "course", "native")(_steps)
 
 
 def _loop(
-    course: Course, noise: Tree, own: Any, orders: Orders, carry: Carry
+    course: Course, noise: Tree, own: Tree, orders: Orders, carry: Carry
 ) -> tuple[Carry, Record, Array]:
     """Make the steps whose noise is given."""
 
@@ -214,7 +212,7 @@ def _loop(
     return end.carry, end.record, end.made
 
 
-def _for_chains(course: Course, chains: int, own: Any) -> Any:
+def _for_chains(course: Course, chains: int, own: Tree) -> Tree:
     """Return what each fit has for itself, fits last, for each of so many chains.
 
     One fit's is not repeated: all its chains are given the same arrays.
@@ -224,11 +222,11 @@ def _for_chains(course: Course, chains: int, own: Any) -> Any:
     return jax.tree.map(lambda a: jnp.repeat(a, chains // course.fits, -1), own)
 
 
-def draw_noise(course: Course, orders: Orders, carry: Carry) -> Any:
+def draw_noise(course: Course, orders: Orders, carry: Carry) -> Tree:
     """Draw the noise of every step ahead, shapes (step, ..., chain)."""
     position = carry.states.draw.position
 
-    def draw(key: Key, number: Array) -> Any:
+    def draw(key: Key, number: Array) -> Tree:
         key = jax.random.fold_in(jax.random.fold_in(key, orders.phase), number)
         return course.kernel.noise(key, position.shape[0], position.dtype)
 
@@ -240,7 +238,7 @@ def _learn(course: Course, orders: Orders, info: Info, carry: Carry) -> Carry:
     """Let each fit learn from its chains that completed a draw, unless all had theirs before."""
     fits = course.fits
 
-    def learn(old: tuple[warmup.Adaptation, Tuning], chains: Any) -> Any:
+    def learn(old: tuple[warmup.Adaptation, Tuning], chains: Tree) -> Tree:
         draws, counts, info = chains
         *new, changed = warmup.update(course.kernel, course.ends, *old, draws, info)
         learned = info.done.any() & (counts - info.done < orders.wanted).any()
@@ -266,6 +264,6 @@ def _blank(capacity: int, states: Tree, info: Info, tuning: Tuning) -> Record:
     return jax.tree.map(lambda s: jnp.zeros((capacity, *s.shape), s.dtype), emitted)
 
 
-def to_numpy(tree: Tree) -> Any:
+def to_numpy(tree: T) -> T:
     """Bring a pytree of arrays to the host."""
     return jax.tree.map(np.asarray, tree)

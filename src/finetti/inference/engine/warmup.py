@@ -9,7 +9,7 @@ the step size down to nothing for all, and gain nothing by it.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -72,12 +72,13 @@ def schedule(warmup: int, chains: int) -> tuple[int, ...]:
 
 
 def begin(
-    kernel: Kernel, shape: tuple[int, int], step_size: Any, dtype: DType
+    kernel: Kernel, shape: tuple[int, int], step_size: StepSizes, dtype: DType
 ) -> tuple[Tuning, Adaptation]:
     """Return the tuning and the adaptation before the first draw; `shape` = (dim, chains)."""
     dim, chains = shape
     scale = kernel.metric.identity(dim, dtype)
     moments = kernel.metric.empty(dim, dtype)
+    # A kernel of many blocks has as many targets, and a step size for each.
     sizes = jnp.full(np.shape(kernel.target_acceptance), step_size, dtype)
     none, idle = jnp.zeros((), jnp.int32), jnp.zeros((*sizes.shape, chains), jnp.int32)
     return Tuning(sizes, scale), Adaptation(restart_step(sizes), moments, none, none, idle)
@@ -86,12 +87,14 @@ def begin(
 def restart_step(step_size: StepSizes) -> StepSize:
     """Start dual averaging afresh around ten times a step size."""
     zero = jnp.zeros_like(step_size)
+    # Larger, as in the paper: a step too small costs more than one too large.
     return StepSize(zero, jnp.log(10 * step_size), zero, jnp.log(step_size))
 
 
-def average(step: StepSize, acceptance: StepSizes, target: Any) -> StepSize:
+def average(step: StepSize, acceptance: StepSizes, target: StepSizes) -> StepSize:
     """Move the dual averages by one observed acceptance probability."""
     count = step.count + 1
+    # t0 = 10, kappa = 0.75 and gamma = 0.05, as in the paper.
     weight = 1 / (count + 10)
     error = (1 - weight) * step.error + weight * (target - acceptance)
     fresh = count**-0.75
@@ -147,6 +150,8 @@ def update(
     step = jax.tree.map(lambda new, old: jnp.where(count > 0, new, old), step, adaptation.step)
     moments = kernel.metric.absorb(adaptation.moments, draws.position, draws.gradient, done & shown)
     drawn = adaptation.drawn + (done & shown).sum(dtype=jnp.int32)
+    # Windows close at totals over all chains. Those without a say give no draws: the total is less
+    # by their share.
     bounds = jnp.array([*ends, jnp.iinfo(jnp.int32).max], jnp.int32)
     bound = bounds[jnp.minimum(adaptation.window, len(ends))]
     closing = drawn >= bound * (shown.sum() / chains)

@@ -125,6 +125,7 @@ class Compound(Chains):
             found.append(blockwise.BlockKernel(method.kernel(within), (place,), kept))
         kinds = dict(zip(layout.names, zip(layout.whole, layout.binary, strict=True), strict=True))
         for kernel, kind in (
+            # 0.44 is best where one number moves at a time (Gelman, Roberts & Gilks 1996).
             (RandomWalk(0.44), (False, False)),
             (BinaryFlip(), (True, True)),
             (DiscreteWalk(), (True, False)),

@@ -77,6 +77,7 @@ def read(text: str) -> Method:
 
 
 def _made(value: Any) -> Any:
+    """Return what `_plain` wrote: a method, a part of one, or a plain value."""
     if isinstance(value, list):
         return tuple(_made(v) for v in value)
     if not isinstance(value, dict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
@@ -19,12 +19,14 @@ from finetti.structure.form import Given
 from finetti.structure.recovery import reached
 from finetti.structure.variables import Variable, named_dimensions
 from finetti.targets.density import Target
-from finetti.types import Array, Key
+from finetti.types import AnyArray, Array, Key
 
 if TYPE_CHECKING:
     import xarray as xr
 
-ByRow = Callable[[Any, Any, Any], Mapping[str, Array]]  # of chains, numbers and positions
+ByRow = Callable[
+    [AnyArray, AnyArray, AnyArray], Mapping[str, Array]
+]  # of chains, numbers and positions
 
 
 class Each:

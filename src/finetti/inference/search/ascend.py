@@ -85,9 +85,11 @@ def _polish(look: Look, bend: Bend, position: np.ndarray, bounded: np.ndarray) -
         spread = np.sqrt(np.abs(bends))
         spread[spread == 0] = 1.0
         roots, vectors = np.linalg.eigh(curvature / np.outer(spread, spread))
+        # Directions that bend the wrong way are turned, so that each step goes up.
         flat = FLAT * max(np.abs(roots).max(), 1.0)
         along = (vectors.T @ (slope / spread)) / np.maximum(np.abs(roots), flat)
         step = (vectors @ along) / spread
+        # The flattest direction: if no maximum is found, it is the one to name.
         direction = vectors[:, 0] / spread
         edge = bounded & (np.abs(bends) < EDGE)
         if edge.any():

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @compiled(ONCE, "target", "jacobian")
-def _climb(target: Target, jacobian: bool, given: Given, position: Array) -> Any:
+def _climb(target: Target, jacobian: bool, given: Given, position: Array) -> tuple[Array, Array]:
     return jax.value_and_grad(partial(_height, target, jacobian, given))(position)
 
 
@@ -132,7 +132,9 @@ def _explain(density: Density, failure: Failure, starts: int) -> SamplingError:
 
 
 @compiled(ONCE, "target", "names")
-def _settled(target: Target, names: tuple[str, ...], given: Given, position: Array) -> Any:
+def _settled(
+    target: Target, names: tuple[str, ...], given: Given, position: Array
+) -> tuple[dict[str, Array], dict[str, Array]]:
     found = target.settled(given, position)
     terms = {name: jnp.sum(term) for name, term in found.log_terms.items()}
     return {name: found.values[name] for name in names}, terms
@@ -212,6 +214,7 @@ def _drawn(
     target, given = density.target(DTYPE)
     white = np.asarray(jax.random.normal(keys[0], (1, method.draws, density.dim), DTYPE))
     factor = np.linalg.cholesky(summit.curvature)
+    # With P = L L' the draws are L^-T z, in rows z' L^-1.
     positions = summit.position + white @ np.linalg.inv(factor)
     lp = np.asarray(_heights(target, given, positions[0]))[None]
     draws = Draws(positions, {})

@@ -80,6 +80,7 @@ def _endless(run: Evidence, witness: Witness) -> tuple[str, ...]:
     table = np.stack([free[n].reshape(len(free[n]), -1)[:, i] for n, i in columns])
     table = np.nan_to_num(table, posinf=1e300, neginf=-1e300)
     middle = np.median(table, 1, keepdims=True)
+    # 1.48 median absolute deviations are a standard deviation of normal draws, whatever the tails.
     spread = np.maximum(1.48 * np.median(np.abs(table - middle), 1), 1e-9)
     scaled = ((table - middle) / spread[:, None]).clip(-10, 10)
     central = int(np.abs(scaled).sum(0).argmin())  # a draw, so that it lies on any ridge
@@ -168,6 +169,7 @@ def _told_by_prior(run: Evidence, witness: Witness) -> tuple[str, ...]:
             x, p = draws[:, *index], prior[:, *index]
             if not (np.isfinite(x).all() and np.isfinite(p).all()):
                 continue
+            # Two standard deviations of a normal prior apart: draws are measured by that.
             low, high = np.quantile(p, [0.16, 0.84])
             if high > low:
                 names.append(label(values, name, index) if single else name)

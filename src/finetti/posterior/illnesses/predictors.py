@@ -130,6 +130,7 @@ def _dependence(found: dict[str, np.ndarray]) -> tuple[float, list[str]]:
     _, sizes, v = np.linalg.svd(x, full_matrices=False)
     if len(sizes) < 2:
         return 1.0, []
+    # The variance of a coefficient is a sum over directions, of v^2 / size^2 each (section 3.2).
     shares = (v / np.maximum(sizes, 1e-300)[:, None]) ** 2
     shares /= shares.sum(0)
     index = sizes[0] / max(sizes[-1], 1e-300)

@@ -66,6 +66,7 @@ def _separate(y: np.ndarray, found: dict[str, np.ndarray]) -> list[str]:
 
     x = np.stack([(c - c.mean()) / c.std() for c in found.values()], 1)
     signed = np.where(y > 0, 1.0, -1.0)[:, None] * np.column_stack([np.ones(len(x)), x])
+    # On no row's wrong side, and on the right one as far as bounds let it: 0 if nothing separates.
     solved = linprog(-signed.sum(0), -signed, np.zeros(len(x)), bounds=(-1, 1), method="highs")
     if solved.status != 0 or -solved.fun < 1e-6:
         return []

@@ -90,6 +90,7 @@ def data(posterior: Posterior) -> Section:
 
 
 def _data_rows(posterior: Posterior) -> Iterator[list[Cell]]:
+    """Yield a row a column of the data; of columns of groups it tells how many rows a group has."""
     for group, role in (("observed_data", "observed"), ("constant_data", "given")):
         if group not in posterior.tree.children:
             continue

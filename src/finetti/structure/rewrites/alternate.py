@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -31,7 +30,7 @@ from finetti.structure.words import counted
 from finetti.types import Array, Constants, Float
 
 FEWEST = 500  # members: with fewer one trajectory of all is as good
-SHARE = 4  # times as many numbers as all the rest have
+SHARE = 4  # times the numbers of all the rest, that the members must have
 
 
 @dataclass(frozen=True)
@@ -92,6 +91,7 @@ def find(sight: Sight) -> Found:
 
 
 def _found(program: Program, block: Centre, sight: Sight) -> tuple[Alternate, Constants] | None:
+    """Return the rewrite of a block with its constants; None where it is small, or members meet."""
     if block.count < FEWEST or any(p.path.free for p in block.parts):
         return None
     size, free = block.count * block.width, sum(prod(v.free_shape) for v in sight.left)
@@ -103,6 +103,7 @@ def _found(program: Program, block: Centre, sight: Sight) -> tuple[Alternate, Co
     owners = _owners(program, block, terms)
     if owners is None:
         return None
+    # Elements that a shortcut sums up have other owners than the program's.
     for shortcut in (r for r, _ in sight.made if r.sites[0] in owners and not r.moves):
         (site,) = shortcut.sites
         found = shortcut.owners(program, owners[site], block.count)
@@ -114,7 +115,9 @@ def _found(program: Program, block: Centre, sight: Sight) -> tuple[Alternate, Co
     return Alternate(block.sites, block.count, terms, frozenset(in_order)), {"owners": left}
 
 
-def _owners(program: Program, block: Centre, terms: tuple[str, ...]) -> dict[str, Any] | None:
+def _owners(
+    program: Program, block: Centre, terms: tuple[str, ...]
+) -> dict[str, np.ndarray] | None:
     """Return the one member that each element of each term depends on; None if some have more."""
     numbers = {
         part.site: np.repeat(np.arange(part.count, dtype=np.int32), part.width).reshape(part.shape)
@@ -127,6 +130,7 @@ def _owners(program: Program, block: Centre, terms: tuple[str, ...]) -> dict[str
     found = {}
     for term in terms:
         ids = scopes.read(outputs.log_terms[term])
+        # Two members meet in an element: given the rest they are not independent.
         if ids.shape[-1] != 1:
             return None
         found[term] = np.where(ids == NOBODY, block.count, ids).astype(np.int32).ravel()

@@ -9,20 +9,20 @@ site is evaluated as a mixture of what may be chosen, its weights generic.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from finetti.structure.equations import bind, called, heads, is_literal, reached, run
 from finetti.structure.program import Evaluate, Program
-from finetti.types import Equation, Jaxpr
+from finetti.types import Equation, Jaxpr, Scalar, Value
 
-ENDS = {"max": 1, "min": 1, "clamp": 3}
+ENDS = {"max", "min", "clamp"}
+# By operation, the first input that says where to look.
 PLACES = {"gather": 1, "dynamic_slice": 1, "scatter": 1, "scatter-add": 1, "sort": 0}
 
 
-def every_branch(program: Program, salt: Any = 0.0) -> Evaluate:
+def every_branch(program: Program, salt: Scalar | float = 0.0) -> Evaluate:
     """Return what evaluates a program's equations with every branch taken.
 
     `salt` is a number that the weights depend on.
@@ -31,7 +31,7 @@ def every_branch(program: Program, salt: Any = 0.0) -> Evaluate:
     seeds = {*program.inputs.values(), *(program.tags[name] for name in latent)}
     known = reached(program.jaxpr, seeds)
 
-    def evaluate(equation: Equation, inputs: Sequence[Any]) -> list[Any]:
+    def evaluate(equation: Equation, inputs: Sequence[Value]) -> list[Value]:
         hangs = [not is_literal(v) and v in known for v in equation.invars]
         return _mixed(equation, inputs, hangs, salt)
 
@@ -39,8 +39,8 @@ def every_branch(program: Program, salt: Any = 0.0) -> Evaluate:
 
 
 def _mixed(
-    equation: Equation, inputs: Sequence[Any], hangs: Sequence[bool], salt: Any
-) -> list[Any]:
+    equation: Equation, inputs: Sequence[Value], hangs: Sequence[bool], salt: Scalar | float
+) -> list[Value]:
     """Return an equation's outputs; `hangs` tells which of its inputs hang on a latent site."""
     name, call = equation.primitive.name, called(equation)
     if not any(hangs):
@@ -57,8 +57,10 @@ def _mixed(
         return [_mixture([jnp.broadcast_to(x, found[0].shape) for x in inputs[1:]], salt)]
     if name in ENDS:
         return [_mixture([jnp.broadcast_to(x, found[0].shape) for x in inputs], salt)]
+    # A truth value as a number chooses as `where` does: x * (y > 0).
     if name == "convert_element_type" and _chosen(equation):
         return [_mixture([jnp.zeros_like(x), jnp.ones_like(x)], salt) for x in found]
+    # Any entry might be looked up: one that depends on all of them, their mean, stands for those.
     if name in PLACES and any(hangs[PLACES[name] :]):
         whole = [x for x in inputs if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
         mean = sum((jnp.mean(x) for x in whole), jnp.zeros(()))
@@ -66,13 +68,15 @@ def _mixed(
     return found
 
 
-def _inside(jaxpr: Jaxpr, arguments: Sequence[Any], hangs: Sequence[bool], salt: Any) -> list[Any]:
+def _inside(
+    jaxpr: Jaxpr, arguments: Sequence[Value], hangs: Sequence[bool], salt: Scalar | float
+) -> list[Value]:
     """Evaluate an inner jaxpr in the same way."""
     tops = heads(jaxpr)
     first = len(tops) - len(hangs)
     known = reached(jaxpr, {v for v, h in zip(tops[first:], hangs, strict=True) if h})
 
-    def evaluate(equation: Equation, inputs: Sequence[Any]) -> list[Any]:
+    def evaluate(equation: Equation, inputs: Sequence[Value]) -> list[Value]:
         inner = [not is_literal(v) and v in known for v in equation.invars]
         return _mixed(equation, inputs, inner, salt)
 
@@ -85,15 +89,16 @@ def _chosen(equation: Equation) -> bool:
     return before.kind in "bui" and after.kind == "f"
 
 
-def _real(x: Any) -> bool:
+def _real(x: Value) -> bool:
     return bool(jnp.issubdtype(jnp.result_type(x), jnp.floating))
 
 
-def _mixture(parts: Sequence[Any], salt: Any) -> Any:
+def _mixture(parts: Sequence[Value], salt: Scalar | float) -> Value:
     """Return a mixture of arrays of one shape, of those that are finite in each place."""
     shape, dtype = jnp.shape(parts[0]), jnp.result_type(*parts)
     if not jnp.issubdtype(dtype, jnp.floating):
         return parts[0]
+    # The sine makes weights of every entry differ from point to point, without a random key.
     generic = np.random.default_rng(1997)
     total, weights = jnp.zeros(shape, dtype), jnp.zeros(shape, dtype)
     for part in parts:

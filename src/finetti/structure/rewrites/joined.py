@@ -13,7 +13,7 @@ import numpy as np
 from finetti.structure.program import Program
 from finetti.types import Array, Atom, Float
 
-SLIGHT = 1e-8  # of a number's precision, that a combination of them has at least
+SLIGHT = 1e-8  # the least precision of any combination, where each number has precision 1
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,9 @@ def inverse_root(precision: Float[Array, "k k"]) -> Float[Array, "k k"]:
     >>> inverse_root(jnp.array([[4.0, 0.0], [0.0, 0.25]])).tolist()
     [[0.5, 0.0], [0.0, 2.0]]
     """
+    # Scaled to a unit diagonal first, so that what is negligible is told by correlations, not by
+    # the sites' units. With P = L L' the root R is L^-T, an upper triangle: its determinant is read
+    # off the diagonal.
     diagonal = jnp.diagonal(precision)
     unit = jnp.sqrt(jnp.where(diagonal > 0, diagonal, 1.0))
     values, vectors = jnp.linalg.eigh(precision / unit / unit[:, None], symmetrize_input=False)

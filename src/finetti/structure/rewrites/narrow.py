@@ -7,14 +7,14 @@ looks across members, or brings in data of each, raises `Unlike`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 
 from finetti.structure.equations import bind, called, run
 from finetti.structure.scopes import ELEMENTWISE, REDUCTIONS
-from finetti.types import Atom, Equation
+from finetti.types import Atom, Equation, Value
 
 STILL = {"squeeze", "transpose", "expand_dims"}  # moves of axes that keep every entry
 PASSED = {"name", "copy", "copy_p", "optimization_barrier"}
@@ -24,7 +24,7 @@ class Unlike(Exception):
     """Say that members cannot be stood for by representatives."""
 
 
-def evaluate(equation: Equation, inputs: Sequence[Any], members: int) -> list[Any]:
+def evaluate(equation: Equation, inputs: Sequence[Value], members: int) -> list[Value]:
     """Return an equation's outputs given its inputs, some of which are narrow."""
     name, call = equation.primitive.name, called(equation)
     narrow = [_axis(v, x) for v, x in zip(equation.invars, inputs, strict=True)]
@@ -43,7 +43,7 @@ def evaluate(equation: Equation, inputs: Sequence[Any], members: int) -> list[An
     return bind(equation, inputs)
 
 
-def _axis(variable: Atom, value: Any) -> int | None:
+def _axis(variable: Atom, value: Value) -> int | None:
     """Return the axis along which a value is narrow, if there is one."""
     whole, shape = variable.aval.shape, jnp.shape(value)
     found = [i for i, (a, b) in enumerate(zip(whole, shape, strict=True)) if a != b]
@@ -52,10 +52,14 @@ def _axis(variable: Atom, value: Any) -> int | None:
     return found[0] if found else None
 
 
-def _broadcast(params: Any, before: tuple[int, ...], value: Any, members: int) -> Any:
+def _broadcast(
+    params: Mapping[str, Any], before: tuple[int, ...], value: Value, members: int
+) -> Value:
     """Broadcast, an axis of the members that comes in new having a single entry."""
     sizes, places = list(params["shape"]), params["broadcast_dimensions"]
     for i, size in enumerate(sizes):
+        # The members' axis is told by its size alone. Another axis of that size is taken for it:
+        # what comes of it is refused here or by the callers' check at a generic point.
         if size == members:
             old = [s for s, place in enumerate(places) if place == i and before[s] == members]
             sizes[i] = jnp.shape(value)[old[0]] if old else 1
@@ -65,7 +69,9 @@ def _broadcast(params: Any, before: tuple[int, ...], value: Any, members: int) -
     return jnp.broadcast_to(jnp.reshape(value, shape), sizes)
 
 
-def _alike(equation: Equation, inputs: Sequence[Any], narrow: Sequence[int | None]) -> list[Any]:
+def _alike(
+    equation: Equation, inputs: Sequence[Value], narrow: Sequence[int | None]
+) -> list[Value]:
     """Bring the inputs of an equation that works entry by entry to the same shape."""
     axis, *others = [*{i for i in narrow if i is not None}]
     for v, value, place in zip(equation.invars, inputs, narrow, strict=True):
@@ -77,7 +83,7 @@ def _alike(equation: Equation, inputs: Sequence[Any], narrow: Sequence[int | Non
     return [jnp.broadcast_to(x, shape) if jnp.ndim(x) else x for x in inputs]
 
 
-def _reshaped(equation: Equation, value: Any, members: int) -> Any:
+def _reshaped(equation: Equation, value: Value, members: int) -> Value:
     before, after = equation.invars[0].aval.shape, equation.params["new_sizes"]
     if before[0] != members or after[:1] != (members,):
         raise Unlike("the members' axis is taken apart")

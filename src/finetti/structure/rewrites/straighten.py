@@ -93,6 +93,7 @@ def find(sight: Sight) -> Found:
 def bent(x: Array, level: Array) -> tuple[Array, Array]:
     """Return the log of the value that x stands for, and the log of its slope in x."""
     x = x - level
+    # The derivative of the branch that is not taken must be finite too, hence the maximum.
     log_value = jnp.where(x < LOW, x, jnp.log(jax.nn.softplus(jnp.maximum(x, LOW))))
     return level + log_value, -jax.nn.softplus(-x) - log_value
 
@@ -122,6 +123,7 @@ def learn(log_values: Array) -> dict[str, Array]:
 
     def fit(level: Array) -> Array:
         x, slope = straight(log_values, level)
+        # The profile likelihood of a normal distribution of x, with the Jacobian.
         return jnp.mean(slope, 0) - jnp.log(jnp.std(x, 0))
 
     fits = jax.lax.map(fit, levels)

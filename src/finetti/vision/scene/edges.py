@@ -79,6 +79,7 @@ def labelling(
 
 
 def _laid(label: Label, given: tuple[AnyArray, AnyArray] | None, size: Size) -> np.ndarray:
+    """Return what is said of a label at all edges, those to the right first; 0 where nothing is."""
     rows, cols = size
     shapes = [(rows, cols - 1), (rows - 1, cols)]
     if given is None:

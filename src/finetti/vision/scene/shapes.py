@@ -136,6 +136,7 @@ class Surface(Shape):
     weak: bool = False
 
     def __post_init__(self) -> None:
+        """Refuse settings out of range, and a light by which slopes do not show."""
         positive(self, "usual", "bend", "slant", *(["scale"] if self.scale is not None else []))
         shares(self, "creases", "boundaries", "ambient")
         light = np.asarray(self.light, float)

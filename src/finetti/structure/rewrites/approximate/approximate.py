@@ -124,8 +124,11 @@ class Approximate(Marginal):
             precision = self._read(change, constants)
             return jax.tree.map(jnp.negative, factorise(precision).solve(right))
 
+        # The climb is not differentiated: the root's own derivatives are by the implicit function
+        # theorem.
         root = jax.lax.custom_root(jax.grad(total), start, solve, solve_tangent, has_aux=True)
         mode, found = root
+        # Read again at the mode, outside the root, so that log|P| is differentiated as well.
         _, precision = self._bend(jax.grad(total), mode, constants)
         factor = factorise(precision)
         found = (found > 0) & jnp.isfinite(log_determinant(precision, factor))

@@ -41,7 +41,7 @@ def climb(look: Look, start: Vector, dtype: str) -> tuple[Vector, Bool[Array, ""
 
     `look` gives slope and negative Hessian at a place.
     """
-    close = float(np.finfo(dtype).eps) ** 0.6  # of a step's gain: the next is far below rounding
+    close = float(np.finfo(dtype).eps) ** 0.6  # of a step's gain: the next's is about its square
 
     def on(at: Climb) -> Array:
         return ~at.done & (at.steps < LONGEST)
@@ -51,8 +51,11 @@ def climb(look: Look, start: Vector, dtype: str) -> tuple[Vector, Bool[Array, ""
         trial = at.place.plus(step)
         slope, precision = look(trial)
         gain = _each(step, at.slope)
+        # A step that gains next to nothing is kept whatever the slopes' rounding says of it.
         last = jax.tree.map(lambda g: jnp.abs(g) <= close, gain)
         ahead = _each(step, slope)
+        # The trapezoid rule: what f gains is half the sum of its slopes along the step at both
+        # ends.
         kept = jax.tree.map(lambda a, b, c: (a + b >= 0) | c, gain, ahead, last)
         kept = jax.tree.map(jnp.logical_and, kept, _finite(slope, precision))
         still = jax.tree.map(lambda k, e, d: k & e & (d == 0), kept, last, at.damping)

@@ -32,7 +32,7 @@ from finetti.structure.rewrites.arrow.frame import Frame
 from finetti.structure.rewrites.branches import every_branch
 from finetti.structure.rewrites.rewrite import Found, Marginal, Sight
 from finetti.structure.variables import Variable
-from finetti.types import Constants
+from finetti.types import AnyArray, Bool, Constants, Tree, Values
 
 POINTS = 3  # generic points that the Hessian is looked at
 
@@ -130,7 +130,7 @@ class _Found(NamedTuple):
     precision: Arrow
     product: Vector
     mode: Vector
-    found: Any
+    found: Bool[AnyArray, ""]
 
 
 def _verified(
@@ -160,7 +160,9 @@ def _verified(
     return replace(rewrite, colours=colours), constants
 
 
-def _generic(generic: Any, program: Program, frame: Frame) -> tuple[dict, Vector, Vector]:
+def _generic(
+    generic: np.random.Generator, program: Program, frame: Frame
+) -> tuple[dict, Vector, Vector]:
     """Return free values, a place for the sites and a vector to multiply with."""
     dtype = np.dtype(program.dtype)
 
@@ -180,8 +182,10 @@ def _looking(program: Program, rewrite: Approximate) -> Any:
     """Return the compiled function that looks at a point and climbs from there."""
 
     @compiled(ONCE)
-    def look(data: Any, free: dict, place: Vector, probe: Vector) -> _Found:
+    def look(data: Tree, free: Values, place: Vector, probe: Vector) -> _Found:
         form, given = Form(program, (rewrite,)), Given(data, {rewrite.name: {}})
+        # What interacts is looked at with all branches taken; the climb is that of the density
+        # itself.
         terms = form.terms(rewrite, given, free)
         whole = form.terms(rewrite, given, free, evaluate=every_branch(program))
         _, precision = rewrite.look(whole, place, {})

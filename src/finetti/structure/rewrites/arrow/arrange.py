@@ -61,6 +61,7 @@ class Way(NamedTuple):
 
     def priced(self, products: int) -> float:
         """Return what it takes where so many products with the terms tell all columns."""
+        # The price has a product with the terms for every column; shared colours spare some.
         spared = max(self.frame.width + self.frame.breadth - products, 0)
         return self.price - spared * self.size
 
@@ -79,6 +80,7 @@ def ways(
     """Return the ways to arrange the sites, the border at most so wide, cheapest first."""
     size = sum(prod(v.shape) for v in variables if v.name in terms)
     found = [Way(_price(_arrange(sites, ()), size), "", _arrange(sites, ()), size)]
+    # Along no plate all is border: one dense matrix.
     for plates in {v.plates for v in sites if v.plates}:
         frame = _arrange(sites, plates)
         found.append(Way(_price(frame, size), " x ".join(p.name for p in plates), frame, size))
@@ -136,6 +138,8 @@ def colour(arrow: Arrow) -> tuple[tuple[int, ...], dict[str, Any]]:
     Returns each column's colour and, where some are shared, the pattern of what is not zero.
     """
     couplings, corner = arrow.couplings != 0, arrow.corner != 0
+    # Columns are coloured greedily: two of them may be read by one product if no row has both. The
+    # empty slice of the corner gives the shape where there are no groups.
     rows = np.concatenate([np.concatenate([corner[:0], *couplings]), corner])
     taken: list[np.ndarray] = []
     colours = []

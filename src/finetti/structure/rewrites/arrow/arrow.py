@@ -93,6 +93,8 @@ class Factor(NamedTuple):
         Each group's own part, D_j^-1, counts as often as `weights` say.
         """
         root, corner = lower_inverse(self.blocks), lower_inverse(self.corner)
+        # The inverse of [[D, C], [C', E]] by the corner that is left, S: S^-1 below, -D^-1 C S^-1
+        # beside, D^-1 + D^-1 C S^-1 C' D^-1 above. `ways` is D^-1 C, since `couplings` are L^-1 C.
         shared = product(turned(corner), corner)
         ways = product(turned(root), self.couplings)
         ties = product(ways, shared)
@@ -128,6 +130,7 @@ class Pairs(NamedTuple):
 
 def factorise(arrow: Arrow, pairs: Pairs | None = None) -> Factor:
     """Return the Cholesky factor; `pairs` are those of the couplings where they are sparse."""
+    # `_sparse_gram` fills the lower half alone: `cholesky` reads no other.
     blocks = cholesky(arrow.blocks)
     couplings = lower_solve(blocks, arrow.couplings)
     gram = _gram(couplings) if pairs is None else _sparse_gram(couplings, pairs)
@@ -149,6 +152,7 @@ def log_determinant(
 @log_determinant.defjvp
 def _log_determinant_jvp(primals: tuple, tangents: tuple) -> tuple[Scalar, Scalar]:
     """Return the value, and the product of the inverse and the matrix's change."""
+    # The change of log|A| is tr(A^-1 dA), for which A^-1 is needed only where A is not zero.
     _, factor, weights = primals
     inverse, change = factor.inverse(weights), tangents[0]
     found = jnp.sum(inverse.blocks * change.blocks)
@@ -168,6 +172,7 @@ def solve(matrix: Arrow, factor: Factor, right: Vector) -> Vector:
 @solve.defjvp
 def _solve_jvp(primals: tuple, tangents: tuple) -> tuple[Vector, Vector]:
     """Return the solution and its change, itself the solution of a system with the same matrix."""
+    # A x = r gives A dx = dr - dA x.
     change, _, right = tangents
     found = solve(*primals)
     moved = _times(change, found)

@@ -13,7 +13,7 @@ from jax.lax import slice_in_dim  # an index would be transposed into a scatter
 
 from finetti.structure.rewrites.arrow.arrow import Arrow, Vector
 from finetti.structure.words import listed
-from finetti.types import Array
+from finetti.types import Array, Constants
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ class Frame:
     def seeds(self, colours: tuple[int, ...], dtype: np.dtype) -> Vector:
         """Return the vectors to multiply with: one a block column, then one a colour."""
         columns, classes = self.width, max(colours, default=-1) + 1
+        # All groups at once: their blocks share no row, so that a block column is one colour.
         units = np.zeros((columns + classes, 1, self.width))
         units[:columns, 0] = np.eye(columns)
         border = np.zeros((columns + classes, self.breadth))
@@ -96,9 +97,7 @@ class Frame:
             jnp.broadcast_to(jnp.asarray(units, dtype), shape), jnp.asarray(border, dtype)
         )
 
-    def arrow(
-        self, colours: tuple[int, ...], products: Vector, patterns: Mapping[str, Any]
-    ) -> Arrow:
+    def arrow(self, colours: tuple[int, ...], products: Vector, patterns: Constants) -> Arrow:
         """Read a matrix off its products with the seeds.
 
         `patterns` say, where columns share a colour, which entries of theirs are not zero.

@@ -68,6 +68,7 @@ def lower_inverse(factor: Float[Array, "*batch n n"]) -> Float[Array, "*batch n 
         return factor
     if n <= UNROLLED:
         return lower_solve(factor, jnp.broadcast_to(jnp.eye(n, dtype=factor.dtype), factor.shape))
+    # Padded to a power of two times UNROLLED, so that blocks join in pairs until one is left.
     size = UNROLLED
     while size < n:
         size *= 2
@@ -117,6 +118,7 @@ def entry(matrix: Float[Array, "*batch i j"], row: int, column: int) -> Float[Ar
 
 def diagonal(matrix: Float[Array, "*batch n n"]) -> Float[Array, "*batch n"]:
     """Return the diagonal of each matrix."""
+    # No index: it would be transposed to a scatter.
     return jnp.sum(matrix * jnp.eye(matrix.shape[-1], dtype=matrix.dtype), -1)
 
 

@@ -191,6 +191,7 @@ class Centre(Move):
         lower = cholesky(jnp.eye(self.width) + _sandwich(spread, information))
         precision = Root(lower, ())
         if self.beside.sites:
+            # The information is I - c c': so is what the pull loses to the middle.
             for common in jnp.asarray(learned["common"]):
                 pull += common * jnp.sum(common * middle)
                 precision = precision.less(jnp.sum(spread * common[..., None], -2))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
+from finetti.language.dims import Plate
 from finetti.structure.degrees import degrees
 from finetti.structure.equations import is_literal
 from finetti.structure.program import Program
@@ -17,6 +17,7 @@ from finetti.structure.rewrites.joined import NONE, Joined
 from finetti.structure.rewrites.rewrite import Found, Sight
 from finetti.structure.rewrites.shift.shift import Shift
 from finetti.structure.variables import Variable
+from finetti.types import Atom
 
 WIDEST = 8  # numbers of one member, and of one block
 DENSEST = 64  # numbers of one member whose prior is a multivariate normal
@@ -28,12 +29,12 @@ class Seen:
     """Hold a part of a block, with the variables of the program that it is made of."""
 
     part: Part
-    plates: tuple[Any, ...]
-    mentions: tuple[Any, ...]
+    plates: tuple[Plate, ...]
+    mentions: tuple[Atom, ...]
     words: str
 
     @property
-    def middle(self) -> tuple[Any, ...]:
+    def middle(self) -> tuple[Atom, ...]:
         """Return what the effect's prior is about, and what is added to it or multiplies it."""
         loc, _, *met = self.mentions
         return loc, *met
@@ -119,7 +120,7 @@ def _look(
 
 def _is_plain(program: Program, site: str, loc: str, scale: str) -> bool:
     """Tell whether a site's log density reads nothing but its value, its arguments and the data."""
-    arguments: dict[str, Any] = program.outputs.arguments[site]
+    arguments: dict[str, Atom] = program.outputs.arguments[site]
     tag = program.tags[site]
     standing = [a for name, a in arguments.items() if name != loc and not is_literal(a)]
     if is_literal(arguments[scale]) or standing.count(arguments[scale]) != 1:
@@ -139,7 +140,7 @@ def _way(part: Part, v: Variable) -> str:
     return f"{v.located} effects{through}"
 
 
-def _named(arguments: dict[str, Any], endings: Iterable[str]) -> str:
+def _named(arguments: Mapping[str, Atom], endings: Iterable[str]) -> str:
     """Return the first argument with one of the names, its own or of an inner distribution."""
     return next(k for ending in endings for k in arguments if k.rpartition(".")[2] == ending)
 

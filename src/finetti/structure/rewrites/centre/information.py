@@ -48,6 +48,8 @@ def look(
 
     slopes = jax.grad(rest, (0, 1))
     (slope, other), push = jax.linearize(slopes, effects, here)
+    # Members' rows are read by one product for each of their numbers: what other members add to a
+    # row has random signs, while its own sign, below, undoes itself.
     signs = jax.random.rademacher(key, (count, 1), effects.dtype)
     still = jnp.zeros_like(here)
     rows = [push(signs * jnp.eye(width, dtype=effects.dtype)[i], still)[0] for i in range(width)]
@@ -73,6 +75,9 @@ def given_up(found: Constants, information: Array, most: int) -> tuple[Array, Ar
     It is lost in a few directions, (direction, member, k), the outer products of which are what the
     information is less, and never all of it. The pulls are those at each point.
     """
+    # Of the numbers x beside, with precision P and cross terms C, effects are left the information
+    # I - C' P^-1 C. With R R' = P^-1 that is I^1/2 (1 - A'A) I^1/2, A = R' C I^-1/2; the largest
+    # eigenvalues of A A' are the directions given up, each less than a whole.
     precision, cross = (jnp.median(found[name], 0) for name in ("precision", "cross"))
     root = inverse_root(precision)
     half, inverse = halves(information)
@@ -81,6 +86,7 @@ def given_up(found: Constants, information: Array, most: int) -> tuple[Array, Ar
     share = jnp.minimum(values, MOST) / jnp.where(values > 0, values, 1.0)
     chosen = (vectors * jnp.sqrt(jnp.maximum(share, 0.0)))[:, ::-1][:, :most]
     common = jnp.einsum("qr,qjl,jlk->rjk", chosen, loss, half)
+    # Moving x to its mode takes C' P^-1 (s + C w) from the pull, s being the slope in x.
     slopes = found["slope"] @ root @ chosen + jnp.einsum("tjk,rjk->tr", found["effects"], common)
     pulls = found["pull"] - jnp.einsum("tr,rjk->tjk", slopes, common)
     fine = jnp.isfinite(common).all()

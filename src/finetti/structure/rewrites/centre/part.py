@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import jax.numpy as jnp
 
 from finetti.structure.equations import is_literal
 from finetti.structure.program import Reader
 from finetti.structure.rewrites.centre.paths import Path
-from finetti.types import Array, Atom, Float
+from finetti.types import Array, Atom, Float, Value
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Part:
         """Tell whether a matrix scales the member's numbers."""
         return self.scale.endswith("scale_tril")
 
-    def flat(self, value: Any) -> Float[Array, "member k"]:
+    def flat(self, value: Value) -> Float[Array, "member k"]:
         """Return a value of the site's shape, or one that broadcasts to it, a row a member."""
         return jnp.broadcast_to(value, self.shape).reshape(self.count, self.width)
 
@@ -77,8 +76,8 @@ class Part:
         arguments, tag = program.outputs.arguments[self.site], program.tags[self.site]
         standard = Reader(program, [reader.known[v] for v in program.data], {})
         known = {v: reader.read(v) for v in arguments.values() if not is_literal(v)}
-        loc: Any = arguments[self.loc]
-        scale: Any = arguments[self.scale]
+        loc: Atom = arguments[self.loc]
+        scale: Atom = arguments[self.scale]
         value = e.reshape(self.shape)
         if is_literal(loc):  # a number in the program stays as it is
             value = value + loc.val

@@ -38,7 +38,7 @@ class Path:
     steps: tuple[Step, ...]
     free: bool = False
 
-    def end(self, program: Program) -> Any:
+    def end(self, program: Program) -> Atom:
         """Return the variable that holds the effect."""
         if self.steps:
             return program.jaxpr.eqns[self.steps[-1].equation].outvars[0]
@@ -46,8 +46,8 @@ class Path:
 
     def read(self, reader: Reader) -> tuple[Array | float, Array | float]:
         """Return offset and factor: the effect is offset + factor * value, member by member."""
-        offset: Any = 0.0
-        factor: Any = 1.0
+        offset: Array | float = 0.0
+        factor: Array | float = 1.0
         for step in self.steps:
             equation = reader.program.jaxpr.eqns[step.equation]
             name = equation.primitive.name
@@ -73,7 +73,7 @@ class Path:
 
 def follow(
     program: Program, site: str, free: bool, allowed: Callable[[Atom], bool]
-) -> tuple[Path, list[Any]]:
+) -> tuple[Path, list[Atom]]:
     """Return the path to a site's effect, and the other operands met on the way.
 
     `allowed` tells of another operand whether the path may pass it.
@@ -82,7 +82,7 @@ def follow(
         return Path(site, (), True), []
     users = _users(program, site)
     steps: list[Step] = []
-    met: list[Any] = []
+    met: list[Atom] = []
     here = program.tags[site]
     while len(users.get(here, ())) == 1:
         (step,) = users[here]
@@ -116,6 +116,8 @@ def _users(program: Program, site: str) -> dict[Atom, list[Step]]:
     found = [*outputs.log_terms.items(), *outputs.log_jacobians.items()]
     wanted = {v for name, v in found if name != site and not is_literal(v)}
     users: dict[Atom, list[Step]] = {}
+    # Backwards from the densities of other sites: what leads nowhere, or to the site's own, is no
+    # user.
     for number in reversed(range(len(program.jaxpr.eqns))):
         equation = program.jaxpr.eqns[number]
         if not any(v in wanted for v in equation.outvars):

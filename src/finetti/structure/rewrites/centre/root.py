@@ -22,10 +22,12 @@ class Downdate(NamedTuple):
 
     def times(self, rows: Rows) -> Rows:
         """Return F times a vector."""
+        # F = 1 - c c' / (1 + l) with l l = 1 - c'c, and F F = 1 - c c'.
         return rows - self._along(rows) / (1 + self.left)
 
     def solve(self, rows: Rows) -> Rows:
         """Return F's inverse times a vector."""
+        # Sherman & Morrison's formula.
         return rows + self._along(rows) / (self.left * (1 + self.left))
 
     def _along(self, rows: Rows) -> Rows:
@@ -40,6 +42,7 @@ class Root(NamedTuple):
 
     def less(self, rows: Rows) -> Root:
         """Return the root of the precision less b b', of which so much is taken as there is."""
+        # A A' - b b' = A (1 - c c') A' with c = A^-1 b.
         vector = self.forward(rows)
         share = jnp.sum(vector**2)
         vector = vector * jnp.sqrt(MOST / jnp.maximum(share, MOST))

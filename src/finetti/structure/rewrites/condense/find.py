@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -72,6 +72,7 @@ class _Design(NamedTuple):
 
 
 def _designed(program: Program, site: str, shape: tuple[int, ...]) -> _Design | None:
+    """Return how a site's mean depends on small quantities; None where it is no case."""
     known, count = _known(program), int(np.prod(shape))
     arguments = {k.rpartition(".")[2]: v for k, v in program.outputs.arguments[site].items()}
     scale = arguments["scale"]
@@ -109,6 +110,7 @@ def _condensed(
             if p.kind == "dense"
         )
     )
+    # Condensed, an evaluation must have no more than two thirds of the numbers.
     if 3 * (size - dense // 2) > 2 * many:
         return None
     count = data.size if counts.size == 1 else _total(counts)
@@ -145,10 +147,10 @@ def _known(program: Program) -> set[Atom]:
     return known
 
 
-def _sources(program: Program, variable: Atom, known: set[Atom], count: int) -> list[Any]:
+def _sources(program: Program, variable: Atom, known: set[Atom], count: int) -> list[Atom]:
     """Follow linear equations up from a variable to the smaller quantities it is made of."""
     makers = {v: e for e in program.jaxpr.eqns for v in e.outvars}
-    found: list[Any] = []
+    found: list[Atom] = []
     waiting, seen = [variable], set()
     while waiting:
         v = waiting.pop()
@@ -158,6 +160,8 @@ def _sources(program: Program, variable: Atom, known: set[Atom], count: int) -> 
         equation = makers.get(v)
         inputs = equation.invars if equation is not None else []
         unknown = [int(not is_literal(w) and w not in known) for w in inputs]
+        # What is smaller than the observations is a source. So is what a nonlinear equation makes,
+        # or what no equation does; `_Reach` tells whether there is use in it.
         small = np.prod(v.aval.shape) < count
         if small or equation is None or max(outputs(equation, unknown)) > 1:
             found.append(v)
@@ -170,11 +174,14 @@ class _Reach:
     """Learn how a mean depends on its sources by evaluating it at chosen values of them."""
 
     def __init__(
-        self, program: Program, mean: Any, sources: list[Any], shape: tuple[int, ...]
+        self, program: Program, mean: Atom, sources: list[Atom], shape: tuple[int, ...]
     ) -> None:
+        """Compile how the mean changes with the sources, whatever else of the program is fixed."""
         places = {
             v: (i, j) for i, e in enumerate(program.jaxpr.eqns) for j, v in enumerate(e.outvars)
         }
+        # A source is pointed at by the equation that makes it: so it is found again in an equal
+        # program.
         self.places = [places.get(v) for v in sources]
         self.shapes = [v.aval.shape for v in sources]
 
@@ -215,6 +222,8 @@ class _Reach:
         """Tell which member each observation takes and how often, if it takes one alone."""
         shape = self.shapes[i]
         members = np.zeros(shape)[..., 0].size if column is not None else int(np.prod(shape))
+        # Ones give each observation's weight, the members' numbers the weight times its member's;
+        # where several members enter, a generic vector tells.
         weight = self._apply(i, column, np.ones(members))
         place = self._apply(i, column, np.arange(members, dtype=float))
         member = np.rint(np.divide(place, weight, out=np.zeros_like(place), where=weight != 0))

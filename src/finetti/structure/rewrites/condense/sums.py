@@ -72,11 +72,14 @@ def _block(columns: Sequence[Column], i: int, j: int, weights: np.ndarray) -> tu
     """Form one block of G, and choose how to keep it."""
     left, right = columns[i], columns[j]
     product = weights * left.weight * right.weight
+    # An observation that one of the two gives no weight is of no member.
     same = i == j or ((left.member == right.member) | (product == 0)).all()
     if left.size == right.size and same:
         return Pair(i, j, "aligned"), {"values": np.bincount(left.member, product, left.size)}
     cells = left.size * right.size
     place = left.member.astype(np.int64) * right.size + right.member
+    # A table of all cells is counted in if it is not much larger than the observations, and kept if
+    # a quarter of it is not zero.
     if cells <= 4 * len(place):
         found = np.bincount(place, product, cells).reshape(left.size, right.size)
         if cells <= 4 * np.count_nonzero(found):
@@ -125,6 +128,8 @@ def _solve(blocks: Sequence[tuple[Pair, Entries]], slopes: list[np.ndarray]) -> 
         solution = np.linalg.lstsq(matrix, right / scale, rcond=1e-14)[0] / scale
     else:
         operator = LinearOperator((total, total), lambda x: multiply(np.ravel(x) / scale) / scale)
+        # The sums hold about any centres. Where the iterations do not suffice, the next round goes
+        # on with what they left.
         found, _ = cg(operator, right / scale, rtol=CLOSE, maxiter=ITERATIONS)
         solution = found / scale
     return np.split(solution, bounds[:-1])

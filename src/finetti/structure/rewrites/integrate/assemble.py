@@ -21,6 +21,7 @@ from finetti.structure.rewrites.arrow.arrow import Arrow
 from finetti.structure.rewrites.arrow.frame import Frame
 from finetti.structure.rewrites.branches import every_branch
 from finetti.structure.variables import Variable
+from finetti.types import Array, Scalar, Values
 
 MOST = 40  # fields: pairs of them are looked at
 WHOLE = 1e-6  # how far from a whole number a member's number may come out
@@ -63,16 +64,19 @@ def assembler(
     log_terms = form.program.outputs.log_terms
 
     @compiled(ONCE)
-    def bends(given: Given, free: Any, salt: Any, one: Any, other: Any) -> dict[str, Any]:
+    def bends(
+        given: Given, free: Values, salt: Scalar, one: Values, other: Values
+    ) -> dict[str, Array]:
         evaluate = every_branch(form.program, salt)
 
-        def elements(values: Any) -> dict[str, Any]:
+        def elements(values: Values) -> dict[str, Array]:
             reader = form.reader(given, free, None, values, evaluate)
             return {name: jnp.ravel(reader.read(log_terms[name])) for name in terms}
 
-        def slope(values: Any) -> Any:
+        def slope(values: Values) -> dict[str, Array]:
             return jax.jvp(elements, (values,), (one,))[1]
 
+        # The terms are quadratic in the sites: second derivatives are the same at any point.
         origin = jax.tree.map(jnp.zeros_like, one)
         return jax.tree.map(jnp.negative, jax.jvp(slope, (origin,), (other,))[1])
 
@@ -115,6 +119,8 @@ def _assembled(
     """Return the precision of each term."""
     plain = [field.along(shapes) for field in fields]
     own = [read(along, along) for along in plain]
+    # If an observation sees member m alone, bending it by all members' ones gives b, and by their
+    # numbers m b: the ratio is the member's number. Of several members it is none of them.
     told = [read(plain[i], f.along(shapes, numbered=True)) for i, f in enumerate(fields)]
     members: list[dict[str, np.ndarray]] = []
     for field, bent, numbered in zip(fields, own, told, strict=True):
@@ -172,6 +178,7 @@ class _Sums(NamedTuple):
                 np.add.at(self.blocks[:, second.first, first.first], a, value)
             return True
         if second.inside:
+            # Only the couplings of groups to the border are stored, not their transposes.
             first, second, a, b = second, first, b, a
         if first.inside:
             np.add.at(self.couplings[:, first.first], (a, second.first + b), value)

@@ -57,8 +57,12 @@ class Curvature:
         found = -jax.jacfwd(jax.jacfwd(moved))(origin)
         matrix = Arrow(*constants["matrix"])
         if self.classes == 1:
+            # One number is only met squared.
             scale = found[0, 0] / lengths[0, 0]
             return Arrow(*(scale * part for part in matrix))
+        # Along one class's direction the curvature is its number squared times C's: the sign is
+        # lost, but the entries beside another class have it. With all signs turned D C D is the
+        # same.
         sizes = jnp.sqrt(jnp.diagonal(found) / jnp.diagonal(lengths))
         return self._scaled(matrix, sizes * jnp.sign(found[self.first] * lengths[self.first]))
 
@@ -86,6 +90,7 @@ def recognise(term: str, frame: Frame, seen: list[Arrow]) -> tuple[Curvature, Co
     classes: dict[str, int] = {}
     for name, _ in (*frame.groups, *frame.border):
         own = tuple(r[name] for r in ratios if r is not None)
+        # A term that is flat along a site has zeros there at every point.
         if not any(own):
             classes[name] = APART
             continue
@@ -102,6 +107,7 @@ def _directed(
     curvature: Curvature, frame: Frame, matrix: Arrow
 ) -> tuple[Curvature, Constants] | None:
     """Add directions to a curvature; None where the signs of its numbers are not told."""
+    # Generic directions, so that no sum over a class's rows vanishes by chance.
     generic = np.random.default_rng(1923)
     groups = generic.uniform(0.5, 1.5, (frame.count, frame.width))
     border = generic.uniform(0.5, 1.5, frame.breadth)
@@ -113,6 +119,7 @@ def _directed(
     lengths = np.array([[e.dot(p) for p in products] for e in along], float)
     sizes = np.sqrt(np.diagonal(lengths))
     coupled = np.abs(lengths) > COUPLED * sizes[:, None] * sizes
+    # One class must be seen beside every other, for the signs are told along its row.
     first = next((int(i) for i in classes if coupled[i].all()), None)
     if first is None:
         return None

@@ -42,11 +42,11 @@ from finetti.structure.variables import Variable
 from finetti.structure.words import listed
 from finetti.types import Constants, Scalar
 
-MANY = 8  # products with the precision's columns, in place of one for each pair of directions
-FEW = 5  # dimensions left to sample: they are drawn by values alone, without gradients,
-WIDEST_OF_FEW = 2500  # so that a border may have as many rows
+MANY = 8  # products with columns: forming ahead must spare as many, less one a pair of classes
+FEW = 5  # dimensions left to sample, which are drawn by values alone, without gradients
+WIDEST_OF_FEW = 2500  # rows that a border may have then
 WIDE = 200  # columns of the border: more are put together from single observations if they can be
-COLOURS = 64  # products that what is left of them may take
+COLOURS = 64  # products that may tell what of a wide border is not formed ahead
 ROUNDING = 200  # times a float's precision: less of a pivot is rounding
 
 Shortcuts = Sequence[Made]
@@ -82,6 +82,8 @@ def _found(sight: Sight) -> tuple[Integrate, Constants] | None:
                     found_ways[number] = way.sparse(len(constants["pairs"].place))
                 priced = compare(found_ways, number, rewrite.products)
                 return replace(rewrite, seen=seen, priced=priced), constants
+        # A flat prior leaves the precision singular unless the data make up for it: without such
+        # sites the others may do.
         flat = {v.name for v in sites if v.known.improper}
         if not flat:  # improper where it must not be, or too wide
             return None
@@ -101,6 +103,8 @@ def _is_quadratic(program: Program, sites: Collection[str]) -> bool:
 def _jointly_quadratic(program: Program, fitting: list[Variable]) -> set[str]:
     """Return as large a set of sites as is jointly quadratic, the largest sites first."""
     chosen: set[str] = set()
+    # Of sites that are Gaussian only given one another, as loadings and scores are, the larger is
+    # worth more.
     for v in sorted(fitting, key=lambda v: -prod(v.shape)):
         if _is_quadratic(program, {v.name}) and _is_quadratic(program, {*chosen, v.name}):
             chosen.add(v.name)
@@ -141,6 +145,7 @@ def _verified(
         sites, terms, frame, colours, way.plate, program.dtype, reach=way.size, settled=settled
     )
     known = {} if numbers is None else {"settled": numbers}
+    # Beyond WIDEST reading column by column is no way out.
     if frame.breadth > WIDE and not program.varying:
         found = _assembled(program, rewrite, variables, condensed, known)
         if found is not None or frame.breadth > WIDEST:
@@ -163,6 +168,7 @@ def _ahead(
     if rewrite.products < MANY or program.varying:
         return None
     look = _reader(program, replace(rewrite, curved=()), condensed)
+    # Classes are told by how diagonals grow between points: at two points they may agree by chance.
     seen = [look(_generic_point(program, seed), float(seed)) for seed in range(3)]
     known: list[tuple[Curvature, Constants]] = []
     for term in rewrite.terms:
@@ -203,6 +209,8 @@ def _assembled(
     if len(set(rewrite.colours)) > COLOURS:
         return None
     corner = np.asarray(rest.corner)
+    # What is not formed ahead, priors of the border's rows, is often a diagonal: a single product
+    # with ones reads it.
     if known and not np.any(rest.couplings) and not np.any(corner - np.diag(np.diag(corner))):
         rewrite, patterns = replace(rewrite, loose=True), {}
     pairs = paired(sum(np.abs(arrow.couplings) for arrow in seen[0].values()))  # pyright: ignore
@@ -243,6 +251,7 @@ def _sound(program: Program, found: _Found) -> bool:
 def _agrees(program: Program, found: _Found) -> bool:
     """Tell whether the precision read is that of the terms."""
     close = 1e-9 if program.dtype == "float64" else 1e-3
+    # Entries that cancel are as exact as the largest ones, not as they are themselves.
     scale = max(np.abs(a).max(initial=0) for a in found.product)
     pairs = zip(multiply(found.precision, found.probe), found.product, strict=True)
     return all(np.allclose(a, b, rtol=close, atol=close * scale) for a, b in pairs)

@@ -117,6 +117,10 @@ class Integrate(Marginal):
 
     def expand(self, terms: Terms, constants: Constants) -> Expansion:
         """Expand the terms about their mode."""
+        # Expanded at a constant point, then again at the mode found there: the second slope is what
+        # rounding left, so that this is one round of iterative refinement. The mode is held
+        # constant, but value and slope there are not, and of them the formula's derivatives are
+        # made.
         fixed = Vector(constants["groups"], constants["border"])
         slope, precision = self.read(terms, fixed, constants)
         factor = factorise(precision, constants.get("pairs"))
@@ -130,6 +134,8 @@ class Integrate(Marginal):
 
     def read(self, terms: Terms, centre: Vector, constants: Constants) -> tuple[Vector, Arrow]:
         """Return the terms' slope at a point, and their precision."""
+        # Terms that are formed ahead give a slope and a few numbers; only the others are
+        # linearised.
         formed = [c.term for c in self.curved]
         others = [name for name in self.terms if name not in formed]
         seeds = self.frame.seeds(self.colours, centre.groups.dtype)
@@ -141,6 +147,8 @@ class Integrate(Marginal):
             slope = slope.plus(jax.grad(term)(centre))
             more = curvature.read(term, centre, own)
             ahead = more if ahead is None else Arrow(*map(jnp.add, ahead, more))
+        # The products' border columns all have one colour then, so that `arrow` could not tell them
+        # apart; their sum is a diagonal, which `added` takes it for.
         if ahead is not None and self.loose:
             precision = self.frame.added(ahead, products)
         else:

@@ -24,6 +24,7 @@ def obstacles(sight: Sight) -> dict[str, str]:
 
 
 def _obstacle(program: Program, v: Variable, latent: list[Variable], gone: Collection[str]) -> str:
+    """Return what stands in a site's way: the first of the finder's conditions that it fails."""
     read, outputs = program.degrees({v.name}), program.outputs
     if read(outputs.log_terms[v.name]) > 2:
         return "not Gaussian given the rest: its own prior is not"
@@ -43,6 +44,7 @@ def _obstacle(program: Program, v: Variable, latent: list[Variable], gone: Colle
     met = [name for name in reached if reaches(outputs.log_terms[name])]
     if met:
         return f"meets the discrete {listed(discrete)} in {listed(met)}"
+    # Left by itself it would have been taken: so those that were chosen before it are in its way.
     rivals = [w.name for w in latent if w.name in gone and not w.discrete]
     read = program.degrees({v.name, *rivals})
     if any(read(term) > 2 for term in outputs.log_terms.values()):

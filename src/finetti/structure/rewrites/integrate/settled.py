@@ -58,6 +58,8 @@ def settle(
             found[name] = known
     if not found or len(found) == len(terms):
         return (), None
+    # A row without such a prior has a scale without end: its precision is 0, its value adds
+    # nothing.
     nothing = {name: (np.zeros(shape), np.full(shape, np.inf)) for name, shape in frame.border}
     each = {**nothing, **found}
     centre, scale = (

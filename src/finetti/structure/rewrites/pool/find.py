@@ -46,6 +46,8 @@ def _pooled(program: Program, v: Variable, how: Pooled) -> tuple[Pool, Constants
     makers = {w: i for i, e in enumerate(program.jaxpr.eqns) for w in e.outvars}
     read = degrees(program.jaxpr, dict.fromkeys(program.inputs.values(), 1))
     data = dict(zip(program.data, program.constants, strict=True))
+    # Up from the parameter, by what is as long as the data and depends on latent sites, to the
+    # gathers that hand out members' values. All must do so by the same member numbers.
     gathers, waiting, seen = [], [parameter], set()
     members = None
     while waiting:
@@ -60,6 +62,7 @@ def _pooled(program: Program, v: Variable, how: Pooled) -> tuple[Pool, Constants
             waiting += equation.invars
             continue
         source, places = equation.invars
+        # One number an observation is looked up in a vector.
         simple = equation.params["slice_sizes"] == (1,) and source.aval.ndim == 1
         if not simple or places not in data or data[places].shape != (y.size, 1):
             return None
@@ -70,6 +73,7 @@ def _pooled(program: Program, v: Variable, how: Pooled) -> tuple[Pool, Constants
             return None
         members = found
         gathers.append(makers[w])
+    # Two sums a member: that must be no more than there are observations.
     if members is None or 2 * members[1] > _many(v):
         return None
     member, count = members

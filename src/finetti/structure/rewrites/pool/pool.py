@@ -92,6 +92,8 @@ class Pool(Shortcut):
         data = [reader.known[v] for v in program.data]
         by_row = partial(evaluate, members=self.count)
         few = Reader(program, data, {}, reader.provide, reader.supply, by_row)
+        # What is read already and has no observations' axis serves as it is, with gathers replaced
+        # by what they look up: the rest is evaluated member by member.
         known = {v: x for v, x in reader.known.items() if self.count not in v.aval.shape}
         few.known |= {**known, **handed}
         arguments = program.outputs.arguments[site]

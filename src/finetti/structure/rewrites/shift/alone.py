@@ -20,7 +20,7 @@ WIDEST = 32  # numbers of all coefficients
 TIED = 30.0**2  # ratio of precisions; its root is the condition of Belsley, Kuh & Welsch (1980)
 
 STEADY = 100.0  # the most that is left of such a ratio where other sites have other values
-ELSEWHERE = 0.7
+ELSEWHERE = 0.7  # unconstrained value of the other sites at the second look
 
 
 def find(sight: Sight) -> Found:
@@ -42,6 +42,7 @@ def find(sight: Sight) -> Found:
     if precision is None or not _tied(precision):
         return Found()
     root = np.asarray(inverse_root(jnp.asarray(precision)))
+    # In the coordinates that make the first look white the second must be nearly so as well.
     others = _precision(sight, joined, ELSEWHERE)
     if others is None or _spread(root.T @ others @ root) > STEADY:
         return Found()  # how they are tied hangs on other sites, as in a Gaussian process

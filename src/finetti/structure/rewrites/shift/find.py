@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from math import prod
-from typing import Any
 
 from finetti.structure.equations import is_literal
 from finetti.structure.program import Program
@@ -121,6 +120,7 @@ def _trades_off(sight: Sight, v: Variable, groups: list[Seen]) -> bool:
     for seen in _met(sight.program, v.name, groups):
         found = {name for name in few if _in_middle(sight.program, {name}, seen)}
         about.setdefault(seen.plates, set()).update(found)
+    # Centred about the same sites all effects move along with those, and no ridge is left.
     return not all(about.values()) or len({frozenset(found) for found in about.values()}) > 1
 
 
@@ -129,7 +129,7 @@ def _met(program: Program, site: str, groups: list[Seen]) -> list[Seen]:
 
     It does as well where effects are about this site.
     """
-    terms: dict[str, Any] = program.outputs.log_terms
+    terms: Mapping[str, Atom] = program.outputs.log_terms
     about = {s.part.site for s in groups if _in_prior(program, site, s)}
     ours = depends(program, {site, *about})
     shared = [t for t in terms.values() if not is_literal(t) and ours(t)]
@@ -143,20 +143,20 @@ def _multiplied(program: Program, sites: Collection[str]) -> bool:
     the same shear does not fit everywhere.
     """
     ours = depends(program, sites)
-    each: Any = program.outputs.arguments.values()
-    arguments = [a for found in each for name, a in found.items() if name != "log_weight"]
-    wanted: set[Any] = {a for a in arguments if not is_literal(a)}
+    named: list[Mapping[str, Atom]] = list(program.outputs.arguments.values())
+    arguments = [a for found in named for name, a in found.items() if name != "log_weight"]
+    wanted = set[Atom](a for a in arguments if not is_literal(a))
     for equation in reversed(program.jaxpr.eqns):
         if wanted.isdisjoint(equation.outvars):
             continue
-        operands = {v for v in equation.invars if not is_literal(v)}
+        operands = set[Atom](v for v in equation.invars if not is_literal(v))
         wanted |= operands
         if equation.primitive.name in PRODUCTS and sum(map(ours, operands)) > 1:
             return True
     return False
 
 
-def _narrow(sites: Any) -> list[Variable]:
+def _narrow(sites: Iterable[Variable]) -> list[Variable]:
     """Return the first sites, of so many numbers as are allowed together."""
     kept: list[Variable] = []
     for v in sites:

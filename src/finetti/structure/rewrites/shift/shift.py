@@ -132,6 +132,7 @@ class Shift(Move):
         """
         each, cross = found["precision"], jnp.median(found["cross"], 0)
         known = jnp.isfinite(each).all((-2, -1))
+        # If no point is known, what follows is not finite and the plain constants are taken.
         sizes = jnp.where(known, jnp.trace(each, axis1=-2, axis2=-1), jnp.inf)
         middle = jnp.argsort(sizes)[(known.sum() - 1) // 2]
         each = jnp.where(known[:, None, None], each, each[middle])

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
-from typing import Any
 
 import jax
 import numpy as np
@@ -21,7 +20,7 @@ from finetti.structure.rewrites.sum_out.propagation import propagation
 from finetti.structure.rewrites.sum_out.sum_out import Batch, Piece, Propagate, SumOut
 from finetti.structure.scopes import NOBODY, Scopes, tidy
 from finetti.structure.variables import Variable
-from finetti.types import Constants
+from finetti.types import Atom, Constants
 
 TOLD_NOT_TO = "the plan was told not to; let it, as `model.plan()` does"
 MOST = 10**7  # entries of the tables that one evaluation may fill
@@ -146,7 +145,7 @@ def _unknown(v: Variable) -> str:
 
 def _reached(
     scopes: Scopes,
-    outputs: Mapping[str, Any],
+    outputs: Mapping[str, Atom],
     numbers: Mapping[str, np.ndarray],
     sites: Collection[str],
 ) -> dict[str, np.ndarray]:
@@ -175,6 +174,7 @@ def _meeting(
 
 def _factors(ids: np.ndarray, places: np.ndarray) -> Factors:
     """Tell the elements' scopes apart, members numbered by their places."""
+    # The last entry stands for nobody, whose number is beyond all.
     local = np.full(places.max() + 2, NOBODY)
     local[places] = np.arange(len(places))
     rows, which = np.unique(local[np.minimum(ids, len(local) - 1)], axis=0, return_inverse=True)
@@ -262,6 +262,7 @@ def _colour(scopes: Collection[Scope], states: Sequence[int]) -> list[tuple[int,
     for scope in scopes:
         for m in scope if len(scope) > 1 else ():
             near[m].update(scope)
+    # The number of states is part of the colour, since a colour's members are moved together.
     colours: list[tuple[int, int]] = []
     for m, count in enumerate(states):
         taken = {colours[n] for n in near[m] if n < m}
@@ -309,6 +310,7 @@ def _describe(supports: Mapping[str, Support], scopes: Collection[Scope]) -> str
     degrees = Counter(m for scope in links for m in scope)
     members = sum(s.span.size for s in supports.values())
     chains, counts = members - len(links), {s.states for s in supports.values()}
+    # Lines, as against rings or stars: no member meets three, and each line has two ends.
     line = all(len(scope) == 2 for scope in links) and max(degrees.values(), default=0) == 2
     if line and len(counts) == 1 and list(degrees.values()).count(1) == 2 * chains:
         many = f"{chains} chains" if chains > 1 else "chain"

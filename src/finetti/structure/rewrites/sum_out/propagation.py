@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +15,7 @@ import numpy as np
 
 from finetti.factors import BeliefPropagation, Beliefs, Graph, Selection, Table, Variables
 from finetti.factors.rounds import Scope, Shape, Stacks
-from finetti.types import Array, Key, Scalar
+from finetti.types import Array, Constants, Key, Scalar
 
 METHOD = BeliefPropagation(damping=0.2, tolerance=1e-8, iterations=500)
 
@@ -32,11 +31,11 @@ class Propagation:
     members: tuple[tuple[Variables, tuple[int, ...]], ...]
     method: BeliefPropagation = METHOD
 
-    def log_sum(self, stacks: Stacks, constants: Sequence[Any]) -> Scalar:
+    def log_sum(self, stacks: Stacks, constants: Sequence[Constants]) -> Scalar:
         """Return Bethe's log of the sum, over all joint states, of exp of the factors' sum."""
         return jnp.asarray(self._run(stacks).log_partition)
 
-    def draw(self, key: Key, stacks: Stacks, constants: Sequence[Any], count: int) -> Array:
+    def draw(self, key: Key, stacks: Stacks, constants: Sequence[Constants], count: int) -> Array:
         """Draw the states of all `count` variables, each by itself."""
         states, beliefs = jnp.zeros(count, int), self._run(stacks).log_beliefs
         for i, (variables, members) in enumerate(self.members):

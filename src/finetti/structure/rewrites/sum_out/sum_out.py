@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -50,10 +49,12 @@ class Batch:
         grid = np.indices(self.states).reshape(len(self.states), prod(self.states))
         return np.vstack([grid, np.zeros_like(grid[:1])]).T
 
-    def tables(self, values: Mapping[str, Array], elements: list[Any]) -> list[Array]:
+    def tables(self, values: Mapping[str, Array], elements: list[Array | None]) -> list[Array]:
         """Return each piece's factors from the terms' values, whose first axis is assignments."""
         found = []
         for piece, chosen in zip(self.pieces, elements, strict=True):
+            # These elements are the same at all states of the colours left aside: the first is as
+            # good.
             idle = [i for i in range(len(self.states)) if i not in piece.axes]
             table = values[piece.term].reshape(*self.states, -1)
             table = jnp.transpose(table, (*idle, len(self.states), *piece.axes))[(0,) * len(idle)]
@@ -150,6 +151,8 @@ class SumOut(Marginal):
         wanted = {piece.term for piece in batch.pieces}
 
         def at(states: Array) -> dict[str, Array]:
+            # A member with fewer states than others of its site stays at its last; `masks` bar the
+            # rest.
             moved = {
                 site: jnp.minimum(states[columns[site]], constants["span"][site])
                 for site in self.sites

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from finetti.structure.rewrites.arrow.frame import Frame
 from finetti.structure.rewrites.condense.condense import Condense, Pair
 from finetti.structure.rewrites.integrate.integrate import Integrate
 from finetti.structure.rewrites.narrow import Unlike
-from finetti.structure.rewrites.rewrite import Found, Sight
+from finetti.structure.rewrites.rewrite import Found, Made, Sight
 from finetti.structure.rewrites.tally.tally import Tally
 from finetti.structure.variables import Variable
 from finetti.types import Constants
@@ -67,12 +66,14 @@ def _tallied(
         tables = [_Table.of(program, whole, rewrite, found) for rewrite, found in mine]
         keys = np.concatenate([t.keys for t in tables] or [np.zeros((count, 0))], 1)
         kind, kinds = _classify(keys)
+        # `_classify` stops counting there.
         if 4 * kinds > count:
             return None
         statistics = [t.statistics for t in tables] or [np.zeros((count, 0))]
         standing = _represent(kind, kinds, np.concatenate(statistics, 1))
         if 2 * len(standing.weights) > count:
             return None
+        # Members of a kind agree to DIGITS; their mean stands for them.
         blocks = _means(kind, kinds, keys)[standing.kind]
         made = _tally(whole, own, standing, kinds, _means(kind, kinds, own["groups"]))
         return _filled(program, made, (whole, own), tables, (blocks, standing))
@@ -125,6 +126,8 @@ class _Table:
         self, keys: np.ndarray, statistics: np.ndarray, weights: np.ndarray
     ) -> tuple[Condense, Constants]:
         """Return the rewrite of the representatives, their weights in the sums."""
+        # In the order in which `of` stacks them: centres and slopes source by source, then the
+        # ties. A weight multiplies what is summed over groups, but not a centre.
         columns = list(statistics.T)
         centres, slopes = list(self.constants["centres"]), list(self.constants["slopes"])
         for i in self.inside:
@@ -200,6 +203,7 @@ def _represent(kind: np.ndarray, kinds: int, statistics: np.ndarray) -> _Standin
     members = np.split(np.argsort(kind, kind="stable"), np.cumsum(sizes)[:-1])
     chosen, weights, rows = [], [], []
     for one in range(kinds):
+        # As few as would stand for them stand for themselves.
         if sizes[one] <= 2 * k:
             found, share = statistics[members[one]], 1.0
         else:
@@ -255,7 +259,7 @@ def _filled(
     return (rewrite, constants) if np.isclose(ours, whole, rtol=CLOSE, atol=0) else None
 
 
-def _generic(program: Program, rewrites: Sequence[tuple[Any, Constants]]) -> float:
+def _generic(program: Program, rewrites: Sequence[Made]) -> float:
     """Return the log density at a generic point."""
     form = Form(program, tuple(rewrite for rewrite, _ in rewrites))
     (marginal,) = form.marginals

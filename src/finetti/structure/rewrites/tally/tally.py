@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import log, pi
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +23,7 @@ from finetti.structure.rewrites.condense.condense import Condense
 from finetti.structure.rewrites.integrate.integrate import Integrate
 from finetti.structure.rewrites.narrow import evaluate
 from finetti.structure.rewrites.rewrite import Rewrite
-from finetti.types import Array, Constants, Equation, Key, Scalar
+from finetti.types import Array, Constants, Equation, Key, Scalar, Value
 
 Read = Callable[[Mapping[str, Array]], Reader]
 
@@ -70,7 +69,7 @@ class Tally(Rewrite):
         kinds = f"{self.kinds:,} kind{'s' if self.kinds > 1 else ''}"
         return f"{groups:,} groups in {kinds}; {few:,} weighted ones stand for all"
 
-    def evaluate(self, equation: Equation, inputs: list[Any]) -> list[Any]:
+    def evaluate(self, equation: Equation, inputs: list[Value]) -> list[Value]:
         """Evaluate an equation for the representatives."""
         return evaluate(equation, inputs, self.integral.frame.count)
 
@@ -113,6 +112,7 @@ class Tally(Rewrite):
                 return rewrite.total(reader, constants[rewrite.name])
         variable = reader.program.outputs.log_terms[name]
         term = reader.read(variable)
+        # Not narrowed, it has all its elements.
         if jnp.shape(term) == variable.aval.shape:
             return jnp.sum(term)
         each = jnp.broadcast_to(term, (len(constants["weights"]), *jnp.shape(term)[1:]))
