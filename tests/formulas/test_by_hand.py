@@ -170,6 +170,16 @@ def censored():
     observe("y", ft.Unit(jnp.where(late, tail, below.log_prob(Y))), np.zeros((N, 0)))
 
 
+def interval_censored():
+    mean = start() + coefficient("x") * X
+    law = jax.scipy.stats.norm
+    at = (mean, ft.sample("sigma", ft.HalfNormal(4.0)))
+    within = jnp.log(law.cdf(np.nan_to_num(V["until"], nan=99.0), *at) - law.cdf(Y, *at))
+    kinds = [V["seen"] == kind for kind in ("none", "left", "right")]
+    terms = [law.logpdf(Y, *at), law.logcdf(Y, *at), law.logsf(Y, *at)]
+    observe("y", ft.Unit(jnp.select(kinds, terms, within)), np.zeros((N, 0)))
+
+
 def eta():
     return start() + coefficient("x") * X
 
@@ -367,6 +377,8 @@ CASES = {
     "y ~ x + offset(log(n))": (offset, {}),
     "y ~ x; sigma ~ z": (spread_by_predictor, {"more": PARTS}),
     "y | se(se) ~ (1 | g)": (known_errors, {}),
+    "y | cens(late) ~ x": (censored, {}),
+    "y | cens(seen, until) ~ x": (interval_censored, {}),
     "positive ~ x / gamma": (positive(gamma), {}),
     "positive ~ x / exponential": (positive(lambda e: ft.Exponential(jnp.exp(-e))), {}),
     "positive ~ x / weibull": (positive(weibull), {}),

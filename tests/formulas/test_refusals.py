@@ -59,7 +59,16 @@ REFUSED = {
     "adjacency without names": (("y ~ car(W)", {}), "gr=area"),
     "members of two kinds": (("y ~ (1 | gr(g, by=f))", {}), "several kinds"),
     "weights of another number": (("y ~ (1 | mm(g, h, weights=c(w)))", {}), "give one each"),
-    "censoring that says nothing": (("y | cens(n) ~ x", {}), "none, left or right"),
+    "censoring that says nothing": (("y | cens(n) ~ x", {}), "none, left, right or interval"),
+    "an interval without an end": (("y | cens(seen) ~ x", {}), r"cens\(seen, y2\)"),
+    "an interval that ends where it begins": (("y | cens(seen, y) ~ x", {}), "above the outcome"),
+    "an interval whose end is missing": (("y | cens(seen, nowhere) ~ x", {}), "`nowhere` 11"),
+    "an interval that ends in names": (("y | cens(seen, f) ~ x", {}), "not numbers"),
+    "censoring by nothing": (("y | cens() ~ x", {}), "names nothing"),
+    "censoring by three": (("y | cens(seen, until, x) ~ x", {}), r"write cens\(c\)"),
+    "trials of nothing": (("wins | trials() ~ x", {}), "names nothing"),
+    "weights of nothing": (("y | weights() ~ x", {}), "names nothing"),
+    "weights twice": (("y | weights(w) + weights(n) ~ x", {}), "twice"),
     "a column that is named as the intercept": (("y ~ Intercept", {}), "rename it"),
     "errors of counts": (("count | se(se) ~ x", {"family": "poisson"}), "normal or Student"),
 }  # fmt: skip
@@ -69,7 +78,7 @@ REFUSED = {
 def test_what_is_wrong_is_refused(case):
     (text, said), expected = REFUSED[case]
     with pytest.raises(ft.FinettiError, match=expected) as refused:
-        ft.formula(text, D.assign(one="a", Intercept=D.x), **said)
+        ft.formula(text, D.assign(one="a", Intercept=D.x, nowhere=np.nan), **said)
     assert "\n" not in str(refused.value)
     assert "formulae" not in str(refused.value)
 

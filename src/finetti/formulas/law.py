@@ -10,11 +10,11 @@ import numpy as np
 
 import finetti.distributions as families
 from finetti.errors import DataError, ModelError
+from finetti.formulas.censoring import censored
 from finetti.formulas.families import INVERSES, Family, Term
 from finetti.formulas.faults import sound
-from finetti.formulas.frames import need
 from finetti.formulas.in_place import WEIGHT
-from finetti.formulas.outcome import Outcome, _number, numbers
+from finetti.formulas.outcome import Outcome, number, numbers
 from finetti.formulas.predictor import write_predictor
 from finetti.formulas.priors import written
 from finetti.formulas.script import Script, literal
@@ -59,7 +59,7 @@ def write_law(
         law = _ordered(writing, family, terms["mu"].predictor, outcome)
     else:
         law = family.write(terms)
-    law = _said(writing, law, main.additions, observed)
+    law = _said(writing, law, main.additions, outcome, observed)
     if predicts:
         if family.kind in ("ordered", "category", "counts of categories", "shares"):
             raise ModelError(
@@ -160,7 +160,7 @@ def _with_rate(writing: Writing, predictor: str, additions: Mapping[str, Call], 
     call = additions["rate"]
     if link != "log":
         raise ModelError(f"{call} divides what the log of is linear: take a family with that link")
-    make, columns = _number(call.arguments[0], writing.frame)
+    make, columns = number(call.arguments[0], writing.frame)
     make = sound(make, str(call), 0.0, strictly=True)
     make(writing.frame)
     name = writing.script.argument("log_rate", lambda f: np.log(make(f)), set(columns))
@@ -219,14 +219,15 @@ def _keeps(call: Call) -> bool:
     return call.named.get("sigma", "False").title() == "True"
 
 
-def _said(writing: Writing, law: str, additions: Mapping[str, Call], observed: str) -> str:
+def _said(
+    writing: Writing, law: str, additions: Mapping[str, Call], outcome: Outcome, observed: str
+) -> str:
     """Add to a law what is said of the outcome: censoring, truncation, weights."""
     script, frame = writing.script, writing.frame
-    wide = script.arguments[observed].make(frame).ndim > 1
-    if wide and not additions.keys().isdisjoint(("cens", "trunc")):
+    if outcome.values.ndim > 1 and not additions.keys().isdisjoint(("cens", "trunc")):
         raise ModelError("cens(...) and trunc(...) are said of an outcome of one column")
     if "cens" in additions:
-        law = _censored(script, law, additions["cens"], frame, observed)
+        law = censored(script, law, additions["cens"], frame, outcome, observed)
     if "trunc" in additions:
         call = additions["trunc"]
         sides = {"lb": "low", "ub": "high"}
@@ -236,7 +237,7 @@ def _said(writing: Writing, law: str, additions: Mapping[str, Call], observed: s
         given = []
         for side, name in sides.items():
             if side in call.named:
-                make, columns = _number(call.named[side], frame)
+                make, columns = number(call.named[side], frame)
                 at = call.named[side]
                 if columns:
                     at = script.argument(at, make, set(columns))
@@ -256,45 +257,3 @@ def _said(writing: Writing, law: str, additions: Mapping[str, Call], observed: s
             script.argument(text, make, set(columns), text, otherwise=lambda f: np.ones(len(f)))
         )
     return f"ft.Weighted({law}, {' * '.join(named)})" if named else law
-
-
-CENSORED = {"none": 0, "right": 1, "left": -1, "0": 0, "1": 1, "-1": -1, "False": 0, "True": 1}
-
-
-def _censored(script: Script, law: str, call: Call, frame: pd.DataFrame, observed: str) -> str:
-    """Write a law of outcomes some of which are only known to lie beyond what was observed."""
-
-    column = call.arguments[0].strip("`")
-    need(frame, [column], str(call))
-    outcome = script.arguments[observed]
-
-    def side(which: int) -> Callable[[pd.DataFrame], np.ndarray]:
-        def make(frame: pd.DataFrame) -> np.ndarray:
-            words = [str(v).removesuffix(".0") for v in frame[column]]
-            bad = [w for w in words if w not in CENSORED]
-            if bad:
-                raise DataError(
-                    f"cens({column}) is {bad[0]!r} in row {words.index(bad[0]) + 1}: it says none, "
-                    f"left or right (0, -1, 1) of each row"
-                )
-            codes, values = np.array([CENSORED[w] for w in words]), outcome.make(frame)
-            return np.where((codes == which) & ~np.isnan(values), values, which * np.inf)
-
-        return make
-
-    side(0)(frame)  # refuses what is no code
-    sides = {str(w).removesuffix(".0") for w in frame[column]}
-    given = []
-    for which, name in ((-1, "low"), (1, "high")):
-        if any(CENSORED.get(w) == which for w in sides):
-            columns = {column, *outcome.columns}
-            limit = script.argument(
-                f"{name}_{observed}", side(which), columns, otherwise=_endless(which)
-            )
-            given.append(f"{name}={limit}")
-    return f"ft.Censored({law}, {', '.join(given)})" if given else law
-
-
-def _endless(which: int) -> Callable[[pd.DataFrame], np.ndarray]:
-    """Return what makes limits of rows that nothing censors."""
-    return lambda frame: np.full(len(frame), which * np.inf)
