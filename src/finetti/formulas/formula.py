@@ -15,10 +15,11 @@ from finetti.formulas.families import Family
 from finetti.formulas.frames import as_frame, need, require, whole_rows
 from finetti.formulas.in_place import Gathered, gather
 from finetti.formulas.law import write_law
+from finetti.formulas.mixtures import mixture
 from finetti.formulas.outcome import Outcome, check, family_of, outcome_columns, reach, read_outcome
 from finetti.formulas.priors import Priors, wishes
 from finetti.formulas.script import Script
-from finetti.formulas.text import Formula, parse, words
+from finetti.formulas.text import Formula, Predictor, parse, words
 from finetti.formulas.unknown import filled, unknown, write_plain
 from finetti.formulas.writing import Across, Writing
 from finetti.language.holes import WAYS, Missing
@@ -193,16 +194,35 @@ def _prepared(  # noqa: PLR0913 - all that outcomes are read with
         mean = None if gathered is None else gathered.brought.mean
         level, spread = reach(outcome, chosen, script.counts, mean)
         prefix = f"{outcome.name}_" if len(mains) > 1 else ""
-        own = [(prefix, spread, main.predictor)]
-        own += [(f"{p}_", 1.0, extra.predictor) for p, extra in extras.items()]
+        own = _predictors(prefix, spread, main, chosen, outcome, extras)
         for start, size, predictor in own:
             for term in predictor.groups:
                 if term.across:
                     terms.setdefault(term.across, []).append((start, size, term))
-        writing = Writing(script, script.frame, wished, level, spread, prefix, matrices)
+        writing = Writing(
+            script, script.frame, wished, level, spread, prefix, prefix, matrices=matrices
+        )
         found.append((main, chosen, outcome, writing))
     across = Across(terms)
     return [(m, c, o, replace(w, across=across)) for m, c, o, w in found]
+
+
+def _predictors(
+    prefix: str,
+    spread: float,
+    main: Formula,
+    family: Family,
+    outcome: Outcome,
+    extras: Mapping[str, Formula],
+) -> list[tuple[str, float, Predictor]]:
+    """Return the predictors that an outcome has, each with its prefix and the scale it is on."""
+    found = [(prefix, spread, main.predictor)]
+    named = [f"mu{i + 1}" for i in range(len(family.components))]
+    if named:
+        found = [(f"{prefix}{mu}_", spread, extras.get(mu, main).predictor) for mu in named]
+    elif family.several:
+        found = [(f"{level}_", 1.0, main.predictor) for level in outcome.levels[1:]]
+    return found + [(f"{p}_", 1.0, e.predictor) for p, e in extras.items() if p not in named]
 
 
 def _only_outcome(script: Script) -> set[str]:
@@ -275,4 +295,5 @@ def _family(main: Formula, family: Any, link: Any, frame: pd.DataFrame) -> Famil
     response = main.response.strip("`")
     if response.isidentifier() or main.response.startswith("`"):
         need(frame, [response], main.text)
-    return families.family(name or family_of(main, frame), link)
+    name = name or family_of(main, frame)
+    return mixture(name, link) or families.family(name, link)

@@ -11,10 +11,12 @@ import numpy as np
 import finetti.distributions as families
 from finetti.errors import DataError, ModelError
 from finetti.formulas.censoring import censored
-from finetti.formulas.families import INVERSES, Family, Term
+from finetti.formulas.families import Family, Term
 from finetti.formulas.faults import sound
 from finetti.formulas.in_place import WEIGHT
+from finetti.formulas.mixtures import write_mixture
 from finetti.formulas.outcome import Outcome, number, numbers
+from finetti.formulas.parameters import parameters
 from finetti.formulas.predictor import write_predictor
 from finetti.formulas.priors import written
 from finetti.formulas.script import Script, literal
@@ -39,7 +41,10 @@ def write_law(
     `holes` tell where columns lack values.
     """
     script = writing.script
-    terms = _parameters(writing, main, family, outcome, extras)
+    terms: dict[str, Term] = {}
+    if not family.components:
+        first = Term(_several(writing, main, outcome), "identity") if family.several else None
+        terms = parameters(writing, main, family, extras, first)
     predicts = outcome.name in holes and outcome.name in script.wanted
     observed = script.argument(
         outcome.name,
@@ -55,7 +60,9 @@ def write_law(
             key=("trials", outcome.name),
         )  # fmt: skip
         terms["trials"] = Term(trials, "identity")
-    if family.thresholds:
+    if family.components:
+        law = write_mixture(writing, main, family, extras, terms.get("trials"))
+    elif family.thresholds:
         law = _ordered(writing, family, terms["mu"].predictor, outcome)
     else:
         law = family.write(terms)
@@ -98,73 +105,6 @@ def _cast(
         return np.where(absent.reshape(-1, *(1,) * (values.ndim - 1)), np.nan, values)
 
     return cast
-
-
-def _parameters(
-    writing: Writing, main: Formula, family: Family, outcome: Outcome, extras: Mapping[str, Formula]
-) -> dict[str, Term]:
-    """Write each parameter: by its predictor where it has one, else as a number with a prior."""
-    if "se" in main.additions and family.name not in ("gaussian", "student"):
-        raise ModelError("se(...) says the errors of normal or Student outcomes")
-    script, terms = writing.script, {}
-    for parameter, link in family.links.items():
-        first = not terms
-        if first and family.several:
-            terms[parameter] = Term(_several(writing, main, outcome), link)
-            continue
-        if first:
-            predictor = write_predictor(writing, main.predictor, intercept=not family.thresholds)
-            predictor = _with_rate(writing, predictor, main.additions, link)
-            name = script.identifier("eta" if link != "identity" else "mean")
-            script.say(f"{name} = {predictor}")
-            terms[parameter] = Term(name, link)
-        elif parameter in extras:
-            own = replace(
-                writing,
-                prefix=f"{writing.prefix}{parameter}_",
-                level=float(np.log(writing.spread)) if parameter == "sigma" else 0.0,
-                spread=1.0,
-            )
-            name = script.identifier(parameter)
-            predictor = write_predictor(own, extras[parameter].predictor)
-            script.say(f"{name} = {INVERSES[link].format(predictor)}")
-            terms[parameter] = Term(name, "identity")
-        elif parameter == "sigma" and "se" in main.additions and not _keeps(main.additions["se"]):
-            terms[parameter] = Term(_error(writing, main.additions["se"]), "identity")
-        else:
-            name = script.identifier(f"{writing.prefix}{parameter}")
-            site = literal(script.name(f"{writing.prefix}{parameter}"))
-            prior = writing.prior(family.priors[parameter](writing.spread), parameter)
-            script.say(f"{name} = ft.sample({site}, {written([prior], script)})")
-            terms[parameter] = Term(name, "identity")
-    if "se" in main.additions and _keeps(main.additions["se"]):
-        both = (
-            f"jnp.sqrt({terms['sigma'].value} ** 2 + {_error(writing, main.additions['se'])} ** 2)"
-        )
-        terms["sigma"] = Term(both, "identity")
-    return terms
-
-
-def _error(writing: Writing, call: Call) -> str:
-    """Return the argument of errors that are known: y | se(error)."""
-    make, columns = numbers(call.arguments[0], writing.frame)
-    make = sound(make, str(call), 0.0, strictly=not _keeps(call))
-    make(writing.frame)
-    return writing.script.argument(call.arguments[0], make, set(columns))
-
-
-def _with_rate(writing: Writing, predictor: str, additions: Mapping[str, Call], link: str) -> str:
-    """Add the log of what a rate is of: y | rate(time)."""
-    if "rate" not in additions:
-        return predictor
-    call = additions["rate"]
-    if link != "log":
-        raise ModelError(f"{call} divides what the log of is linear: take a family with that link")
-    make, columns = number(call.arguments[0], writing.frame)
-    make = sound(make, str(call), 0.0, strictly=True)
-    make(writing.frame)
-    name = writing.script.argument("log_rate", lambda f: np.log(make(f)), set(columns))
-    return f"{predictor} + {name}"
 
 
 def _several(writing: Writing, main: Formula, outcome: Outcome) -> str:
@@ -213,10 +153,6 @@ def _ordered(writing: Writing, family: Family, eta: str, outcome: Outcome) -> st
         f"ft.Categorical(logits=jnp.concatenate([{zero}, {on}], -1)"
         f" + jnp.concatenate([{stop}, {zero}], -1))"
     )
-
-
-def _keeps(call: Call) -> bool:
-    return call.named.get("sigma", "False").title() == "True"
 
 
 def _said(

@@ -263,6 +263,7 @@ def reach(
     y = outcome.values[known]
     if counts is not None and known.ndim == 1:
         counts = counts[known]
+    family = family.components[0] if family.components else family
     link = next(iter(family.links.values()))
     if family.name in ("lognormal", "hurdle_lognormal"):
         above = None if counts is None else counts[y > 0]
