@@ -35,6 +35,13 @@ def level_and_slope(herd, x, w, count, logit, y=None):
         ft.sample("y", law, obs=y)
 
 
+@ft.model
+def alone():
+    mu = ft.sample("mu", ft.Normal(0, 5))
+    with ft.plate("cow", len(X)):
+        ft.sample("y", ft.Normal(mu, 1), obs=X)
+
+
 def made(logit=False):
     draws = {"mu": drawn(), "b": drawn(), "c": drawn() / 10, "tau": np.exp(drawn()),
              "theta": drawn(3)}  # fmt: skip
@@ -130,6 +137,8 @@ def test_what_cannot_be_looked_at_is_refused(linear):
         ft.effects(posterior, "z")
     with pytest.raises(ft.DataError, match="no column `logit`"):
         ft.effects(posterior, "logit")
+    with pytest.raises(ft.DataError, match=r"no column `x` of rows \(columns: none\)"):
+        ft.effects(posterior_of(alone(), mu=drawn()), "x")
     with pytest.raises(ft.DataError, match="cannot be parted by itself"):
         ft.effects(posterior, "x", by="x")
     with pytest.raises(ft.DataError, match="`v` of at= is no other column"):

@@ -178,6 +178,9 @@ def test_groups_within_groups_each_have_their_share(written):
     close(ft.shrinkage(posterior)["state_effect"], own / (own + sd[..., None] ** 2))
 
 
+CUTS = jnp.array([-1.0, 1.0])
+
+
 def latent(family, eta, shape):
     """Return an outcome's law by its linear predictor, and what it is observed as."""
     yes, counts, sizes = (Y > 4).astype(int), Y.astype(int), Y + 0.5
@@ -194,7 +197,13 @@ def latent(family, eta, shape):
         "Exponential": lambda: (ft.Exponential(jnp.exp(-eta)), sizes),
         "Weibull": lambda: (ft.Weibull(jnp.exp(eta), shape), sizes),
         "LogNormal": lambda: (ft.LogNormal(eta, shape), sizes),
+        "InverseGaussian": lambda: (ft.InverseGaussian(jnp.exp(eta), shape), sizes),
+        "OrderedLogistic": lambda: (ft.OrderedLogistic(eta, CUTS), counts // 4),
+        "OrderedProbit": lambda: (ft.OrderedProbit(eta, CUTS), counts // 4),
+        "censored": lambda: (ft.Censored(ft.Normal(eta, shape), high=Y), Y),
         "Beta": lambda: (ft.Beta(jnp.exp(eta), shape), sizes / 20),
+        "BetaBinomial": lambda: (ft.BetaBinomial(jnp.exp(eta), shape, 9), counts),
+        "Gumbel": lambda: (ft.Gumbel(eta, shape), sizes),
     }[family]()
 
 
@@ -222,8 +231,12 @@ LEFT = {
     "Exponential": lambda mean, shape: np.pi**2 / 6,
     "Weibull": lambda mean, shape: np.pi**2 / 6 / shape**2,
     "LogNormal": lambda mean, shape: shape**2,
+    "InverseGaussian": lambda mean, shape: np.log(1 + mean / shape),
+    "OrderedLogistic": lambda mean, shape: np.pi**2 / 3,
+    "OrderedProbit": lambda mean, shape: 1.0,
+    "censored": lambda mean, shape: shape**2,
 }
-FAST = ("probit", "cloglog", "Poisson", "NegativeBinomial2", "Gamma")
+FAST = ("probit", "cloglog", "NegativeBinomial2", "InverseGaussian", "OrderedLogistic", "censored")
 
 
 @pytest.mark.parametrize(
@@ -247,6 +260,51 @@ def test_links_leave_the_variance_that_is_known_for_them(family):
         np.testing.assert_allclose(found["conditional"], 1 - left / total, rtol=1e-6)
 
 
+@pytest.mark.parametrize("family", ["Beta", "BetaBinomial"])
+def test_shares_leave_the_variance_of_the_logit_of_what_is_drawn(family):
+    """That of the logit of Beta(a, b) is trigamma(a) + trigamma(b) (Johnson et al. 1995, 25.4)."""
+    top, z = hyper(), drawn(3)
+    posterior = posterior_of(linked(family), **top, z=z)
+    rows = top["mu"][..., None] + top["beta"][..., None] * X
+    chance = np.exp(rows + (top["tau"][..., None] * z)[..., CODES])
+    left = polygamma(1, chance).mean(-1) + polygamma(1, top["sigma"])
+    left += np.pi**2 / 3 if family == "BetaBinomial" else 0.0
+    total = rows.var(-1, ddof=1) + top["tau"] ** 2 + left
+    found = ft.variance_shares(posterior)
+    np.testing.assert_allclose(found["residual"], left / total, rtol=1e-6)
+    np.testing.assert_allclose(found["county"], top["tau"] ** 2 / total, rtol=1e-6)
+
+
+def test_r_squared_of_censored_outcomes_is_that_of_the_outcomes_themselves():
+    top, z = hyper(), drawn(3)
+    mean = top["mu"][..., None] + top["beta"][..., None] * X
+    mean = mean + (top["tau"][..., None] * z)[..., CODES]
+    found = ft.r_squared(posterior_of(linked("censored"), **top, z=z))
+    explained = mean.var(-1, ddof=1)
+    close(found["conditional"], explained / (explained + top["sigma"] ** 2))
+    assert any("whether or not it is censored" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("law", "words"),
+    [
+        (lambda eta: ft.OrderedLogistic(eta, CUTS), r"categories.*link=True"),
+        (lambda eta: ft.VonMises(eta, 2.0), "on a circle"),
+    ],
+)
+def test_what_has_no_mean_among_numbers_is_refused(law, words):
+    @ft.model
+    def turned(x, y=None):
+        beta = ft.sample("beta", ft.Normal(0, 1))
+        with ft.plate("home", len(x)):
+            ft.sample("y", law(beta * x), obs=y)
+
+    posterior = posterior_of(turned(X, Y.astype(int) // 4), beta=drawn())
+    for ask in (ft.r_squared, lambda p: ft.effects(p, "x")):
+        with pytest.raises(ft.FinettiError, match=words):
+            ask(posterior)
+
+
 def test_r_squared_of_means_is_on_the_outcomes_own_scale():
     top, z = hyper(), drawn(3)
     posterior = posterior_of(linked("Poisson"), **top, z=z)
@@ -258,7 +316,7 @@ def test_r_squared_of_means_is_on_the_outcomes_own_scale():
 
 
 def test_what_shares_refuse_may_have_an_r_squared():
-    posterior = posterior_of(linked("Beta"), **hyper(), z=drawn(3))
+    posterior = posterior_of(linked("Gumbel"), **hyper(), z=drawn(3))
     with pytest.raises(ft.ModelError, match=r"no scale on which effects add up.*ft\.r_squared"):
         ft.variance_shares(posterior)
     found = ft.r_squared(posterior)["conditional"]

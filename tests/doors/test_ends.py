@@ -102,6 +102,15 @@ CASES = [
             (["a", "b"], "type <U1"),
         )
     ),
+    *(
+        Refused(
+            f"an interval from {after}",
+            lambda after=after: ft.Censored(REAL, low=np.array([1.0, 2.0]), after=after),
+            ft.ModelError,
+            ("ft.Censored has after = ", words),
+        )
+        for after, words in ((2.0, "low = 1 in row 0"), (np.array([0.0, np.nan]), "in row 1"))
+    ),
     Refused(
         "an interval beyond the cuts",
         observed(lambda a: ft.IntervalCensored(ft.Normal(a, 1.0), [0.0, 1.0]), [0, 3]),

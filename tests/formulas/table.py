@@ -33,4 +33,6 @@ def table(rows: int = 60) -> pd.DataFrame:
     d["angle"] = r.uniform(-3, 3, rows)
     d["late"] = r.choice([0, 1], rows)
     d["kind"] = d.g.map(dict(zip("pqrst", "uvuvu", strict=True)))
+    d["seen"] = r.choice(["none", "left", "right", "interval"], rows)
+    d["until"] = np.where(d.seen == "interval", d.y + r.uniform(0.5, 3, rows), np.nan)
     return d

@@ -170,6 +170,55 @@ def censored():
     observe("y", ft.Unit(jnp.where(late, tail, below.log_prob(Y))), np.zeros((N, 0)))
 
 
+def interval_censored():
+    mean = start() + coefficient("x") * X
+    law = jax.scipy.stats.norm
+    at = (mean, ft.sample("sigma", ft.HalfNormal(4.0)))
+    within = jnp.log(law.cdf(np.nan_to_num(V["until"], nan=99.0), *at) - law.cdf(Y, *at))
+    kinds = [V["seen"] == kind for kind in ("none", "left", "right")]
+    terms = [law.logpdf(Y, *at), law.logcdf(Y, *at), law.logsf(Y, *at)]
+    observe("y", ft.Unit(jnp.select(kinds, terms, within)), np.zeros((N, 0)))
+
+
+def mixed(*laws, ordered):
+    """Weigh the densities of components by hand."""
+
+    def model():
+        cut = None
+        if ordered:
+            cut = ft.sample("_Intercept", ft.Ordered(ft.Normal(1.0, 3.0).expand([len(laws)])))
+        terms = []
+        for i, law in enumerate(laws, 1):
+            start = (
+                ft.sample(f"mu{i}_Intercept", ft.Normal(1.0, 3.0)) if cut is None else cut[i - 1]
+            )
+            terms.append(law(start + coefficient(f"mu{i}_x") * X, str(i)))
+        share = ft.sample("_theta", ft.Dirichlet(jnp.ones(len(laws))))
+        whole = jax.scipy.special.logsumexp(jnp.stack(terms) + jnp.log(share)[:, None], axis=0)
+        observe("y", ft.Unit(whole), np.zeros((N, 0)))
+
+    return model
+
+
+def normal_part(mean, i):
+    return jax.scipy.stats.norm.logpdf(Y, mean, ft.sample(f"sigma{i}", ft.HalfNormal(4.0)))
+
+
+def student_part(mean, i):
+    scale, df = ft.sample(f"sigma{i}", ft.HalfNormal(4.0)), ft.sample(f"nu{i}", ft.Gamma(2.0, 0.1))
+    return jax.scipy.stats.t.logpdf(Y, df, mean, scale)
+
+
+def mixed_by_predictor():
+    mean = ft.sample("mu1_Intercept", ft.Normal(1.0, 3.0)) + coefficient("mu1_x") * X
+    one = normal_part(mean, "1")
+    other = normal_part(ft.sample("mu2_Intercept", ft.Normal(1.0, 3.0)), "2")
+    odds = ft.sample("theta1_Intercept", ft.Normal(0.0, 1.0))
+    odds = odds + ft.sample("theta1_z", ft.Normal(0.0, 0.5)) * Z
+    whole = jnp.logaddexp(one + jax.nn.log_sigmoid(odds), other + jax.nn.log_sigmoid(-odds))
+    observe("y", ft.Unit(whole), np.zeros((N, 0)))
+
+
 def eta():
     return start() + coefficient("x") * X
 
@@ -330,6 +379,18 @@ def colours():
     observe("colour", ft.Categorical(logits=logits), F_COLOUR)
 
 
+def tied_colours():
+    sd = spread("g", 2)
+    root = ft.sample("_L[g]", ft.LKJCholesky(2, 2.0))
+    with ft.plate("g_level", 5):
+        u = ft.sample("g", ft.MultivariateNormal(0.0, scale_tril=sd[:, None] * root))
+    parts = [jnp.zeros(N)]
+    for i, level in enumerate(("green", "red")):
+        a = ft.sample(f"{level}_Intercept", ft.Normal(0.0, 3.0))
+        parts.append(a + ft.sample(f"{level}_x", ft.Normal(0.0, 1.0)) * X + u[G, i])
+    observe("colour", ft.Categorical(logits=jnp.stack(parts, 1)), F_COLOUR)
+
+
 def shares():
     a = ft.sample("share_b_Intercept", ft.Normal(0.0, 3.0))
     eta = a + ft.sample("share_b_x", ft.Normal(0.0, 1.0)) * X
@@ -367,6 +428,8 @@ CASES = {
     "y ~ x + offset(log(n))": (offset, {}),
     "y ~ x; sigma ~ z": (spread_by_predictor, {"more": PARTS}),
     "y | se(se) ~ (1 | g)": (known_errors, {}),
+    "y | cens(late) ~ x": (censored, {}),
+    "y | cens(seen, until) ~ x": (interval_censored, {}),
     "positive ~ x / gamma": (positive(gamma), {}),
     "positive ~ x / exponential": (positive(lambda e: ft.Exponential(jnp.exp(-e))), {}),
     "positive ~ x / weibull": (positive(weibull), {}),
@@ -386,6 +449,12 @@ CASES = {
     "angle ~ x / von_mises": (headings, {}),
     "cbind(count, wins, n) ~ x / multinomial": (tallies, {"more": TALLIES}),
     "cbind(share, share_b) ~ x / dirichlet": (shares, {"more": SHARES}),
+    "y ~ x / mixture(gaussian, nmix=3)": (mixed(*(normal_part,) * 3, ordered=True), {}),
+    "y ~ x / mixture(gaussian, student)": (
+        mixed(normal_part, student_part, ordered=False), {}),
+    "y ~ x; mu2 ~ 1; theta1 ~ z / mixture(gaussian, gaussian)": (
+        mixed_by_predictor,
+        {"more": {"theta1_Intercept": ft.Normal(0, 1), "theta1_b": ft.Normal(0, 0.5)}}),
     "count ~ x / poisson": (counts(ft.Poisson), {}),
     "count ~ x / negbinomial": (counts(lambda m: ft.NegativeBinomial2(m, shape())), {}),
     "count ~ x / geometric": (counts(lambda m: ft.Geometric(1 / (1 + m))), {}),
@@ -399,6 +468,8 @@ CASES = {
     "grade ~ x / sequential": (sequential, {}),
     "grade ~ x / adjacent": (adjacent, {}),
     "colour ~ x / categorical": (colours, {"more": EACH}),
+    "colour ~ x + (1 |i| g) / categorical": (
+        tied_colours, {"more": {**EACH, "sd": ft.HalfNormal(2), "cor": 2.0}}),
 }  # fmt: skip
 
 

@@ -48,6 +48,8 @@ FAMILIES = {
     "multinomial": ("cbind(count, wins, n) ~ z", THREE),
     "dirichlet": (f"{PARTS} ~ z", {"phi": ft.Gamma(4, 0.5), "share_b_Intercept": A,
                                    "share_b_b": B}),
+    "mixture(gaussian, gaussian)": ("y ~ z", {**COMMON, "sigma": ft.LogNormal(-1, 0.3)}),
+    "mixture(poisson, negbinomial)": ("count ~ z", SHAPE),
 }  # fmt: skip
 FAST = ("poisson",)
 

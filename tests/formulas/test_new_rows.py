@@ -19,7 +19,6 @@ TEXTS = [
     "y ~ car(W, gr=g)",
     "y ~ I(x ** 2) + np.exp(z) + log(x) + `x`",
     "y | weights(w) ~ x",
-    "y | cens(late) ~ x",
 ]
 
 

@@ -59,7 +59,31 @@ REFUSED = {
     "adjacency without names": (("y ~ car(W)", {}), "gr=area"),
     "members of two kinds": (("y ~ (1 | gr(g, by=f))", {}), "several kinds"),
     "weights of another number": (("y ~ (1 | mm(g, h, weights=c(w)))", {}), "give one each"),
-    "censoring that says nothing": (("y | cens(n) ~ x", {}), "none, left or right"),
+    "censoring that says nothing": (("y | cens(n) ~ x", {}), "none, left, right or interval"),
+    "an interval without an end": (("y | cens(seen) ~ x", {}), r"cens\(seen, y2\)"),
+    "an interval that ends where it begins": (("y | cens(seen, y) ~ x", {}), "above the outcome"),
+    "an interval whose end is missing": (("y | cens(seen, nowhere) ~ x", {}), "`nowhere` 11"),
+    "an interval that ends in names": (("y | cens(seen, f) ~ x", {}), "not numbers"),
+    "censoring by nothing": (("y | cens() ~ x", {}), "names nothing"),
+    "censoring by three": (("y | cens(seen, until, x) ~ x", {}), r"write cens\(c\)"),
+    "trials of nothing": (("wins | trials() ~ x", {}), "names nothing"),
+    "weights of nothing": (("y | weights() ~ x", {}), "names nothing"),
+    "weights twice": (("y | weights(w) + weights(n) ~ x", {}), "twice"),
+    "a mixture of one": (("y ~ x", {"family": "mixture(gaussian)"}), "two or more"),
+    "a mixture of kinds": (("y ~ x", {"family": "mixture(gaussian, poisson)"}), "different kinds"),
+    "a mixture of ordered answers": (
+        ("grade ~ x", {"family": "mixture(cumulative, nmix=2)"}), "not mixed"),
+    "a mixture of a typo": (("y ~ x", {"family": "mixture(gausian, student)"}), "did you mean"),
+    "a mixture with a setting": (("y ~ x", {"family": "mixture(gaussian, k=2)"}), "nmix=2"),
+    "a component too many": (("y ~ x; mu3 ~ z", {"family": "mixture(gaussian, nmix=2)"}), "'mu3'"),
+    "one share of three": (
+        ("y ~ x; theta1 ~ z", {"family": "mixture(gaussian, nmix=3)"}), "all but one"),
+    "shares of another number": (
+        ("y ~ x", {"family": "mixture(gaussian, nmix=2)",
+                   "priors": ["theta ~ Dirichlet([1, 1, 1])"]}),
+        r"Dirichlet\(\[1, 1\]\)"),
+    "errors of a mixture": (
+        ("positive | se(se) ~ x", {"family": "mixture(gamma, nmix=2)"}), "normal or Student"),
     "a column that is named as the intercept": (("y ~ Intercept", {}), "rename it"),
     "errors of counts": (("count | se(se) ~ x", {"family": "poisson"}), "normal or Student"),
 }  # fmt: skip
@@ -69,7 +93,7 @@ REFUSED = {
 def test_what_is_wrong_is_refused(case):
     (text, said), expected = REFUSED[case]
     with pytest.raises(ft.FinettiError, match=expected) as refused:
-        ft.formula(text, D.assign(one="a", Intercept=D.x), **said)
+        ft.formula(text, D.assign(one="a", Intercept=D.x, nowhere=np.nan), **said)
     assert "\n" not in str(refused.value)
     assert "formulae" not in str(refused.value)
 
@@ -130,6 +154,11 @@ def test_slopes_far_from_their_level_are_advised_against():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ft.formula("y ~ (center(year) | g)", D.assign(year=2000.0 + D.t))
+
+
+def test_components_that_may_change_places_are_advised_against():
+    with pytest.warns(UserWarning, match="change places"):
+        ft.formula("y ~ 0 + x", D, family="mixture(gaussian, nmix=2)")
 
 
 def test_coefficients_told_by_their_prior_alone_are_named():

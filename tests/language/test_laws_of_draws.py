@@ -224,6 +224,20 @@ def test_draws_at_limits_are_of_the_atoms_and_others_of_the_density(name):
     probable(np.array([*counts, *np.histogram(free, edges)[0]]), np.array([*p, *between]) * DRAWS)
 
 
+def test_draws_within_an_interval_are_of_its_end_and_others_of_the_density():
+    with jax.enable_x64(True):
+        d = ft.Censored(ft.Weibull(1.5, 2.0), low=1.2, high=2.0, after=0.5)
+        y = draws(d)
+        p = [float(np.exp(d.log_prob(a))) for a in (1.2, 2.0)]
+        edges = np.linspace(0, 0.5, 6), np.linspace(1.2, 2.0, 9)
+        between = [masses(d, e) for e in edges]
+    free = y[~np.isin(y, (1.2, 2.0))]
+    counts = [*((y == a).sum() for a in (1.2, 2.0)), *(np.histogram(free, e)[0] for e in edges)]
+    assert p[0] == pytest.approx(np.exp(-((0.5 / 1.5) ** 2)) - np.exp(-((1.2 / 1.5) ** 2)))
+    assert np.isclose(sum(p) + sum(b.sum() for b in between), 1, atol=1e-5)
+    probable(np.hstack(counts), np.hstack([*p, *between]) * DRAWS)
+
+
 def test_every_distribution_is_in_one_table():
     told = {*REAL, *COUNTS, *ATOMS, *VECTORS, "Delta", *REFUSED, *EXEMPT}
     assert {name for name in told if name[0].isupper()} == set(NAMES)

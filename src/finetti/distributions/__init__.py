@@ -30,6 +30,8 @@ from finetti.distributions.known import NOTHING, Known, Pooled, bare, is_borrowe
 from finetti.distributions.made import *  # noqa: F403
 from finetti.distributions.made import Weighted as _Weighted
 from finetti.distributions.made import __all__ as _MADE
+from finetti.distributions.mixed import *  # noqa: F403
+from finetti.distributions.mixed import __all__ as _MIXED
 from finetti.distributions.refused import *  # noqa: F403
 from finetti.distributions.refused import __all__ as _REFUSED
 from finetti.distributions.trials import *  # noqa: F403
@@ -37,7 +39,7 @@ from finetti.distributions.trials import __all__ as _TRIALS
 from finetti.distributions.truncated import *  # noqa: F403
 from finetti.distributions.truncated import __all__ as _TRUNCATED
 
-OWN, MENDED = (*_CENSORED, *_FAMILIES, *_MADE, *_TRUNCATED), (*_REFUSED, *_TRIALS)
+OWN, MENDED = (*_CENSORED, *_FAMILIES, *_MADE, *_TRUNCATED), (*_REFUSED, *_TRIALS, *_MIXED)
 
 # Some are functions that choose a class, such as Binomial by probs or logits.
 _BORROWED = (n for n in _numpyro.__all__ if n[0].isupper() and callable(getattr(_numpyro, n)))

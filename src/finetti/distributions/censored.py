@@ -11,12 +11,15 @@ from numpyro.distributions import Distribution, constraints
 from numpyro.distributions.constraints import Constraint
 
 from finetti.distributions.cumulative import (
+    array_of,
     discrete,
+    ends,
     limits,
     log_between,
     refuse_unlimited,
     within,
 )
+from finetti.distributions.ends import RowLimits
 from finetti.errors import ModelError
 from finetti.types import AnyArray, Array, Key
 
@@ -27,44 +30,69 @@ class Censored(Distribution):
     `base` is univariate with a cdf, `low` and `high` broadcast to its batch shape; None is no
     limit, and so is an infinite one. The log density of a value at a limit is the log probability
     of all that lies beyond; draws are censored alike. Give every row its limit where it is known:
-    a row whose limit is infinite is drawn uncensored. Raises `ModelError` for a base without cdf.
-    (Tobin 1958; Klein & Moeschberger 2003, ch. 3.)
+    a row whose limit is infinite is drawn uncensored. `after` is how far down `low` reaches: what
+    lies in (after, low] is observed as `low`, as of an event between two visits that the second
+    finds, and what lies further down as it is. Raises `ModelError` for a base without cdf, and for
+    an interval that ends where it begins. (Tobin 1958; Klein & Moeschberger 2003, ch. 3.)
 
     >>> from numpyro.distributions import Normal
     >>> float(Censored(Normal(0.0, 1.0), high=0.0).log_prob(0.0)).__round__(3)
     -0.693
+    >>> float(Censored(Normal(0.0, 1.0), low=1.0, after=-1.0).log_prob(1.0)).__round__(3)
+    -0.382
     """
 
-    pytree_data_fields = ("base_dist", "low", "high")
+    pytree_data_fields = ("base_dist", "low", "high", "after")
     base_dist: Any
     low: Any
     high: Any
+    after: Any
 
-    def __init__(self, base: Distribution, low: Any = None, high: Any = None):
+    def __init__(self, base: Distribution, low: Any = None, high: Any = None, after: Any = None):
         refuse_unlimited("Censored", base)
-        low, high = limits("Censored", base, low, high)
-        self.low, self.high = low, high
+        low, high, after = limits("Censored", base, low=low, high=high, after=after)
+        _refuse_gaps(low, after)
+        self.low, self.high, self.after = low, high, after
         self.base_dist = base.expand(jnp.shape(low))
         super().__init__(jnp.shape(low), validate_args=False)
 
     @property
     def support(self) -> Constraint:
-        """Return the closed interval between the limits."""
-        return constraints.interval(self.low, self.high)
+        """Return where the base has values up to the limits, endless where `low` has an `after`."""
+        first, last = ends(self.base_dist)
+        xp = array_of(self.low, self.after, first)
+        low = xp.where(self.after > -np.inf, -np.inf, self.low)
+        xq = array_of(self.high, last)
+        return RowLimits(xp.maximum(low, first), xq.minimum(self.high, last))
 
     def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
         """Draw from the base, shape (*sample_shape, *batch_shape), and censor."""
-        return jnp.clip(self.base_dist.sample(key, sample_shape), self.low, self.high)
+        drawn = jnp.minimum(self.base_dist.sample(key, sample_shape), self.high)
+        return jnp.where((drawn > self.after) & (drawn < self.low), self.low, drawn)
 
     def log_prob(self, value: AnyArray) -> Array:
         """Return the log density between the limits, the log probability beyond at them."""
-        below, above = value <= self.low, value >= self.high
+        below, above = (value <= self.low) & (value > self.after), value >= self.high
         inside = jnp.where(below | above, within(self.base_dist), value)
         step = 1 if discrete(self.base_dist) else 0
-        at_low = log_between(self.base_dist, -jnp.inf, self.low)
+        at_low = log_between(self.base_dist, self.after, self.low)
         at_high = log_between(self.base_dist, self.high - step, jnp.inf)
         found = jnp.where(above, at_high, self.base_dist.log_prob(inside))
         return jnp.where(below, at_low, found)
+
+
+def _refuse_gaps(low: Any, after: Any) -> None:
+    """Refuse intervals (after, low] that end where they begin, or before."""
+    if isinstance(low, Tracer) or isinstance(after, Tracer):
+        return
+    wrong = np.argwhere((after > -np.inf) & (after >= low))
+    if len(wrong):
+        row = tuple(int(i) for i in wrong[0])
+        where = f" in row {row[0] if len(row) == 1 else row}" if row else ""
+        raise ModelError(
+            f"ft.Censored has after = {after[row]:g} and low = {low[row]:g}{where}: what lies "
+            f"above `after` and up to `low` is observed as `low`, so `after` must be below it"
+        )
 
 
 class IntervalCensored(Distribution):

@@ -200,13 +200,15 @@ def refuse_unlimited(name: str, base: Any) -> None:
         ) from None
 
 
-def limits(name: str, base: Any, low: Any, high: Any) -> tuple[Any, Any]:
+def limits(name: str, base: Any, **sides: Any) -> tuple[Any, ...]:
     """Return limits of the batch shape with infinity for None, and refuse NaN by its row.
 
-    What is known stays in numpy, so that data beyond it can be refused as a model is traced.
+    Every side but `high` is infinite downwards. What is known stays in numpy, so that data beyond
+    it can be refused as a model is traced.
     """
-    found = (-jnp.inf if low is None else low), (jnp.inf if high is None else high)
-    for side, limit in zip(("low", "high"), found, strict=True):
+    none = {side: jnp.inf if side == "high" else -jnp.inf for side in sides}
+    found = {side: none[side] if limit is None else limit for side, limit in sides.items()}
+    for side, limit in found.items():
         missing = False if isinstance(limit, Tracer) else np.isnan(np.asarray(limit, float))
         if np.any(missing):
             where = [int(i) for i in np.argwhere(missing)[0]]
@@ -214,9 +216,8 @@ def limits(name: str, base: Any, low: Any, high: Any) -> tuple[Any, Any]:
             raise ModelError(
                 f"ft.{name} has {side} = NaN{row}: give an infinite limit where there is none"
             )
-    batch = jnp.broadcast_shapes(base.batch_shape, *map(jnp.shape, found))
-    low, high = (array_of(limit).broadcast_to(limit, batch) for limit in found)
-    return low, high
+    batch = jnp.broadcast_shapes(base.batch_shape, *map(jnp.shape, found.values()))
+    return tuple(array_of(limit).broadcast_to(limit, batch) for limit in found.values())
 
 
 def array_of(*values: Any) -> Any:

@@ -1,11 +1,33 @@
-"""Compare where distributions have their support, to tell whether one can take another's place."""
+"""Say where distributions have their support: ends that vary by row, and which is within which."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
-from numpyro.distributions import Distribution
+from jax.core import Tracer
+from numpyro.distributions import Distribution, biject_to, constraints
+
+
+class RowLimits(type(constraints.interval(0.0, 1.0))):
+    """Be an interval whose ends vary by row, and are infinite in some."""
+
+    def feasible_like(self, prototype: Any) -> Any:
+        """Return a value within the ends of each row; the middle of endless ones is none."""
+        low, high = self.lower_bound, self.upper_bound
+        xp = jnp if isinstance(low, Tracer) or isinstance(high, Tracer) else np
+        from_low, to_high = xp.isfinite(low), xp.isfinite(high)
+        least, most = xp.where(from_low, low, 0.0), xp.where(to_high, high, 0.0)
+        one = xp.where(from_low, least + 1.0, xp.where(to_high, most - 1.0, 0.0))
+        return jnp.broadcast_to(
+            xp.where(from_low & to_high, (least + most) / 2, one), jnp.shape(prototype)
+        )
+
+
+biject_to.register(
+    RowLimits, lambda s: biject_to(constraints.interval(s.lower_bound, s.upper_bound))
+)
 
 
 def ends(distribution: Distribution) -> tuple[float, float]:

@@ -41,6 +41,20 @@ class SkewNormal(Distribution):
         """Return the real line."""
         return constraints.real
 
+    @property
+    def mean(self) -> Any:
+        """Return loc + scale delta sqrt(2 / pi), delta = skew / sqrt(1 + skew^2)."""
+        lean = self.skew / jnp.sqrt(1 + jnp.square(self.skew))
+        found = self.loc + self.scale * lean * jnp.sqrt(2 / jnp.pi)
+        return jnp.broadcast_to(found, self.batch_shape)
+
+    @property
+    def variance(self) -> Any:
+        """Return scale^2 (1 - 2 delta^2 / pi)."""
+        square = jnp.square(self.skew) / (1 + jnp.square(self.skew))
+        found = jnp.square(self.scale) * (1 - 2 / jnp.pi * square)
+        return jnp.broadcast_to(found, self.batch_shape)
+
     def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
         """Draw |u| and v, normal, and weigh them by the skewness."""
         u, v = jax.random.normal(key, (2, *sample_shape, *self.batch_shape))
@@ -145,6 +159,26 @@ class ZeroOneInflatedBeta(Distribution):
     def support(self) -> Constraint:
         """Return the closed unit interval."""
         return constraints.unit_interval
+
+    def _moments(self) -> tuple[Any, Any]:
+        """Return the means of the value and of its square."""
+        beta = dist.Beta(self.concentration1, self.concentration0)
+        whole = self.inflation * self.one, 1 - self.inflation
+        square = beta.variance + beta.mean**2
+        found = (whole[0] + whole[1] * part for part in (beta.mean, square))
+        first, second = (jnp.broadcast_to(part, self.batch_shape) for part in found)
+        return first, second
+
+    @property
+    def mean(self) -> Any:
+        """Return the mean, ends and the Beta together."""
+        return self._moments()[0]
+
+    @property
+    def variance(self) -> Any:
+        """Return the variance, ends and the Beta together."""
+        first, second = self._moments()
+        return second - first**2
 
     def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
         """Draw which of the three it is, and a Beta where it is neither end."""

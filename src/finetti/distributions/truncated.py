@@ -22,6 +22,7 @@ from finetti.distributions.cumulative import (
     refuse_unlimited,
     within,
 )
+from finetti.distributions.ends import RowLimits
 from finetti.types import AnyArray, Array, Key
 
 STEPS = 64  # doublings, and then halvings, to invert a cumulative distribution function
@@ -48,7 +49,7 @@ class Truncated(Distribution):
 
     def __init__(self, base: Distribution, low: Any = None, high: Any = None):
         refuse_unlimited("Truncated", base)
-        low, high = limits("Truncated", base, low, high)
+        low, high = limits("Truncated", base, low=low, high=high)
         self.low, self.high = low, high
         self.base_dist = base.expand(jnp.shape(low))
         super().__init__(jnp.shape(low), validate_args=False)
@@ -67,7 +68,7 @@ class Truncated(Distribution):
             return constraints.real
         if startless:
             return constraints.less_than_eq(end)
-        return constraints.greater_than_eq(start) if endless else constraints.interval(start, end)
+        return constraints.greater_than_eq(start) if endless else RowLimits(start, end)
 
     def _limits(self) -> tuple[Any, Any]:
         first, last = ends(self.base_dist)

@@ -147,13 +147,10 @@ def _across(writing: Writing, term: Grouped, factor: Factor) -> tuple[str, int]:
         raise ModelError(f"terms of |{term.across}| are over one grouping: give others another id")
     if term.across not in shared.written:
         columns = [v for _, found in every for v in found]
-        shared.written[term.across] = _effects(writing, factor, columns, len(columns) > 1, "")
-    first = 0
-    for prefix, found in every:
-        if prefix == writing.prefix:
-            break
-        first += len(found)
-    return shared.written[term.across], first
+        own = replace(writing, prefix="")  # their priors are named as they are, sd[g]
+        shared.written[term.across] = _effects(own, factor, columns, len(columns) > 1, "")
+    before = [prefix for prefix, _ in every].index(writing.prefix)
+    return shared.written[term.across], sum(len(found) for _, found in every[:before])
 
 
 def _column(writing: Writing, block: Block, column: int) -> str:

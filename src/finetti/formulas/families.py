@@ -58,7 +58,8 @@ class Family:
     `kind` is what outcomes are, `wide` that the outcome's own scale sets that of the priors.
     `priors` are those of parameters without a predictor, of the outcome's spread. `trials` tells
     that each outcome is of a number of trials, `thresholds` that cutpoints stand for an intercept,
-    `several` that each category but one has a predictor of its own.
+    `several` that each category but one has a predictor of its own. `components` are the families
+    of which it is a mixture.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Family:
     trials: bool = False
     thresholds: bool = False
     several: bool = False
+    components: tuple[Family, ...] = ()
     other_links: tuple[str, ...] = ()
 
     def linked(self, link: str | Mapping[str, str] | None) -> Family:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from finetti.errors import ModelError
 from finetti.formulas import families
+from finetti.formulas.censoring import found_late, with_ends
 from finetti.formulas.families import Family
 from finetti.formulas.frames import as_frame, need, require, whole_rows
 from finetti.formulas.in_place import Gathered, gather
 from finetti.formulas.law import write_law
-from finetti.formulas.outcome import Outcome, family_of, outcome_columns, reach, read_outcome
+from finetti.formulas.mixtures import mixture
+from finetti.formulas.outcome import Outcome, check, family_of, outcome_columns, reach, read_outcome
 from finetti.formulas.priors import Priors, wishes
 from finetti.formulas.script import Script
-from finetti.formulas.text import Formula, parse, words
+from finetti.formulas.text import Formula, Predictor, parse, words
 from finetti.formulas.unknown import filled, unknown, write_plain
 from finetti.formulas.writing import Across, Writing
 from finetti.language.holes import WAYS, Missing
@@ -78,6 +81,7 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     names = _columns(formulas, frame)
     if "Intercept" in names:
         raise ModelError("a column `Intercept` cannot be told from the intercept: rename it")
+    frame = with_ends(mains, frame)
     imputing = missing == "impute" and place is None
     holes = unknown(mains, list(extras.values()), frame, names) if imputing else {}
     chosen = [_family(main, family, link, frame) for main in mains]
@@ -113,7 +117,8 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
             text, source, family=family, link=link, priors=both, missing=missing, matrices=matrices
         )
 
-    read = Reading(shown, script, tuple(names), frozenset(holes), gathered, again)
+    told = partial(with_ends, tuple(mains))
+    read = Reading(shown, script, tuple(names), frozenset(holes), gathered, again, told)
     made = script.model(f"{re.sub(r'[^0-9A-Za-z]+', '_', outcomes).strip('_')}_model", read)
     made = made.missing("impute" if holes else "refuse")(**script.make(frame))
     return made if gathered is None else made.added_up(gathered.said)
@@ -124,7 +129,7 @@ class Reading:
     """Make a formula's arguments of a table as they were made of the one it was fitted to.
 
     `columns` are those that the formula speaks of, `holes` those of which values may be missing.
-    `gathered` is what stands for a table that stays in place.
+    `gathered` is what stands for a table that stays in place, `told` fills what rows need not say.
     """
 
     table: pd.DataFrame
@@ -133,6 +138,7 @@ class Reading:
     holes: frozenset[str]
     gathered: Gathered | None = None
     again: Callable[[Mapping[str, Any]], Model] | None = None
+    told: Callable[[pd.DataFrame], pd.DataFrame] = lambda frame: frame
 
     def with_priors(self, priors: Mapping[str, Any], /) -> Model:
         """Return the model of the same formula and table with other priors, the rest as it is."""
@@ -147,7 +153,7 @@ class Reading:
         """Return what reads the table with more rows after its own. Raises `DataError`."""
         import pandas as pd
 
-        more = as_frame(rows)
+        more = self.told(as_frame(rows))
         need(more, self.columns, "ft.update")
         more, _ = whole_rows(more, self.columns, "refuse", self.holes)
         table = pd.concat([self.table[list(self.columns)], more[list(self.columns)]])
@@ -160,7 +166,7 @@ class Reading:
 
     def __call__(self, table: Any, /) -> dict[str, Any]:
         """Return the arguments; outcomes may be absent. Raises `DataError` for what is missing."""
-        rows = as_frame(table)
+        rows = self.told(as_frame(table))
         spared = {*_only_outcome(self.script), *self.holes}
         given = [n for n in self.columns if n in rows and n not in spared]
         rows, _ = whole_rows(rows, given, "refuse")
@@ -182,19 +188,41 @@ def _prepared(  # noqa: PLR0913 - all that outcomes are read with
     found, terms = [], {}
     for main, chosen in zip(mains, families, strict=True):
         outcome = read_outcome(main, chosen, frame)
+        if "cens" in main.additions:
+            outcome = found_late(outcome, main.additions["cens"], frame)
+        check(outcome, chosen, frame)
         mean = None if gathered is None else gathered.brought.mean
         level, spread = reach(outcome, chosen, script.counts, mean)
         prefix = f"{outcome.name}_" if len(mains) > 1 else ""
-        own = [(prefix, spread, main.predictor)]
-        own += [(f"{p}_", 1.0, extra.predictor) for p, extra in extras.items()]
+        own = _predictors(prefix, spread, main, chosen, outcome, extras)
         for start, size, predictor in own:
             for term in predictor.groups:
                 if term.across:
                     terms.setdefault(term.across, []).append((start, size, term))
-        writing = Writing(script, script.frame, wished, level, spread, prefix, matrices)
+        writing = Writing(
+            script, script.frame, wished, level, spread, prefix, prefix, matrices=matrices
+        )
         found.append((main, chosen, outcome, writing))
     across = Across(terms)
     return [(m, c, o, replace(w, across=across)) for m, c, o, w in found]
+
+
+def _predictors(
+    prefix: str,
+    spread: float,
+    main: Formula,
+    family: Family,
+    outcome: Outcome,
+    extras: Mapping[str, Formula],
+) -> list[tuple[str, float, Predictor]]:
+    """Return the predictors that an outcome has, each with its prefix and the scale it is on."""
+    found = [(prefix, spread, main.predictor)]
+    named = [f"mu{i + 1}" for i in range(len(family.components))]
+    if named:
+        found = [(f"{prefix}{mu}_", spread, extras.get(mu, main).predictor) for mu in named]
+    elif family.several:
+        found = [(f"{level}_", 1.0, main.predictor) for level in outcome.levels[1:]]
+    return found + [(f"{p}_", 1.0, e.predictor) for p, e in extras.items() if p not in named]
 
 
 def _only_outcome(script: Script) -> set[str]:
@@ -267,4 +295,5 @@ def _family(main: Formula, family: Any, link: Any, frame: pd.DataFrame) -> Famil
     response = main.response.strip("`")
     if response.isidentifier() or main.response.startswith("`"):
         need(frame, [response], main.text)
-    return families.family(name or family_of(main, frame), link)
+    name = name or family_of(main, frame)
+    return mixture(name, link) or families.family(name, link)

@@ -10,11 +10,13 @@ import numpy as np
 
 import finetti.distributions as families
 from finetti.errors import DataError, ModelError
-from finetti.formulas.families import INVERSES, Family, Term
+from finetti.formulas.censoring import censored
+from finetti.formulas.families import Family, Term
 from finetti.formulas.faults import sound
-from finetti.formulas.frames import need
 from finetti.formulas.in_place import WEIGHT
-from finetti.formulas.outcome import Outcome, _number, numbers
+from finetti.formulas.mixtures import write_mixture
+from finetti.formulas.outcome import Outcome, number, numbers
+from finetti.formulas.parameters import parameters
 from finetti.formulas.predictor import write_predictor
 from finetti.formulas.priors import written
 from finetti.formulas.script import Script, literal
@@ -39,7 +41,10 @@ def write_law(
     `holes` tell where columns lack values.
     """
     script = writing.script
-    terms = _parameters(writing, main, family, outcome, extras)
+    terms: dict[str, Term] = {}
+    if not family.components:
+        first = Term(_several(writing, main, outcome), "identity") if family.several else None
+        terms = parameters(writing, main, family, extras, first)
     predicts = outcome.name in holes and outcome.name in script.wanted
     observed = script.argument(
         outcome.name,
@@ -55,11 +60,13 @@ def write_law(
             key=("trials", outcome.name),
         )  # fmt: skip
         terms["trials"] = Term(trials, "identity")
-    if family.thresholds:
+    if family.components:
+        law = write_mixture(writing, main, family, extras, terms.get("trials"))
+    elif family.thresholds:
         law = _ordered(writing, family, terms["mu"].predictor, outcome)
     else:
         law = family.write(terms)
-    law = _said(writing, law, main.additions, observed)
+    law = _said(writing, law, main.additions, outcome, observed)
     if predicts:
         if family.kind in ("ordered", "category", "counts of categories", "shares"):
             raise ModelError(
@@ -98,73 +105,6 @@ def _cast(
         return np.where(absent.reshape(-1, *(1,) * (values.ndim - 1)), np.nan, values)
 
     return cast
-
-
-def _parameters(
-    writing: Writing, main: Formula, family: Family, outcome: Outcome, extras: Mapping[str, Formula]
-) -> dict[str, Term]:
-    """Write each parameter: by its predictor where it has one, else as a number with a prior."""
-    if "se" in main.additions and family.name not in ("gaussian", "student"):
-        raise ModelError("se(...) says the errors of normal or Student outcomes")
-    script, terms = writing.script, {}
-    for parameter, link in family.links.items():
-        first = not terms
-        if first and family.several:
-            terms[parameter] = Term(_several(writing, main, outcome), link)
-            continue
-        if first:
-            predictor = write_predictor(writing, main.predictor, intercept=not family.thresholds)
-            predictor = _with_rate(writing, predictor, main.additions, link)
-            name = script.identifier("eta" if link != "identity" else "mean")
-            script.say(f"{name} = {predictor}")
-            terms[parameter] = Term(name, link)
-        elif parameter in extras:
-            own = replace(
-                writing,
-                prefix=f"{writing.prefix}{parameter}_",
-                level=float(np.log(writing.spread)) if parameter == "sigma" else 0.0,
-                spread=1.0,
-            )
-            name = script.identifier(parameter)
-            predictor = write_predictor(own, extras[parameter].predictor)
-            script.say(f"{name} = {INVERSES[link].format(predictor)}")
-            terms[parameter] = Term(name, "identity")
-        elif parameter == "sigma" and "se" in main.additions and not _keeps(main.additions["se"]):
-            terms[parameter] = Term(_error(writing, main.additions["se"]), "identity")
-        else:
-            name = script.identifier(f"{writing.prefix}{parameter}")
-            site = literal(script.name(f"{writing.prefix}{parameter}"))
-            prior = writing.prior(family.priors[parameter](writing.spread), parameter)
-            script.say(f"{name} = ft.sample({site}, {written([prior], script)})")
-            terms[parameter] = Term(name, "identity")
-    if "se" in main.additions and _keeps(main.additions["se"]):
-        both = (
-            f"jnp.sqrt({terms['sigma'].value} ** 2 + {_error(writing, main.additions['se'])} ** 2)"
-        )
-        terms["sigma"] = Term(both, "identity")
-    return terms
-
-
-def _error(writing: Writing, call: Call) -> str:
-    """Return the argument of errors that are known: y | se(error)."""
-    make, columns = numbers(call.arguments[0], writing.frame)
-    make = sound(make, str(call), 0.0, strictly=not _keeps(call))
-    make(writing.frame)
-    return writing.script.argument(call.arguments[0], make, set(columns))
-
-
-def _with_rate(writing: Writing, predictor: str, additions: Mapping[str, Call], link: str) -> str:
-    """Add the log of what a rate is of: y | rate(time)."""
-    if "rate" not in additions:
-        return predictor
-    call = additions["rate"]
-    if link != "log":
-        raise ModelError(f"{call} divides what the log of is linear: take a family with that link")
-    make, columns = _number(call.arguments[0], writing.frame)
-    make = sound(make, str(call), 0.0, strictly=True)
-    make(writing.frame)
-    name = writing.script.argument("log_rate", lambda f: np.log(make(f)), set(columns))
-    return f"{predictor} + {name}"
 
 
 def _several(writing: Writing, main: Formula, outcome: Outcome) -> str:
@@ -215,18 +155,15 @@ def _ordered(writing: Writing, family: Family, eta: str, outcome: Outcome) -> st
     )
 
 
-def _keeps(call: Call) -> bool:
-    return call.named.get("sigma", "False").title() == "True"
-
-
-def _said(writing: Writing, law: str, additions: Mapping[str, Call], observed: str) -> str:
+def _said(
+    writing: Writing, law: str, additions: Mapping[str, Call], outcome: Outcome, observed: str
+) -> str:
     """Add to a law what is said of the outcome: censoring, truncation, weights."""
     script, frame = writing.script, writing.frame
-    wide = script.arguments[observed].make(frame).ndim > 1
-    if wide and not additions.keys().isdisjoint(("cens", "trunc")):
+    if outcome.values.ndim > 1 and not additions.keys().isdisjoint(("cens", "trunc")):
         raise ModelError("cens(...) and trunc(...) are said of an outcome of one column")
     if "cens" in additions:
-        law = _censored(script, law, additions["cens"], frame, observed)
+        law = censored(script, law, additions["cens"], frame, outcome, observed)
     if "trunc" in additions:
         call = additions["trunc"]
         sides = {"lb": "low", "ub": "high"}
@@ -236,7 +173,7 @@ def _said(writing: Writing, law: str, additions: Mapping[str, Call], observed: s
         given = []
         for side, name in sides.items():
             if side in call.named:
-                make, columns = _number(call.named[side], frame)
+                make, columns = number(call.named[side], frame)
                 at = call.named[side]
                 if columns:
                     at = script.argument(at, make, set(columns))
@@ -256,45 +193,3 @@ def _said(writing: Writing, law: str, additions: Mapping[str, Call], observed: s
             script.argument(text, make, set(columns), text, otherwise=lambda f: np.ones(len(f)))
         )
     return f"ft.Weighted({law}, {' * '.join(named)})" if named else law
-
-
-CENSORED = {"none": 0, "right": 1, "left": -1, "0": 0, "1": 1, "-1": -1, "False": 0, "True": 1}
-
-
-def _censored(script: Script, law: str, call: Call, frame: pd.DataFrame, observed: str) -> str:
-    """Write a law of outcomes some of which are only known to lie beyond what was observed."""
-
-    column = call.arguments[0].strip("`")
-    need(frame, [column], str(call))
-    outcome = script.arguments[observed]
-
-    def side(which: int) -> Callable[[pd.DataFrame], np.ndarray]:
-        def make(frame: pd.DataFrame) -> np.ndarray:
-            words = [str(v).removesuffix(".0") for v in frame[column]]
-            bad = [w for w in words if w not in CENSORED]
-            if bad:
-                raise DataError(
-                    f"cens({column}) is {bad[0]!r} in row {words.index(bad[0]) + 1}: it says none, "
-                    f"left or right (0, -1, 1) of each row"
-                )
-            codes, values = np.array([CENSORED[w] for w in words]), outcome.make(frame)
-            return np.where((codes == which) & ~np.isnan(values), values, which * np.inf)
-
-        return make
-
-    side(0)(frame)  # refuses what is no code
-    sides = {str(w).removesuffix(".0") for w in frame[column]}
-    given = []
-    for which, name in ((-1, "low"), (1, "high")):
-        if any(CENSORED.get(w) == which for w in sides):
-            columns = {column, *outcome.columns}
-            limit = script.argument(
-                f"{name}_{observed}", side(which), columns, otherwise=_endless(which)
-            )
-            given.append(f"{name}={limit}")
-    return f"ft.Censored({law}, {', '.join(given)})" if given else law
-
-
-def _endless(which: int) -> Callable[[pd.DataFrame], np.ndarray]:
-    """Return what makes limits of rows that nothing censors."""
-    return lambda frame: np.full(len(frame), which * np.inf)

@@ -29,7 +29,8 @@ class Outcome:
     """Hold an outcome: its name, how its values are made of a table, and of what columns.
 
     `values` are those of the table fitted, NaN where they are missing. `levels` are the labels of
-    its categories, where it has any. `trials` makes the numbers of trials.
+    its categories, where it has any. `trials` makes the numbers of trials, `lower` the lower ends
+    of intervals that outcomes are known to lie in, whose upper ends are the values.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Outcome:
     levels: tuple[str, ...] = ()
     trials: Make | None = None
     trial_columns: frozenset[str] = frozenset()
+    lower: Make | None = None
 
 
 def family_of(formula: Formula, frame: pd.DataFrame) -> str:
@@ -60,9 +62,9 @@ def outcome_columns(formula: Formula, frame: pd.DataFrame) -> set[str]:
 
 
 def read_outcome(formula: Formula, family: Family, frame: pd.DataFrame) -> Outcome:
-    """Read the outcome of a formula from a table, and check that its family can be of it.
+    """Read the outcome of a formula from a table; `check` it when it is read.
 
-    Raises `DataError` for values that the family does not take, with the first row.
+    Raises `DataError` for a column that is absent or holds no values of the family's kind.
     """
     text = formula.response
     call = as_call(text)
@@ -92,13 +94,12 @@ def read_outcome(formula: Formula, family: Family, frame: pd.DataFrame) -> Outco
                 f"`{text} | trials(n) ~ ...` or p({text}, n)"
             )
         else:
-            make, columns = _number(trials.arguments[0], frame)
+            make, columns = number(trials.arguments[0], frame)
         outcome = replace(outcome, trials=_whole(make), trial_columns=columns)
-    _check(outcome, family, frame)
     return outcome
 
 
-def _number(text: str, frame: pd.DataFrame) -> tuple[Make, frozenset[str]]:
+def number(text: str, frame: pd.DataFrame) -> tuple[Make, frozenset[str]]:
     """Return what makes a column of numbers of text: a column's name, a number, an expression."""
     try:
         fixed = float(text)
@@ -197,7 +198,7 @@ def _joined(call: Call, frame: pd.DataFrame) -> Outcome:
     return Outcome(str(call), make, columns, make(frame), names)
 
 
-def _check(outcome: Outcome, family: Family, frame: pd.DataFrame) -> None:
+def check(outcome: Outcome, family: Family, frame: pd.DataFrame) -> None:
     """Refuse values that are none of the family's, naming the first row."""
     y = outcome.values
     known = ~np.isnan(y)
@@ -262,6 +263,7 @@ def reach(
     y = outcome.values[known]
     if counts is not None and known.ndim == 1:
         counts = counts[known]
+    family = family.components[0] if family.components else family
     link = next(iter(family.links.values()))
     if family.name in ("lognormal", "hurdle_lognormal"):
         above = None if counts is None else counts[y > 0]

@@ -16,10 +16,11 @@ from finetti.formulas.text import Predictor
 from finetti.formulas.writing import WIDE, Writing, argument, pretty, rounded, state
 
 
-def write_predictor(writing: Writing, predictor: Predictor, intercept: bool = True) -> str:
+def write_predictor(writing: Writing, predictor: Predictor, intercept: bool | str = True) -> str:
     """Write the statements of a predictor and return the expression of its sum.
 
-    Without `intercept` it has none of its own, as where thresholds stand for it.
+    Without `intercept` it has none of its own, as where thresholds stand for it; text is what
+    stands for it.
     """
     found = linear(predictor.linear, writing.frame, writing.script.renamed)
     parts = _coefficients(writing, found, intercept)
@@ -37,12 +38,22 @@ def joined(parts: list[str]) -> str:
     return f"(\n        {inner}\n    )"
 
 
-def _coefficients(writing: Writing, found: Linear, intercept: bool) -> list[str]:
+def intercept_prior(writing: Writing, predictor: Predictor) -> Distribution | None:
+    """Return the prior of a predictor's intercept, None where it has none."""
+    found = linear(predictor.linear, writing.frame, writing.script.renamed)
+    blocks = [(block, _priors(writing, block)) for block in found.blocks]
+    return _intercept(writing, blocks) if found.intercept else None
+
+
+def _coefficients(writing: Writing, found: Linear, intercept: bool | str) -> list[str]:
     parts = []
     _advise(writing, found)
     blocks = [(block, _priors(writing, block)) for block in found.blocks]
-    if found.intercept and intercept:
-        parts.append(_intercept(writing, blocks))
+    if found.intercept and intercept is True:
+        prior = _intercept(writing, blocks)
+        parts.append(state(writing, f"{writing.prefix}Intercept", [prior]))
+    elif found.intercept and intercept:
+        parts.append(intercept)
     for block, priors in blocks:
         parts.append(_block(writing, block, priors))
     return parts
@@ -83,8 +94,8 @@ def _advise(writing: Writing, found: Linear) -> None:
         )
 
 
-def _intercept(writing: Writing, blocks: list[tuple[Block, list[Distribution]]]) -> str:
-    """Write the intercept, whose default prior is that of the mean at the middle of the predictors.
+def _intercept(writing: Writing, blocks: list[tuple[Block, list[Distribution]]]) -> Distribution:
+    """Return the intercept's prior, by default that of the mean at the middle of the predictors.
 
     The intercept itself is where they are 0, and its prior as much wider as that may be away.
     """
@@ -96,8 +107,7 @@ def _intercept(writing: Writing, blocks: list[tuple[Block, list[Distribution]]])
     )
     scale = float(np.sqrt((WIDE * writing.spread) ** 2 + away))
     name = f"{writing.prefix}Intercept"
-    prior = writing.prior(families.Normal(rounded(writing.level), rounded(scale)), name)
-    return state(writing, name, [prior])
+    return writing.prior(families.Normal(rounded(writing.level), rounded(scale)), name, "Intercept")
 
 
 def _priors(writing: Writing, block: Block) -> list[Distribution]:

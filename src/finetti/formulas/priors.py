@@ -121,8 +121,8 @@ def read(text: str) -> Distribution:
         tree = ast.parse(text.strip().removeprefix("ft."), mode="eval").body
         if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
             raise ValueError("it is no distribution")
-        values = [ast.literal_eval(a) for a in tree.args]
-        named = {k.arg: ast.literal_eval(k.value) for k in tree.keywords if k.arg}
+        values = [_value(a) for a in tree.args]
+        named = {k.arg: _value(k.value) for k in tree.keywords if k.arg}
         family = getattr(families, tree.func.id) if tree.func.id in families.NAMES else None
         if tree.func.id in ("Flat", "HalfFlat"):
             family = getattr(families, tree.func.id)
@@ -133,6 +133,12 @@ def read(text: str) -> Distribution:
         return family(*values, **named)
     except (SyntaxError, ValueError, TypeError) as error:
         raise ModelError(f"the prior {text!r} cannot be read: {error}") from error
+
+
+def _value(tree: ast.expr) -> Any:
+    """Return the number that code spells, or the array of a list of them."""
+    found = ast.literal_eval(tree)
+    return np.array(found, float) if isinstance(found, list | tuple) else found
 
 
 def written(priors: Sequence[Distribution], script: Script, whole: bool = False) -> str:

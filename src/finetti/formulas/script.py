@@ -167,12 +167,13 @@ class Script:
 
 def _wrapped(line: str, width: int) -> list[str]:
     """Return a statement, on several lines with an argument each where it is too long."""
-    opened, closed = line.find("("), line.endswith(")")
+    whole = line.removesuffix(",")
+    opened, closed = whole.find("("), whole.endswith(")")
     if len(line) <= width or not closed or opened < 0 or "\n" in line:
         return [line]
-    parts = [part.strip() for part in cut(line[opened + 1 : -1], ",") if part.strip()]
+    parts = [part.strip() for part in cut(whole[opened + 1 : -1], ",") if part.strip()]
     inner = [f"    {piece}" for part in parts for piece in _wrapped(f"{part},", width - 4)]
-    return [line[: opened + 1], *inner, ")"]
+    return [line[: opened + 1], *inner, f"){line[len(whole) :]}"]
 
 
 _IMPORTS = {"jax": "import jax", "jnp": "import jax.numpy as jnp", "np": "import numpy as np"}

@@ -105,6 +105,12 @@ def _formula(text: str) -> Formula:
                 f"{piece!r} says nothing known of the outcome {response!r}: after the bar "
                 f"there may be {', '.join(f'{name}(...)' for name in ADDITIONS)}"
             )
+        if not call.arguments and call.name not in ("trunc", "mi"):
+            raise ModelError(
+                f"{piece} names nothing: write a column, as in {call.name}({call.name[0]})"
+            )
+        if call.name in additions:
+            raise ModelError(f"{text!r} says {call.name}(...) of the outcome twice")
         additions[call.name] = call
     return Formula(text, response, predictor(sides[1]), additions)
 

@@ -38,8 +38,10 @@ class Writing:
     """Hold what terms are written with: the table, the code so far, the priors, the scale.
 
     `level` and `spread` are where the outcome lies on the link's scale, and how far it reaches.
-    `prefix` parts the names of one predictor's coefficients from those of others. `matrices` are
-    those given beside the table, `across` the effects that several predictors have together.
+    `prefix` parts the names of one predictor's coefficients from those of others, `base` is that of
+    the outcome that they are of; `shared` tells that classes of priors may be named by `base` too.
+    `matrices` are those given beside the table, `across` the effects that several predictors have
+    together.
     """
 
     script: Script
@@ -48,6 +50,8 @@ class Writing:
     level: float = 0.0
     spread: float = 1.0
     prefix: str = ""
+    base: str = ""
+    shared: bool = False
     matrices: dict[str, Any] = field(default_factory=dict)
     across: Across = field(default_factory=lambda: Across({}))
 
@@ -70,7 +74,7 @@ class Writing:
     def _known(self, name: str) -> tuple[str, ...]:
         if not self.prefix or name.startswith(self.prefix) or self.prefix in name:
             return (name,)
-        return (f"{self.prefix}{name}",)
+        return (f"{self.prefix}{name}", *([f"{self.base}{name}"] if self.shared else ()))
 
 
 def state(writing: Writing, name: str, priors: list[Distribution], dims: str = "") -> str:

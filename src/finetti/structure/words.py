@@ -10,10 +10,10 @@ FEW = 4  # names that are listed in full
 def listed(names: Iterable[str]) -> str:
     """Return names as a sentence lists them; of many, the first two and the last.
 
-    >>> listed(["mu"]), listed(["mu", "tau"]), listed(f"z{i}" for i in range(9))
-    ('mu', 'mu and tau', 'z0, z1, ..., z8')
+    >>> listed(["mu"]), listed(["mu", "tau"]), listed(f"z{i}" for i in range(9)), listed([])
+    ('mu', 'mu and tau', 'z0, z1, ..., z8', '')
     """
-    *first, last = names
+    *first, last = [*names] or [""]
     if len(first) >= FEW:
         return f"{first[0]}, {first[1]}, ..., {last}"
     return f"{', '.join(first)} and {last}" if first else last

@@ -128,7 +128,9 @@ def effects(
     grid = grid_over(columns, name, by, at, None if reader is None else reader.counts)
     gone = _gone(whole, columns, grid.names)
     found = _means(posterior, whole, grid, gone)
-    return _labelled(posterior, whole, found, grid, _said(at, gone))
+    said = _said(at, gone)
+    said += " Of the outcome as it is, whether or not it is censored." if whole.censored else ""
+    return _labelled(posterior, whole, found, grid, said)
 
 
 def _gone(

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.compiling import OFTEN, compiled
+from finetti.criticism.explaining.scale import OF_ORDER, is_censored
 from finetti.criticism.leaving_out.held_out import known_model
 from finetti.criticism.predicting.labelled import the_outcome
 from finetti.criticism.predicting.members import middle
@@ -43,7 +44,7 @@ class Moved:
     `effects` maps each such site to the name of its plates, such as `county` or `county:year`.
     `coefficients` are sites in plates that several members of which reach one row, as those of a
     regression do: they count as the population's. `bent` names effects that the site's mean is not
-    linear in, with why.
+    linear in, with why. `censored` tells that the outcome is looked at beyond what is seen of it.
     """
 
     model: Model
@@ -52,6 +53,7 @@ class Moved:
     effects: Mapping[str, str]
     coefficients: tuple[str, ...]
     bent: Mapping[str, str]
+    censored: bool = False
 
     def sites(
         self, given: Values, added: Values = EMPTY, gone: frozenset[str] = frozenset()
@@ -175,7 +177,10 @@ def moved(
                 bent |= {} if kind == LINEAR else {name: kind}
                 if _stands(whole.sites(first)[name]):
                     effects[name] = ":".join(p.name for p in v.plates)
-    return replace(whole, effects=effects, coefficients=tuple(coefficients), bent=bent)
+        censored = is_censored(whole.sites(first)[site.name])
+    return replace(
+        whole, effects=effects, coefficients=tuple(coefficients), bent=bent, censored=censored
+    )
 
 
 def _kind(whole: Moved, given: Values, v: Variable, reader: Callable[[Site], Array]) -> str:
@@ -213,7 +218,8 @@ def told_apart(v: Variable) -> list[np.ndarray]:
 def _observed(model: Model, of: str | None, verb: str) -> Variable:
     """Return the observed site named, or the only outcome; refuse one that is no row of numbers."""
     site = the_outcome(model, of, f"give {verb} of", f"to give {verb}")
-    if prod(site.shape) < 2 or site.known.tells == "category" or site.family.startswith("Multi"):
+    named = site.known.tells == "category" and site.family not in OF_ORDER
+    if prod(site.shape) < 2 or named or site.family.startswith("Multi"):
         raise ModelError(
             f"site `{site.name}` ~ {site.family} is no row of single numbers: there is no {verb} "
             f"of it"

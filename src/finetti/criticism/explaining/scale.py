@@ -10,7 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import logit, ndtri, polygamma
 
-from finetti.distributions import Distribution, bare, know, name_family, unmasked, unweighted
+from finetti.distributions import (
+    Censored,
+    Distribution,
+    bare,
+    know,
+    name_family,
+    unmasked,
+    unweighted,
+)
 from finetti.errors import ModelError
 from finetti.language.effects import Site
 from finetti.types import Array
@@ -34,14 +42,31 @@ class Scale:
 
 
 def plain(site: Site) -> Distribution:
-    """Return a site's distribution without what makes observations count more often, or not."""
-    return unweighted(unmasked(site.distribution)[0])[0]
+    """Return a site's distribution without what makes observations count more often, or not.
+
+    Of outcomes that are censored it is that of the outcome itself, whatever is seen of it.
+    """
+    found = unweighted(unmasked(site.distribution)[0])[0]
+    return found.base_dist if isinstance(found, Censored) else found
+
+
+def is_censored(site: Site) -> bool:
+    """Tell whether an outcome is looked at beyond what is seen of it."""
+    return isinstance(unweighted(unmasked(site.distribution)[0])[0], Censored)
 
 
 def mean_and_variance(site: Site) -> tuple[Array, Array]:
     """Return the mean and the variance of each of a site's observations given the parameters."""
     distribution = plain(site)
     shape = np.shape(site.value)
+    if name_family(distribution) in ON_A_CIRCLE or know(distribution).tells == "category":
+        what = "on a circle" if name_family(distribution) in ON_A_CIRCLE else "categories"
+        also = "; ft.r_squared(posterior, link=True) is on the scale of their predictor"
+        also = also if name_family(distribution) in OF_ORDER else ""
+        raise ModelError(
+            f"the outcomes of site `{site.name}` ~ {name_family(distribution)} are {what}, which "
+            f"have no mean among numbers: there is neither an R-squared nor an effect of it{also}"
+        )
     try:
         mean, variance = distribution.mean, distribution.variance
     except (NotImplementedError, AttributeError) as error:
@@ -61,7 +86,11 @@ def additive(site: Site) -> list[Scale]:
     pi^2 / 6; probabilities do not say which, `logits=` do. Of `Poisson`, `NegativeBinomial2` and
     `Geometric` it is the log of the mean, where the leftover is log(1 + 1 / mean + 1 / shape), of
     `Gamma`, `Exponential` and `Weibull` too, where it is the variance of the outcome's logarithm,
-    for Gamma trigamma(shape) (Nakagawa, Johnson & Schielzeth 2017, table 1 and appendix S2).
+    for Gamma trigamma(shape), and of `InverseGaussian`, where it is log(1 + mean / shape)
+    (Nakagawa, Johnson & Schielzeth 2017, table 1 and appendix S2). Of `Beta` it is the logit's,
+    where the leftover is the variance of the outcome's logit, trigamma(a) + trigamma(b); of
+    `BetaBinomial` that of the chance's logit and pi^2 / 3. Of `OrderedLogistic` and
+    `OrderedProbit` it is that of the number which the thresholds cut (McKelvey & Zavoina 1975).
     """
     base = bare(plain(site))
     name = type(base).__name__
@@ -74,12 +103,18 @@ def additive(site: Site) -> list[Scale]:
             Scale(f"the {link} scale", lambda s, f=f: f(_of(s, "probs")), _flat(left))
             for link, f, left in PROBABILITIES
         ]
+    if name in OF_ORDER:
+        words, left = OF_ORDER[name]
+        return [Scale(words, lambda s: _of(s, "predictor"), _flat(left))]
+    if name in OF_SHARES:
+        return [Scale("the logit scale", _logit_of_mean, OF_SHARES[name])]
     if name in OF_LOGS:
         return [Scale("the log scale", *OF_LOGS[name])]
     raise ModelError(
         f"site `{site.name}` ~ {name_family(base)} has no scale on which effects add up that "
         f"finetti knows: variance shares are for families with a location, such as Normal and "
-        f"StudentT, for Bernoulli, Binomial, {', '.join(OF_LOGS)}; ft.r_squared takes more"
+        f"StudentT, for Bernoulli, Binomial, {', '.join((*OF_LOGS, *OF_SHARES, *OF_ORDER))}; "
+        f"ft.r_squared takes more"
     )
 
 
@@ -135,6 +170,20 @@ def _over(shape: Callable[[Site], Array] | None) -> Left:
     return left
 
 
+def _logit_of_mean(site: Site) -> Array:
+    return jnp.log(_of(site, "concentration1")) - jnp.log(_of(site, "concentration0"))
+
+
+def _spread_of_logit(more: float) -> Left:
+    """Return the variance of the logit of a Beta, and `more`, whatever the mean."""
+
+    def left(site: Site, population: Array, random: Array) -> Array:
+        ends = (_of(site, name) for name in ("concentration1", "concentration0"))
+        return more + sum((polygamma(1, end) for end in ends), jnp.zeros(()))
+
+    return left
+
+
 def _cloglog(p: Array) -> Array:
     return jnp.log(-jnp.log1p(-p))
 
@@ -158,6 +207,12 @@ OF_LOGS: Mapping[str, tuple[Callable[[Site], Array], Left]] = {
         lambda s: jnp.log(_of(s, "concentration") / _of(s, "rate")),
         lambda s, population, random: polygamma(1, _of(s, "concentration")),
     ),
+    "InverseGaussian": (
+        lambda s: jnp.log(_of(s, "loc")),
+        lambda s, population, random: jnp.log1p(
+            jnp.mean(jnp.exp(population + random / 2)) / _of(s, "shape_")
+        ),
+    ),
     "Exponential": (lambda s: -jnp.log(_of(s, "rate")), _flat(GUMBEL)),
     "Weibull": (
         lambda s: jnp.log(_of(s, "scale")),
@@ -168,3 +223,12 @@ OF_LOGS: Mapping[str, tuple[Callable[[Site], Array], Left]] = {
         lambda s, population, random: _of(s, "scale") ** 2,
     ),
 }
+OF_SHARES: Mapping[str, Left] = {
+    "Beta": _spread_of_logit(0.0),
+    "BetaBinomial": _spread_of_logit(LOGISTIC),
+}
+OF_ORDER: Mapping[str, tuple[str, float]] = {
+    "OrderedLogistic": ("the logit scale", LOGISTIC),
+    "OrderedProbit": ("the probit scale", 1.0),
+}
+ON_A_CIRCLE = ("VonMises",)

@@ -219,4 +219,6 @@ def _notes(whole: Moved) -> tuple[str, ...]:
     if whole.coefficients:
         names = listed(f"`{name}`" for name in whole.coefficients)
         said.append(f"Counted as the population's, as rows have several of its members: {names}.")
+    if whole.censored:
+        said.append("Of the outcome as it is, whether or not it is censored.")
     return tuple(said)
