@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 POPULATION, RESIDUAL = "population", "residual"
 CONDITIONAL, MARGINAL = "conditional", "marginal"
+ROUNDING = 1e-20  # a smaller share is what is left of equal numbers
 
 
 def r_squared(posterior: Posterior, of: str | None = None, *, link: bool = False) -> Derived:
@@ -105,7 +106,8 @@ def variance_shares(posterior: Posterior, of: str | None = None) -> Derived:
     require_posterior(posterior, "ft.variance_shares")
     whole, scale, parts = _parts(posterior, of, "variance shares")
     total = sum(parts.values())
-    found = {name: part / total for name, part in parts.items()}
+    shares = {name: part / total for name, part in parts.items()}
+    found = {name: np.where(share < ROUNDING, 0.0, share) for name, share in shares.items()}
     title = f"Shares of the variance of {whole.site.name}"
     return Derived(title, _labelled(found, posterior), (*_notes(whole), f"On {scale.words}."))
 
