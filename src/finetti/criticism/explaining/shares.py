@@ -102,6 +102,9 @@ def variance_shares(posterior: Posterior, of: str | None = None) -> Derived:
     Raises `ModelError` where effects do not add up, or as `r_squared` does.
 
     Nakagawa & Schielzeth 2013; Nakagawa, Johnson & Schielzeth 2017.
+
+    >>> [str(name) for name in variance_shares(posterior).frame.index]
+    ['population', 'school', 'residual']
     """
     require_posterior(posterior, "ft.variance_shares")
     whole, scale, parts = _parts(posterior, of, "variance shares")
@@ -118,6 +121,9 @@ def icc(posterior: Posterior, of: str | None = None) -> Derived:
     It is the correlation of two observations of the same member of that plate alone, given the
     population's part; that of members nested within one another adds up. `of` names the observed
     site, if there are several. Raises as `variance_shares` does, and for a model without groups.
+
+    >>> list(icc(posterior).frame.index)
+    ['school']
     """
     require_posterior(posterior, "ft.icc")
     whole, scale, parts = _parts(posterior, of, "intraclass correlation")
