@@ -1,5 +1,6 @@
 """Build the site, and look at each of its pages: landmarks, words for pictures, no network."""
 
+import json
 import os
 import re
 import subprocess
@@ -7,7 +8,7 @@ import sys
 from html.parser import HTMLParser
 
 import pytest
-from blocks import ROOT
+from blocks import ROOT, blocks_of
 
 pytest.importorskip("mkdocs", reason="the site needs the extra `docs`")
 pytest.importorskip("mkdocstrings", reason="the site needs the extra `docs`")
@@ -57,6 +58,21 @@ def test_what_is_asked_for_is_found_without_a_network(site):
     index = next((site / "search").glob("search_index.js*")).read_text(encoding="utf-8")
     for words in ("crossed", "leave-one-out", "funnel", "finetti doctor", "finetti.fit"):
         assert words.lower() in index.lower()
+
+
+def test_pages_are_offered_as_notebooks_with_what_they_printed(site):
+    made = sorted(site.rglob("*.ipynb"))
+    assert len(made) >= 6
+    for file in made:
+        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+        source = (ROOT / "docs" / file.relative_to(site)).with_suffix(".md")
+        blocks = [b for b in blocks_of(source) if b.kind == "python"]
+        code = [cell for cell in cells if cell["cell_type"] == "code"]
+        assert [c["source"] for c in code] == [b.text.strip("\n") for b in blocks], file
+        printed = [output["text"] for cell in code for output in cell["outputs"]]
+        shown = [b.text for b in blocks_of(source) if b.said.startswith("prints")]
+        assert printed == shown, file
+        assert file.name in file.with_suffix(".html").read_text(encoding="utf-8")
 
 
 def test_every_public_name_is_on_a_page_of_the_reference(site):
