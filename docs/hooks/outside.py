@@ -19,6 +19,8 @@ ROOT = Path(__file__).parents[2]
 INSIDE, UNDER = "docs", "project"
 LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s#]+)(#[^)\s]*)?\)")
 FENCE = re.compile(r"^```.*?^```", flags=re.DOTALL | re.MULTILINE)
+ROW = re.compile(r"^\|.*\|$", flags=re.MULTILINE)
+SPAN = re.compile(r"`[^`\n]+`")
 LINES = 60  # of a program's or a table's text that is shown
 TEXTS = {
     ".py": "python",
@@ -61,11 +63,19 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         led = posixpath.relpath(path, posixpath.dirname(page.file.src_uri) or ".")
         return f"{text}{led}{place or ''})"
 
+    def changed(prose: str) -> str:
+        return ROW.sub(_bars, LINK.sub(led, prose))
+
     pieces, end = [], 0
     for fence in FENCE.finditer(markdown):
-        pieces += [LINK.sub(led, markdown[end : fence.start()]), fence[0]]
+        pieces += [changed(markdown[end : fence.start()]), fence[0]]
         end = fence.end()
-    return "".join([*pieces, LINK.sub(led, markdown[end:])])
+    return "".join([*pieces, changed(markdown[end:])])
+
+
+def _bars(row: re.Match[str]) -> str:
+    """Write the bars of code in a table's row as they are: the forge wants a backslash there."""
+    return SPAN.sub(lambda code: code[0].replace("\\|", "|"), row[0])
 
 
 def _linked(path: str) -> list[str]:

@@ -54,6 +54,14 @@ def test_every_page_is_read_aloud_and_needs_no_network(site):
         assert not outside, page
 
 
+def test_bars_in_the_code_of_tables_are_bars(site):
+    text = (site / "howto" / "repeated.html").read_text(encoding="utf-8")
+    assert "(1 | Subject)</code></td>" in text
+    for page in site.rglob("*.html"):
+        cells = re.findall(r"<td[^>]*>.*?</td>", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        assert not [cell for cell in cells if "\\|" in cell], page
+
+
 def test_what_is_asked_for_is_found_without_a_network(site):
     index = next((site / "search").glob("search_index.js*")).read_text(encoding="utf-8")
     for words in ("crossed", "leave-one-out", "funnel", "finetti doctor", "finetti.fit"):
