@@ -10,11 +10,12 @@ BASE := $(VENV)/.made
 ALL := $(VENV)/.installed-all
 DEV := $(VENV)/.installed-dev
 PEERS := $(VENV)/.installed-peers
+DOCS := $(VENV)/.installed-docs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test smoke test-all lint types bench clean
+.PHONY: help demo test smoke test-all lint types bench docs clean
 
 help:
 	@echo "make demo      analyse Eight Schools and draw its pictures under runs/"
@@ -24,6 +25,7 @@ help:
 	@echo "make lint      check style and format"
 	@echo "make types     check types"
 	@echo "make bench     time finetti beside its peers"
+	@echo "make docs      build the site into site/, without a warning"
 	@echo "make clean     remove what make made; runs/ stays"
 
 demo: $(ALL)
@@ -56,8 +58,12 @@ types: $(DEV)
 bench: $(PEERS)
 	@$(BIN)/python -m benchmarks
 
+docs: $(DOCS)
+	@$(BIN)/python -m mkdocs build --strict --quiet
+	@echo "Open site/index.html."
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build dist site .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BASE):
@@ -81,3 +87,8 @@ $(PEERS): $(BASE) pyproject.toml
 	@echo "Installing finetti and the peers it is timed against into $(VENV)."
 	@$(PIP) install --editable '.[all,peers]'
 	@touch $(ALL) $@
+
+$(DOCS): $(BASE) pyproject.toml
+	@echo "Installing finetti and what builds its site into $(VENV)."
+	@$(PIP) install --editable '.[cli,docs]'
+	@touch $@

@@ -2,12 +2,19 @@
 
 import doctest
 import importlib
+import inspect
 import pkgutil
+from functools import cache
+from pathlib import Path
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import finetti as ft
+from finetti import factors, vision
+from finetti.distributions import NAMES, OWN
+from finetti.reporting import plots
 
 MODULES = sorted(
     m.name
@@ -22,13 +29,48 @@ def coin(n):
     ft.sample("heads", ft.Binomial(n, p))
 
 
+def public():
+    """Yield every public name with its object; numpyro's distributions are documented there."""
+    for module in (ft, factors, vision, plots):
+        for name in module.__all__:
+            if module is not ft or name not in set(NAMES) - set(OWN):
+                yield f"{module.__name__}.{name}", getattr(module, name)
+
+
+def test_every_public_name_has_an_example():
+    found = {name: inspect.getdoc(thing) or "" for name, thing in public()}
+    assert len(found) > 100
+    bare = [name for name, said in found.items() if ">>>" not in said]
+    assert bare == ["finetti.constraints"]  # numpyro's module
+
+
+@cache
+def fitted():
+    """Return what examples call `posterior`: the eight schools'."""
+
+    @ft.model
+    def schools(sigma):
+        mu = ft.sample("mu", ft.Normal(0, 5))
+        tau = ft.sample("tau", ft.HalfCauchy(5))
+        with ft.plate("school", list("ABCDEFGH")):
+            theta = ft.sample("theta", ft.Normal(mu, tau))
+            ft.sample("y", ft.Normal(theta, sigma))
+
+    observed = schools(np.array([15.0, 10, 16, 11, 9, 11, 10, 18]))
+    observed = observed.condition(y=[28.0, 8, -3, 7, -1, 1, 18, 12])
+    return ft.fit(observed, ft.Automatic(draws=250), seed=1, progress=False)
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_run(name):
     module = importlib.import_module(name)
-    names = {**vars(ft), **vars(module), "ft": ft, "jnp": jnp, "coin": coin}
+    own = vars(module)
+    names = {**vars(ft), "Path": Path, "np": np, **own, "ft": ft, "jnp": jnp, "coin": coin}
     flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     finder = doctest.DocTestFinder(exclude_empty=True)
     runner = doctest.DocTestRunner(optionflags=flags)
     for example in finder.find(module, name, globs=names):
+        if "posterior" in example.docstring and "posterior = " not in example.docstring:
+            example.globs["posterior"] = fitted()
         runner.run(example)
     assert runner.failures == 0

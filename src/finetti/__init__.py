@@ -155,3 +155,12 @@ __all__ = [
 ]
 __all__ += list(_DISTRIBUTIONS)
 __all__.sort()
+
+
+def __getattr__(name: str) -> str:
+    """Return the version, which pyproject.toml has, where it is asked for."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("finetti")
+    raise AttributeError(f"module 'finetti' has no attribute {name!r}")

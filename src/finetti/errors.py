@@ -24,24 +24,46 @@ from difflib import get_close_matches
 
 
 class FinettiError(Exception):
-    """Be the root of every error finetti raises on purpose."""
+    """Be the root of every error finetti raises on purpose.
+
+    >>> issubclass(ModelError, FinettiError) and issubclass(SeedError, FinettiError)
+    True
+    """
 
 
 class ModelError(FinettiError, ValueError):
     """Say that the model as written cannot be understood.
 
     `members` is what a plate was opened with, where it names one twice.
+
+    >>> fit("schools.py")
+    Traceback (most recent call last):
+    ...
+    finetti.errors.ModelError: ...
     """
 
     members: object = None
 
 
 class DuplicateSite(ModelError):
-    """Say that two sites share a name."""
+    """Say that two sites share a name.
+
+    >>> with trace(), seed(0):
+    ...     _ = sample("mu", Normal(0, 1)), sample("mu", Normal(0, 1))
+    Traceback (most recent call last):
+    ...
+    finetti.errors.DuplicateSite: ...
+    """
 
 
 class UnknownSite(ModelError, KeyError):
-    """Say that no site has the name given."""
+    """Say that no site has the name given.
+
+    >>> posterior["thata"]
+    Traceback (most recent call last):
+    ...
+    finetti.errors.UnknownSite: cannot read `thata`: no such site; did you mean `theta`? ...
+    """
 
     __str__ = Exception.__str__
 
@@ -54,47 +76,121 @@ class UnknownSite(ModelError, KeyError):
 
 
 class ShapeError(ModelError):
-    """Say that a site does not fit the plates it stands in."""
+    """Say that a site does not fit the plates it stands in.
+
+    >>> with plate("school", 8):
+    ...     sample("y", Normal(0, 1), obs=[1.0, 2.0])
+    Traceback (most recent call last):
+    ...
+    finetti.errors.ShapeError: site `y` ...
+    """
 
 
 class OutsidePlate(ModelError, IndexError):
-    """Say that a code stands for a member that its plate does not have."""
+    """Say that a code stands for a member that its plate does not have.
+
+    >>> groups(["A", "B"]).labels[5]
+    Traceback (most recent call last):
+    ...
+    IndexError: ...
+    """
 
 
 class SupportError(ModelError):
-    """Say that a value or a distribution's argument lies outside its support."""
+    """Say that a value or a distribution's argument lies outside its support.
+
+    >>> sample("x", HalfNormal(1), obs=-1.0)
+    Traceback (most recent call last):
+    ...
+    finetti.errors.SupportError: ...
+    """
 
 
 class MissingValue(ModelError):
-    """Say that observed data hold NaN, or that an argument lacks values."""
+    """Say that observed data hold NaN, or that an argument lacks values.
+
+    >>> sample("y", Normal(0, 1), obs=float("nan"))
+    Traceback (most recent call last):
+    ...
+    finetti.errors.MissingValue: ...
+    """
 
 
 class Contradiction(ModelError):
-    """Say that a factor graph and its evidence rule out every joint state."""
+    """Say that a factor graph and its evidence rule out every joint state.
+
+    >>> from finetti import factors as fg
+    >>> x = fg.Variables("x", {"i": 1})
+    >>> fg.Exact().run(fg.Graph(fg.Table(x, log_potentials=[-jnp.inf, -jnp.inf])))
+    Traceback (most recent call last):
+    ...
+    finetti.errors.Contradiction: ...
+    """
 
 
 class TooWide(ModelError):
-    """Say that an exact sum over joint states needs more memory than allowed."""
+    """Say that an exact sum over joint states needs more memory than allowed.
+
+    >>> from finetti import factors as fg
+    >>> x = fg.Variables("x", {"i": 9})
+    >>> every = fg.Table(*(x[i : i + 1] for i in range(9)), log_potentials=jnp.zeros((2,) * 9))
+    >>> fg.Exact(memory=100).run(fg.Graph(every))
+    Traceback (most recent call last):
+    ...
+    finetti.errors.TooWide: ...
+    """
 
 
 class SeedError(FinettiError, RuntimeError):
-    """Say that a draw is needed and no seed is in force."""
+    """Say that a draw is needed and no seed is in force.
+
+    >>> sample("mu", Normal(0, 5))
+    Traceback (most recent call last):
+    ...
+    finetti.errors.SeedError: site `mu` needs a value and no seed is in force: ...
+    """
 
 
 class DataError(FinettiError, ValueError):
-    """Say that a table cannot be read or lacks a column."""
+    """Say that a table cannot be read or lacks a column.
+
+    >>> open("nowhere.zarr")
+    Traceback (most recent call last):
+    ...
+    finetti.errors.DataError: ...
+    """
 
 
 class SamplingError(FinettiError, RuntimeError):
-    """Say that the sampler cannot start or go on."""
+    """Say that the sampler cannot start or go on.
+
+    >>> from finetti import model
+    >>> @model
+    ... def settled():
+    ...     sample("y", Normal(0, 1), obs=1.0)
+    >>> fit(settled(), progress=False)
+    Traceback (most recent call last):
+    ...
+    finetti.errors.SamplingError: model `settled` has no latent variable to infer
+    """
 
 
 class ClusterError(FinettiError, RuntimeError):
-    """Say that a cluster cannot be reached, loses what it has, or would give other results."""
+    """Say that a cluster cannot be reached, loses what it has, or would give other results.
+
+    >>> fit(coin(10).condition(heads=7), on="tcp://127.0.0.1:1")  # doctest: +SKIP
+    Traceback (most recent call last):
+    ...
+    finetti.errors.ClusterError: ...
+    """
 
 
 class MissingExtra(FinettiError, ImportError):
-    """Say that an optional dependency is not installed."""
+    """Say that an optional dependency is not installed.
+
+    >>> print(MissingExtra.needed("matplotlib", "plots", "drawing"))
+    drawing needs matplotlib: pip install 'finetti[plots]'
+    """
 
     @classmethod
     def needed(cls, package: str, extra: str, purpose: str) -> MissingExtra:

@@ -40,6 +40,9 @@ class Model:
     `reader` makes the function's arguments of a table, where columns are not taken as they are.
     `added` tells of the rows that its data are sums of, where those stayed in their table.
     `lacking` says what is done about values that data lack, as `missing` sets it.
+
+    >>> [v.name for v in coin(10).condition(heads=7).variables]
+    ['p', 'heads']
     """
 
     function: Callable[..., object]
@@ -307,11 +310,8 @@ def require_model(value: object, verb: str) -> Model:
     if isinstance(value, str):
         given, remedy = f"the text {value!r:.80}", "give the function itself that @ft.model marks"
     elif callable(value):
-        name = getattr(value, "__name__", type(value).__name__)
-        given, remedy = (
-            f"the plain function `{name}`",
-            "mark it with @ft.model, and give it its data",
-        )
+        given = f"the plain function `{getattr(value, '__name__', type(value).__name__)}`"
+        remedy = "mark it with @ft.model, and give it its data"
     elif isinstance(getattr(value, "model", None), Model):
         given, remedy = "a posterior", "give its model, posterior.model"
     else:

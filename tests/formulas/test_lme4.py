@@ -6,7 +6,7 @@ import pytest
 
 import finetti as ft
 
-DATA = Path(__file__).parents[1] / "data" / "lme4"
+DATA = Path(__file__).parents[2] / "examples"
 
 # By lme4 1.1-31: fixed effects with their standard errors, and standard deviations.
 TABLES = {

@@ -85,6 +85,11 @@ REFUSED = {
     "errors of a mixture": (
         ("positive | se(se) ~ x", {"family": "mixture(gamma, nmix=2)"}), "normal or Student"),
     "a column that is named as the intercept": (("y ~ Intercept", {}), "rename it"),
+    "a file that is written": (("y ~ np.save('written.npy', x)", {}), "no function of numbers"),
+    "a file that is read": (("y ~ np.load('x.npy')", {}), "no function of numbers"),
+    "numpy's own rooms": (("y ~ np.lib.format.open_memmap('x')", {}), "no function of numbers"),
+    "a name of finetti's own": (("y ~ functions(x)", {}), "neither a column nor a function"),
+    "pickles": (("y ~ pd.read_pickle('x')", {}), "neither a column nor a function"),
     "errors of counts": (("count | se(se) ~ x", {"family": "poisson"}), "normal or Student"),
 }  # fmt: skip
 
@@ -189,3 +194,9 @@ def test_columns_may_have_any_name(old, new, text, sites):
     model = ft.formula(text, D.rename(columns={old: new}))
     assert sites <= {v.name for v in model.variables}
     assert model.plan().dimensions()
+
+
+@pytest.mark.parametrize("prior", [ft.LKJ(2), ft.LKJ(3, 2.0), "LKJ(2)", 2.0])
+def test_a_correlations_prior_is_its_concentration(prior):
+    code = ft.formula("y ~ (x | g)", D, priors={"cor": prior}).code()
+    assert "ft.LKJCholesky(2, 2)" in code

@@ -26,7 +26,16 @@ def main(arguments: list[str] | None = None) -> None:
         except ImportError as error:
             raise MissingExtra.needed("typer", "cli", "the command line") from error
         # These add their commands to the app.
-        from finetti.cli import calibrate, check, compare, predict, report, resume, watch  # noqa: F401
+        from finetti.cli import (  # noqa: F401
+            calibrate,
+            check,
+            compare,
+            doctor,
+            predict,
+            report,
+            resume,
+            watch,
+        )
         from finetti.cli.commands import app
         from finetti.cli.words import spoken
 

@@ -5,7 +5,6 @@ import typer
 app = typer.Typer(
     name="finetti",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )

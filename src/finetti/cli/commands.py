@@ -244,19 +244,34 @@ def summary(
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="The folder for pictures and runs.")] = Path(
-        "runs/eight_schools"
-    ),
+    story: Annotated[
+        str, typer.Argument(metavar="STORY", help="Which story; --list shows them.")
+    ] = "eight_schools",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder for pictures and runs. Default: runs/STORY.", show_default=False
+        ),
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="List the stories, and end.")] = False,
     seed: Seed = 0,
 ) -> None:
-    """Analyse Eight Schools, from the data to the pictures.
+    """Tell a story, from the data to the pictures: Eight Schools, or another.
 
     \b
-      finetti demo --out runs/eight_schools
+      finetti demo
+      finetti demo --list
+      finetti demo radon --out runs/radon
     """
-    from finetti.demo import main as tell
+    from finetti.stories import STORIES
 
-    tell(outputs.folder_path("--out", out), seed)
+    if listed:
+        for name, about in STORIES.items():
+            print(f"{name:15}{about.about}")
+        return
+    if story not in STORIES:
+        raise typer.BadParameter(f"STORY is one of {', '.join(STORIES)}, not {story!r}")
+    STORIES[story].tell(outputs.folder_path("--out", out or Path("runs", story)), seed)
 
 
 def _method(name: str, settings: dict[str, Any]) -> Chains:

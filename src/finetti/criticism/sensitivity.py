@@ -41,6 +41,10 @@ class Sensitivity:
     distribution where it is a group's effect.
 
     Kallioinen, Paananen, Buerkner & Vehtari 2023.
+
+    >>> found = sensitivity(posterior)
+    >>> list(found.table.columns)
+    ['prior', 'likelihood', 'mu', 'tau', 'theta']
     """
 
     table: pd.DataFrame

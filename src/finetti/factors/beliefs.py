@@ -28,6 +28,12 @@ class Beliefs:
     Bethe's approximation to it, which is exact on trees, and `exact` tells of sums over all joint
     states. `converged` tells whether messages settled, and `possible` whether a joint state is
     left. `state` is what to go on from. Arrays are numpy's, or JAX's where a program is traced.
+
+    >>> from finetti import factors as fg
+    >>> coin = fg.Variables("coin", {"toss": 2})
+    >>> found = fg.Exact().run(fg.Graph(fg.Table(coin, log_potentials=[0.0, 0.0])))
+    >>> found.marginals["coin"].tolist(), found.labelled()["coin"].dims
+    ([[0.5, 0.5], [0.5, 0.5]], ('toss', 'coin_state'))
     """
 
     log_beliefs: Mapping[str, AnyArray]

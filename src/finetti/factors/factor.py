@@ -33,6 +33,11 @@ class Factor(ABC):
     `scopes` are the selections a factor speaks to, each of the shape of the `batch`, or with axes
     of its own after it; `hard` tells whether some joint states have weight zero. Messages have the
     variables' states first: (states, *scope).
+
+    >>> from finetti import factors as fg
+    >>> x = fg.Variables("x", {"i": 3})
+    >>> isinstance(fg.Table(x[:-1], x[1:], log_potentials=[[1, 0], [0, 1]]), fg.Factor)
+    True
     """
 
     leaves: ClassVar[tuple[str, ...]] = ()  # fields that JAX may trace

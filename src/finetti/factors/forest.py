@@ -208,6 +208,15 @@ class Best:
 
     `beliefs` are of all nodes, (node, batch, *window with room): what each tree scores at best
     below and at a node, which at a root is all of it.
+
+    >>> from finetti import factors as fg
+    >>> part = fg.Variables("part", {"part": 2}, states=9)
+    >>> joint = fg.BoundedShift(part[:1], part[1:], reach=1, window=(3, 3))
+    >>> seen = np.zeros((2, 9), np.int8)
+    >>> seen[0, 0] = seen[1, 4] = 1
+    >>> best = fg.Forest.of(fg.Graph(joint)).run({"part": seen})
+    >>> best.scores.tolist(), best.decode()["part"].tolist()
+    ([2], [0, 4])
     """
 
     forest: Forest

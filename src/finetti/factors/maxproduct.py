@@ -34,6 +34,15 @@ class Settled:
 
     `violated` counts the bounds that the states break; `converged` says whether the messages
     settled within `sweeps` sweeps.
+
+    >>> from finetti import factors as fg
+    >>> part = fg.Variables("part", {"part": 2}, states=9)
+    >>> joint = fg.BoundedShift(part[:1], part[1:], reach=1, window=(3, 3))
+    >>> seen = np.zeros((2, 9))
+    >>> seen[0, 0] = seen[1, 4] = 1
+    >>> placed = fg.MaxProduct().run(fg.Graph(joint), {"part": seen})
+    >>> placed.states["part"].tolist(), placed.violated, placed.converged
+    ([0, 4], 0, True)
     """
 
     states: Mapping[str, Int[AnyArray, "..."]]

@@ -28,6 +28,13 @@ class State(NamedTuple):
     """Hold the messages, how many iterations made them, and the last one's greatest change.
 
     It is a pytree of arrays: save its leaves, and go on by `run(graph, state=state)`.
+
+    >>> from finetti import factors as fg
+    >>> x = fg.Variables("x", {"i": 3})
+    >>> chain = fg.Graph(fg.Table(x[:-1], x[1:], log_potentials=[[1, 0], [0, 1]]))
+    >>> found = fg.BeliefPropagation().run(chain)
+    >>> bool(fg.BeliefPropagation().run(chain, state=found.state).converged)
+    True
     """
 
     messages: Messages

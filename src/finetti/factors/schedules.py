@@ -18,7 +18,11 @@ from finetti.types import Array, Scalar, Value
 
 
 class Schedule(ABC):
-    """Say which messages an iteration updates, and in what order; final ones are dataclasses."""
+    """Say which messages an iteration updates, and in what order; final ones are dataclasses.
+
+    >>> issubclass(Flooding, Schedule)
+    True
+    """
 
     @abstractmethod
     def sweep(
@@ -34,7 +38,12 @@ class Schedule(ABC):
 
 @dataclass(frozen=True)
 class Flooding(Schedule):
-    """Update all messages at once. It is exact on a tree after as many iterations as it is long."""
+    """Update all messages at once. It is exact on a tree after as many iterations as it is long.
+
+    >>> from finetti import factors as fg
+    >>> fg.BeliefPropagation(schedule=fg.Flooding()).schedule
+    Flooding()
+    """
 
     def sweep(self, graph, log_weights, messages, semiring, damping):
         said = totals(graph, log_weights, messages)
@@ -53,6 +62,10 @@ class Sequential(Schedule):
 
     Each batch hears what those before it have just said. On a tree whose batches are stated
     level by level, from the leaves to the root, one iteration is exact.
+
+    >>> from finetti import factors as fg
+    >>> fg.BeliefPropagation(schedule=fg.Sequential()).schedule
+    Sequential()
     """
 
     def sweep(self, graph, log_weights, messages, semiring, damping):
@@ -75,6 +88,10 @@ class Residual(Schedule):
     A parallel form of residual belief propagation (Elidan, McGraw & Koller 2006; Van der Merwe,
     Joseph & Gopalakrishnan 2019). It converges on more graphs than flooding does, in more
     iterations. Raises `ModelError` unless 0 < share <= 1.
+
+    >>> from finetti import factors as fg
+    >>> fg.BeliefPropagation(schedule=fg.Residual(0.3)).schedule
+    Residual(share=0.3)
     """
 
     share: float | int = 0.5

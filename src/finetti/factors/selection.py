@@ -74,6 +74,11 @@ class Selection:
 
     `index` holds their places in the flattened array. Selections are equal where they select
     the same variables in the same shape.
+
+    >>> from finetti import factors as fg
+    >>> pixel = fg.Variables("pixel", {"row": 5, "col": 4})
+    >>> pixel[:-1].shape, pixel[2, 3].shape
+    ((4, 4), ())
     """
 
     variables: Whole

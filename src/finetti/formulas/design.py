@@ -66,11 +66,13 @@ def linear(
     Raises `ModelError` for what formulae cannot read, naming the expression.
     """
     import formulae
+    from formulae.environment import Environment
 
+    alone: Any = Environment([{}])  # else what this file holds could be called
     refuse_columns(frame, sorted(words(text) & set(frame.columns)))
     try:
         common = formulae.design_matrices(
-            text, frame, na_action="pass", env=0, extra_namespace=functions()
+            text, frame, na_action="pass", env=alone, extra_namespace=functions()
         ).common
     except (DataError, ModelError):
         raise
@@ -126,6 +128,23 @@ def _said(error: Exception, frame: pd.DataFrame) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
+class Numbers:
+    """Stand for numpy in a formula, with its functions of numbers: others read and write files.
+
+    >>> float(Numbers().tanh(0.0))
+    0.0
+    """
+
+    OTHERS = frozenset({"clip", "mean", "median", "pi", "e", "round", "std", "where"})
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(np, name, None)
+        if name in self.OTHERS or isinstance(found, np.ufunc):
+            return found
+        raise ModelError(f"`np.{name}` is no function of numbers that a formula may call: compute "
+                         f"the column beforehand")  # fmt: skip
+
+
 @cache
 def functions() -> dict[str, Any]:
     """Return what a formula may call beside formulae's own transformations."""
@@ -149,5 +168,5 @@ def functions() -> dict[str, Any]:
 
     plain = ("log", "log2", "log10", "log1p", "exp", "expm1", "sqrt", "abs", "sin", "cos", "tan")
     found: dict[str, Any] = {name: getattr(np, name) for name in plain}
-    found |= {"np": np, "factor": factor, "Helmert": Helmert, "Treatment": Treatment}
+    found |= {"np": Numbers(), "factor": factor, "Helmert": Helmert, "Treatment": Treatment}
     return found

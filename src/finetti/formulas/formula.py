@@ -50,8 +50,8 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     Gaussian unless it is of two values or written p(y, n), and `link` another link. Coefficients
     are named `Intercept`, `x`, `f[b]`, `sd[g][x]`, `cor[g][Intercept, x]`, `g[a][x]`.
 
-    `priors` maps classes ("b", "Intercept", "sd", "cor", "sigma"), coefficients ("x", "f[b]") or
-    groups ("sd[g]", "sd[g][x]") to distributions or their text; the most particular wins. By
+    `priors` maps classes ("b", "Intercept", "sd", "cor", "sigma"), coefficients (`x`, `f[b]`) or
+    groups (`sd[g]`, `sd[g][x]`) to distributions or their text; the most particular wins. By
     default a coefficient's is Normal(0, 2.5 sd(outcome) / sd(column)), as rstanarm's, on the link's
     scale with 1 for the outcome's sd; the intercept's has that at the middle of the predictors;
     standard deviations of groups and residuals have HalfNormal with such a scale, correlations

@@ -53,6 +53,12 @@ def resume(
     Raises `ModelError` where the model, its data or the versions are not those of the run, naming
     what changed; `DataError` where there is no such run, another process writes to it, or it cannot
     be written.
+
+    >>> import tempfile
+    >>> model, run = coin(10).condition(heads=7), Path(tempfile.mkdtemp(), "run.zarr")
+    >>> begun = fit(model, Metropolis(draws=50, warmup=50), out=run, progress=False)
+    >>> resume(run, model, draws=80, progress=False)["p"].shape
+    (4, 80)
     """
     place = as_path(path, "ft.resume")
     record = recorded(place)

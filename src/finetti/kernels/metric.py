@@ -86,6 +86,9 @@ class Diagonal(Metric):
 
     The squared scale is sqrt(var(x) / var(gradient)), which minimises the Fisher divergence
     between the whitened target and a standard normal (Seyboldt, Carlson & Carpenter 2024).
+
+    >>> NUTS().metric
+    Diagonal()
     """
 
     def identity(self, dim, dtype):
@@ -119,6 +122,9 @@ class Dense(Metric):
     """Follow all linear correlations: costs dim^2 a step; for dim up to a few hundred.
 
     The scale is the Cholesky factor of the draws' covariance, shrunk as Stan does.
+
+    >>> NUTS(metric=Dense()).metric
+    Dense()
     """
 
     def identity(self, dim, dtype):

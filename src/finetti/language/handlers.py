@@ -28,6 +28,12 @@ def seed(key: int | Key) -> Iterator[None]:
 
     A site's draw does not depend on which other sites the model has. `key` is an integer or a
     JAX key.
+
+    >>> with seed(0):
+    ...     mu = sample("mu", Normal(0, 5))
+    >>> with seed(0):
+    ...     bool(sample("mu", Normal(0, 5)) == mu)
+    True
     """
     root = jax.random.key(int(key)) if isinstance(key, int | np.integer) else key
 
@@ -65,7 +71,13 @@ def trace() -> Iterator[dict[str, Site]]:
 
 @contextmanager
 def condition(values: Values) -> Iterator[None]:
-    """Observe the random variables named in `values`: the same as passing `obs=`."""
+    """Observe the random variables named in `values`: the same as passing `obs=`.
+
+    >>> with trace() as sites, condition({"y": 2.0}), seed(0):
+    ...     _ = sample("y", Normal(0, 5))
+    >>> sites["y"].observed, float(sites["y"].value)
+    (True, 2.0)
+    """
     with _giving(values, "condition on") as give:
 
         def before(site: Site) -> None:
@@ -81,6 +93,11 @@ def leave_out(places: Values) -> Iterator[None]:
     """Leave observations out: `places` maps sites to True where their log density is to be 0.
 
     Each array has the shape of the site's observations, an event being one of them.
+
+    >>> with trace() as sites, leave_out({"y": [True, False]}), plate("row", 2):
+    ...     _ = sample("y", Normal(0, 1), obs=[3.0, 0.0])
+    >>> sites["y"].distribution.log_prob(sites["y"].value)[0].item()
+    0.0
     """
     with _naming(places, "leave out observations of") as named:
 
@@ -120,7 +137,12 @@ def intervene(values: Values) -> Iterator[None]:
 
 @contextmanager
 def substitute(values: Values) -> Iterator[None]:
-    """Fix the values of latent variables; their prior density still counts."""
+    """Fix the values of latent variables; their prior density still counts.
+
+    >>> with substitute({"mu": 1.5}):
+    ...     float(sample("mu", Normal(0, 5)))
+    1.5
+    """
     with _giving(values, "substitute") as give:
 
         def before(site: Site) -> None:
@@ -187,7 +209,14 @@ def redraw(keep: Callable[[Site], bool] | None = None) -> Iterator[None]:
 
 @contextmanager
 def replay(sites: Mapping[str, Site]) -> Iterator[None]:
-    """Give the latent variables the values that a trace recorded, where it has them."""
+    """Give the latent variables the values that a trace recorded, where it has them.
+
+    >>> with trace() as first, seed(0):
+    ...     mu = sample("mu", Normal(0, 5))
+    >>> with replay(first):
+    ...     bool(sample("mu", Normal(0, 5)) == mu)
+    True
+    """
 
     def before(site: Site) -> None:
         known = sites.get(site.name)
@@ -200,7 +229,13 @@ def replay(sites: Mapping[str, Site]) -> Iterator[None]:
 
 @contextmanager
 def block(names: Iterable[str] | Callable[[Site], bool]) -> Iterator[None]:
-    """Hide sites, by name or by a test, from the handlers further out."""
+    """Hide sites, by name or by a test, from the handlers further out.
+
+    >>> with trace() as sites, block(["mu"]), seed(0):
+    ...     _ = sample("mu", Normal(0, 5)), sample("tau", HalfNormal(1))
+    >>> list(sites)
+    ['tau']
+    """
     hidden = names if callable(names) else frozenset(names)
 
     def before(site: Site) -> None:

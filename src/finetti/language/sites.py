@@ -56,13 +56,24 @@ def deterministic(name: str, value: Value, *, dims: Any = ()) -> AnyArray:
 
     `value` has any shape; inside plates, leading dimensions that match the plates take their
     names; `dims` names the others, as those of `sample`.
+
+    >>> with trace() as sites:
+    ...     _ = deterministic("doubled", 2 * 3.0)
+    >>> float(sites["doubled"].value)
+    6.0
     """
     site = Site("deterministic", name, value=value, plates=plates(), dims=as_dims(name, dims))
     return perform(site, _settle_plain)
 
 
 def factor(name: str, log_weight: Value) -> None:
-    """Add `log_weight` (summed over all its elements, in nats) to the log joint density."""
+    """Add `log_weight` (summed over all its elements, in nats) to the log joint density.
+
+    >>> with trace() as sites:
+    ...     factor("penalty", -0.5)
+    >>> sites["penalty"].kind
+    'factor'
+    """
     perform(Site("factor", name, value=log_weight, plates=plates()), _settle_plain)
 
 

@@ -22,6 +22,9 @@ class Learned:
     is the metric's: the length of a step along each unconstrained dimension, shape (dim,), or the
     factor L of the covariance L L', shape (dim, dim). `coordinates` holds by the name of a
     rewrite, such as `centre theta`, and of the constant what the plan's coordinates were set to.
+
+    >>> isinstance(posterior.learned, Learned)
+    True
     """
 
     step_size: np.ndarray

@@ -42,6 +42,11 @@ class Posterior:
 
     `model` is the model with its data, and `refit` fits another model by the same method with a
     seed; a run opened from a file has neither until `posterior.of(model)` gives the model.
+
+    >>> posterior["theta"].dims
+    ('chain', 'draw', 'school')
+    >>> list(posterior.summary(["mu", "tau"]).index)
+    ['mu', 'tau']
     """
 
     tree: xr.DataTree

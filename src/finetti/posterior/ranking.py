@@ -33,6 +33,10 @@ class Ranking:
     `probability`, with one more dimension `rank`, of each rank; `expected`, the mean rank, with its
     Monte Carlo standard error `mcse_expected`; `low` and `high`, the interval that holds `share`
     of the draws' ranks; `best`, the probability of rank 1, with `mcse_best`.
+
+    >>> found = rank(posterior, "theta")
+    >>> found.ranks["probability"].dims, found.frame().shape
+    (('school', 'rank'), (8, 6))
     """
 
     ranks: xr.Dataset

@@ -30,6 +30,9 @@ def trace(posterior: Posterior, names: Sequence[str], width: float = 8.4) -> Fig
     the draws that diverged. Long chains are thinned to at most 1000 points. `width` is in inches:
     two panels stand side by side where there is room. Raises `UnknownSite`, or `DataError` for
     more panels than a picture holds.
+
+    >>> len(trace(posterior, ["mu", "theta[A]"]).axes)
+    2
     """
     diverged = _divergences(posterior)
 
@@ -53,6 +56,9 @@ def ranks(posterior: Posterior, names: Sequence[str], width: float = 8.4) -> Fig
     holds every line with 99% probability (binomial counts, Bonferroni over bins and chains);
     draws are thinned by their effective sample size first, to be nearly independent. `names`
     are as for `trace`. Vehtari, Gelman, Simpson, Carpenter & Buerkner 2021, section 5.
+
+    >>> len(ranks(posterior, ["mu", "tau"]).axes)
+    2
     """
     from scipy.stats import binom, rankdata
 

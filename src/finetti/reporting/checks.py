@@ -41,6 +41,10 @@ def checks(found: Check, across: int = ACROSS) -> Figure:
     differs from what calibrated predictions give; the band holds the whole line with 99%
     probability (Saeilynoja, Buerkner & Vehtari 2022), by simulation. Raises `DataError` for a
     check that holds nothing.
+
+    >>> found = ft.check(posterior, {"largest": lambda y: y.max()}, seed=1)
+    >>> len(checks(found).axes)
+    2
     """
     drawn = [*found.shown(PANELS - len(found.pits)), *found.pits]
     if not drawn:

@@ -22,6 +22,17 @@ def conditional(found: Effects) -> Figure:
     """Draw the predictions of `ft.effects`, each with the 89% of its draws.
 
     A column of numbers has a line and a band for each part, one of names points with intervals.
+
+    >>> @ft.model
+    ... def weights(x, y):
+    ...     slope = ft.sample("slope", ft.Normal(0, 5))
+    ...     with ft.plate("apple", len(x)):
+    ...         ft.sample("y", ft.Normal(slope * x, 1), obs=y)
+    >>> bound = weights(np.arange(4.0), np.array([0.0, 3.0, 6.0, 9.0]))
+    >>> posterior = ft.fit(bound, ft.NUTS(draws=100), progress=False)
+    >>> figure = conditional(ft.effects(posterior, "x"))
+    >>> figure.axes[0].get_ylabel()
+    'mean of y'
     """
     means = found.predictions
     parts = [means] if found.by is None else [means.isel({found.by: i}) for i in

@@ -65,6 +65,10 @@ def graph(model: Model | Graph | Plan) -> Figure:
     Takes a model with its data, the graph of one, or a plan: then what is integrated or summed out
     is dashed, and what is centred has a double line. Raises `ModelError` where the model cannot be
     understood.
+
+    >>> figure = graph(coin(10).condition(heads=7))
+    >>> {"p", "heads"} <= {text.get_text() for text in figure.axes[0].texts}
+    True
     """
     marks = Marks.of(model) if isinstance(model, Plan) else Marks()
     drawn = model.graph if isinstance(model, Plan) else model

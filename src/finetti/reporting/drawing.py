@@ -17,7 +17,7 @@ T = TypeVar("T")
 # Okabe & Ito's colours, which the colour-blind tell apart; greys for what is not data.
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
 SKY = "#B2D4E8"  # blue, at rest
-CHAINS = (BLUE, "#E69F00", GREEN, "#CC79A7", "#56B4E9", VERMILION, "#8C6D00")
+CHAINS = (BLUE, "#E69F00", GREEN, "#CC79A7", "#56B4E9", VERMILION, "#661100")
 INK, GREY, PALE, WASH = "#222222", "#6E6E6E", "#D4D4D4", "#ECECEC"
 SMALL, PLAIN, TITLE = 8.5, 9.5, 11  # points
 

@@ -81,6 +81,10 @@ def shrinkage(
     average of the partially pooled estimates is drawn. `quantity` names the effect, with its
     unit. Dots are posterior means, bars 89% intervals as in the summary. Raises `UnknownSite`,
     or `ShapeError` where sizes do not fit.
+
+    >>> figure = shrinkage(posterior, "theta", [28, 8, -3, 7, -1, 1, 18, 12], "mu")
+    >>> figure.axes[0].get_xlabel()
+    'effect'
     """
     draws = posterior[name]
     if draws.ndim != 3:

@@ -24,6 +24,10 @@ def prior_posterior(before: Mapping[str, np.ndarray], after: Mapping[str, np.nda
 
     Arrays have any shape. A prior much wider than the posterior is cut where it leaves the panel,
     and the panel says how much of it that is. Raises `DataError` for none or too many panels.
+
+    >>> figure = prior_posterior({"mu": np.arange(100.0)}, {"mu": np.arange(40.0, 60.0)})
+    >>> len(figure.axes)
+    1
     """
     names = [name for name in after if name in before]
     if not 0 < len(names) <= PANELS:

@@ -14,6 +14,9 @@ def report(posterior: Posterior, path: str | Path, title: str | None = None) -> 
     the chains, and how the run was made. `title` stands at its head, the model's name without
     it. A section that cannot be made says why in its place; a run opened from a file says more with
     its model, as `posterior.of(model)`. Raises `MissingExtra` without the extra `report`.
+
+    >>> report(posterior, "runs/schools.html")  # doctest: +SKIP
+    PosixPath('runs/schools.html')
     """
     require_posterior(posterior, "ft.report")
     from finetti.reporting.page.page import write

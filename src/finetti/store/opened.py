@@ -34,6 +34,12 @@ def open_run(path: str | Path, model: Model | None = None) -> Posterior:
     is not as it was saved, `ModelError` where the model is not that of the run. A run of another
     program, or of finetti before it saved digests, opens with a warning that damage to it cannot be
     seen.
+
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp(), "run.nc")
+    >>> _ = posterior.save(file)
+    >>> open_run(file)["theta"].shape == posterior["theta"].shape
+    True
     """
     place = as_path(path, "opening a run")
     with suppress(OSError, ValueError, RuntimeError):  # of which `load` speaks

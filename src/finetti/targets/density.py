@@ -226,6 +226,10 @@ def density(
 
     Raises `ModelError` when the model cannot be understood, `SamplingError` when it has no
     latent variable.
+
+    >>> built = density(coin(10).condition(heads=7))
+    >>> built.dim, round(float(built.log_density(jnp.zeros(1))), 3)
+    (1, -3.53)
     """
     require_model(model, "ft.density")
     if plan is None:

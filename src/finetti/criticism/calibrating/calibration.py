@@ -51,6 +51,10 @@ class Calibration:
     0, ..., draws. `pits` are the ranks spread over the unit interval. `neighbours` has the
     correlation of neighbouring thinned draws, a mean over simulations. `notes` are sentences on
     the fits.
+
+    >>> found = calibrate(coin(10).condition(heads=7), simulations=40)
+    >>> found.simulations, set(found.ranks) == {"p", "log_likelihood"}
+    (40, True)
     """
 
     ranks: xr.Dataset

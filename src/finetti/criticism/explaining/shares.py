@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 POPULATION, RESIDUAL = "population", "residual"
 CONDITIONAL, MARGINAL = "conditional", "marginal"
+ROUNDING = 1e-20  # a smaller share is what is left of equal numbers
 
 
 def r_squared(posterior: Posterior, of: str | None = None, *, link: bool = False) -> Derived:
@@ -101,11 +102,15 @@ def variance_shares(posterior: Posterior, of: str | None = None) -> Derived:
     Raises `ModelError` where effects do not add up, or as `r_squared` does.
 
     Nakagawa & Schielzeth 2013; Nakagawa, Johnson & Schielzeth 2017.
+
+    >>> [str(name) for name in variance_shares(posterior).frame.index]
+    ['population', 'school', 'residual']
     """
     require_posterior(posterior, "ft.variance_shares")
     whole, scale, parts = _parts(posterior, of, "variance shares")
     total = sum(parts.values())
-    found = {name: part / total for name, part in parts.items()}
+    shares = {name: part / total for name, part in parts.items()}
+    found = {name: np.where(share < ROUNDING, 0.0, share) for name, share in shares.items()}
     title = f"Shares of the variance of {whole.site.name}"
     return Derived(title, _labelled(found, posterior), (*_notes(whole), f"On {scale.words}."))
 
@@ -116,6 +121,9 @@ def icc(posterior: Posterior, of: str | None = None) -> Derived:
     It is the correlation of two observations of the same member of that plate alone, given the
     population's part; that of members nested within one another adds up. `of` names the observed
     site, if there are several. Raises as `variance_shares` does, and for a model without groups.
+
+    >>> list(icc(posterior).frame.index)
+    ['school']
     """
     require_posterior(posterior, "ft.icc")
     whole, scale, parts = _parts(posterior, of, "intraclass correlation")

@@ -79,6 +79,9 @@ def shrinkage(posterior: Posterior, name: str | None = None) -> Shrinkage:
     groups, where members share observations, or a posterior without model or draws.
 
     Gelman & Pardoe 2006.
+
+    >>> shrinkage(posterior)["theta"].dims
+    ('chain', 'draw', 'school')
     """
     require_posterior(posterior, "ft.shrinkage")
     model = known_model(posterior, "shrinkage")

@@ -32,6 +32,10 @@ class Comparison:
     the best, and `se_diff`, the standard error of that; `p`, the effective number of parameters;
     `weight`, the model's share in the mixture of all that predicts best (stacking, Yao et al.
     2018); `refitted` and `unreliable`, numbers of points. Print it to read it.
+
+    >>> found = compare({"one": posterior, "the same": posterior})
+    >>> set(found.table.index), float(found.table["diff"].max())
+    ({'one', 'the same'}, 0.0)
     """
 
     elpds: Mapping[str, Elpd]

@@ -36,6 +36,10 @@ class Elpd:
     probabilities.
 
     Vehtari, Gelman & Gabry 2017; Vehtari, Simpson, Gelman, Yao & Gabry 2024.
+
+    >>> scores = loo(posterior, refits=0)
+    >>> scores.scores["elpd"].dims, bool(scores.elpd < 0)
+    (('school',), True)
     """
 
     model: str

@@ -23,6 +23,9 @@ class DiscreteMetropolis(Chains):
     """Sample whole numbers by Metropolis: jumps of one coordinate at a time.
 
     For models all of whose latent variables are discrete, or as the method of a `Block`.
+
+    >>> Block(("count",), DiscreteMetropolis()).sites
+    ('count',)
     """
 
     moves_discrete: ClassVar[bool] = True
@@ -50,6 +53,9 @@ class BinaryMetropolis(Chains):
     """Sample zeros and ones by Metropolis: one flip at a time.
 
     For models all of whose latent variables are binary, or as the method of a `Block`.
+
+    >>> Block(("switch",), BinaryMetropolis()).sites
+    ('switch',)
     """
 
     keeps_step: ClassVar[bool] = True
@@ -76,7 +82,12 @@ class BinaryMetropolis(Chains):
 
 @dataclass(frozen=True)
 class Block:
-    """Name sites to move together, and the method whose kernel moves them."""
+    """Name sites to move together, and the method whose kernel moves them.
+
+    >>> blocks = (Block(("p",), HMC()), Block(("year",), DiscreteMetropolis()))
+    >>> [block.sites for block in Compound(blocks=blocks).blocks]
+    [('p',), ('year',)]
+    """
 
     sites: tuple[str, ...]
     method: Chains

@@ -53,6 +53,10 @@ class Automatic(Chains):
     """Choose `IndependentMetropolis` for up to 5 dimensions where its mixture fits, else `NUTS`.
 
     It is what `fit` does by itself. `warmup` is that of `NUTS`: a mixture needs none.
+
+    >>> found = fit(coin(10).condition(heads=7), Automatic(draws=50), seed=1, progress=False)
+    >>> found.attributes["method"].partition("(")[0]  # one dimension is left
+    'IndependentMetropolis'
     """
 
     def plan(self, model: Model, given: Plan | None) -> Plan:

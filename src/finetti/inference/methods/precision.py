@@ -45,6 +45,9 @@ class ESS(Precision):
 
     `ESS(400)` asks it of all sites that are kept, `ESS(400, ("theta",))` of one. Chains that
     disagree have few effective draws. Vehtari et al. 2021.
+
+    >>> NUTS(until=ESS(400, ("mu", "tau"))).until.named
+    ('mu', 'tau')
     """
 
     draws: float
@@ -71,6 +74,9 @@ class MCSE(Precision):
     """Ask for a Monte Carlo standard error of the posterior mean, of each number of a site.
 
     `MCSE("theta", 0.1)`: at most 0.1, in the site's own units.
+
+    >>> NUTS(until=(ESS(400), MCSE("theta", 0.1))).until[1].site
+    'theta'
     """
 
     site: str

@@ -31,6 +31,9 @@ class NUTS(Chains):
     trajectory to 2^max_depth - 1 leapfrogs. `metric` is `Diagonal()` or `Dense()`.
 
     Hoffman & Gelman 2014; Betancourt 2017.
+
+    >>> NUTS(draws=2000, target_acceptance=0.95).chains
+    4
     """
 
     target_acceptance: float = 0.8

@@ -20,6 +20,10 @@ class Metropolis(Chains):
     """Sample by random-walk Metropolis: many cheap draws, for small models and teaching.
 
     Metropolis, Rosenbluth, Rosenbluth, Teller & Teller 1953.
+
+    >>> found = fit(coin(10).condition(heads=7), Metropolis(draws=50, warmup=50), progress=False)
+    >>> found["p"].shape
+    (4, 50)
     """
 
     draws: int = 10_000
@@ -48,6 +52,9 @@ class AdaptiveMetropolis(Chains):
     after. `step_size` multiplies the usual 2.38 / sqrt(dim).
 
     Haario, Saksman & Tamminen 2001.
+
+    >>> AdaptiveMetropolis(draws=5000).draws
+    5000
     """
 
     keeps_step: ClassVar[bool] = True

@@ -23,7 +23,11 @@ HOPE = 1.0  # features: what a hidden place is taken to show, so that none flees
 
 
 class Sight(Enum):
-    """Say what the image shows where a feature came to lie."""
+    """Say what the image shows where a feature came to lie.
+
+    >>> [sight.value for sight in Sight]
+    ['present', 'absent', 'hidden']
+    """
 
     PRESENT = "present"
     ABSENT = "absent"
@@ -38,6 +42,10 @@ class Explanation:
     they shift. `hidden` are the pixels that were given as covered, or inferred to be. `sights` says
     of each feature what the image shows there, and `points` are the image's own features. Places
     are pixels of the enlarged image with its margin; `places` gives them in pixels of the image.
+
+    >>> explanation = rcn.explain(image)  # doctest: +SKIP
+    >>> explanation.label, explanation.count(Sight.PRESENT)  # doctest: +SKIP
+    (0, 67)
     """
 
     image: Float[AnyArray, "row col"]

@@ -24,6 +24,11 @@ def ink(picture: AnyArray) -> Float[AnyArray, "row col"]:
     Ink is measured by the contrast that most strokes have inside, so that lines drawn fainter than
     the text vanish, and those drawn stronger count no more than it. Raises DataError for a picture
     of another shape.
+
+    >>> picture = np.full((20, 20), 255)  # white paper
+    >>> picture[5:15, 8:12] = 0
+    >>> bool(ink(picture)[10, 10] > 200), float(ink(picture)[0, 0])
+    (True, 0.0)
     """
     colours = np.asarray(picture, float)
     if colours.ndim not in (2, 3) or not colours.size:

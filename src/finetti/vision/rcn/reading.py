@@ -61,6 +61,10 @@ class Reading:
 
     `line` is its ink from 0 to 255. `value` is how many pixels of ink the characters explain, less
     their price, and `others` are the other texts that were inferred, with theirs, the best first.
+
+    >>> reading = reader.read(line)  # doctest: +SKIP
+    >>> reading.text  # doctest: +SKIP
+    '8652'
     """
 
     line: Float[AnyArray, "row col"] = field(repr=False)

@@ -27,6 +27,10 @@ class Decomposition:
     `labels` are those that the priors let an edge have.
     Shading has the geometric mean 1 over the image, and reflectance is in the image's unit. Arrays
     are (row, col) but for `height`.
+
+    >>> found = Scene(image, paint=Patches(edges=0)).fit()  # doctest: +SKIP
+    >>> found.reflectance.shape == image.shape  # doctest: +SKIP
+    True
     """
 
     image: Float[AnyArray, "row col"]

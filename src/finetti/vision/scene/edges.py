@@ -14,7 +14,11 @@ from finetti.vision.scene.grid import Size
 
 
 class Label(Enum):
-    """Say what changes abruptly between two neighbouring pixels."""
+    """Say what changes abruptly between two neighbouring pixels.
+
+    >>> Label.BOUNDARY.paint, Label.SHAPE.paint
+    (True, False)
+    """
 
     NONE = "none"
     REFLECTANCE = "reflectance"

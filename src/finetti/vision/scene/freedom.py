@@ -30,6 +30,10 @@ class Freedom:
     of the shape that change no shading, so that only the prior speaks of them. `told_of_shape` and
     `told_of_paint` are the numbers of directions of shading and of reflectance on which the image
     adds something to the prior.
+
+    >>> from finetti.vision import Scene
+    >>> Scene(np.arange(1.0, 17).reshape(4, 4)).freedom().undecided
+    0
     """
 
     size: Size

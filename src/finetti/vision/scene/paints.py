@@ -18,6 +18,9 @@ class Patches:
     Gaussian: it fades but never jumps. A `texture` of None is inferred, about `usual`.
 
     Raises `ModelError` where a setting makes no sense.
+
+    >>> Patches(edges=0).contrast
+    30.0
     """
 
     edges: float = 0.1

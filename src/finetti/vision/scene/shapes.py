@@ -123,6 +123,9 @@ class Surface(Shape):
     is the standard deviation of its mean slopes. A `scale` of None is inferred, about `usual`.
 
     Raises `ModelError` where a setting makes no sense.
+
+    >>> Surface(light=(-1, -1, 1), creases=0.05).creases
+    0.05
     """
 
     light: tuple[float, float, float] = (-1.0, -1.0, 1.0)
