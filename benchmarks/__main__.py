@@ -21,6 +21,7 @@ from benchmarks import (
     in_place,
     scenes,
     shapes,
+    sure,
     warm,
     warm_up,
 )
@@ -144,6 +145,7 @@ BENCHMARKS = {
     "captchas": captchas.run,
     "scenes": scenes.run,
     "covered": covered.run,
+    "sure": sure.run,
     "in_place": lambda: report(in_place.report("normal"), (FINETTI,)),
     "in_place_bernoulli": lambda: report(in_place.report("Bernoulli"), (FINETTI,)),
     "cluster": lambda: report(cluster.report(), (FINETTI,)),

@@ -1,6 +1,16 @@
 """Recognise shapes, say what explains them, and take images apart, by generative models."""
 
-from finetti.vision.rcn import RCN, Covered, Explanation, Reader, Reading, Sight, ink
+from finetti.vision.rcn import (
+    RCN,
+    Covered,
+    Explanation,
+    Reader,
+    Reading,
+    Sight,
+    glyphs,
+    ink,
+    picture,
+)
 from finetti.vision.scene import (
     Decomposition,
     Freedom,
@@ -26,6 +36,8 @@ __all__ = [
     "Shading",
     "Sight",
     "Surface",
+    "glyphs",
     "ink",
+    "picture",
     "retinex",
 ]

@@ -2,8 +2,19 @@
 
 from finetti.vision.rcn.covering import Covered
 from finetti.vision.rcn.explanation import Explanation, Sight
+from finetti.vision.rcn.fonts import glyphs, picture
 from finetti.vision.rcn.ink import ink
 from finetti.vision.rcn.network import RCN
 from finetti.vision.rcn.reading import Reader, Reading
 
-__all__ = ["RCN", "Covered", "Explanation", "Reader", "Reading", "Sight", "ink"]
+__all__ = [
+    "RCN",
+    "Covered",
+    "Explanation",
+    "Reader",
+    "Reading",
+    "Sight",
+    "glyphs",
+    "ink",
+    "picture",
+]
