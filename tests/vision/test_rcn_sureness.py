@@ -51,7 +51,7 @@ def test_strangers_are_less_probable_than_what_was_learned(network):
     images = np.concatenate([strange, IMAGES[:1]])
     said = network.predict_proba(images)
     assert said.shape == (5, 10)
-    assert (said.sum(1)[:4] < 0.05).all()
+    assert (said.sum(1)[:4] < 0.5).all()  # a stranger more probably than not
     assert said.sum(1)[4] > 0.9
     assert list(network.predict(images, reject=0.5)) == [None] * 4 + [LABELS[0]]
     assert not said[3].any()
