@@ -1,6 +1,7 @@
 """Offer the Recursive Cortical Network: shapes are graphs of features that shift together."""
 
 from finetti.vision.rcn.covering import Covered
+from finetti.vision.rcn.expecting import Letters, Words
 from finetti.vision.rcn.explanation import Explanation, Sight
 from finetti.vision.rcn.fonts import glyphs, picture
 from finetti.vision.rcn.ink import ink
@@ -11,9 +12,11 @@ __all__ = [
     "RCN",
     "Covered",
     "Explanation",
+    "Letters",
     "Reader",
     "Reading",
     "Sight",
+    "Words",
     "glyphs",
     "ink",
     "picture",

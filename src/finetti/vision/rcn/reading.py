@@ -16,6 +16,7 @@ import numpy as np
 from finetti import DataError, MissingExtra
 from finetti.types import AnyArray, Float, Int
 from finetti.vision.rcn.checking import checked
+from finetti.vision.rcn.expecting import Anything, Expected
 from finetti.vision.rcn.matching import TOGETHER, Bank
 from finetti.vision.rcn.network import FILTER
 from finetti.vision.rcn.parsing import Prices, sequences, settle
@@ -60,7 +61,8 @@ class Reading:
     """Hold what was read of a line: the characters from left to right, and what came next to them.
 
     `line` is its ink from 0 to 255. `value` is how many pixels of ink the characters explain, less
-    their price, and `others` are the other texts that were inferred, with theirs, the best first.
+    their price and the text's. `others` are the other texts that were inferred, with theirs, the
+    best first.
     """
 
     line: Float[AnyArray, "row col"] = field(repr=False)
@@ -126,7 +128,8 @@ class Reader:
     cells of two enlarged pixels, an odd number. `traced` proposals have their features traced, and
     the best `drawn` of them are fitted to the pixels. `parses` sequences are inferred jointly, in
     at most `rounds` rounds. In pixels of ink explained, a character's price is `twice` for each
-    pixel that another draws as well, and `absent` for each of its features that the line lacks.
+    pixel that another draws as well, and `absent` for each of its features that the line lacks; a
+    text's is `nat` for each factor of e that it is less expected.
     """
 
     upsampling: int = 2
@@ -137,6 +140,7 @@ class Reader:
     rounds: int = 1
     twice: float = 0.5
     absent: float = 8.0
+    nat: float = 5.0
     glyphs: tuple[Glyph, ...] = field(default=(), repr=False)
     banks: tuple[Bank, ...] = field(default=(), repr=False)
 
@@ -162,11 +166,13 @@ class Reader:
         )
         return replace(self, glyphs=tuple(learned), banks=banks)
 
-    def read(self, line: AnyArray) -> Reading:
+    def read(self, line: AnyArray, expected: Expected | None = None) -> Reading:
         """Read a line, (row, col) from 0 to 255, bright on dark.
 
+        `expected` says which texts are: `Words` of a list, or `Letters` that follow one another.
         Returns an empty text where nothing is explained well enough.
         """
+        expected = expected or Anything()
         if not self.glyphs:
             raise DataError("this Reader has learned nothing; use what `Reader().fit(...)` returns")
         image = checked(np.asarray(line)[None])[0]
@@ -174,10 +180,14 @@ class Reader:
         if not len(evidence.points):
             return Reading(image, (), 0.0, ())
         search = Search(self.pool, self.traced, self.drawn, self.banks, self.glyphs)
-        prices = Prices(self.twice, self.absent)
+        prices = Prices(self.twice, self.absent, self.nat)
         seen = Line.seen(image, evidence, search.room, self._scale)
-        found = sequences(seen, search.propose(seen), prices, self.parses)
+        found = sequences(seen, search.propose(seen), prices, self.parses, expected)
         settled = [settle(seen, parse, search, prices, self.rounds) for parse in found]
+        settled = [
+            (value + self.nat * expected.log_probability([p.glyph.label for p in parse]), parse)
+            for value, parse in settled
+        ]
         settled.sort(key=lambda s: -s[0])
         if not settled:
             return Reading(image, (), 0.0, ())
