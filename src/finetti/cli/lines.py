@@ -20,7 +20,7 @@ Pictures = Annotated[
     list[Path],
     typer.Argument(
         metavar="IMAGE...",
-        help="Image files, each with one line of text on a ground of nearly one colour.",
+        help="Image files, each with one line of text, half to twice 50 pixels, nearly level.",
         show_default=False,
     ),
 ]
@@ -60,7 +60,7 @@ def read(
     \b
       finetti vision read line.png --font DejaVuSans.ttf --characters 0123456789
     """
-    from finetti.vision import Reader, glyphs, ink, picture
+    from finetti.vision import Poses, Reader, glyphs, ink, picture
 
     if out is not None:
         outputs.folder_path("--out", out)
@@ -74,7 +74,7 @@ def read(
     for title in ("image", "text", "ink explained", "next"):
         table.add_column(title, justify="right" if title == "ink explained" else "left")
     for i, (path, line) in enumerate(zip(images, pictures, strict=True)):
-        reading = reader.read(line, expected)
+        reading = reader.read(line, expected, Poses())
         share = (reading.explained >= 0).sum() / max((reading.line > 127).sum(), 1)
         others_read = ", ".join(text for text, _ in reading.others[:2])
         found = (reading.text, f"{share:.0%}", others_read) if reading.text else ("", "", "")

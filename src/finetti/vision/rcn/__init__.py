@@ -6,6 +6,7 @@ from finetti.vision.rcn.explanation import Explanation, Sight
 from finetti.vision.rcn.fonts import glyphs, picture
 from finetti.vision.rcn.ink import ink
 from finetti.vision.rcn.network import RCN
+from finetti.vision.rcn.posing import Poses
 from finetti.vision.rcn.reading import Reader, Reading
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Covered",
     "Explanation",
     "Letters",
+    "Poses",
     "Reader",
     "Reading",
     "Sight",

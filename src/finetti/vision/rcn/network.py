@@ -12,10 +12,11 @@ from finetti import DataError
 from finetti.types import AnyArray, Bool, Float
 from finetti.vision.rcn.agreeing import Shape, agreement, by_label
 from finetti.vision.rcn.checking import as_labels, as_mask, checked, right
-from finetti.vision.rcn.covering import Covered
-from finetti.vision.rcn.evidence import Evidence, in_pixels, see
+from finetti.vision.rcn.covering import Covered, covers
+from finetti.vision.rcn.evidence import Evidence, see
 from finetti.vision.rcn.explanation import Explanation, explain
-from finetti.vision.rcn.matching import Bank, lay, trace
+from finetti.vision.rcn.matching import Bank, lay
+from finetti.vision.rcn.posing import Poses, framed, longer_side
 from finetti.vision.rcn.sureness import FEWEST, Sureness, share
 from finetti.vision.rcn.template import learn
 
@@ -126,7 +127,12 @@ class RCN:
         return agreement(evidence, self.shapes, self.banks, self.candidates)
 
     def predict(
-        self, images: AnyArray, hidden: Hidden = None, *, reject: float | None = None
+        self,
+        images: AnyArray,
+        hidden: Hidden = None,
+        *,
+        reject: float | None = None,
+        poses: Poses | None = None,
     ) -> AnyArray:
         """Return the label of each image; `hidden` says which pixels of each are covered.
 
@@ -134,9 +140,11 @@ class RCN:
         which no contour is seen, blank or wholly hidden, has the label None, and with `reject` so
         has every one whose label is less probable than that (`predict_proba`). Without, where
         several labels agree equally the first of them is given, and a warning names the images.
+        With `Poses()` shapes may be larger or smaller than those learned, and turned; images may
+        then have any size, and show nothing else.
         """
         least = 0.0 if reject is None else share("reject", reject)
-        found = self._by_label(images, hidden)
+        found = self._by_label(images, hidden, poses)
         best = found.argmax(1)
         none = ~np.isfinite(found).any(1)
         tied = ~none & ((found == found.max(1, keepdims=True)).sum(1) > 1)
@@ -156,19 +164,20 @@ class RCN:
         return labels
 
     def predict_proba(
-        self, images: AnyArray, hidden: Hidden = None
+        self, images: AnyArray, hidden: Hidden = None, *, poses: Poses | None = None
     ) -> Float[AnyArray, "image label"]:
         """Return the probability of each label for each image, in the order of `classes`.
 
         What a row lacks of 1 is the probability that the image shows nothing that was learned:
-        `strangers` of all images are expected to. A row of zeros has no contour at all. `hidden` is
-        as `predict` takes it; `calibrate` makes probabilities those of other images than digits.
+        `strangers` of all images are expected to. A row of zeros has no contour at all. `hidden`
+        and `poses` are as `predict` takes them. Without `calibrate`, probabilities are as digits
+        are recognised.
 
         >>> rcn = RCN().fit(np.stack([255 * np.eye(28), 255 * np.eye(28)[::-1]]), ["\\\\", "/"])
         >>> rcn.predict_proba(255 * np.eye(28)[None]).shape
         (1, 2)
         """
-        return self._probabilities(self._by_label(images, hidden))
+        return self._probabilities(self._by_label(images, hidden, poses))
 
     def score(self, images: AnyArray, labels: AnyArray | Sequence[object]) -> float:
         """Return the share of images whose label is predicted; `labels` has one an image."""
@@ -229,31 +238,21 @@ class RCN:
             return hidden, agreement
         best: tuple[AnyArray | None, AnyArray] = None, agreement
         value = agreement.max()
-        for mask in self._masks(np.shape(image), evidence, agreement, hidden):
+        for mask in covers(hidden, evidence, self.shapes, agreement, self.pool, self.upsampling):
             agreement = self.agreement(image, mask)
             if agreement.max() - hidden.price > value:
                 best, value = (mask, agreement), agreement.max() - hidden.price
         return best
 
-    def _masks(
-        self, size: tuple[int, ...], evidence: Evidence, agreement: AnyArray, covered: Covered
-    ) -> list[Bool[AnyArray, "row col"]]:
-        """Return the squares in which the best shapes of the best labels would hide."""
-        field, best = evidence.field(), {}
-        for i in np.argsort(-agreement, kind="stable").tolist():
-            best.setdefault(self.shapes[i].label, i)
-        found = []
-        for i in list(best.values())[: covered.tried]:
-            places, present = trace(Bank.of([self.shapes[i].template], self.pool), field)
-            places = in_pixels(places, self.upsampling, self._margin)
-            mask = covered.square(places, present, (size[0], size[1]))
-            if mask is not None:
-                found.append(mask)
-        return found
-
-    def _by_label(self, images: AnyArray, hidden: Hidden) -> Float[AnyArray, "image label"]:
+    def _by_label(
+        self, images: AnyArray, hidden: Hidden, poses: Poses | None = None
+    ) -> Float[AnyArray, "image label"]:
         """Return how well each label agrees with each image, minus infinity without a contour."""
         images = checked(images)
+        if poses is not None:
+            if hidden is not None:
+                raise DataError("masks are of images as they are; give `hidden` or `poses`")
+            return np.stack([self._posed(image, poses) for image in images])
         found = np.full((len(images), len(self.classes)), -np.inf)
         masks = [hidden] * len(images) if isinstance(hidden, Covered | None) else list(hidden)
         if len(masks) != len(images):
@@ -264,6 +263,18 @@ class RCN:
                 each = self._understood(image, mask, evidence)[1]
                 row[:] = by_label(each, self.shapes, self.classes)
         return found
+
+    def _posed(self, image: AnyArray, poses: Poses) -> Float[AnyArray, " label"]:
+        """Return how well each label agrees with an image in the pose that suits it best."""
+        self._refuse_unlearned()
+        side = float(np.median([longer_side(shape.pixels) for shape in self.shapes]))
+        rows, cols = self.shapes[0].pixels.shape
+        best = np.full(len(self.classes), -np.inf)
+        for turn in poses.turned:
+            brought = framed(image, turn, side, (rows, cols), poses)
+            if brought is not None:
+                best = np.maximum(best, self._by_label(brought[None], None)[0])
+        return best
 
     def _probabilities(self, found: Float[AnyArray, "image label"]) -> AnyArray:
         examples = len(self.shapes) / len(self.classes)
@@ -281,10 +292,7 @@ class RCN:
 
     def _seen(self, image: AnyArray, hidden: AnyArray | None) -> Evidence:
         """Find an image's features, or say why it cannot be recognised."""
-        if not self.shapes:
-            raise DataError(
-                "this RCN has learned nothing; use what `RCN().fit(images, labels)` returns"
-            )
+        self._refuse_unlearned()
         image = checked(np.asarray(image)[None])[0]
         mask = None if hidden is None else as_mask(hidden, image.shape)
         evidence = see(image, self.upsampling, self._margin, mask)
@@ -295,3 +303,9 @@ class RCN:
                 f"the image has shape {image.shape}, those learned {size}; bring it to that shape"
             )
         return evidence
+
+    def _refuse_unlearned(self) -> None:
+        if not self.shapes:
+            raise DataError(
+                "this RCN has learned nothing; use what `RCN().fit(images, labels)` returns"
+            )

@@ -20,6 +20,7 @@ from finetti.vision.rcn.expecting import Anything, Expected
 from finetti.vision.rcn.matching import TOGETHER, Bank
 from finetti.vision.rcn.network import FILTER
 from finetti.vision.rcn.parsing import Prices, sequences, settle
+from finetti.vision.rcn.posing import Pose, Poses, extent, line_poses, posed, trimmed
 from finetti.vision.rcn.proposing import GRID, Glyph, Line, Proposal, Scale, Search
 
 if TYPE_CHECKING:
@@ -62,13 +63,14 @@ class Reading:
 
     `line` is its ink from 0 to 255. `value` is how many pixels of ink the characters explain, less
     their price and the text's. `others` are the other texts that were inferred, with theirs, the
-    best first.
+    best first. `pose` is the size and the turn that the text had in the picture.
     """
 
     line: Float[AnyArray, "row col"] = field(repr=False)
     characters: tuple[Character, ...]
     value: float
     others: tuple[tuple[str, float], ...] = field(repr=False)
+    pose: Pose = Pose()  # noqa: RUF009 - a frozen value
 
     @property
     def text(self) -> str:
@@ -140,7 +142,7 @@ class Reader:
     rounds: int = 1
     twice: float = 0.5
     absent: float = 8.0
-    nat: float = 5.0
+    nat: float = 10.0
     glyphs: tuple[Glyph, ...] = field(default=(), repr=False)
     banks: tuple[Bank, ...] = field(default=(), repr=False)
 
@@ -166,16 +168,34 @@ class Reader:
         )
         return replace(self, glyphs=tuple(learned), banks=banks)
 
-    def read(self, line: AnyArray, expected: Expected | None = None) -> Reading:
+    def read(
+        self, line: AnyArray, expected: Expected | None = None, poses: Poses | None = None
+    ) -> Reading:
         """Read a line, (row, col) from 0 to 255, bright on dark.
 
         `expected` says which texts are: `Words` of a list, or `Letters` that follow one another.
+        With `Poses()` the text may be larger or smaller than the glyphs, and turned: the reading's
+        `line` is then as it was brought to their size and upright, and `pose` how it was found.
         Returns an empty text where nothing is explained well enough.
         """
-        expected = expected or Anything()
         if not self.glyphs:
             raise DataError("this Reader has learned nothing; use what `Reader().fit(...)` returns")
         image = checked(np.asarray(line)[None])[0]
+        if poses is None:
+            return self._read(image, expected or Anything())
+        heights = np.array([extent(255 * glyph.pixels) for glyph in self.glyphs])
+        tall = max(len(glyph.pixels) for glyph in self.glyphs)
+        best, most = Reading(image, (), 0.0, ()), 0.0
+        for pose in line_poses(image, heights, poses):
+            brought = trimmed(posed(image, pose), tall)
+            reading = self._read(brought, expected or Anything())
+            share = reading.value / max(((brought / 255) ** 2).sum(), 1.0)
+            if share > most:
+                best, most = replace(reading, pose=pose), share
+        return best
+
+    def _read(self, image: Float[AnyArray, "row col"], expected: Expected) -> Reading:
+        """Read a line of characters of the glyphs' size, upright."""
         evidence = self._scale.see(image)
         if not len(evidence.points):
             return Reading(image, (), 0.0, ())
