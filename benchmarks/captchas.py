@@ -31,7 +31,7 @@ LETTERS = {
     "lower case": string.ascii_lowercase,
     "mixed": string.ascii_letters,
 }
-DRAWN = {"capitals": 60, "lower case": 60, "mixed": 45, "words": 60}
+DRAWN = {"capitals": 40, "lower case": 40, "mixed": 30, "words": 40}
 OTHERS = 0.2  # of the strings that are drawn as words: none of the list
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SHOWN = 6  # strings in the picture, the first drawn

@@ -17,6 +17,7 @@ from finetti.vision.rcn.evidence import Evidence, see
 from finetti.vision.rcn.explanation import Explanation, explain
 from finetti.vision.rcn.matching import Bank, lay
 from finetti.vision.rcn.posing import Poses, framed, longer_side
+from finetti.vision.rcn.sampling import instances
 from finetti.vision.rcn.sureness import FEWEST, Sureness, share
 from finetti.vision.rcn.template import learn
 
@@ -183,6 +184,26 @@ class RCN:
         """Return the share of images whose label is predicted; `labels` has one an image."""
         labels = as_labels(labels, len(checked(images)), self._labels)
         return float(right(self.predict(images), labels).mean())
+
+    def sample(
+        self, label: object, count: int = 1, *, seed: int = 0
+    ) -> Float[AnyArray, "image row col"]:
+        """Draw new instances of a label, (image, row, col) from 0 to 255.
+
+        Each is one of the label's learned images, any as probable, whose features shift as those
+        recognised may: a smooth warp carries its pixels along.
+
+        >>> RCN().fit(255 * np.eye(28)[None], ["line"]).sample("line", 3).shape
+        (3, 28, 28)
+        """
+        self._refuse_unlearned()
+        of = [shape for shape in self.shapes if shape.label == label]
+        if not of:
+            raise DataError(
+                f"label {label!r} was never learned; give one of "
+                f"{', '.join(map(repr, self.classes.tolist()[:10]))}"
+            )
+        return instances(of, count, np.random.default_rng(seed), self.upsampling, self._margin)
 
     def blank(self, image: AnyArray, hidden: Hidden = None) -> bool:
         """Tell whether no contour of an image is seen, so that nothing can be recognised.
