@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import string
 from collections.abc import Iterator
 from datetime import date
@@ -19,11 +20,19 @@ from benchmarks.results import FOLDER, machine
 LENGTH = 4
 SEED = 20261128  # settings were chosen on strings of seeds 1 and 2
 ANGLES = (-24, -12, 0, 12, 24)  # degrees: the five examples of each character
+LENGTHS = (4, 5, 6)  # of letters; each has 40 pixels of width, as the package's four have
 ALPHABETS = {
     "digits": string.digits,
     "digits and capitals": string.digits + string.ascii_uppercase,
 }
 STRINGS = {"digits": 200, "digits and capitals": 60}
+LETTERS = {
+    "capitals": string.ascii_uppercase,
+    "lower case": string.ascii_lowercase,
+    "mixed": string.ascii_letters,
+}
+DRAWN = {"capitals": 40, "lower case": 40, "mixed": 30, "words": 40}
+OTHERS = 0.2  # of the strings that are drawn as words: none of the list
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SHOWN = 6  # strings in the picture, the first drawn
 
@@ -78,6 +87,55 @@ def strings(alphabet: str, count: int, seed: int) -> Iterator[tuple[str, np.ndar
     for _ in range(count):
         text = "".join(dice.choice(alphabet) for _ in range(LENGTH))
         yield text, np.asarray(drawing.generate_image(text))
+
+
+def lexicon() -> list[str]:
+    """Return the words of four to six small letters in finetti's own documentation."""
+    texts = [path.read_text() for path in sorted((IMAGES.parent).glob("*.md"))]
+    return sorted({w for text in texts for w in re.findall(r"\b[a-z]{4,6}\b", text)})
+
+
+def drawn(words: list[str], alphabet: str, count: int, seed: int) -> Iterator[tuple[str, Any]]:
+    """Draw words, or strings of the lengths above; yield each text and its picture."""
+    import captcha.image
+
+    dice = Dice(seed)
+    captcha.image.secrets = dice  # type: ignore[attr-defined]
+    for i in range(count):
+        strange = not words or dice.random() < OTHERS
+        length = LENGTHS[i % len(LENGTHS)]
+        free = "".join(dice.choice(alphabet) for _ in range(length))
+        text = free if strange else dice.choice(words)
+        drawing = captcha.image.ImageCaptcha(width=40 * len(text))
+        yield text, np.asarray(drawing.generate_image(text))
+
+
+def letters() -> dict[str, Any]:
+    """Read strings of letters, and words with and without a list of them."""
+    from finetti.vision import Words, ink
+
+    found: dict[str, Any] = {}
+    for name, alphabet in LETTERS.items():
+        learned, pairs, began = reader(alphabet), [], process_time()
+        for text, picture in drawn([], alphabet, DRAWN[name], SEED):
+            pairs.append((text, learned.read(ink(picture)).text))
+        found[name] = summary(pairs) | {"CPU s": (process_time() - began) / DRAWN[name]}
+        if name == "mixed":
+            caseless = [(text.lower(), read.lower()) for text, read in pairs]
+            found["mixed, whatever the case"] = summary(caseless)
+        print(name, {k: v for k, v in found[name].items() if k != "read"}, flush=True)
+    words, small = lexicon(), string.ascii_lowercase
+    learned, alone, told = reader(small), [], []
+    for text, picture in drawn(words, small, DRAWN["words"], SEED + 1):
+        line = ink(picture)
+        alone.append((text, learned.read(line).text))
+        told.append((text, learned.read(line, Words(words, OTHERS)).text))
+    for name, pairs in {"words": alone, "words, told of them": told}.items():
+        found[name] = summary(pairs) | {"words in the list": len(words)}
+        listed = [pair for pair in pairs if pair[0] in words]
+        found[f"{name}, listed ones"] = summary(listed)
+        print(name, {k: v for k, v in found[name].items() if k != "read"}, flush=True)
+    return found
 
 
 def measure() -> dict[str, Any]:
@@ -144,17 +202,22 @@ def common(first: str, second: str) -> int:
     return row[-1]
 
 
-def save(found: dict[str, Any]) -> None:
+def save(found: dict[str, Any], name: str = "captchas") -> None:
     """Write what was measured so far."""
     record = {
-        "benchmark": f"strings of {LENGTH} drawn by the package captcha, read as images",
+        "benchmark": "strings drawn by the package captcha, read as images",
         "date": date.today().isoformat(),
         "machine": machine(),
         "versions": {p: version(p) for p in ("captcha", "finetti", "numpy", "scipy")},
         "seed": SEED,
         "samples": found,
     }
-    (FOLDER / "captchas.json").write_text(json.dumps(record, indent=1) + "\n")
+    (FOLDER / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+def run_letters() -> None:
+    """Measure and save how letters and words are read."""
+    save(letters(), "letters")
 
 
 def run() -> None:

@@ -95,7 +95,7 @@ def measure_one(kind: Kind, seed: int, cut: float) -> Numbers:
         "finetti": error(found.reflectance, made),
         "retinex": error(retinex(made.image, cut)[0], made),
         "all paint": error(made.image, made),
-        "within 2 sd": float((np.abs(off) < 2 * found.log_shading_sd).mean()),
+        "within 2 sd": float((np.abs(off) < 2 * found.trusting.log_shading_sd).mean()),
         "edges found": float(named[true].mean()),
         "edges made up": float((named & ~true).sum() / max(named.sum(), 1)),
         "rhat": found.rhat,

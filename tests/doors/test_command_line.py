@@ -155,6 +155,36 @@ CASES = [
     Shell(
         "no images", ("vision", "a.npz", "a.npz"), ("a.npz cannot be read",), 1, {"a.npz": "PK\3\4"}
     ),
+    Shell("no picture", ("vision", "read", "a.png", "--font", "a.ttf"), ("no file a.png",)),
+    Shell(
+        "text for a picture",
+        ("vision", "read", "a.png", "--font", "a.ttf"),
+        ("a.png cannot be read as an image",),
+        1,
+        {"a.png": "no image"},
+    ),
+    Shell(
+        "text for a font",
+        ("vision", "read", "a.pgm", "--font", "a.ttf"),
+        ("a.ttf is no font that can be read",),
+        1,
+        {"a.pgm": b"P5 3 3 255 123456789", "a.ttf": "no font"},
+    ),
+    Shell(
+        "no words",
+        ("vision", "read", "a.pgm", "--font", "a.ttf", "--words", "a.txt"),
+        ("there is no file of words a.txt",),
+        1,
+        {"a.pgm": b"P5 3 3 255 123456789"},
+    ),
+    Shell(
+        "words of other letters",
+        ("vision", "read", "a.pgm", "--font", "f", "--words", "a.txt", "--characters", "01"),
+        ("a.txt has no word of the characters '01'",),
+        1,
+        {"a.pgm": b"P5 3 3 255 123456789", "a.txt": "rum\n"},
+    ),
+    option("no probability", "vision", "a", "b", "--reject", "1.5", says=("--reject 1.5",)),
     option("predictions' ending", "predict", "r.nc", "--out", "p.txt", says=("--out", ".csv")),
     option(
         "predictions over rows",

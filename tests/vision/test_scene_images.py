@@ -6,6 +6,7 @@ import pytest
 
 import finetti as ft
 from finetti.vision import Label, Patches, Scene, Shading, Surface, retinex
+from finetti.vision.scene.doubting import Doubt
 from finetti.vision.scene.grid import steps
 from finetti.vision.scene.made import checker_shadow, hills, shadow
 from finetti.vision.scene.shapes import bends, slopes, twists
@@ -26,7 +27,8 @@ def test_equal_pixels_come_out_as_the_paints_that_people_see(illusion):
     assert made.image[lit] == made.image[shaded]
     assert found.brighter(shaded, lit) > 0.99
     ratio = np.log(found.reflectance[shaded] / found.reflectance[lit])
-    sd = np.hypot(found.log_reflectance_sd[shaded], found.log_reflectance_sd[lit])
+    known = found.trusting.log_reflectance_sd
+    sd = np.hypot(known[shaded], known[lit])
     assert abs(ratio - np.log(2)) < 4 * sd < 1
 
 
@@ -71,20 +73,54 @@ def hard_shadow():
 
 
 @pytest.mark.parametrize(
-    ("image", "words"),
+    ("image", "shading", "words"),
     [
         pytest.param(
-            ramp_of_paint(), "whether what is smooth is shading (0.2", marks=pytest.mark.slow
+            ramp_of_paint(),
+            np.ones((8, 9)),
+            "whether what is smooth is shading (0.2",
+            marks=pytest.mark.slow,
         ),
-        (hard_shadow(), "whether the 8 abrupt edges are of paint or of a hard shadow"),
+        (
+            hard_shadow(),
+            np.where(np.arange(9) > 4, 0.4, 1.0) * np.ones((8, 1)),
+            "whether the 8 abrupt edges are of paint or of a hard shadow",
+        ),
     ],
 )
-def test_what_the_priors_alone_decide_is_said(image, words):
+def test_what_the_priors_alone_decide_is_said_and_counted(image, shading, words):
+    """The truth is far from the reading, and within two deviations, which count the doubt."""
     found = Scene(image).fit(ft.NUTS(draws=40, warmup=60, thin=1), progress=False)
     assert any(f"Cannot decide {words}" in doubt for doubt in found.doubts)
     assert len(found.doubts) == 1
     assert found.doubts[0] in str(found)
     assert "if the priors hold" in str(found)
+    truth = np.log(shading) - np.log(shading).mean()
+    off = np.abs(np.log(found.shading) - truth)
+    assert (off < 2 * found.log_shading_sd).mean() > 0.9
+    assert (off < 2 * found.trusting.log_shading_sd).mean() < 0.1
+    assert "with the doubt below" in str(found)
+    assert "with the doubt below" not in str(found.trusting)
+
+
+def test_doubt_leaves_shares_of_what_is_smooth_and_casts_a_shadow_of_what_is_abrupt():
+    """Means over readings are those of their probabilities, within the draws' own error."""
+    slope = np.linspace(-1, 1, 6) * np.ones((4000, 5, 1))
+    paint = np.where(np.arange(6) > 3, -1.0, 0.0) * np.ones((4000, 5, 1))
+    rough = np.full(4000, 0.02)
+    smooth = Doubt(0.4, True, False).widened(slope, paint, Shading(), rough)
+    kept = smooth[:, :, 5].mean(1)  # 1 of 0.6, 0 of 0.2, and between them, evenly, of 0.2
+    assert abs(kept.mean() - 0.7) < 4 * kept.std() / np.sqrt(4000)
+    cast = Doubt(0.4, False, True).widened(slope, paint, Shading(), rough) - slope
+    step = cast[:, 2, 4] - cast[:, 2, 1]
+    assert set(np.round(step, 9)) == {0.0, -1.0}
+    assert abs(step.mean() + 0.4) < 4 * step.std() / np.sqrt(4000)
+    np.testing.assert_allclose(cast.mean((1, 2)), 0, atol=1e-9)
+    told = 5.0 * (np.abs(np.asarray(steps(paint[0]))) > 0)  # each step is one of paint, e^5 to 1
+    sure = Doubt(0.4, False, True).widened(slope, paint, Shading(), rough, told)
+    np.testing.assert_allclose(sure, slope, atol=1e-12)
+    sure = Doubt(0.0, True, True).widened(slope, paint, Shading(), rough)
+    np.testing.assert_allclose(sure, slope, atol=1e-12)
 
 
 @pytest.mark.slow
@@ -95,7 +131,7 @@ def test_the_truth_lies_within_the_posterior(make):
     for seed in range(6):
         made = make((14, 14), seed)
         found = Scene(made.image).fit(seed=seed, progress=False)
-        off = (np.log(found.shading) - np.log(made.shading)) / found.log_shading_sd
+        off = (np.log(found.shading) - np.log(made.shading)) / found.trusting.log_shading_sd
         scores += off[[2, 2, 11, 11], [2, 11, 2, 11]].tolist()
     assert np.mean(np.abs(scores) < 2) > 0.95 - 3 * np.sqrt(0.95 * 0.05 / len(scores))
 
@@ -179,6 +215,9 @@ def test_settings_and_evidence_that_make_no_sense_are_refused():
         Scene(FLAT, Surface(creases=0.4, boundaries=0.3), Patches(edges=0.4))
     with pytest.raises(ft.ModelError, match="noise is -1"):
         Scene(FLAT, noise=-1.0)
+    for doubt in (1.0, -0.1, np.nan):
+        with pytest.raises(ft.ModelError, match=r"doubt is .*; give a probability"):
+            Scene(FLAT, doubt=doubt)
     with pytest.raises(ft.DataError, match="evidence speaks of edges of shape, which the priors"):
         Scene(FLAT, evidence={Label.SHAPE: (right, down)})
     with pytest.raises(ft.DataError, match=r"give two arrays, \(5, 5\) for steps to the right"):

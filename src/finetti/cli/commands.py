@@ -54,7 +54,7 @@ def _show_version(wanted: bool) -> bool:
     return wanted
 
 
-app.command()(vision)
+app.add_typer(vision, name="vision")
 
 
 @app.callback()

@@ -1,16 +1,18 @@
-"""Recognise images from the shell, and draw what explains them."""
+"""Recognise images from the shell, read lines, and draw what explains them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
+from typer.core import TyperGroup
 
 from finetti.cli import outputs
+from finetti.cli.lines import read
 from finetti.errors import DataError, MissingExtra
 from finetti.posterior.whole import reason
 from finetti.types import AnyArray
@@ -35,9 +37,37 @@ Out = Annotated[
     Path | None,
     typer.Option(help="A folder for a picture of each explanation.", show_default=False),
 ]
+Reject = Annotated[
+    float | None,
+    typer.Option(help="Name no image whose label is less probable than this.", show_default=False),
+]
 
 
-def vision(examples: Examples, images: Images, out: Out = None) -> None:
+class Seeing(TyperGroup):
+    """Take `finetti vision A B` for `finetti vision recognise A B`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
+        """Return the command that the first argument names, or the one that recognises."""
+        known = args[0] in self.commands
+        return super().resolve_command(ctx, args if known else ["recognise", *args])
+
+
+vision = typer.Typer(cls=Seeing, no_args_is_help=True, rich_markup_mode=None)
+vision.command()(read)
+
+
+@vision.callback()
+def seeing() -> None:
+    """Recognise images from a few examples, or read lines of text in pictures.
+
+    \b
+      finetti vision examples.npz images.npz --out runs/vision
+      finetti vision read line.png --font DejaVuSans.ttf
+    """
+
+
+@vision.command()
+def recognise(examples: Examples, images: Images, out: Out = None, reject: Reject = None) -> None:
     """Recognise images from a few examples, and say what explains each.
 
     \b
@@ -46,12 +76,14 @@ def vision(examples: Examples, images: Images, out: Out = None) -> None:
     from finetti.vision import RCN, Sight
     from finetti.vision.rcn.checking import as_labels, right
 
+    if reject is not None and not 0 <= reject < 1:
+        raise typer.BadParameter(f"--reject {reject} is no probability: give 0 to below 1")
     if out is not None:
         outputs.folder_path("--out", out)
     learned, asked = _arrays(examples, "images", "labels"), _arrays(images, "images")
     network = RCN().fit(learned["images"], learned["labels"])
     table = Table(box=None, pad_edge=False)
-    for title in ("image", "label", "present", "absent", "unexplained"):
+    for title in ("image", "label", "probability", "present", "absent", "unexplained"):
         table.add_column(title, justify="left" if title == "label" else "right")
     labels: list[object] = []
     known = np.array([shape.label for shape in network.shapes])
@@ -59,13 +91,16 @@ def vision(examples: Examples, images: Images, out: Out = None) -> None:
     for i, image in enumerate(asked["images"]):
         if network.blank(image):
             labels.append(None)
-            table.add_row(str(i), "nothing seen", "", "", "")
+            table.add_row(str(i), "nothing seen", "", "", "", "")
             continue
         explanation = network.explain(image)
-        labels.append(explanation.label)
+        chance = explanation.chances[0][1]
+        named = reject is None or chance >= reject
+        labels.append(explanation.label if named else None)
         counts = (explanation.count(Sight.PRESENT), explanation.count(Sight.ABSENT))
         loose = f"{np.mean(explanation.explained < 0):.0%}" if len(explanation.points) else ""
-        table.add_row(str(i), str(explanation.label), *map(str, counts), loose)
+        said = str(explanation.label) if named else "not known"
+        table.add_row(str(i), said, f"{chance:.2f}", *map(str, counts), loose)
         if out is not None:
             _draw(explanation, out / f"{i}.png")
     console = Console(highlight=False)

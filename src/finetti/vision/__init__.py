@@ -1,6 +1,19 @@
 """Recognise shapes, say what explains them, and take images apart, by generative models."""
 
-from finetti.vision.rcn import RCN, Covered, Explanation, Reader, Reading, Sight, ink
+from finetti.vision.rcn import (
+    RCN,
+    Covered,
+    Explanation,
+    Letters,
+    Poses,
+    Reader,
+    Reading,
+    Sight,
+    Words,
+    glyphs,
+    ink,
+    picture,
+)
 from finetti.vision.scene import (
     Decomposition,
     Freedom,
@@ -19,13 +32,18 @@ __all__ = [
     "Explanation",
     "Freedom",
     "Label",
+    "Letters",
     "Patches",
+    "Poses",
     "Reader",
     "Reading",
     "Scene",
     "Shading",
     "Sight",
     "Surface",
+    "Words",
+    "glyphs",
     "ink",
+    "picture",
     "retinex",
 ]

@@ -1,9 +1,25 @@
 """Offer the Recursive Cortical Network: shapes are graphs of features that shift together."""
 
 from finetti.vision.rcn.covering import Covered
+from finetti.vision.rcn.expecting import Letters, Words
 from finetti.vision.rcn.explanation import Explanation, Sight
+from finetti.vision.rcn.fonts import glyphs, picture
 from finetti.vision.rcn.ink import ink
 from finetti.vision.rcn.network import RCN
+from finetti.vision.rcn.posing import Poses
 from finetti.vision.rcn.reading import Reader, Reading
 
-__all__ = ["RCN", "Covered", "Explanation", "Reader", "Reading", "Sight", "ink"]
+__all__ = [
+    "RCN",
+    "Covered",
+    "Explanation",
+    "Letters",
+    "Poses",
+    "Reader",
+    "Reading",
+    "Sight",
+    "Words",
+    "glyphs",
+    "ink",
+    "picture",
+]

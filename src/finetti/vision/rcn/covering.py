@@ -8,13 +8,16 @@ has to raise the best agreement by more than its price, so that what is not cove
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from finetti import DataError
 from finetti.types import AnyArray, Bool, Float
+from finetti.vision.rcn.agreeing import Shape
+from finetti.vision.rcn.evidence import Evidence, in_pixels
+from finetti.vision.rcn.matching import Bank, trace
 
 LARGE = 0.02  # features: what a pixel of a square's side costs, to choose among equals
 
@@ -67,3 +70,26 @@ class Covered:
             for row in range(shape[0] - side + 1):
                 for col in range(shape[1] - side + 1):
                     yield side, row, col
+
+
+def covers(
+    covered: Covered,
+    evidence: Evidence,
+    shapes: Sequence[Shape],
+    agreement: Float[AnyArray, " shape"],
+    pool: int,
+    upsampling: int,
+) -> list[Bool[AnyArray, "row col"]]:
+    """Return the squares in which the best shapes of the best labels would hide."""
+    field, best = evidence.field(), {}
+    for i in np.argsort(-agreement, kind="stable").tolist():
+        best.setdefault(shapes[i].label, shapes[i])
+    found = []
+    for shape in list(best.values())[: covered.tried]:
+        size = shape.pixels.shape
+        places, present = trace(Bank.of([shape.template], pool), field)
+        places = in_pixels(places, upsampling, (evidence.shape[0] - upsampling * size[0]) // 2)
+        mask = covered.square(places, present, (size[0], size[1]))
+        if mask is not None:
+            found.append(mask)
+    return found

@@ -42,6 +42,7 @@ class Explanation:
     they shift. `hidden` are the pixels that were given as covered, or inferred to be. `sights` says
     of each feature what the image shows there, and `points` are the image's own features. Places
     are pixels of the enlarged image with its margin; `places` gives them in pixels of the image.
+    `chances` are all labels with their probabilities, the best first.
 
     >>> explanation = rcn.explain(image)  # doctest: +SKIP
     >>> explanation.label, explanation.count(Sight.PRESENT)  # doctest: +SKIP
@@ -57,6 +58,7 @@ class Explanation:
     placement: Placement
     sights: tuple[Sight, ...]
     points: Int[AnyArray, "point 3"]
+    chances: tuple[tuple[object, float], ...]
 
     def __repr__(self) -> str:
         found = sum(sight is Sight.PRESENT for sight in self.sights)
@@ -105,6 +107,14 @@ class Explanation:
                 f"{self.placement.violated} of {len(self.template.edges)} bounds between "
                 "neighbours are broken: the messages found no shape that keeps them all."
             )
+        (label, most), *others = self.chances
+        alike = [str(other) for other, chance in others if chance == most]
+        lines.append(
+            f"Probability {most:.2f}"
+            + (f", as of {', '.join(alike)}: {label} is only the first of them." if alike else "")
+            + (f"; next {others[0][0]}, {others[0][1]:.2f}" if others and not alike else "")
+            + f"; none of the labels {max(1 - sum(c for _, c in self.chances), 0):.2f}."
+        )
         return "\n".join(lines)
 
     def picture(self, axes: Axes | None = None) -> Axes:

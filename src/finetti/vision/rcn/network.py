@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -9,25 +10,19 @@ import numpy as np
 
 from finetti import DataError
 from finetti.types import AnyArray, Bool, Float
+from finetti.vision.rcn.agreeing import Shape, agreement, by_label
 from finetti.vision.rcn.checking import as_labels, as_mask, checked, right
-from finetti.vision.rcn.covering import Covered
-from finetti.vision.rcn.evidence import Evidence, in_pixels, see
+from finetti.vision.rcn.covering import Covered, covers
+from finetti.vision.rcn.evidence import Evidence, see
 from finetti.vision.rcn.explanation import Explanation, explain
-from finetti.vision.rcn.matching import Bank, lay, match, match_each, trace
-from finetti.vision.rcn.template import Template, learn
+from finetti.vision.rcn.matching import Bank, lay
+from finetti.vision.rcn.posing import Poses, framed, longer_side
+from finetti.vision.rcn.sampling import instances
+from finetti.vision.rcn.sureness import FEWEST, Sureness, share
+from finetti.vision.rcn.template import learn
 
 FILTER = 10  # pixels that a filter reaches to each side
-PLAIN = 0.6  # agreement of an image's features with the best shape: with less it has clutter
-AMID_CLUTTER = 0.25  # how much the image's own features then count beside the shape's
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Hold what was learned from one image: its evidence, and the template of its features."""
-
-    label: object
-    evidence: Evidence
-    template: Template
+Hidden = AnyArray | Covered | None
 
 
 @dataclass(frozen=True)
@@ -43,7 +38,8 @@ class RCN:
 
     `pool` is the side of a pool in pixels of the enlarged image, an odd number. `upsampling` is how
     many times images are enlarged. `candidates` is how many templates, the best of the first way,
-    are also tried the second way.
+    are also tried the second way. `strangers` is the share of images expected to show nothing that
+    was learned, and `sureness` how agreements become probabilities; `calibrate` learns it.
 
     George et al. 2017, "A generative vision model that trains with high data efficiency and breaks
     text-based CAPTCHAs", Science 358 (6368).
@@ -60,8 +56,13 @@ class RCN:
     pool: int = 41
     upsampling: int = 4
     candidates: int = 100
+    strangers: float = 0.1
+    sureness: Sureness | None = None
     shapes: tuple[Shape, ...] = field(default=(), repr=False)
     banks: tuple[Bank, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        share("strangers", self.strangers)
 
     def fit(self, images: AnyArray, labels: AnyArray | Sequence[object]) -> RCN:
         """Return the network that has learned one template from each image.
@@ -75,13 +76,41 @@ class RCN:
         labels = as_labels(labels, len(images))
         shapes = []
         for i, (image, label) in enumerate(zip(images, labels, strict=True)):
-            evidence = self._see(image, None)
+            evidence = see(image, self.upsampling, self._margin)
             if not len(evidence.points):
                 raise DataError(f"image {i} (label {label}) has no contour; leave it out")
-            shapes.append(Shape(label, evidence, learn(evidence.points)))
-        return replace(
-            self, shapes=tuple(shapes), banks=lay([s.template for s in shapes], self.pool)
-        )
+            shapes.append(Shape(label, evidence, learn(evidence.points), image))
+        banks = lay([s.template for s in shapes], self.pool)
+        return replace(self, shapes=tuple(shapes), banks=banks)
+
+    @property
+    def classes(self) -> AnyArray:
+        """Return the labels that were learned, each once and in order, as columns are."""
+        return np.unique(self._labels)
+
+    def calibrate(self, images: AnyArray, labels: AnyArray | Sequence[object]) -> RCN:
+        """Return the network with probabilities that suit images it has not learned from.
+
+        Without it they are as digits are recognised, by the number of examples of a class. Give ten
+        images or more, labelled; each also stands for a stranger, with its own class left out.
+        """
+        labels = as_labels(labels, len(checked(images)), self._labels)
+        known = np.isin(labels, self.classes)
+        if not known.all():
+            raise DataError(
+                f"label {labels[~known].tolist()[0]!r} was never learned, and tells nothing of how "
+                "sure to be; leave such images out"
+            )
+        found = self._by_label(images, None)
+        seen = np.isfinite(found).any(1)
+        if seen.sum() < FEWEST:
+            raise DataError(
+                f"{seen.sum()} images with contours are too few to calibrate by; give {FEWEST} or "
+                "more, none of them learned from"
+            )
+        truth = np.searchsorted(self.classes, labels)[seen]
+        sureness = Sureness.learned(found[seen], truth, self.strangers or 0.1)
+        return replace(self, sureness=sureness)
 
     def agreement(
         self, image: AnyArray, hidden: AnyArray | None = None
@@ -96,56 +125,87 @@ class RCN:
         return self._agreement(self._seen(image, hidden))
 
     def _agreement(self, evidence: Evidence) -> Float[AnyArray, " shape"]:
-        seen = evidence.field()
-        forward = np.concatenate([match(bank, seen) for bank in self.banks])
-        forward = forward / evidence.unit
-        if not len(evidence.points):
-            return forward
-        best = np.argsort(-forward, kind="stable")[: self.candidates]
-        own = learn(evidence.points)
-        backward = match_each(own, (self.shapes[i].evidence.field() for i in best), self.pool)
-        weight = 1.0 if backward.max() >= PLAIN else AMID_CLUTTER
-        total = np.full(len(forward), -np.inf)
-        total[best] = forward[best] + weight * backward
-        return total
+        return agreement(evidence, self.shapes, self.banks, self.candidates)
 
     def predict(
         self,
         images: AnyArray,
-        hidden: AnyArray | Covered | None = None,
+        hidden: Hidden = None,
+        *,
+        reject: float | None = None,
+        poses: Poses | None = None,
     ) -> AnyArray:
         """Return the label of each image; `hidden` says which pixels of each are covered.
 
         With `Covered()` that is inferred, for images of which a part may be covered. An image of
-        which no contour is seen, blank or wholly hidden, has the label None.
+        which no contour is seen, blank or wholly hidden, has the label None, and with `reject` so
+        has every one whose label is less probable than that (`predict_proba`). Without, where
+        several labels agree equally the first of them is given, and a warning names the images.
+        With `Poses()` shapes may be larger or smaller than those learned, and turned; images may
+        then have any size, and show nothing else.
         """
-        images = checked(images)
-        if hidden is None or isinstance(hidden, Covered):
-            masks = [hidden] * len(images)
-        else:
-            masks = list(hidden)
-        if len(masks) != len(images):
-            raise DataError(f"{len(masks)} masks for {len(images)} images; give one an image")
-        best = [self._best(image, mask) for image, mask in zip(images, masks, strict=True)]
-        found = self._labels[[i or 0 for i in best]]
-        if None in best:
-            found = found.astype(object)
-            found[[i is None for i in best]] = None
-        return found
+        least = 0.0 if reject is None else share("reject", reject)
+        found = self._by_label(images, hidden, poses)
+        best = found.argmax(1)
+        none = ~np.isfinite(found).any(1)
+        tied = ~none & ((found == found.max(1, keepdims=True)).sum(1) > 1)
+        if reject is not None:
+            none |= self._probabilities(found).max(1) < least
+        elif tied.any():
+            which = ", ".join(map(str, np.flatnonzero(tied)[:5]))
+            warnings.warn(
+                f"{tied.sum()} images (such as {which}) agree equally with several labels, and are "
+                "given the first in order; reject=0.5 gives them None",
+                stacklevel=2,
+            )
+        labels = self.classes[best]
+        if none.any():
+            labels = labels.astype(object)
+            labels[none] = None
+        return labels
 
-    def _best(self, image: AnyArray, hidden: AnyArray | Covered | None) -> int | None:
-        """Return which shape agrees best with an image, None where no contour is seen."""
-        if isinstance(hidden, Covered):
-            return None if self.blank(image) else int(self._understood(image, hidden)[1].argmax())
-        evidence = self._seen(image, hidden)
-        return int(self._agreement(evidence).argmax()) if len(evidence.points) else None
+    def predict_proba(
+        self, images: AnyArray, hidden: Hidden = None, *, poses: Poses | None = None
+    ) -> Float[AnyArray, "image label"]:
+        """Return the probability of each label for each image, in the order of `classes`.
+
+        What a row lacks of 1 is the probability that the image shows nothing that was learned:
+        `strangers` of all images are expected to. A row of zeros has no contour at all. `hidden`
+        and `poses` are as `predict` takes them. Without `calibrate`, probabilities are as digits
+        are recognised.
+
+        >>> rcn = RCN().fit(np.stack([255 * np.eye(28), 255 * np.eye(28)[::-1]]), ["\\\\", "/"])
+        >>> rcn.predict_proba(255 * np.eye(28)[None]).shape
+        (1, 2)
+        """
+        return self._probabilities(self._by_label(images, hidden, poses))
 
     def score(self, images: AnyArray, labels: AnyArray | Sequence[object]) -> float:
         """Return the share of images whose label is predicted; `labels` has one an image."""
         labels = as_labels(labels, len(checked(images)), self._labels)
         return float(right(self.predict(images), labels).mean())
 
-    def blank(self, image: AnyArray, hidden: AnyArray | Covered | None = None) -> bool:
+    def sample(
+        self, label: object, count: int = 1, *, seed: int = 0
+    ) -> Float[AnyArray, "image row col"]:
+        """Draw new instances of a label, (image, row, col) from 0 to 255.
+
+        Each is one of the label's learned images, any as probable, whose features shift as those
+        recognised may: a smooth warp carries its pixels along.
+
+        >>> RCN().fit(255 * np.eye(28)[None], ["line"]).sample("line", 3).shape
+        (3, 28, 28)
+        """
+        self._refuse_unlearned()
+        of = [shape for shape in self.shapes if shape.label == label]
+        if not of:
+            raise DataError(
+                f"label {label!r} was never learned; give one of "
+                f"{', '.join(map(repr, self.classes.tolist()[:10]))}"
+            )
+        return instances(of, count, np.random.default_rng(seed), self.upsampling, self._margin)
+
+    def blank(self, image: AnyArray, hidden: Hidden = None) -> bool:
         """Tell whether no contour of an image is seen, so that nothing can be recognised.
 
         >>> RCN().fit(255 * np.eye(28)[None], ["line"]).blank(np.zeros((28, 28)))
@@ -161,58 +221,86 @@ class RCN:
 
         `covered` says how covers are sought; without it as `Covered()` does.
         """
-        return self._understood(image, covered or Covered())[0]
+        return self._understood(image, covered or Covered(), self._seen(image, None))[0]
 
-    def explain(self, image: AnyArray, hidden: AnyArray | Covered | None = None) -> Explanation:
+    def explain(self, image: AnyArray, hidden: Hidden = None) -> Explanation:
         """Say which features of the best shape, at which shifts, explain which pixels.
 
         `hidden` is a mask of the pixels that are covered, or `Covered()` where it is to be
         inferred: the explanation's `hidden` is then the inferred one. Raises DataError for an image
         of which no contour is seen.
         """
-        if self.blank(image, hidden):
+        evidence = self._seen(image, None if isinstance(hidden, Covered) else hidden)
+        if not len(evidence.points):
             raise DataError(
                 "the image shows no contour outside what is hidden, so that nothing explains it; "
                 "leave it out, or look at `hidden`"
             )
-        mask, agreement = self._understood(image, hidden)
-        shape = self.shapes[int(agreement.argmax())]
-        found = explain(shape.template, self._seen(image, mask), self.pool)
+        mask, each = self._understood(image, hidden, evidence)
+        shape = self.shapes[int(each.argmax())]
+        best = by_label(each, self.shapes, self.classes)
+        chances = self._probabilities(best[None])[0]
+        order = np.argsort(-best, kind="stable")
         return Explanation(
-            np.asarray(image, float), mask, shape.label, self.upsampling, self._margin, *found
-        )
+            np.asarray(image, float), mask, shape.label, self.upsampling, self._margin,
+            *explain(shape.template, self._seen(image, mask), self.pool),
+            tuple((self.classes[i], float(chances[i])) for i in order),
+        )  # fmt: skip
 
     def _understood(
-        self, image: AnyArray, hidden: AnyArray | Covered | None
+        self, image: AnyArray, hidden: Hidden, evidence: Evidence
     ) -> tuple[AnyArray | None, Float[AnyArray, " shape"]]:
-        """Return what is hidden, given or inferred, and the agreement with each shape."""
+        """Return what is hidden, given or inferred, and the agreement with each shape.
+
+        `evidence` is what is seen of the image, under the mask where one is given.
+        """
+        agreement = self._agreement(evidence)
         if not isinstance(hidden, Covered):
-            return hidden, self.agreement(image, hidden)
-        best: tuple[AnyArray | None, AnyArray] = None, self.agreement(image)
-        value = best[1].max()
-        for mask in self._masks(image, best[1], hidden):
+            return hidden, agreement
+        best: tuple[AnyArray | None, AnyArray] = None, agreement
+        value = agreement.max()
+        for mask in covers(hidden, evidence, self.shapes, agreement, self.pool, self.upsampling):
             agreement = self.agreement(image, mask)
             if agreement.max() - hidden.price > value:
                 best, value = (mask, agreement), agreement.max() - hidden.price
         return best
 
-    def _masks(
-        self, image: AnyArray, agreement: Float[AnyArray, " shape"], covered: Covered
-    ) -> list[Bool[AnyArray, "row col"]]:
-        """Return the squares in which the best shapes of the best labels would hide."""
-        field = self._seen(image, None).field()
-        best: dict[object, int] = {}
-        for i in np.argsort(-agreement, kind="stable").tolist():
-            best.setdefault(self.shapes[i].label, i)
-        found = []
-        for i in list(best.values())[: covered.tried]:
-            places, present = trace(Bank.of([self.shapes[i].template], self.pool), field)
-            places = in_pixels(places, self.upsampling, self._margin)
-            rows, cols = np.shape(image)
-            mask = covered.square(places, present, (rows, cols))
-            if mask is not None:
-                found.append(mask)
+    def _by_label(
+        self, images: AnyArray, hidden: Hidden, poses: Poses | None = None
+    ) -> Float[AnyArray, "image label"]:
+        """Return how well each label agrees with each image, minus infinity without a contour."""
+        images = checked(images)
+        if poses is not None:
+            if hidden is not None:
+                raise DataError("masks are of images as they are; give `hidden` or `poses`")
+            return np.stack([self._posed(image, poses) for image in images])
+        found = np.full((len(images), len(self.classes)), -np.inf)
+        masks = [hidden] * len(images) if isinstance(hidden, Covered | None) else list(hidden)
+        if len(masks) != len(images):
+            raise DataError(f"{len(masks)} masks for {len(images)} images; give one an image")
+        for row, image, mask in zip(found, images, masks, strict=True):
+            evidence = self._seen(image, None if isinstance(mask, Covered) else mask)
+            if len(evidence.points):
+                each = self._understood(image, mask, evidence)[1]
+                row[:] = by_label(each, self.shapes, self.classes)
         return found
+
+    def _posed(self, image: AnyArray, poses: Poses) -> Float[AnyArray, " label"]:
+        """Return how well each label agrees with an image in the pose that suits it best."""
+        self._refuse_unlearned()
+        side = float(np.median([longer_side(shape.pixels) for shape in self.shapes]))
+        rows, cols = self.shapes[0].pixels.shape
+        best = np.full(len(self.classes), -np.inf)
+        for turn in poses.turned:
+            brought = framed(image, turn, side, (rows, cols), poses)
+            if brought is not None:
+                best = np.maximum(best, self._by_label(brought[None], None)[0])
+        return best
+
+    def _probabilities(self, found: Float[AnyArray, "image label"]) -> AnyArray:
+        examples = len(self.shapes) / len(self.classes)
+        sureness = self.sureness or Sureness.usual(examples)
+        return sureness.probabilities(found, self.strangers)[:, :-1]
 
     @property
     def _labels(self) -> AnyArray:
@@ -223,17 +311,12 @@ class RCN:
         """Return the pixels around an enlarged image that pools and filters may reach into."""
         return self.pool // 2 + 2 * FILTER
 
-    def _see(self, image: AnyArray, hidden: AnyArray | None) -> Evidence:
-        return see(image, self.upsampling, self._margin, hidden)
-
     def _seen(self, image: AnyArray, hidden: AnyArray | None) -> Evidence:
         """Find an image's features, or say why it cannot be recognised."""
-        if not self.shapes:
-            raise DataError(
-                "this RCN has learned nothing; use what `RCN().fit(images, labels)` returns"
-            )
+        self._refuse_unlearned()
         image = checked(np.asarray(image)[None])[0]
-        evidence = self._see(image, None if hidden is None else as_mask(hidden, image.shape))
+        mask = None if hidden is None else as_mask(hidden, image.shape)
+        evidence = see(image, self.upsampling, self._margin, mask)
         learned = self.shapes[0].evidence.shape
         if evidence.shape != learned:
             size = tuple((n - 2 * self._margin) // self.upsampling for n in learned)
@@ -241,3 +324,9 @@ class RCN:
                 f"the image has shape {image.shape}, those learned {size}; bring it to that shape"
             )
         return evidence
+
+    def _refuse_unlearned(self) -> None:
+        if not self.shapes:
+            raise DataError(
+                "this RCN has learned nothing; use what `RCN().fit(images, labels)` returns"
+            )

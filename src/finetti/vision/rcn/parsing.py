@@ -9,16 +9,32 @@ there.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from finetti.types import AnyArray, Float
 from finetti.vision.rcn.drawing import Drawing, explained
+from finetti.vision.rcn.expecting import Expected, State
 from finetti.vision.rcn.proposing import Line, Proposal, Search, fitted
 
+OPEN = 60  # texts, and ways to place them, that are kept in mind at one place of the line
 APART = 0.15  # of the narrower's width: how far the middles of neighbours must be apart
+
+
+class Path(NamedTuple):
+    """Hold a sequence of proposals by their numbers, its value, and the state of its text."""
+
+    value: float
+    state: State
+    chosen: tuple[int, ...]
+
+    def worth(self, more: float) -> Path:
+        """Return the path with so much more value."""
+        return self._replace(value=self.value + more)
 
 
 @dataclass(frozen=True)
@@ -26,11 +42,12 @@ class Prices:
     """Hold what characters cost, in pixels of ink.
 
     `twice` is the price of a pixel that is drawn a second time, `absent` of a feature that the line
-    lacks.
+    lacks. `nat` is what an e times less expected text has to explain more.
     """
 
     twice: float
     absent: float
+    nat: float
 
     def worth(self, proposal: Proposal) -> float:
         """Return what one character alone explains, less its price."""
@@ -57,28 +74,58 @@ def together(
 
 
 def sequences(
-    line: Line, proposals: Sequence[Proposal], prices: Prices, count: int
+    line: Line,
+    proposals: Sequence[Proposal],
+    prices: Prices,
+    count: int,
+    expected: Expected,
 ) -> list[tuple[Proposal, ...]]:
     """Return the best few sequences from left to right, the best first, by max-product.
 
-    Exact as far as no pixel is drawn by three characters.
+    What is expected of the text comes in character by character, from the first. Exact as far as no
+    pixel is drawn by three characters, and no more than `OPEN` texts are likely at one place.
     """
     chosen = [p for p in proposals if prices.worth(p) > 0]
     chosen.sort(key=lambda p: p.drawing.middle)
     middles = np.array([p.drawing.middle for p in chosen])
     widths = np.array([right - left for left, right in (p.drawing.extent for p in chosen)])
-    best: list[list[tuple[float, tuple[int, ...]]]] = []
+    best: list[list[Path]] = []
     for j, last in enumerate(chosen):
-        own = prices.worth(last)
-        found = [(own, (j,))]
+        own, label = prices.worth(last), last.glyph.label
+        found = _longer(Path(own, expected.start, ()), j, label, prices, expected)
         apart = middles[j] - middles[:j] >= APART * np.minimum(widths[:j], widths[j])
         for i in np.flatnonzero(apart).tolist():
             joint = own + _joint(line, chosen[i].drawing, last.drawing, prices)
-            found += [(value + joint, (*path, j)) for value, path in best[i]]
-        found.sort(key=lambda f: -f[0])
-        best.append(found[:count])
-    ends = sorted((f for found in best for f in found), key=lambda f: -f[0])
+            for path in best[i]:
+                found += _longer(path.worth(joint), j, label, prices, expected)
+        best.append(_kept(found, count))
+    ends = [
+        (path.value + prices.nat * expected.end(path.state), path.chosen)
+        for found in best
+        for path in found
+    ]
+    ends = sorted((f for f in ends if np.isfinite(f[0])), key=lambda f: -f[0])
     return [tuple(chosen[i] for i in path) for _, path in ends[:count]]
+
+
+def _longer(path: Path, last: int, label: str, prices: Prices, expected: Expected) -> list[Path]:
+    """Return the paths that go on to one more proposal, with what is expected of its label."""
+    return [
+        Path(path.value + prices.nat * weight, state, (*path.chosen, last))
+        for state, weight in expected.follow(path.state, label)
+    ]
+
+
+def _kept(found: list[Path], count: int) -> list[Path]:
+    """Keep the best few paths to each state, and of states those of the best paths."""
+    found.sort(key=lambda path: -path.value)
+    met: Counter[State] = Counter()
+    kept = []
+    for path in found:
+        met[path.state] += 1
+        if met[path.state] <= count:
+            kept.append(path)
+    return kept[:OPEN]
 
 
 def settle(

@@ -16,9 +16,11 @@ import numpy as np
 from finetti import DataError, MissingExtra
 from finetti.types import AnyArray, Float, Int
 from finetti.vision.rcn.checking import checked
+from finetti.vision.rcn.expecting import Anything, Expected
 from finetti.vision.rcn.matching import TOGETHER, Bank
 from finetti.vision.rcn.network import FILTER
 from finetti.vision.rcn.parsing import Prices, sequences, settle
+from finetti.vision.rcn.posing import Pose, Poses, extent, line_poses, posed, trimmed
 from finetti.vision.rcn.proposing import GRID, Glyph, Line, Proposal, Scale, Search
 
 if TYPE_CHECKING:
@@ -60,7 +62,8 @@ class Reading:
     """Hold what was read of a line: the characters from left to right, and what came next to them.
 
     `line` is its ink from 0 to 255. `value` is how many pixels of ink the characters explain, less
-    their price, and `others` are the other texts that were inferred, with theirs, the best first.
+    their price and the text's. `others` are the other texts that were inferred, with theirs, the
+    best first. `pose` is the size and the turn that the text had in the picture.
 
     >>> reading = reader.read(line)  # doctest: +SKIP
     >>> reading.text  # doctest: +SKIP
@@ -71,6 +74,7 @@ class Reading:
     characters: tuple[Character, ...]
     value: float
     others: tuple[tuple[str, float], ...] = field(repr=False)
+    pose: Pose = Pose()  # noqa: RUF009 - a frozen value
 
     @property
     def text(self) -> str:
@@ -130,7 +134,8 @@ class Reader:
     cells of two enlarged pixels, an odd number. `traced` proposals have their features traced, and
     the best `drawn` of them are fitted to the pixels. `parses` sequences are inferred jointly, in
     at most `rounds` rounds. In pixels of ink explained, a character's price is `twice` for each
-    pixel that another draws as well, and `absent` for each of its features that the line lacks.
+    pixel that another draws as well, and `absent` for each of its features that the line lacks; a
+    text's is `nat` for each factor of e that it is less expected.
     """
 
     upsampling: int = 2
@@ -141,6 +146,7 @@ class Reader:
     rounds: int = 1
     twice: float = 0.5
     absent: float = 8.0
+    nat: float = 10.0
     glyphs: tuple[Glyph, ...] = field(default=(), repr=False)
     banks: tuple[Bank, ...] = field(default=(), repr=False)
 
@@ -166,22 +172,46 @@ class Reader:
         )
         return replace(self, glyphs=tuple(learned), banks=banks)
 
-    def read(self, line: AnyArray) -> Reading:
+    def read(
+        self, line: AnyArray, expected: Expected | None = None, poses: Poses | None = None
+    ) -> Reading:
         """Read a line, (row, col) from 0 to 255, bright on dark.
 
+        `expected` says which texts are: `Words` of a list, or `Letters` that follow one another.
+        With `Poses()` the text may be larger or smaller than the glyphs, and turned: the reading's
+        `line` is then as it was brought to their size and upright, and `pose` how it was found.
         Returns an empty text where nothing is explained well enough.
         """
         if not self.glyphs:
             raise DataError("this Reader has learned nothing; use what `Reader().fit(...)` returns")
         image = checked(np.asarray(line)[None])[0]
+        if poses is None:
+            return self._read(image, expected or Anything())
+        heights = np.array([extent(255 * glyph.pixels) for glyph in self.glyphs])
+        tall = max(len(glyph.pixels) for glyph in self.glyphs)
+        best, most = Reading(image, (), 0.0, ()), 0.0
+        for pose in line_poses(image, heights, poses):
+            brought = trimmed(posed(image, pose), tall)
+            reading = self._read(brought, expected or Anything())
+            share = reading.value / max(((brought / 255) ** 2).sum(), 1.0)
+            if share > most:
+                best, most = replace(reading, pose=pose), share
+        return best
+
+    def _read(self, image: Float[AnyArray, "row col"], expected: Expected) -> Reading:
+        """Read a line of characters of the glyphs' size, upright."""
         evidence = self._scale.see(image)
         if not len(evidence.points):
             return Reading(image, (), 0.0, ())
         search = Search(self.pool, self.traced, self.drawn, self.banks, self.glyphs)
-        prices = Prices(self.twice, self.absent)
+        prices = Prices(self.twice, self.absent, self.nat)
         seen = Line.seen(image, evidence, search.room, self._scale)
-        found = sequences(seen, search.propose(seen), prices, self.parses)
+        found = sequences(seen, search.propose(seen), prices, self.parses, expected)
         settled = [settle(seen, parse, search, prices, self.rounds) for parse in found]
+        settled = [
+            (value + self.nat * expected.log_probability([p.glyph.label for p in parse]), parse)
+            for value, parse in settled
+        ]
         settled.sort(key=lambda s: -s[0])
         if not settled:
             return Reading(image, (), 0.0, ())

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 import finetti as ft
 from finetti.types import AnyArray, Float
-from finetti.vision.scene.edges import Label
+from finetti.vision.scene.doubting import Doubt
+from finetti.vision.scene.edges import Evidence, Label
 from finetti.vision.scene.grid import Size, edge_count, parted, size_of
+from finetti.vision.scene.shapes import Shape
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +27,9 @@ Pixel = tuple[int, int]
 class Decomposition:
     """Hold an image with the posterior of what made it; `posterior` has the draws.
 
-    `labels` are those that the priors let an edge have.
+    `labels` are those that the priors let an edge have, `shape` is what was assumed of it, and
+    `doubt` the probability that the image is to be read otherwise than the priors do, where it
+    cannot tell (`doubts`): the standard deviations count it, and nothing else does.
     Shading has the geometric mean 1 over the image, and reflectance is in the image's unit. Arrays
     are (row, col) but for `height`.
 
@@ -36,6 +41,14 @@ class Decomposition:
     image: Float[AnyArray, "row col"]
     labels: tuple[Label, ...]
     posterior: ft.Posterior
+    shape: Shape
+    doubt: float = 0.5
+    evidence: Evidence | None = None
+
+    @property
+    def trusting(self) -> Decomposition:
+        """Return the same if the priors hold: its standard deviations count no doubt."""
+        return replace(self, doubt=0.0)
 
     def __repr__(self) -> str:
         rows, columns = self.image.shape
@@ -53,13 +66,18 @@ class Decomposition:
 
     @property
     def log_reflectance_sd(self) -> Float[np.ndarray, "row col"]:
-        """Return the posterior standard deviation of the log reflectance."""
-        return self._draws("log_reflectance").std((0, 1))
+        """Return how far the log reflectance may be from its mean, doubt counted.
+
+        It is the root mean square over the posterior under all readings; `trusting` has it under
+        the priors alone.
+        """
+        shading, paint = (self._flat(name) for name in ("log_shading", "log_reflectance"))
+        return _around(paint + shading - self._other, paint)
 
     @property
     def log_shading_sd(self) -> Float[np.ndarray, "row col"]:
-        """Return the posterior standard deviation of the log shading."""
-        return self._draws("log_shading").std((0, 1))
+        """Return how far the log shading may be from its mean, doubt counted."""
+        return _around(self._other, self._flat("log_shading"))
 
     @property
     def height(self) -> Float[np.ndarray, "y x"]:
@@ -94,7 +112,7 @@ class Decomposition:
     def brighter(self, one: Pixel, other: Pixel) -> float:
         """Return the probability that `one` pixel, (row, col), has more reflectance than `other`.
 
-        It is the share of the draws, so 1 means that no draw said otherwise.
+        It is the share of the draws, so 1 means that no draw said otherwise, if the priors hold.
         """
         draws = self._draws("log_reflectance")
         for place in (one, other):
@@ -122,23 +140,31 @@ class Decomposition:
         """Say what the image cannot decide and the priors alone have decided, with its size.
 
         What is smooth can be paint that fades, and what is abrupt the edge of a hard shadow: the
-        image would be the same. The posterior's deviations know nothing of that.
+        image would be the same. The standard deviations count each at its probability, `doubt`.
         """
-        found = []
-        smooth = np.log(self.shading).std()
-        if smooth > NOTICED * self.log_shading_sd.mean():
+        found, unsure = [], self._unsure
+        if unsure.smooth:
+            smooth = np.log(self.shading).std()
             found.append(
                 f"Cannot decide whether what is smooth is shading ({smooth:.2f}) or paint that "
                 "fades: the prior on paint alone says that it comes in patches."
             )
-        if Label.REFLECTANCE in self.labels and Label.SHAPE not in self.labels:
+        if unsure.abrupt:
             edges = sum(part.sum() for part in self.edges(Label.REFLECTANCE))
-            if edges >= 1:
-                found.append(
-                    f"Cannot decide whether the {edges:.0f} abrupt edges are of paint or of a hard "
-                    "shadow: the prior on the shape alone says that shading is smooth."
-                )
+            found.append(
+                f"Cannot decide whether the {edges:.0f} abrupt edges are of paint or of a hard "
+                "shadow: the prior on the shape alone says that shading is smooth."
+            )
         return tuple(found)
+
+    @cached_property
+    def _unsure(self) -> Doubt:
+        """Tell what there is to doubt."""
+        sd = self._draws("log_shading").std((0, 1)).mean()
+        smooth = bool(np.log(self.shading).std() > NOTICED * sd)
+        paint = Label.REFLECTANCE in self.labels and Label.SHAPE not in self.labels
+        edges = sum(part.sum() for part in self.edges(Label.REFLECTANCE)) if paint else 0
+        return Doubt(self.doubt, smooth, bool(edges >= 1))
 
     def __str__(self) -> str:
         """Say in a few sentences what made the image, and how sure that is."""
@@ -146,7 +172,10 @@ class Decomposition:
         lines = [
             f"Reflectance differs by {np.sqrt(shares[0]):.2f} and shading by "
             f"{np.sqrt(shares[1]):.2f} (standard deviations of logs over the image); each pixel's "
-            f"is known to {self.log_reflectance_sd.mean():.2f} on average, if the priors hold."
+            f"is known to {self.trusting.log_reflectance_sd.mean():.2f} on average, if the priors "
+            f"hold, and to {self.log_reflectance_sd.mean():.2f} with the doubt below."
+            if self.doubts and self.doubt
+            else f"is known to {self.log_reflectance_sd.mean():.2f} on average, if the priors hold."
         ]
         counts = {}
         for label in self.labels:
@@ -207,5 +236,28 @@ class Decomposition:
     def _edges(self) -> int:
         return edge_count(self._size)
 
+    @cached_property
+    def _other(self) -> Float[np.ndarray, "draw row col"]:
+        """Return log shadings under all readings."""
+        shading, paint = (self._flat(name) for name in ("log_shading", "log_reflectance"))
+        if not self.doubt:
+            return shading
+        rough = np.full(len(shading), self.shape.usual_scale)
+        if isinstance(self.shape.roughness, ft.Distribution):
+            rough = self.posterior["roughness"].to_numpy().ravel()
+        told = (self.evidence or {}).get(Label.REFLECTANCE)
+        painted = None if told is None else np.concatenate([np.ravel(part) for part in told])
+        return self._unsure.widened(shading, paint, self.shape, rough, painted)
+
+    def _flat(self, name: str) -> Float[np.ndarray, "draw y x"]:
+        return self._draws(name).reshape(-1, *self._size)
+
     def _draws(self, name: str) -> Float[np.ndarray, "chain draw y x"]:
         return self.posterior[name].to_numpy()
+
+
+def _around(
+    draws: Float[AnyArray, "draw row col"], reading: Float[AnyArray, "draw row col"]
+) -> Float[np.ndarray, "row col"]:
+    """Return the root mean square of draws about the mean of a reading's."""
+    return np.sqrt(((draws - reading.mean(0)) ** 2).mean(0))

@@ -31,6 +31,9 @@ class Scene:
     counts as the paint's texture. `evidence` maps labels to what else is known of single edges, as
     log likelihood ratios against no edge: two arrays, (row, col - 1) for steps to the right and
     (row - 1, col) for steps down; for example, a change of hue speaks for `Label.REFLECTANCE`.
+    `doubt` is the probability, beforehand, that what is smooth is not all shading, and that what is
+    abrupt is a hard shadow's edge: no image tells, and standard deviations count it; 0 trusts the
+    priors.
 
     log image = log reflectance + log shading + noise, and only the sum is seen, so that the common
     scale is free: shading has the geometric mean 1, and reflectance is in the image's unit.
@@ -49,11 +52,14 @@ class Scene:
     paint: Patches | None = field(default_factory=Patches)
     noise: float = 0.0
     evidence: Mapping[Label, tuple[AnyArray, AnyArray]] | None = None
+    doubt: float = 0.5
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "image", checked(self.image))
         if not (np.isscalar(self.noise) and 0 <= self.noise < np.inf):  # type: ignore[operator]
             raise ft.ModelError(f"noise is {self.noise!r}; give a standard deviation, 0 or more")
+        if not (np.isscalar(self.doubt) and 0 <= self.doubt < 1):  # type: ignore[operator]
+            raise ft.ModelError(f"doubt is {self.doubt!r}; give a probability from 0 to below 1")
         if self.shape is not None and self.paint is not None:
             self._labelling(self.shape, self.paint)
 
@@ -102,7 +108,10 @@ class Scene:
         posterior = ft.fit(
             model, method, seed=seed, plan=plan, init=self.start(), progress=progress
         )
-        return Decomposition(self.image, self.labels, posterior)
+        shape, _ = self._stated()
+        return Decomposition(
+            self.image, self.labels, posterior, shape, float(self.doubt), self.evidence
+        )
 
     @property
     def labels(self) -> tuple[Label, ...]:
