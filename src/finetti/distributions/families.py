@@ -42,14 +42,14 @@ class SkewNormal(Distribution):
         return constraints.real
 
     @property
-    def mean(self) -> Any:
+    def mean(self) -> Array:
         """Return loc + scale delta sqrt(2 / pi), delta = skew / sqrt(1 + skew^2)."""
         lean = self.skew / jnp.sqrt(1 + jnp.square(self.skew))
         found = self.loc + self.scale * lean * jnp.sqrt(2 / jnp.pi)
         return jnp.broadcast_to(found, self.batch_shape)
 
     @property
-    def variance(self) -> Any:
+    def variance(self) -> Array:
         """Return scale^2 (1 - 2 delta^2 / pi)."""
         square = jnp.square(self.skew) / (1 + jnp.square(self.skew))
         found = jnp.square(self.scale) * (1 - 2 / jnp.pi * square)
@@ -160,7 +160,7 @@ class ZeroOneInflatedBeta(Distribution):
         """Return the closed unit interval."""
         return constraints.unit_interval
 
-    def _moments(self) -> tuple[Any, Any]:
+    def _moments(self) -> tuple[Array, Array]:
         """Return the means of the value and of its square."""
         beta = dist.Beta(self.concentration1, self.concentration0)
         whole = self.inflation * self.one, 1 - self.inflation
@@ -170,12 +170,12 @@ class ZeroOneInflatedBeta(Distribution):
         return first, second
 
     @property
-    def mean(self) -> Any:
+    def mean(self) -> Array:
         """Return the mean, ends and the Beta together."""
         return self._moments()[0]
 
     @property
-    def variance(self) -> Any:
+    def variance(self) -> Array:
         """Return the variance, ends and the Beta together."""
         first, second = self._moments()
         return second - first**2
