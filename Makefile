@@ -59,7 +59,7 @@ bench: $(PEERS)
 	@$(BIN)/python -m benchmarks
 
 docs: $(DOCS)
-	@$(BIN)/python -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "Open site/index.html."
 
 clean:

@@ -1,5 +1,7 @@
 """Offer finetti's whole public vocabulary: `import finetti as ft`."""
 
+from typing import TYPE_CHECKING
+
 from finetti.criticism.anew import refit, update
 from finetti.criticism.calibrating.calibrate import calibrate
 from finetti.criticism.calibrating.calibration import Calibration
@@ -156,11 +158,14 @@ __all__ = [
 __all__ += list(_DISTRIBUTIONS)
 __all__.sort()
 
+if TYPE_CHECKING:
+    __version__: str
+else:
 
-def __getattr__(name: str) -> str:
-    """Return the version, which pyproject.toml has, where it is asked for."""
-    if name == "__version__":
-        from importlib.metadata import version
+    def __getattr__(name: str) -> str:
+        """Return the version, which pyproject.toml has, where it is asked for."""
+        if name == "__version__":
+            from importlib.metadata import version
 
-        return version("finetti")
-    raise AttributeError(f"module 'finetti' has no attribute {name!r}")
+            return version("finetti")
+        raise AttributeError(f"module 'finetti' has no attribute {name!r}")

@@ -230,6 +230,10 @@ CASES = [
     option("one fold", "compare", "r.nc", "s.nc", "--folds", "1", says=("--folds",)),
     option("one model", "compare", "r.nc", "s.nc", "--model", "coin.py", says=("--model once",)),
     option("demo in a file", "demo", "--out", "coin.py", says=("coin.py is a file",)),
+    option("demo of no story", "demo", "tides", says=("STORY is one of eight_schools", "'tides'")),
+    option("two stories", "demo", "coal", "radon", says=("radon",)),
+    option("a story in a file", "demo", "coal", "--out", "coin.py", says=("coin.py is a file",)),
+    option("doctor of something", "doctor", "coin.py", says=("coin.py",)),
     option("images in a file", "vision", "a", "b", "--out", "coin.py", says=("coin.py is a file",)),
 ]
 
