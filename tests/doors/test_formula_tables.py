@@ -1,5 +1,6 @@
 """What a formula cannot make of a table is refused by column and row, or advised against."""
 
+import warnings
 from decimal import Decimal
 
 import numpy as np
@@ -108,6 +109,17 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 def test_what_a_formula_cannot_use_is_refused(case):
     case.check()
+
+
+@pytest.mark.parametrize("written", ["%Y-%m-%d", "%d.%m.%Y", "%m/%d/%y", "%Y-%m-%dT%H:%M"])
+def test_dates_as_text_are_advised_against(written):
+    days = DAYS.strftime(written)
+    with pytest.warns(UserWarning, match=r"24 dates.*\(1 \| t\)"):
+        ft.formula("y ~ t", {**TABLE, "t": days})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ft.formula("y ~ x + (1 | t)", {**TABLE, "t": days})
+        ft.formula("y ~ t", {**TABLE, "t": [days[0], days[1]] * 12})
 
 
 TAKEN = {

@@ -72,7 +72,7 @@ def wishes(priors: Any) -> Priors:
     found = {}
     for name, prior in priors.items():
         made = read(prior) if isinstance(prior, str) else prior
-        if not isinstance(made, Distribution) and not (name.startswith("cor") and _number(made)):
+        if not isinstance(made, Distribution) and not (_is_of_pairs(name) and _number(made)):
             raise ModelError(f"the prior of `{name}` is {prior!r:.60}, no distribution: give one "
                              f"such as ft.Normal(0, 2.5)")  # fmt: skip
         found[str(name)] = made
@@ -105,6 +105,10 @@ def fitting(wished: Any, default: Any, name: str) -> Any:
             )
         )
     return wished
+
+
+def _is_of_pairs(name: str) -> bool:
+    return name.startswith(("cor", "rescor"))
 
 
 def _number(value: Any) -> bool:
