@@ -144,6 +144,17 @@ def test_what_looks_strange_is_taken(case):
     assert site in {v.name for v in model.variables}
 
 
+@pytest.mark.parametrize(
+    "priors",
+    [{"cor": ft.LKJ(2)}, ["cor ~ LKJ(2)"], {"cor[g]": 2}, {"cor": ft.LKJCholesky(2, 2.0)},
+     {"cor[g]": ft.LKJ(2, 2.0)}],
+    ids=str,
+)  # fmt: skip
+def test_priors_of_correlations_are_their_concentration(priors):
+    code = ft.formula("y ~ x + (x | g)", TABLE, priors=priors).code()
+    assert "ft.LKJCholesky(2, 2)" in code
+
+
 @pytest.mark.parametrize("prior", ["Uniform(0, 5)", "HalfFlat()", "Gamma(2, 1)", "LogNormal(0, 1)"])
 def test_priors_of_scales_may_be_of_any_positive_family(prior):
     assert ft.formula("y ~ x", TABLE, priors={"sigma": prior}).variables

@@ -81,16 +81,14 @@ def wishes(priors: Any) -> Priors:
 
 def fitting(wished: Any, default: Any, name: str) -> Any:
     """Return a prior of a parameter, or refuse one that it cannot have, by its shape or support."""
-    if wished is default or not isinstance(wished, Distribution):
-        return wished
+    if not isinstance(wished, Distribution) or not isinstance(default, Distribution):
+        return wished  # of correlations it is a concentration, or what has one
     if wished.batch_shape or wished.event_shape:
         shape = (*wished.batch_shape, *wished.event_shape)
         raise ModelError(
             f"the prior of `{name}` has shape {shape}, and each coefficient is a number: give one "
             f"number for each of its parameters, and single coefficients priors by their names"
         )
-    if not isinstance(default, Distribution):
-        return wished
     if beyond(wished, default):
         least, most = ends(default)
         shown = f"{type(bare(wished)).__name__}, which is {describe_support(wished.support)}"
