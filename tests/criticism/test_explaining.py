@@ -285,6 +285,33 @@ def test_r_squared_of_censored_outcomes_is_that_of_the_outcomes_themselves():
     assert any("whether or not it is censored" in note for note in found.notes)
 
 
+@ft.model
+def pair():
+    mu, beta, tau, sigma = start()
+    with ft.plate("county", COUNTY):
+        theta = ft.sample("theta", ft.Normal(mu, tau))
+    mean = jnp.stack([theta[COUNTY] + beta * X, jnp.zeros(10)], -1)
+    root = jnp.stack([jnp.stack([sigma, 0.0 * sigma]), jnp.array([0.3, 0.8])])
+    with ft.plate("home", 10):
+        ft.sample("both", ft.MultivariateNormal(mean, scale_tril=root), obs=np.stack([Y, X], -1),
+                  dims={"outcome": ["one", "other"]})  # fmt: skip
+
+
+def test_an_entry_of_a_vector_is_looked_at_by_its_own_law():
+    top, z = hyper(), drawn(3)
+    theta = top["mu"][..., None] + top["tau"][..., None] * z
+    posterior = posterior_of(pair(), **top, theta=theta)
+    close(ft.icc(posterior, of="one")["county"],
+          top["tau"] ** 2 / (top["tau"] ** 2 + top["sigma"] ** 2))  # fmt: skip
+    mean = theta[..., CODES] + top["beta"][..., None] * X
+    explained = mean.var(-1, ddof=1)
+    found = ft.r_squared(posterior, of="one")["conditional"]
+    close(found, explained / (explained + top["sigma"] ** 2))
+    close(ft.r_squared(posterior, of="other")["conditional"], np.zeros((CHAINS, DRAWS)))
+    with pytest.raises(ft.ModelError, match="is of `one` and `other`: say of which"):
+        ft.r_squared(posterior)
+
+
 @pytest.mark.parametrize(
     ("law", "words"),
     [

@@ -210,6 +210,7 @@ def test_effects_that_others_data_tell_of_are_not_drawn_anew():
             ft.sample("y", ft.Normal(theta[group], 1), obs=Y)
 
     assert belongs(grouped(weigh), "group") == ({"y": GROUP.tolist()}, ())
+    assert belongs(grouped(weigh), "theta") == ({"y": GROUP.tolist()}, ())
 
 
 def test_plates_that_bear_on_nothing_or_do_not_exist_are_refused():

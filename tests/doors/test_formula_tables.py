@@ -1,5 +1,6 @@
 """What a formula cannot make of a table is refused by column and row, or advised against."""
 
+import warnings
 from decimal import Decimal
 
 import numpy as np
@@ -110,6 +111,17 @@ def test_what_a_formula_cannot_use_is_refused(case):
     case.check()
 
 
+@pytest.mark.parametrize("written", ["%Y-%m-%d", "%d.%m.%Y", "%m/%d/%y", "%Y-%m-%dT%H:%M"])
+def test_dates_as_text_are_advised_against(written):
+    days = DAYS.strftime(written)
+    with pytest.warns(UserWarning, match=r"24 dates.*\(1 \| t\)"):
+        ft.formula("y ~ t", {**TABLE, "t": days})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ft.formula("y ~ x + (1 | t)", {**TABLE, "t": days})
+        ft.formula("y ~ t", {**TABLE, "t": [days[0], days[1]] * 12})
+
+
 TAKEN = {
     "decimals": ("y ~ t", {"t": [Decimal(f"{v:.2f}") for v in X]}, "t"),
     "integers as objects": ("y ~ t", {"t": np.arange(ROWS).astype(object)}, "t"),
@@ -130,6 +142,17 @@ def test_what_looks_strange_is_taken(case):
     text, columns, site = TAKEN[case]
     model = ft.formula(text, pd.DataFrame({**TABLE, **columns}))
     assert site in {v.name for v in model.variables}
+
+
+@pytest.mark.parametrize(
+    "priors",
+    [{"cor": ft.LKJ(2)}, ["cor ~ LKJ(2)"], {"cor[g]": 2}, {"cor": ft.LKJCholesky(2, 2.0)},
+     {"cor[g]": ft.LKJ(2, 2.0)}],
+    ids=str,
+)  # fmt: skip
+def test_priors_of_correlations_are_their_concentration(priors):
+    code = ft.formula("y ~ x + (x | g)", TABLE, priors=priors).code()
+    assert "ft.LKJCholesky(2, 2)" in code
 
 
 @pytest.mark.parametrize("prior", ["Uniform(0, 5)", "HalfFlat()", "Gamma(2, 1)", "LogNormal(0, 1)"])

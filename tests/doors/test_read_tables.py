@@ -210,6 +210,7 @@ CASES = [
     refused("no file", "none.csv", "there is no file none.csv"),
     refused("no file of a query", "none.db?select 1", "there is no file none.db"),
     refused("another ending", saved("x", "t.sav"), "does not read t.sav", ".csv", ".duckdb"),
+    refused("a header twice", saved("x,y,x\n1,2,3\n", "t.csv"), "several columns `x`"),
     refused("no separator", saved("x\n1\n", "t.csv"), "separator=;;", told="separator=;;"),
     refused("nothing told", saved("x\n1\n", "t.csv"), "`seperator=;`", told="seperator=;"),
     refused("an odd decimal", saved("x\n1\n", "t.csv"), "neither . nor ,", told="decimal=x"),

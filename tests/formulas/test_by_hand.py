@@ -219,6 +219,21 @@ def mixed_by_predictor():
     observe("y", ft.Unit(whole), np.zeros((N, 0)))
 
 
+def tied_residuals():
+    """By the bivariate normal density, with the correlation that it has."""
+    away, sizes = [], []
+    for name, values in (("y", Y), ("z", Z)):
+        start = ft.sample(f"{name}_Intercept", ft.Normal(1.0, 3.0))
+        mean = start + ft.sample(f"{name}_x", ft.Normal(0.0, 2.0)) * X
+        sizes.append(ft.sample(f"{name}_sigma", ft.HalfNormal(4.0)))
+        away.append((values - mean) / sizes[-1])
+    rho = ft.sample("_L[rescor]", ft.LKJCholesky(2, 2.0))[1, 0]
+    left = 1 - rho**2
+    square = (away[0] ** 2 - 2 * rho * away[0] * away[1] + away[1] ** 2) / left
+    size = 2 * jnp.pi * sizes[0] * sizes[1] * jnp.sqrt(left)
+    observe("both", ft.Unit(-square / 2 - jnp.log(size)), np.zeros((N, 0)))
+
+
 def eta():
     return start() + coefficient("x") * X
 
@@ -409,6 +424,8 @@ TALLIES = {f"{level}_{name}": prior for level in ("wins", "n")
 
 SHARES = {"share_b_Intercept": ft.Normal(0, 3), "share_b_b": ft.Normal(0, 1)}
 
+PLAIN = {"Intercept": ft.Normal(1, 3), "b": ft.Normal(0, 2), "sigma": ft.HalfNormal(4)}
+TIED = {f"{name}_{kind}": prior for name in "yz" for kind, prior in PLAIN.items()}
 CASES = {
     "y ~ x": (pooled, {}),
     "y ~ 0 + f": (no_intercept, {}),
@@ -430,6 +447,7 @@ CASES = {
     "y | se(se) ~ (1 | g)": (known_errors, {}),
     "y | cens(late) ~ x": (censored, {}),
     "y | cens(seen, until) ~ x": (interval_censored, {}),
+    "mvbind(y, z) ~ x; set_rescor(TRUE)": (tied_residuals, {"more": {**TIED, "rescor": 2.0}}),
     "positive ~ x / gamma": (positive(gamma), {}),
     "positive ~ x / exponential": (positive(lambda e: ft.Exponential(jnp.exp(-e))), {}),
     "positive ~ x / weibull": (positive(weibull), {}),

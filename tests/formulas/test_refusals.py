@@ -84,6 +84,13 @@ REFUSED = {
         r"Dirichlet\(\[1, 1\]\)"),
     "errors of a mixture": (
         ("positive | se(se) ~ x", {"family": "mixture(gamma, nmix=2)"}), "normal or Student"),
+    "residuals of one outcome": (("y ~ x; set_rescor(TRUE)", {}), "several outcomes"),
+    "residuals of counts": (
+        ("y ~ x; count ~ x; set_rescor(TRUE)", {"family": {"count": "poisson"}}), "is poisson"),
+    "residuals of what is weighted": (
+        ("y | weights(w) ~ x; z ~ x; set_rescor(TRUE)", {}), "cannot be said"),
+    "residuals that are neither": (("y ~ x; z ~ x; set_rescor(x)", {}), "is no formula"),
+    "residuals alone": (("set_rescor(TRUE)", {}), "is empty"),
     "a column that is named as the intercept": (("y ~ Intercept", {}), "rename it"),
     "a file that is written": (("y ~ np.save('written.npy', x)", {}), "no function of numbers"),
     "a file that is read": (("y ~ np.load('x.npy')", {}), "no function of numbers"),

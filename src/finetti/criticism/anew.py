@@ -57,9 +57,10 @@ def update(posterior: Posterior, rows: Any, seed: int | None = None) -> Posterio
 
     `rows` map the model's columns, or those of a formula's table, to values, as for `ft.predict`,
     with outcomes. Priors and what transformations learned stay those of the first rows. Groups that
-    are new follow those there were. The result is that of all rows together, exactly; where the
-    plan condenses, pools or integrates, the rows are added up once, and the fit itself takes no
-    longer than before.
+    are new follow those there were. The result is that of all rows together, exactly. It needs the
+    first rows, which the posterior's model holds: sums of them are made anew. Where the plan
+    condenses, pools or integrates, all rows are added up once, and the fit itself takes no longer
+    than before.
 
     Raises `DataError` for rows that lack a column or a value, or whose columns do not go on as
     those of the fit do, `ModelError` for a run without its model, or of sums of a table in place.

@@ -147,8 +147,8 @@ def _across(writing: Writing, term: Grouped, factor: Factor) -> tuple[str, int]:
         raise ModelError(f"terms of |{term.across}| are over one grouping: give others another id")
     if term.across not in shared.written:
         columns = [v for _, found in every for v in found]
-        own = replace(writing, prefix="")  # their priors are named as they are, sd[g]
-        shared.written[term.across] = _effects(own, factor, columns, len(columns) > 1, "")
+        tied = len(columns) > 1
+        shared.written[term.across] = _effects(writing.plain(), factor, columns, tied, "")
     before = [prefix for prefix, _ in every].index(writing.prefix)
     return shared.written[term.across], sum(len(found) for _, found in every[:before])
 
@@ -174,7 +174,7 @@ def _effects(
     with script.deeper(opening) if kinds else nullcontext():
         site_of_spread = literal(script.name(f"sd[{label}]"))
         script.say(f"{spread} = ft.sample({site_of_spread}, {prior}, {dims})")
-        root = _root(writing, label, labels) if tied else ""
+        root = write_root(writing, label, labels, f"cor[{label}]", "cor") if tied else ""
     own = f"[{factor.by}]" if factor.by else ""
     found = script.identifier(f"u_{label}")
     if factor.covariance or factor.zero_sum:
@@ -215,10 +215,13 @@ def _joint(  # noqa: PLR0913 - the names that code needs
     return found
 
 
-def _root(writing: Writing, label: str, labels: list[str]) -> str:
-    """Write how the coefficients of a group go together, and return the root's identifier."""
+def write_root(writing: Writing, label: str, labels: list[str], name: str, kind: str) -> str:
+    """Write how numbers go together, correlations under a name, and return the root's identifier.
+
+    `label` names what they are of, `kind` the class of the correlations' prior.
+    """
     script, count = writing.script, len(labels)
-    eta = concentration(writing.prior(1.0, f"cor[{label}]", "cor"))
+    eta = concentration(writing.prior(1.0, *dict.fromkeys((name, kind))))
     found = script.identifier(f"L_{label}")
     script.say(
         f"{found} = ft.sample({literal(script.name(f'_L[{label}]'))}, "
@@ -229,7 +232,7 @@ def _root(writing: Writing, label: str, labels: list[str]) -> str:
     dims = f"dims={{{literal(script.name(f'{label}_pair'))}: {literal(pairs)}}}"
     matrix = f"{found} @ {found}.swapaxes(-1, -2)"
     script.say(
-        f"ft.deterministic({literal(script.name(f'cor[{label}]'))}, "
+        f"ft.deterministic({literal(script.name(name))}, "
         f"({matrix})[..., {literal(rows.tolist())}, {literal(columns.tolist())}], {dims})"
     )
     return found

@@ -20,6 +20,7 @@ from finetti.formulas.outcome import Outcome, check, family_of, outcome_columns,
 from finetti.formulas.priors import Priors, wishes
 from finetti.formulas.script import Script
 from finetti.formulas.text import Formula, Predictor, parse, words
+from finetti.formulas.together import write_together
 from finetti.formulas.unknown import filled, unknown, write_plain
 from finetti.formulas.writing import Across, Writing
 from finetti.language.holes import WAYS, Missing
@@ -103,9 +104,11 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     for name in holes:
         if not any(name in outcome_columns(m, frame) for m in mains):
             write_plain(script, wished, name, holes[name])
-    for main, chosen, outcome, writing in parts:
-        own = extras if len(mains) == 1 else {}
-        write_law(writing, main, chosen, outcome, own, holes)
+    if any(main.tied for main in mains):
+        write_together(parts, holes)
+    else:
+        for main, chosen, outcome, writing in parts:
+            write_law(writing, main, chosen, outcome, extras if len(mains) == 1 else {}, holes)
     wished.refuse_unused()
     outcomes = "_".join(m.response for m in mains)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -75,10 +76,15 @@ def write_law(
             )
         write_unknown(script, outcome.name, law, observed)
         return
-    rows = _rows(script, observed)
-    script.rows = script.rows or script.name("row")
-    with script.deeper(f"with ft.plate({literal(script.rows)}, len({rows})):"):
+    with plate_of_rows(script, observed):
         script.say(f"ft.sample({literal(script.name(outcome.name))}, {law}, obs={observed})")
+
+
+def plate_of_rows(script: Script, observed: str) -> AbstractContextManager[None]:
+    """Open the plate of the table's rows, in which outcomes stand."""
+    script.rows = script.rows or script.name("row")
+    rows = _rows(script, observed)
+    return script.deeper(f"with ft.plate({literal(script.rows)}, len({rows})):")
 
 
 def _rows(script: Script, observed: str) -> str:

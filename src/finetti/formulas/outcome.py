@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Make = Callable[["pd.DataFrame"], np.ndarray]
-TOGETHER = ("cbind", "mvbind")
+TOGETHER = ("cbind",)
 PROPORTION = ("p", "prop", "proportion")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import numpy as np
@@ -10,10 +11,14 @@ import finetti.distributions as families
 from finetti.distributions import Distribution
 from finetti.formulas.design import Block, Linear, linear
 from finetti.formulas.effects import write_groups
+from finetti.formulas.faults import MANY
 from finetti.formulas.script import literal
 from finetti.formulas.special import write_special
 from finetti.formulas.text import Predictor
 from finetti.formulas.writing import WIDE, Writing, argument, pretty, rounded, state
+
+# A date as text: 2020-01-31, 31.1.2020, 1/31/20.
+DATE = re.compile(r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})(?!\d)")
 
 
 def write_predictor(writing: Writing, predictor: Predictor, intercept: bool | str = True) -> str:
@@ -65,6 +70,14 @@ def _advise(writing: Writing, found: Linear) -> None:
     rows = len(writing.frame) if counts is None else round(counts.sum())
     named = [n for b in found.blocks for n in b.names]
     columns = [c for b in found.blocks for c in b.matrix.T]
+    for block in found.blocks:
+        if len(block.labels or ()) > MANY and all(map(DATE.match, block.labels or ())):
+            warnings.warn(
+                f"`{pretty(block.name)}` has a coefficient for each of {block.size + 1} dates that "
+                f"are written as text: give a number, such as the days since the first, or group "
+                f"by it, (1 | {pretty(block.name)})",
+                stacklevel=2,
+            )
     empty = [pretty(n) for n, c in zip(named, columns, strict=True) if not c.any()]
     if empty:
         warnings.warn(

@@ -72,7 +72,7 @@ def wishes(priors: Any) -> Priors:
     found = {}
     for name, prior in priors.items():
         made = read(prior) if isinstance(prior, str) else prior
-        if not isinstance(made, Distribution) and not (name.startswith("cor") and _number(made)):
+        if not isinstance(made, Distribution) and not (_is_of_pairs(name) and _number(made)):
             raise ModelError(f"the prior of `{name}` is {prior!r:.60}, no distribution: give one "
                              f"such as ft.Normal(0, 2.5)")  # fmt: skip
         found[str(name)] = made
@@ -81,8 +81,8 @@ def wishes(priors: Any) -> Priors:
 
 def fitting(wished: Any, default: Any, name: str) -> Any:
     """Return a prior of a parameter, or refuse one that it cannot have, by its shape or support."""
-    if wished is default or not all(isinstance(p, Distribution) for p in (wished, default)):
-        return wished  # of correlations, the default is a number
+    if not isinstance(wished, Distribution) or not isinstance(default, Distribution):
+        return wished  # of correlations it is a concentration, or what has one
     if wished.batch_shape or wished.event_shape:
         shape = (*wished.batch_shape, *wished.event_shape)
         raise ModelError(
@@ -103,6 +103,10 @@ def fitting(wished: Any, default: Any, name: str) -> Any:
             )
         )
     return wished
+
+
+def _is_of_pairs(name: str) -> bool:
+    return name.startswith(("cor", "rescor"))
 
 
 def _number(value: Any) -> bool:

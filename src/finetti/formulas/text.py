@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from finetti.errors import ModelError
 
 SPECIAL = ("s", "gp", "mo", "ar", "rw", "car", "offset")  # terms that formulae does not know
 LACKING = re.compile(r"(?<![\w.])mi\(\s*([\w.]+|`[^`]+`)\s*\)")  # mi(x)
 ADDITIONS = ("trials", "weights", "se", "cens", "trunc", "mi", "rate")
+RESCOR = re.compile(r"set_rescor\(\s*([TtFf])\w*\s*\)")  # set_rescor(TRUE)
 OPEN, CLOSE, QUOTES = "([{", ")]}", "'\"`"
 
 
@@ -52,12 +53,16 @@ class Predictor:
 
 @dataclass(frozen=True)
 class Formula:
-    """Hold one formula: its left-hand side, what is said of the response, and its predictor."""
+    """Hold one formula: its left-hand side, what is said of the response, and its predictor.
+
+    `tied` tells that its residuals are correlated with those of the others.
+    """
 
     text: str
     response: str
     predictor: Predictor
     additions: dict[str, Call] = field(default_factory=dict)
+    tied: bool = False
 
 
 def parse(texts: str | Sequence[str]) -> tuple[Formula, ...]:
@@ -72,10 +77,21 @@ def parse(texts: str | Sequence[str]) -> tuple[Formula, ...]:
     if not all(isinstance(t, str) for t in whole):
         raise ModelError(f"a formula is text, such as 'y ~ x + (1 | g)', not {texts!r:.80}")
     found = [line.strip() for t in whole for part in cut(t, ";") for line in _lines(part)]
-    found = [line for line in found if line]
+    rescor = [found_in.group(1) for line in found if (found_in := RESCOR.fullmatch(line))]
+    found = [line for line in found if line and not RESCOR.fullmatch(line)]
     if not found:
         raise ModelError("the formula is empty: write one such as 'y ~ x + (1 | g)'")
-    return tuple(map(_formula, found))
+    tied = rescor[-1:] in (["T"], ["t"])
+    return tuple(replace(one, tied=tied) for line in found for one in _each(_formula(line)))
+
+
+def _each(formula: Formula) -> list[Formula]:
+    """Return a formula for each outcome of mvbind(a, b) ~ x."""
+    call = as_call(formula.response)
+    if call is None or call.name != "mvbind":
+        return [formula]
+    side = formula.text.partition("~")[2]
+    return [replace(formula, text=f"{a} ~{side}", response=a) for a in call.arguments]
 
 
 def _lines(text: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,6 +54,10 @@ class Writing:
     shared: bool = False
     matrices: dict[str, Any] = field(default_factory=dict)
     across: Across = field(default_factory=lambda: Across({}))
+
+    def plain(self) -> Writing:
+        """Return what writes the parameters of several predictors, which have no prefix."""
+        return replace(self, prefix="", base="")
 
     def mean(self, column: np.ndarray) -> float:
         """Return the mean of a column over the rows that the table's stand for."""

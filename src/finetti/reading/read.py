@@ -78,6 +78,8 @@ def read(source: Any, told: str = "") -> Columns:
         OverflowError,
         KeyError,
     ) as error:
+        if isinstance(error, DataError) and str(path) in str(error):
+            raise
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise DataError(f"cannot read {path} as {path.suffix[1:]}: {reason}") from error
     columns = {

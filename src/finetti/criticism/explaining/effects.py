@@ -158,7 +158,7 @@ def _means(posterior: Posterior, whole: Moved, grid: Grid, gone: frozenset[str])
     free = replace(free, handlers=(*free.handlers, *fills))
 
     def read(given: Values) -> dict[str, Array]:
-        mean = mean_and_variance(run_at(free, given)[whole.site.name])[0]
+        mean = mean_and_variance(whole.told(run_at(free, given))[whole.site.name])[0]
         if mean.size != prod(shape):
             raise ModelError(
                 f"site `{whole.site.name}` has {mean.size:,} values on {prod(shape):,} rows: "

@@ -17,9 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.compiling import OFTEN, compiled
+from finetti.criticism.explaining.entries import Entry, outcome_of
 from finetti.criticism.explaining.scale import OF_ORDER, is_censored
 from finetti.criticism.leaving_out.held_out import known_model
-from finetti.criticism.predicting.labelled import the_outcome
 from finetti.criticism.predicting.members import middle
 from finetti.errors import ModelError
 from finetti.language.effects import Site, around
@@ -44,7 +44,8 @@ class Moved:
     `effects` maps each such site to the name of its plates, such as `county` or `county:year`.
     `coefficients` are sites in plates that several members of which reach one row, as those of a
     regression do: they count as the population's. `bent` names effects that the site's mean is not
-    linear in, with why. `censored` tells that the outcome is looked at beyond what is seen of it.
+    linear in, with why. `censored` tells that the outcome is looked at beyond what is seen of it,
+    `entry` which number of a vector it is.
     """
 
     model: Model
@@ -54,6 +55,7 @@ class Moved:
     coefficients: tuple[str, ...]
     bent: Mapping[str, str]
     censored: bool = False
+    entry: Entry | None = None
 
     def sites(
         self, given: Values, added: Values = EMPTY, gone: frozenset[str] = frozenset()
@@ -65,7 +67,12 @@ class Moved:
             if v.kind == "latent" and v.plates and v.support == "real" and not v.discrete
         }
         moving = partial(move, {**still, **added}, gone)
-        return run_at(replace(self.model, handlers=(*self.model.handlers, moving)), given)
+        model = replace(self.model, handlers=(*self.model.handlers, moving))
+        return self.told(run_at(model, given))
+
+    def told(self, sites: dict[str, Site]) -> dict[str, Site]:
+        """Return sites with the entry of a vector that is looked at as one by itself."""
+        return sites if self.entry is None else self.entry.of(sites)
 
     def each(self, read: Callable[[Values], Mapping[str, Array]], numbers: int) -> dict:
         """Return what `read` makes of the latent values of each draw, shape (chain, draw, ...)."""
@@ -157,7 +164,7 @@ def moved(
     independent numbers, or the posterior is a mode or has no model.
     """
     model = known_model(posterior, verb)
-    site = _observed(model, of, verb)
+    site, entry = _observed(model, of, verb)
     draws = latent_draws(model, posterior.tree)
     values = {of_holes(v.name) for v in model.variables if v.holes is not None}  # no effects
     tried = {
@@ -165,7 +172,7 @@ def moved(
         for v in model.variables
         if v.kind == "latent" and v.plates and not v.discrete and v.name not in values
     }
-    whole = Moved(model, site, draws, {}, (), {})
+    whole = Moved(model, site, draws, {}, (), {}, entry=entry)
     effects, coefficients, bent = {}, [], {}
     with jax.enable_x64(True):
         first = {name: jnp.asarray(a[0, 0]) for name, a in draws.items()}
@@ -215,13 +222,13 @@ def told_apart(v: Variable) -> list[np.ndarray]:
     return [np.broadcast_to(1.0 - 2 * (members >> bit & 1), v.shape) for bit in bits]
 
 
-def _observed(model: Model, of: str | None, verb: str) -> Variable:
+def _observed(model: Model, of: str | None, verb: str) -> tuple[Variable, Entry | None]:
     """Return the observed site named, or the only outcome; refuse one that is no row of numbers."""
-    site = the_outcome(model, of, f"give {verb} of", f"to give {verb}")
+    site, entry = outcome_of(model, of, f"give {verb} of", f"to give {verb}")
     named = site.known.tells == "category" and site.family not in OF_ORDER
     if prod(site.shape) < 2 or named or site.family.startswith("Multi"):
         raise ModelError(
             f"site `{site.name}` ~ {site.family} is no row of single numbers: there is no {verb} "
             f"of it"
         )
-    return site
+    return site, entry

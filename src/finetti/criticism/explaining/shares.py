@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.criticism.explaining.derived import Derived
+from finetti.criticism.explaining.entries import outcome_of
 from finetti.criticism.explaining.moved import Moved, Values, moved
 from finetti.criticism.explaining.scale import Scale, additive, mean_and_variance, roots
 from finetti.criticism.leaving_out.held_out import known_model
-from finetti.criticism.predicting.labelled import the_outcome
 from finetti.errors import ModelError
 from finetti.posterior.evaluate import latent_draws, run_at
 from finetti.posterior.labels import dotted
@@ -181,10 +181,12 @@ def _parts(
 def _on_a_scale(posterior: Posterior, of: str | None, verb: str) -> tuple[Moved, Scale]:
     """Return a scale on which groups' effects add up, and which they are; refuse where none is."""
     model = known_model(posterior, verb)
-    site = the_outcome(model, of, f"give {verb} of", f"to give {verb}").name
+    named, entry = outcome_of(model, of, f"give {verb} of", f"to give {verb}")
+    site = named.name
     with jax.enable_x64(True):
         first = {n: jnp.asarray(a[0, 0]) for n, a in latent_draws(model, posterior.tree).items()}
-        scales = additive(run_at(model, first)[site])
+        sites = run_at(model, first)
+        scales = additive((sites if entry is None else entry.of(sites))[site])
     tried = [(moved(posterior, site, s.predictor, verb), s) for s in scales[:1]]
     for scale in scales[1:] if tried[0][0].bent else ():
         tried.append((moved(posterior, site, scale.predictor, verb), scale))

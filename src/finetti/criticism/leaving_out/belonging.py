@@ -43,12 +43,15 @@ def belonging(model: Model, plate: str, counted: Counted) -> Belonging:
     """Follow a plate's members through a model's program to the observations they bear on.
 
     `counted` tells which observations are known and count, an event being one; others belong to
-    none. Raises `UnknownSite` where there is no such plate, `ModelError` where an observation
-    depends on several of its members or none does.
+    none. An effect's name means the plate that it stands in, if no plate has it: a formula's `g`
+    that of its levels. Raises `UnknownSite` where there is no such plate, `ModelError` where an
+    observation depends on several of its members or none does.
     """
-    plates = {p.name: p for v in model.variables for p in v.plates}
+    effects = (v for v in model.variables if v.kind == "latent" and len(v.plates) == 1)
+    plates = {v.name: v.plates[0] for v in effects}
+    plates |= {p.name: p for v in model.variables for p in v.plates}
     if plate not in plates:
-        listing = ", ".join(f"`{p}`" for p in plates) or "none"
+        listing = ", ".join(f"`{p.name}`" for p in dict.fromkeys(plates.values())) or "none"
         raise UnknownSite(f"model `{model.name}` has no plate `{plate}` (plates: {listing})")
     found = _members(_Trace.of(model), plates[plate], counted)
     codes = {name: found[name] for name in counted}

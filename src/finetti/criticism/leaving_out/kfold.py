@@ -56,11 +56,11 @@ def kfold(
     """Return the log density of parts of the data given the rest, the model fitted to it anew.
 
     Without `by`, the observations of the site `of` (needed where several are observed) are parted
-    at random into `folds`, 10 unless given. With `by`, the name of a plate, its members are left
-    out one at a time, or parted into `folds`; a point is then a group, all its observations
-    together, and its effects are integrated out over their population's distribution. `by` may
-    also be a column with a group for each observation of `of`. `seed` parts and fits. The fits are
-    made on the cluster `on`, as in `fit`.
+    at random into `folds`, 10 unless given. With `by`, the name of a plate, or of an effect that
+    stands in it, its members are left out one at a time, or parted into `folds`; a point is then a
+    group, all its observations together, and its effects are integrated out over their population's
+    distribution. `by` may also be a column with a group for each observation of `of`. `seed` parts
+    and fits. The fits are made on the cluster `on`, as in `fit`.
 
     Raises `ModelError` where nothing can be left out, or observations belong to several members.
 
