@@ -61,7 +61,7 @@ def deterministic(name: str, value: Value, *, dims: Any = ()) -> AnyArray:
     return perform(site, _settle_plain)
 
 
-def factor(name: str, log_weight: Any) -> None:
+def factor(name: str, log_weight: Value) -> None:
     """Add `log_weight` (summed over all its elements, in nats) to the log joint density."""
     perform(Site("factor", name, value=log_weight, plates=plates()), _settle_plain)
 
