@@ -275,6 +275,7 @@ def demo(
 
 
 def _method(name: str, settings: dict[str, Any]) -> Chains:
+    """Return the method of a name with the settings given, all of which it must have."""
     if name not in METHODS:
         *first, last = METHODS
         raise typer.BadParameter(f"--method is {', '.join(first)} or {last}, not {name!r}")

@@ -18,6 +18,7 @@ from finetti.language.dims import Groups, groups
 from finetti.language.holes import rows_lacking
 from finetti.models import Model, require_rows
 from finetti.posterior.posterior import Posterior, require_posterior
+from finetti.types import TableLike, Value
 
 
 def refit(posterior: Posterior, priors: Mapping[str, Any], seed: int | None = None) -> Posterior:
@@ -52,7 +53,7 @@ def with_priors(model: Model, priors: Mapping[str, Any]) -> Model:
     return replace(model, handlers=(*model.handlers, given))
 
 
-def update(posterior: Posterior, rows: Any, seed: int | None = None) -> Posterior:
+def update(posterior: Posterior, rows: TableLike, seed: int | None = None) -> Posterior:
     """Fit a posterior's model to more rows beside those it has, by the same method.
 
     `rows` map the model's columns, or those of a formula's table, to values, as for `ft.predict`,
@@ -83,7 +84,7 @@ def _seed(posterior: Posterior, seed: int | None) -> int:
     return int(posterior.attributes.get("seed", 0)) if seed is None else seed
 
 
-def added(model: Model, rows: Any) -> Model:
+def added(model: Model, rows: TableLike) -> Model:
     """Return a model with more rows beside those it has, its code and priors as they are."""
     require_rows(model, "ft.update")
     if model.handlers:
@@ -97,7 +98,7 @@ def added(model: Model, rows: Any) -> Model:
     return on_rows(model.reading(reader), reader.table)[0]
 
 
-def _appended(model: Model, rows: Any) -> Model:
+def _appended(model: Model, rows: TableLike) -> Model:
     """Return the model with more rows in each of its arguments that has rows."""
     known, given = arguments(model), columns_of(rows)
     strange = [n for n in given if n not in known]
@@ -117,7 +118,7 @@ def _appended(model: Model, rows: Any) -> Model:
     return with_arguments(model, {**known, **found})
 
 
-def _joined(name: str, old: Any, new: Any) -> Any:
+def _joined(name: str, old: Value, new: Value) -> Value:
     """Return a column with more values after its own."""
     if not np.ndim(old):
         raise DataError(f"`{name}` is one value and no column: it cannot have more rows")

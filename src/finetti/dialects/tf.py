@@ -16,6 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from finetti.types import DType, Value
+
 float16, float32, float64 = np.float16, np.float32, np.float64
 int32, int64, bool_ = np.int32, np.int64, np.bool_
 newaxis = None
@@ -47,7 +49,7 @@ def set_random_seed(seed: int) -> None:
     RANDOMNESS.start(seed)
 
 
-def value_of(thing: Any) -> Any:
+def value_of(thing: Any) -> Value:
     """Return the value of a random variable, or the thing itself."""
     return thing.value if hasattr(thing, "is_random_variable") else thing
 
@@ -58,7 +60,7 @@ def to_numpy(thing: Any) -> Any:
     return jax.tree.map(lambda x: np.asarray(value_of(x)), thing, is_leaf=leaves)
 
 
-def precise(values: dict[str, Any]) -> dict[str, Any]:
+def precise(values: dict[str, Value]) -> dict[str, Any]:
     """Return values as arrays, real ones in the widest precision in force."""
     arrays = {k: jnp.asarray(v) for k, v in values.items()}
     wide = jnp.result_type(float)
@@ -120,46 +122,48 @@ equal, not_equal, greater, greater_equal, less, less_equal, logical_and, logical
 )  # fmt: skip
 
 
-def rsqrt(x: Any, name: str | None = None) -> Any:
+def rsqrt(x: Value, name: str | None = None) -> Value:
     """Return one over the square root."""
     return 1 / sqrt(x)
 
 
-def shape(input: Any, name: str | None = None) -> np.ndarray:
+def shape(input: Value, name: str | None = None) -> np.ndarray:
     """Return a value's shape as an array."""
     return np.array(np.shape(value_of(input)), np.int32)
 
 
-def rank(input: Any, name: str | None = None) -> int:
+def rank(input: Value, name: str | None = None) -> int:
     """Return how many axes a value has."""
     return np.ndim(value_of(input))
 
 
-def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Any:
+def tensordot(a: Value, b: Value, axes: Any, name: str | None = None) -> Value:
     """Return a product summed over some axes of each."""
     a, b = value_of(a), value_of(b)
     return (jnp if _traced(a, b) else np).tensordot(a, b, axes)
 
 
-def transpose(a: Any, perm: Sequence[int] | None = None, name: str | None = None) -> Any:
+def transpose(a: Value, perm: Sequence[int] | None = None, name: str | None = None) -> Value:
     """Return a value with its axes in another order, or turned round."""
     a = value_of(a)
     return (jnp if _traced(a) else np).transpose(a, perm)
 
 
-def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Any:
+def squeeze(input: Value, axis: Any = None, name: str | None = None) -> Value:
     """Return a value without axes of length one."""
     value = value_of(input)
     return (jnp if _traced(value) else np).squeeze(value, axis)
 
 
-def tile(input: Any, multiples: Sequence[int], name: str | None = None) -> Any:
+def tile(input: Value, multiples: Sequence[int], name: str | None = None) -> Value:
     """Return a value repeated along its axes."""
     value = value_of(input)
     return (jnp if _traced(value) else np).tile(value, tuple(multiples))
 
 
-def one_hot(indices: Any, depth: int, dtype: Any = np.float32, name: str | None = None) -> Any:
+def one_hot(
+    indices: Value, depth: int, dtype: DType = np.float32, name: str | None = None
+) -> Value:
     """Return vectors of length `depth` with a one at each index."""
     value = value_of(indices)
     return (jnp.asarray(value)[..., None] if _traced(value) else np.asarray(value)[..., None]) == (
@@ -167,7 +171,7 @@ def one_hot(indices: Any, depth: int, dtype: Any = np.float32, name: str | None 
     ) * np.ones((), dtype)
 
 
-def matvec(a: Any, b: Any, name: str | None = None) -> Any:
+def matvec(a: Value, b: Value, name: str | None = None) -> Value:
     """Return matrices times vectors."""
     return matmul(value_of(a), value_of(b)[..., None])[..., 0]
 
@@ -177,8 +181,8 @@ def _traced(*values: Any) -> bool:
 
 
 def random_normal(
-    shape: Sequence[int] | int = (), mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = np.float32,
-    seed: int | None = None, name: str | None = None,
+    shape: Sequence[int] | int = (), mean: Value = 0.0, stddev: Value = 1.0,
+    dtype: DType = np.float32, seed: int | None = None, name: str | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Return normal random numbers."""
     size = tuple(np.atleast_1d(np.asarray(shape, int)).tolist())
@@ -186,8 +190,8 @@ def random_normal(
 
 
 def random_uniform(
-    shape: Sequence[int] | int = (), minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = np.float32,
-    seed: int | None = None, name: str | None = None,
+    shape: Sequence[int] | int = (), minval: Value = 0.0, maxval: Value = 1.0,
+    dtype: DType = np.float32, seed: int | None = None, name: str | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Return uniform random numbers."""
     size = tuple(np.atleast_1d(np.asarray(shape, int)).tolist())
@@ -195,37 +199,39 @@ def random_uniform(
     return np.asarray(minval + (maxval - minval) * u, dtype)
 
 
-def sigmoid(x: Any) -> Any:
+def sigmoid(x: Value) -> Value:
     """Return the logistic function."""
     return 1 / (1 + exp(-value_of(x)))
 
 
-def zeros(shape: Sequence[int] | int, dtype: Any = float64, name: str | None = None) -> np.ndarray:
+def zeros(
+    shape: Sequence[int] | int, dtype: DType = float64, name: str | None = None
+) -> np.ndarray:
     """Return zeros."""
     return np.zeros(shape, dtype)
 
 
-def ones(shape: Sequence[int] | int, dtype: Any = float64, name: str | None = None) -> np.ndarray:
+def ones(shape: Sequence[int] | int, dtype: DType = float64, name: str | None = None) -> np.ndarray:
     """Return ones."""
     return np.ones(shape, dtype)
 
 
-def fill(dims: Sequence[int], value: Any, name: str | None = None) -> np.ndarray:
+def fill(dims: Sequence[int], value: Value, name: str | None = None) -> np.ndarray:
     """Return an array filled with one value."""
     return np.full(dims, value)
 
 
-def zeros_like(x: Any, dtype: Any = None, name: str | None = None) -> np.ndarray:
+def zeros_like(x: Value, dtype: DType = None, name: str | None = None) -> np.ndarray:
     """Return zeros of a value's shape and type."""
     return np.zeros(np.shape(value_of(x)), dtype or value_of(x).dtype)
 
 
-def ones_like(x: Any, dtype: Any = None, name: str | None = None) -> np.ndarray:
+def ones_like(x: Value, dtype: DType = None, name: str | None = None) -> np.ndarray:
     """Return ones of a value's shape and type."""
     return np.ones(np.shape(value_of(x)), dtype or value_of(x).dtype)
 
 
-def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None) -> Any:
+def convert_to_tensor(value: Value, dtype: DType = None, name: str | None = None) -> Value:
     """Return a value as an array, of a type if one is given."""
     value = value_of(value)
     if isinstance(value, Tracer):
@@ -236,7 +242,7 @@ def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None) ->
 constant = identity = convert_to_tensor
 
 
-def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
+def cast(x: Value, dtype: DType, name: str | None = None) -> Value:
     """Return a value as another type."""
     return convert_to_tensor(x, dtype)
 
@@ -257,32 +263,32 @@ def reset_default_graph() -> None:
     """Do nothing: there is no graph."""
 
 
-def reshape(tensor: Any, shape: Sequence[int], name: str | None = None) -> Any:
+def reshape(tensor: Value, shape: Sequence[int], name: str | None = None) -> Value:
     """Return a value in another shape."""
     return value_of(tensor).reshape(shape)
 
 
-def stack(values: Sequence[Any], axis: int = 0, name: str | None = None) -> Any:
+def stack(values: Sequence[Value], axis: int = 0, name: str | None = None) -> Value:
     """Return values joined along a new axis."""
     values = [value_of(v) for v in values]
     traced = builtins.any(isinstance(v, Tracer) for v in values)
     return (jnp if traced else np).stack(values, axis)
 
 
-def concat(values: Sequence[Any], axis: int, name: str | None = None) -> Any:
+def concat(values: Sequence[Value], axis: int, name: str | None = None) -> Value:
     """Return values joined along an axis they have."""
     values = [value_of(v) for v in values]
     traced = builtins.any(isinstance(v, Tracer) for v in values)
     return (jnp if traced else np).concatenate(values, axis)
 
 
-def gather(params: Any, indices: Any, axis: int = 0, name: str | None = None) -> Any:
+def gather(params: Value, indices: Value, axis: int = 0, name: str | None = None) -> Value:
     """Return the rows of the indices along an axis."""
     params, indices = value_of(params), value_of(indices)
     return (jnp if _traced(params, indices) else np).take(params, indices, axis)
 
 
-def expand_dims(input: Any, axis: int, name: str | None = None) -> Any:
+def expand_dims(input: Value, axis: int, name: str | None = None) -> Value:
     """Return a value with another axis, of length one."""
     value = value_of(input)
     return (jnp if isinstance(value, Tracer) else np).expand_dims(value, axis)
@@ -325,7 +331,7 @@ class nn:
     sigmoid = staticmethod(sigmoid)
 
     @staticmethod
-    def softplus(x: Any) -> Any:
+    def softplus(x: Value) -> Value:
         """Return log(1 + exp(x))."""
         value = value_of(x)
         return (jnp if isinstance(value, Tracer) else np).logaddexp(0, value)

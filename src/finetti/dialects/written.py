@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from finetti.distributions import Distribution, constraints, unchecked
-from finetti.types import Array, Key
+from finetti.types import Array, Key, Value
 
 
 class Written(Distribution):
@@ -42,12 +42,12 @@ class Written(Distribution):
             raise NotImplementedError("this distribution is known by its density alone")
         return self.sampler(key, sample_shape + self.batch_shape + self.event_shape)
 
-    def log_prob(self, value: Any, intermediates: Any = None) -> Array:
+    def log_prob(self, value: Value, intermediates: Value = None) -> Array:
         """Return the log density of values."""
         return jnp.asarray(self.density(jnp.asarray(value)))
 
 
-def log_density(made: Distribution, value: Any) -> Array:
+def log_density(made: Distribution, value: Value) -> Array:
     """Return the log density at values, one a batch element: minus infinity off the support.
 
     Nothing is rounded: of 0.9 events there is no probability.

@@ -89,6 +89,7 @@ def linear(
 
 
 def _block(name: str, term: Any, columns: frozenset[str]) -> Block:
+    """Return what formulae made of a term: numbers, or a column for each level."""
     values = np.asarray(term.data, float)
     if not values.size:
         raise DataError(f"the term {name!r} has one level, and says nothing: leave it out")

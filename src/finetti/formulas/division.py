@@ -93,6 +93,7 @@ class Division:
         return read(", ".join(call.arguments), self.numbers)
 
     def _written(self, text: str) -> str:
+        """Write the terms again, each product of features as one column of its own."""
         terms = []
         for name, parts, intercept in self._terms(text):
             if intercept:

@@ -189,6 +189,7 @@ def _look(table: Table, names: Sequence[str], division: Division, way: Way, drop
 def _bring(
     division: Division, asking: Asking, way: Way, outcome: str, exposure: Expression | None
 ) -> Brought:
+    """Ask for the sums that suit the family, and make of them the rows that stand for the table."""
     keys = tuple(division.cells)
     if way == "moments":
         found = moments(asking, keys, list(division.features.values()))
@@ -200,6 +201,7 @@ def _bring(
         counted = events(asking, keys, outcome, exposure)
         frame = _frame(counted.added, counted.cell)
         frame = _featured(frame, division.features, asking.learned)
+        # `_exposed` has made the exposure the last feature.
         (column,) = list(division.features)[-1:]
         frame = frame.assign(**{outcome: counted.count, column: counted.log_exposure})
         shown = frame.assign(**{column: counted.log_exposure_of_each})

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-Call = Callable[[Any], Any]
+Numbers = Any  # an engine's column, an array or a number: they share operators, but no type
+Call = Callable[[Numbers], Numbers]
 LEARNED = ("scale", "standardize", "center")  # functions that know the whole column
 PLAIN: Mapping[str, tuple[Call, Call]] = {  # in an engine, and in numpy
     "I": (lambda x: x, lambda x: x),
@@ -27,7 +28,7 @@ PLAIN: Mapping[str, tuple[Call, Call]] = {  # in an engine, and in numpy
     "cos": (lambda x: x.cos(), np.cos),
     "tan": (lambda x: x.tan(), np.tan),
 }
-OPERATIONS: Mapping[type, Callable[[Any, Any], Any]] = {
+OPERATIONS: Mapping[type, Callable[[Numbers, Numbers], Numbers]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
     ast.Div: operator.truediv, ast.Pow: operator.pow,
 }  # fmt: skip
@@ -40,7 +41,7 @@ class Learned:
     mean: float
     sd: float
 
-    def __call__(self, value: Any) -> Any:
+    def __call__(self, value: Numbers) -> Numbers:
         """Return the value moved and scaled."""
         return (value - self.mean) / self.sd if self.sd != 1.0 else value - self.mean
 
@@ -73,13 +74,13 @@ class Expression:
             for node in reversed(found)
         )
 
-    def compute(self, column: Callable[[str], Any], learned: Mapping[str, Learned]) -> Any:
+    def compute(self, column: Callable[[str], Numbers], learned: Mapping[str, Learned]) -> Numbers:
         """Return its value of an engine's columns, or of arrays."""
         return self._value(self.tree, column, learned)
 
     def _value(
-        self, node: ast.expr, column: Callable[[str], Any], known: Mapping[str, Learned]
-    ) -> Any:
+        self, node: ast.expr, column: Callable[[str], Numbers], known: Mapping[str, Learned]
+    ) -> Numbers:
         """Compute a part of it; `read` let in no other kinds of nodes than are named here."""
         match node:
             case ast.Name(id=name):
@@ -152,7 +153,7 @@ def _called(node: ast.Call) -> str:
     return ""
 
 
-def _log1p(x: Any) -> Any:
+def _log1p(x: Numbers) -> Numbers:
     """Return log(1 + x) with the digits of a small x (Higham 2002, section 1.14.1)."""
     import ibis
 
@@ -160,7 +161,7 @@ def _log1p(x: Any) -> Any:
     return ibis.ifelse(u == 1.0, x, u.ln() * x / ibis.ifelse(u == 1.0, 1.0, u - 1.0))
 
 
-def _expm1(x: Any) -> Any:
+def _expm1(x: Numbers) -> Numbers:
     """Return exp(x) - 1 with the digits of a small x (Higham 2002, section 1.14.1)."""
     import ibis
 

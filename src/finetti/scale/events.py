@@ -71,6 +71,8 @@ def events(
         )
     constants = _constants(asking, outcome) + float(added.sums.get("yo", np.zeros(1)).sum())
     most = _likeliest(total, exposure)
+    # A count Y of exposure b in place of E has Y log(E / b) less: spread over all counts, `less`
+    # each.
     less = max(most - constants, 0.0) / max(float(total.sum()), 1.0)
     split = (total > 0) & (less > FINEST)
     share = np.where(split, np.exp(-less), 1.0)

@@ -6,11 +6,10 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import floor, frexp, isfinite, ldexp
-from typing import Any
 
 from finetti.errors import DataError
 from finetti.scale.arithmetic import Expression, Learned
-from finetti.scale.table import Table, is_nan
+from finetti.scale.table import Expr, Table, is_nan
 
 
 @dataclass(frozen=True)
@@ -22,10 +21,15 @@ class Seen:
     """
 
     rows: int
-    whole: Any
+    whole: Expr
     means: Mapping[str, float]
     sds: Mapping[str, float]
     distinct: Mapping[str, int] = field(default_factory=dict)
+
+    def column(self, table: Table, name: str) -> Expr:
+        """Return a column of the whole rows, as `Table.column` does of all rows."""
+        found = self.whole[name]
+        return found.cast("float64") if table.kinds[name] == "number" else found
 
     def shift(self, text: str) -> float:
         """Return a round number near an expression's mean, which its values are taken less.
@@ -90,11 +94,11 @@ def learn(table: Table, seen: Seen, calls: Sequence[tuple[str, Expression]]) -> 
         if inner.text in seen.means:
             mean, sd = seen.means[inner.text], seen.sds[inner.text]
         else:
-            value = inner.compute(lambda name: _of(table, seen, name), known)
+            value = inner.compute(lambda name: seen.column(table, name), known)
             mean, sd = _moments(table, seen, value, inner.text)
         near = seen.shift(inner.text) if inner.text in seen.means else mean
         if abs(mean) > 1e4 * sd > 0:  # once more, nearer: the digits of what lies far from 0
-            value = inner.compute(lambda name: _of(table, seen, name), known) - near
+            value = inner.compute(lambda name: seen.column(table, name), known) - near
             off, sd = _moments(table, seen, value, inner.text)
             mean = near + off
         if not sd > 0 and not text.startswith("center"):
@@ -103,7 +107,7 @@ def learn(table: Table, seen: Seen, calls: Sequence[tuple[str, Expression]]) -> 
     return known
 
 
-def _moments(table: Table, seen: Seen, value: Any, text: str) -> tuple[float, float]:
+def _moments(table: Table, seen: Seen, value: Expr, text: str) -> tuple[float, float]:
     asked = seen.whole.aggregate(m=value.mean(), s=value.std(how="pop"))
     found = table.fetch(asked, f"the mean of `{text}`").to_pylist()[0]
     if not all(v is not None and isfinite(v) for v in found.values()):
@@ -111,12 +115,7 @@ def _moments(table: Table, seen: Seen, value: Any, text: str) -> tuple[float, fl
     return found["m"], found["s"]
 
 
-def _of(table: Table, seen: Seen, name: str) -> Any:
-    found = seen.whole[name]
-    return found.cast("float64") if table.kinds[name] == "number" else found
-
-
-def _lacks(table: Table, name: str) -> Any:
+def _lacks(table: Table, name: str) -> Expr:
     """Tell of a column's values whether they are missing: null, no number, or text without any."""
     column, dtype = table.rows[name], table.rows[name].type()
     if dtype.is_floating():

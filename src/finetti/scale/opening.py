@@ -15,6 +15,7 @@ from finetti.errors import DataError, MissingExtra
 from finetti.reading.databases import DUCKDB, QUERY, SQLITE, query_of
 from finetti.scale.table import Table, quiet
 from finetti.structure.words import listed
+from finetti.types import TableLike
 
 PARQUET, TEXT = (".parquet", ".pq"), (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 DATABASES = (".duckdb", ".db", ".sqlite", ".sqlite3")
@@ -67,7 +68,7 @@ def _opened(where: str, told: str) -> Table:
     return _files(where)
 
 
-def in_place(data: Any) -> Table | None:
+def in_place(data: TableLike) -> Table | None:
     """Return what Python holds of a table elsewhere as one in place; None for rows in memory."""
     kind = f"{type(data).__module__.partition('.')[0]}.{type(data).__name__}"
     if isinstance(data, Table):
@@ -76,7 +77,7 @@ def in_place(data: Any) -> Table | None:
         return _held(data, kind)
 
 
-def _held(data: Any, kind: str) -> Table | None:
+def _held(data: TableLike, kind: str) -> Table | None:
     """Return a table in place that some library's object stands for, told by its name alone."""
     if kind == "ibis.Table":
         _require()
@@ -242,7 +243,7 @@ def _schema(engine: Any, query: str) -> Any:
     return ibis.schema({column.name: read(column.type_display) for column in described})
 
 
-def _partitions(data: Any) -> Table:
+def _partitions(data: TableLike) -> Table:
     """Write a frame of Dask to a folder, partition by partition, and return that in place."""
     _require()
     folder = tempfile.mkdtemp(prefix="finetti-")

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from finetti.errors import DataError
 from finetti.scale.arithmetic import Expression, Learned
 from finetti.scale.look import Seen
-from finetti.scale.table import Table, is_nan
+from finetti.scale.table import Expr, Table, is_nan
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,20 +44,19 @@ class Asking:
     seen: Seen
     learned: Mapping[str, Learned]
 
-    def value(self, expression: Expression) -> Any:
+    def value(self, expression: Expression) -> Expr:
         """Return an expression's value in the rows that are whole."""
-        return expression.compute(self._column, self.learned)
+        return expression.compute(lambda name: self.seen.column(self.table, name), self.learned)
 
     def shift(self, expression: Expression) -> float:
         """Return what an expression's values are taken less, so that no digits are lost."""
         return self.seen.shift(expression.text) if expression.text in self.seen.means else 0.0
 
-    def _column(self, name: str) -> Any:
-        found = self.seen.whole[name]
-        return found.cast("float64") if self.table.kinds[name] == "number" else found
-
     def add(
-        self, keys: Sequence[str], values: Mapping[str, Any], sums: Callable[[Any], dict[str, Any]]
+        self,
+        keys: Sequence[str],
+        values: Mapping[str, Expr],
+        sums: Callable[[Expr], dict[str, Expr]],
     ) -> Added:
         """Group rows by columns and add up values, which have short names; refuse too many.
 
@@ -88,7 +87,7 @@ class Asking:
         named = found.select(list(short)).rename_columns(list(keys))
         return Added(named, columns, self.table.sql(grouped))
 
-    def _refuse_many(self, keys: Sequence[str], grouped: Any) -> None:
+    def _refuse_many(self, keys: Sequence[str], grouped: Expr) -> None:
         """Refuse to fetch more sums than fit, by what is known, or else by counting them."""
         about = [self.seen.distinct.get(key, self.seen.rows) for key in keys]
         if self.seen.rows <= MOST or float(np.prod(np.asarray(about, float))) <= MOST:
@@ -134,7 +133,7 @@ def moments(asking: Asking, keys: Sequence[str], features: Sequence[Expression])
     }
     exact = asking.table.can("Covariance")
 
-    def sums(base: Any) -> dict[str, Any]:
+    def sums(base: Expr) -> dict[str, Expr]:
         found = {}
         for name in values:
             own = base[name]
@@ -155,6 +154,7 @@ def moments(asking: Asking, keys: Sequence[str], features: Sequence[Expression])
         if exact:
             both = got[f"cov_f{i}_f{j}"]
         else:
+            # Where the engine has no covariances, the variance of a sum tells them.
             both = (got[f"var_f{i}_f{j}"] - got[f"var_f{i}"] - got[f"var_f{j}"]) / 2
         covariances[:, i, j] = covariances[:, j, i] = both
     if not (np.isfinite(means).all() and np.isfinite(covariances).all()):

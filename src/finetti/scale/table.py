@@ -13,8 +13,11 @@ from finetti.errors import DataError
 from finetti.structure.words import listed
 
 if TYPE_CHECKING:
+    import ibis.expr.datatypes as dt
     import pyarrow as pa
+    from ibis.backends import BaseBackend
 
+Expr = Any  # an expression of ibis, whose types do not tell what a column picked by name can do
 Kind = Literal["number", "name", "truth", "other"]
 WIDTH = 100  # characters of a line of SQL that is shown
 
@@ -31,9 +34,9 @@ class Table:
     {'y': 'number', 'g': 'name'}
     """
 
-    rows: Any
+    rows: Expr
     name: str
-    held: Any = field(default=None, repr=False)
+    held: object = field(default=None, repr=False)
 
     @cached_property
     def kinds(self) -> dict[str, Kind]:
@@ -45,7 +48,7 @@ class Table:
         """Return the names of the columns."""
         return tuple(self.kinds)
 
-    def column(self, name: str) -> Any:
+    def column(self, name: str) -> Expr:
         """Return a column as an expression, numbers as floating-point ones of 64 bits."""
         found = self.rows[name]
         return found.cast("float64") if self.kinds[name] == "number" else found
@@ -57,16 +60,16 @@ class Table:
         return bool(self.engine.has_operation(getattr(operations, operation)))
 
     @cached_property
-    def engine(self) -> Any:
+    def engine(self) -> BaseBackend:
         """Return the engine that the table lies in."""
         return self.rows.get_backend()
 
-    def fetch(self, expression: Any, what: str) -> pa.Table:
+    def fetch(self, expression: Expr, what: str) -> pa.Table:
         """Return what the engine makes of an expression, which says `what` is asked for.
 
         Raises `DataError` with the first line of what the engine says.
         """
-        streaming: Mapping[str, Any] = (
+        streaming: Mapping[str, str] = (
             {"engine": "streaming"} if self.engine.name == "polars" else {}
         )
         try:
@@ -79,7 +82,7 @@ class Table:
                 f"{said!r:.300}"
             ) from error
 
-    def sql(self, expression: Any) -> str:
+    def sql(self, expression: Expr) -> str:
         """Return the query of an expression, or where there is no SQL the expression itself."""
         import ibis
 
@@ -99,7 +102,7 @@ class Table:
                 )
 
 
-def is_nan(column: Any) -> Any:
+def is_nan(column: Expr) -> Expr:
     """Tell of floating-point values whether they are no numbers.
 
     DuckDB 2.0 takes a Parquet file's statistics, which leave such values out, for a proof that
@@ -122,7 +125,7 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _kind(dtype: Any) -> Kind:
+def _kind(dtype: dt.DataType) -> Kind:
     if dtype.is_boolean():
         return "truth"
     if dtype.is_numeric():

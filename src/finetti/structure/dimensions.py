@@ -10,6 +10,8 @@ from finetti.structure.equations import read_tag
 from finetti.types import Equation
 
 Names = tuple[str | None, ...]
+Sizes = tuple[int, ...]
+Params = Mapping[str, Any]  # of a primitive of JAX's
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def _alike(equation: Equation, inputs: Sequence[Made | None], shape: tuple[int, 
     return tuple(found)
 
 
-def _broadcast(names: Names, before: Any, params: Any, after: tuple[int, ...]) -> Names:
+def _broadcast(names: Names, before: Sizes, params: Params, after: Sizes) -> Names:
     found: list[str | None] = [None] * len(after)
     for i, place in enumerate(params["broadcast_dimensions"]):
         if before[i] == after[place]:
@@ -60,7 +62,7 @@ def _broadcast(names: Names, before: Any, params: Any, after: tuple[int, ...]) -
     return tuple(found)
 
 
-def _reshaped(names: Names, before: Any, params: Any, after: tuple[int, ...]) -> Names:
+def _reshaped(names: Names, before: Sizes, params: Params, after: Sizes) -> Names:
     """Keep the names where a reshape only adds and drops dimensions of size 1."""
     long = [(n, name) for n, name in zip(before, names, strict=True) if n != 1]
     if [n for n, _ in long] != [n for n in after if n != 1]:
@@ -69,23 +71,23 @@ def _reshaped(names: Names, before: Any, params: Any, after: tuple[int, ...]) ->
     return tuple(next(left)[1] if n != 1 else None for n in after)
 
 
-def _turned(names: Names, before: Any, params: Any, after: Any) -> Names:
+def _turned(names: Names, before: Sizes, params: Params, after: Sizes) -> Names:
     return tuple(names[i] for i in params["permutation"])
 
 
-def _squeezed(names: Names, before: Any, params: Any, after: Any) -> Names:
+def _squeezed(names: Names, before: Sizes, params: Params, after: Sizes) -> Names:
     return tuple(name for i, name in enumerate(names) if i not in params["dimensions"])
 
 
-def _cut(names: Names, before: Any, params: Any, after: tuple[int, ...]) -> Names:
+def _cut(names: Names, before: Sizes, params: Params, after: Sizes) -> Names:
     return tuple(n if a == b else None for n, a, b in zip(names, before, after, strict=True))
 
 
-def _summed(names: Names, before: Any, params: Any, after: Any) -> Names:
+def _summed(names: Names, before: Sizes, params: Params, after: Sizes) -> Names:
     return tuple(name for i, name in enumerate(names) if i not in params["axes"])
 
 
-def _picked(names: Names, before: Any, params: Any, after: tuple[int, ...]) -> Names:
+def _picked(names: Names, before: Sizes, params: Params, after: Sizes) -> Names:
     numbers = params["dimension_numbers"]
     gone = (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)
     left = [i for i in range(len(names)) if i not in gone]

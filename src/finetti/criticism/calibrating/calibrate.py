@@ -56,8 +56,8 @@ def calibrate(  # noqa: PLR0913 - the one verb with all its choices
     thin=1)` unless you choose another, under `plan`; on the cluster `on`, as in `fit`. The values
     drawn are ranked among `draws` thinned draws of each fit. Ranked are latent and deterministic
     sites, the joint log likelihood, which sees what they do not (Modrák, Moon, Kim, Bürkner,
-    Huurre, Faltejsková, Gelman & Vehtari 2023), and
-    `quantities`: functions by name, each from the sites' values by name to an array.
+    Huurre, Faltejsková, Gelman & Vehtari 2023), and `quantities`: functions by name, each from the
+    sites' values by name to an array.
 
     With `posterior`, a fit of the model to its own data, parameters are drawn from it instead,
     with new data given them, and what is fitted are both data together: this asks whether the
@@ -122,6 +122,7 @@ def _ranked(
         if np.isnan(found[name]).any() or np.isnan(own).any():
             raise ModelError(f"`{name}` is not a number at some draws: it cannot be ranked")
         below, ties = (found[name] < own).sum(1), (found[name] == own).sum(1)
+        # Among ties any rank is as likely: so discrete variables have uniform ranks as well.
         ranks[name] = below + random.integers(0, ties + 1)
         pits[name] = (ranks[name] + random.uniform(size=ranks[name].shape)) / (draws + 1)
         neighbours[name] = _neighbours(found[name])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ from finetti.models import Model
 from finetti.posterior.batches import in_batches
 from finetti.posterior.evaluate import enclosed, latent_draws, run_at
 from finetti.posterior.posterior import Posterior
-from finetti.types import Array, Key
+from finetti.types import Array, Key, Values
 
 AGAIN = "again"  # the name of the second run of a model inside one that holds two
 LOG_LIKELIHOOD = "log_likelihood"
@@ -91,7 +91,7 @@ def _simulate(
 
     anew = enclosed(model, handlers.redraw)
 
-    def one(key: Key, given: Mapping[str, Array]) -> dict[str, Any]:
+    def one(key: Key, given: Mapping[str, Array]) -> dict[str, Array]:
         sites = run_at(anew, given, key)
         drawn = {name: jnp.asarray(sites[name].value) for name in (*latent, *observed)}
         return {**drawn, "": _sound([sites[name] for name in observed])}
@@ -189,7 +189,7 @@ def doubled(model: Model) -> Model:
     return Model(both, model.name, ((), {}))
 
 
-def _fix(site: Site, drawn: Mapping[str, Any]) -> None:
+def _fix(site: Site, drawn: Values) -> None:
     """Give a latent site the value it was drawn, and hide all that is not observed."""
     if site.latent:
         site.kind, site.value = "deterministic", drawn[site.name]

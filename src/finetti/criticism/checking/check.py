@@ -35,7 +35,7 @@ MASS = 0.89
 
 def check(
     posterior: Posterior,
-    quantities: Mapping[str, Callable[..., Any]] | Sequence[Callable[..., Any]] | None = None,
+    quantities: Mapping[str, Callable[..., object]] | Sequence[Callable[..., object]] | None = None,
     groups: Any = None,
     *,
     draws: int | None = None,

@@ -200,7 +200,7 @@ class Check:
         return block(table, said, *(words(f"Note: {note}") for note in self.notes))
 
 
-def _row(o: Outcome) -> dict[str, Any]:
+def _row(o: Outcome) -> dict[str, object]:
     """Return a quantity's numbers by the names of the table's columns."""
     low, high = o.interval
     return {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -14,11 +13,12 @@ from finetti.errors import DataError
 from finetti.language.dims import Groups, groups
 from finetti.models import Model
 from finetti.structure.variables import Variable
+from finetti.types import Value
 
 CATEGORIES = 10  # more have no share each
 GROUPED = 2  # rows in the largest group, from which groups have means worth comparing
 
-Function = Callable[..., Any]
+Function = Callable[..., Value]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from finetti.errors import ModelError
 from finetti.posterior.evaluate import run_at
 from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.structure.words import listed
-from finetti.types import Array
+from finetti.types import Array, TableLike
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -93,7 +93,7 @@ def effects(
     name: str,
     by: str | None = None,
     *,
-    data: Any = None,
+    data: TableLike = None,
     at: At | Mapping[str, Any] = "mean",
     of: str | None = None,
 ) -> Effects:
@@ -182,6 +182,7 @@ def _labelled(
     means = xr.DataArray(found[:, :, 0], coordinates, dims, name=whole.site.name)
     slopes = None
     if len(grid.steps) > 1:
+        # The grid's first step is where it stands, the others a little to either side.
         change = (found[:, :, 1] - found[:, :, 2]) / (grid.steps[1] - grid.steps[2])
         slopes = xr.DataArray(change, coordinates, dims, name=whole.site.name)
     return Effects(names[-1], names[0] if len(names) > 1 else None, means, slopes, words)

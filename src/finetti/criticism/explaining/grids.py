@@ -14,6 +14,7 @@ from finetti.errors import DataError
 from finetti.language.dims import Groups
 from finetti.models import Model
 from finetti.structure.words import listed
+from finetti.types import TableLike, Value, Values
 
 POINTS = 25  # of a column of numbers
 LEVELS = 12  # of different numbers, up to which all are taken
@@ -73,7 +74,7 @@ def grid_over(
     columns: Mapping[str, np.ndarray],
     name: str,
     by: str | None,
-    at: At | Mapping[str, Any],
+    at: At | Values,
     counts: np.ndarray | None = None,
 ) -> Grid:
     """Return the grid of a column, and of one to part it by; refuse what is no column.
@@ -92,7 +93,7 @@ def grid_over(
     return Grid(values, rows, _steps(columns[name]), counts if at == "data" else None)
 
 
-def columns_of(model: Model, data: Any, name: str) -> dict[str, np.ndarray]:
+def columns_of(model: Model, data: TableLike, name: str) -> dict[str, np.ndarray]:
     """Return the columns of rows by name: of the data given, or the model's arguments."""
     if data is None and model.reader is not None:
         data = model.reader.table
@@ -158,7 +159,7 @@ def _grid(column: np.ndarray, points: int) -> np.ndarray:
 
 def _rows(
     columns: Mapping[str, np.ndarray],
-    at: At | Mapping[str, Any],
+    at: At | Values,
     chosen: list[str],
     counts: np.ndarray | None,
 ) -> dict[str, np.ndarray]:
@@ -167,7 +168,7 @@ def _rows(
         return dict(columns)
     if isinstance(at, str) and at != "mean":
         raise ValueError(f'at={at!r} is neither "mean", "data" nor values of columns')
-    given: Mapping[str, Any] = {} if isinstance(at, str) else at
+    given: Values = {} if isinstance(at, str) else at
     for name in given:
         if name not in columns or name in chosen:
             known = listed(f"`{c}`" for c in columns if c not in chosen) or "none"
@@ -176,7 +177,7 @@ def _rows(
             for n, c in columns.items()}  # fmt: skip
 
 
-def _middle(column: np.ndarray, counts: np.ndarray | None) -> Any:
+def _middle(column: np.ndarray, counts: np.ndarray | None) -> Value:
     """Return where a column is held: numbers at the mean, whole ones at the median, names first."""
     if column.dtype.kind == "f":
         return np.average(column, weights=counts)

@@ -135,6 +135,7 @@ def move(added: Values, gone: frozenset[str]) -> Iterator[None]:
         if site.name in gone:
             site.value = middle(site)
         elif site.name in added:
+            # The place less itself held constant is 0, and moves as the place does.
             place = middle(site) if _has_middle(site) else jnp.zeros(())
             site.value = site.value + (place - jax.lax.stop_gradient(place)) + added[site.name]
 

@@ -172,6 +172,8 @@ def _factor(whole: Moved, given: Values, v: Variable) -> dict[str, Array]:
     known = _least(-jnp.stack([bend.reshape(members) for bend in bends], -1))
     columns = jnp.stack([root.reshape(members) for root in roots(site)], -1)
     spread = columns @ columns.swapaxes(-1, -2)
+    # With V the population's covariance and i the information, (V^-1 + i)^-1 = (1 + V i)^-1 V: V
+    # may be singular.
     left = jnp.linalg.solve(jnp.eye(effects) + spread @ known, spread)
     factor = jnp.diagonal(left, axis1=-2, axis2=-1) / jnp.diagonal(spread, axis1=-2, axis2=-1)
     return {"factor": factor.reshape(v.shape), "away": site.value - middle(site)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -113,7 +113,7 @@ class Comparison:
         diff = self.elpds[name].pointwise - self.elpds[self.best].pointwise
         return float(diff.sum()), float(np.sqrt(diff.size * diff.var(ddof=1)))
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Return table and sentences in plain Python, to be written as JSON."""
         first = self.elpds[self.best]
         return {

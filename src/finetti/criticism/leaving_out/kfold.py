@@ -7,9 +7,9 @@ observations, all together, is averaged over these draws.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 import numpy as np
@@ -48,7 +48,7 @@ def kfold(
     posterior: Posterior,
     folds: int | None = None,
     *,
-    by: str | Sequence[Any] | np.ndarray | None = None,
+    by: str | Sequence[Hashable] | np.ndarray | None = None,
     of: str | None = None,
     seed: int = 0,
     on: On = None,
@@ -172,7 +172,10 @@ class Points:
 
 
 def _points(
-    posterior: Posterior, model: Model, by: str | Sequence[Any] | np.ndarray | None, of: str | None
+    posterior: Posterior,
+    model: Model,
+    by: str | Sequence[Hashable] | np.ndarray | None,
+    of: str | None,
 ) -> Points:
     """Return what is left out as a whole: a plate's members, groups given, or single rows."""
     import xarray as xr

@@ -58,8 +58,8 @@ def loo(
     which is min(1 - 1 / log10 draws, 0.7) unless given, or the observation is the only one of its
     group, the model is fitted again without it, by the method of the posterior; at most `refits`
     times, the highest k-hat first. `seed` is that of the fits, which are made on the cluster `on`,
-    as in `fit`. Monte-Carlo standard errors of
-    scores with a k-hat between 0.5 and 0.7 may be too small: `good_k=0.5` fits without these too.
+    as in `fit`. Monte-Carlo standard errors of scores with a k-hat between 0.5 and 0.7 may be too
+    small: `good_k=0.5` fits without these too.
 
     Raises `ModelError` for a posterior without model or with few draws, or with nothing to leave
     out.
@@ -100,6 +100,7 @@ def loo(
     good = highest_k(draws) if good_k is None else good_k
     alone = sole(model, v.name, counting).ravel()
     alone &= terms.var((0, 1)) > LOOSE
+    # Not k > good: of NaN, where no tail could be fitted, the weights are not to be trusted either.
     bad = np.flatnonzero((~(k <= good) | alone) & keep)
     again = bad[np.argsort(-np.nan_to_num(k[bad], nan=np.inf), kind="stable")][:refits]
     number = np.cumsum(keep) - 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any, overload
+from typing import overload
 
 import jax
 
@@ -15,22 +15,21 @@ from finetti.language.effects import Site, alone, around
 from finetti.models import Model, require_model
 from finetti.posterior.posterior import Posterior
 from finetti.structure.variables import placeholder
+from finetti.types import Value, Values
 
 
 @overload
-def intervene(target: Mapping[str, Any], values: None = None) -> AbstractContextManager[None]: ...
+def intervene(target: Values, values: None = None) -> AbstractContextManager[None]: ...
 @overload
-def intervene(target: Model, values: Mapping[str, Any] | None = None, **more: Any) -> Model: ...
+def intervene(target: Model, values: Values | None = None, **more: Value) -> Model: ...
 @overload
+def intervene(target: Posterior, values: Values | None = None, **more: Value) -> Posterior: ...
+
+
 def intervene(
-    target: Posterior, values: Mapping[str, Any] | None = None, **more: Any
-) -> Posterior: ...
-
-
-def intervene(
-    target: Mapping[str, Any] | Model | Posterior,
-    values: Mapping[str, Any] | None = None,
-    **more: Any,
+    target: Values | Model | Posterior,
+    values: Values | None = None,
+    **more: Value,
 ) -> AbstractContextManager[None] | Model | Posterior:
     """Set variables to values by fiat (Pearl's do): they lose their priors, what follows changes.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +34,7 @@ class Members:
     changed: bool
 
     @property
-    def unseen(self) -> list[Any]:
+    def unseen(self) -> list[Hashable]:
         """Return the members that the fit has not seen."""
         return self.plate.coordinate()[self.places < 0].tolist()
 

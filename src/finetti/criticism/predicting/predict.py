@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from math import prod
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -23,7 +23,7 @@ from finetti.posterior.evaluate import at_draws
 from finetti.posterior.labels import constants
 from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.structure.variables import Variable
-from finetti.types import Array
+from finetti.types import Array, TableLike
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,7 +34,7 @@ At = Literal["draws", "mean"]
 
 def predict(
     posterior: Posterior,
-    newdata: Any = None,
+    newdata: TableLike = None,
     *,
     new_groups: NewGroups = "refuse",
     at: At = "draws",

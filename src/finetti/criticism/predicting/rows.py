@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -21,9 +21,10 @@ from finetti.language.missing import of_holes
 from finetti.models import Model, as_data
 from finetti.structure.equations import is_literal
 from finetti.structure.variables import placeholder, read_arguments
+from finetti.types import TableLike, Value, Values
 
 
-def on_rows(model: Model, newdata: Any) -> tuple[Model, frozenset[str]]:
+def on_rows(model: Model, newdata: TableLike) -> tuple[Model, frozenset[str]]:
     """Return the model on new rows, and the names of its arrays that are still those of the fit.
 
     `newdata` maps parameters of the model's function to columns: a dict or a data frame. Names of
@@ -62,7 +63,7 @@ def on_rows(model: Model, newdata: Any) -> tuple[Model, frozenset[str]]:
     return with_arguments(model, found), frozenset(kept)
 
 
-def covariates(fitted: Model, model: Model, newdata: Any) -> Callable[[Site], bool]:
+def covariates(fitted: Model, model: Model, newdata: TableLike) -> Callable[[Site], bool]:
     """Return what tells which observed sites stay as new rows have them, or those of the fit.
 
     They are those that others depend on, predictors with a law of their own: of the fit where they
@@ -94,7 +95,7 @@ def arguments(model: Model) -> dict[str, Any]:
     return dict(inspect.signature(model.function).bind(*args, **kwargs).arguments)
 
 
-def with_arguments(model: Model, values: Mapping[str, Any]) -> Model:
+def with_arguments(model: Model, values: Values) -> Model:
     """Return the model with its function called with other values, by parameter."""
     bound = inspect.signature(model.function).bind_partial()
     bound.arguments.update({n: values[n] for n in _parameters(model) if n in values})
@@ -116,6 +117,7 @@ def only_observed(model: Model, name: str) -> bool:
             if site.latent and site.value is None:
                 site.value = placeholder(site)
 
+        # Redrawn, an observed site no longer has the array for its value.
         again = with_arguments(model, {**known, name: column}).redraw()
         with alone(), unchecked(), trace() as sites, around(before):
             again.run()
@@ -146,7 +148,7 @@ def _parameters(model: Model) -> list[str]:
     return list(inspect.signature(model.function).parameters)
 
 
-def columns_of(newdata: Any) -> dict[str, Any]:
+def columns_of(newdata: TableLike) -> dict[str, Any]:
     if not hasattr(newdata, "keys") and not hasattr(newdata, "columns"):
         raise DataError(
             f"newdata is a dict of columns or a data frame, not {type(newdata).__name__}"
@@ -155,15 +157,15 @@ def columns_of(newdata: Any) -> dict[str, Any]:
     return {str(name): newdata[name] for name in names}
 
 
-def _is_array(value: Any) -> bool:
+def _is_array(value: Value) -> bool:
     return bool(np.ndim(value)) if hasattr(value, "shape") else isinstance(value, list)
 
 
-def _given(model: Model, newdata: Any) -> dict[str, Any]:
+def _given(model: Model, newdata: TableLike) -> dict[str, Any]:
     return columns_of(newdata if model.reader is None else model.reader(newdata))
 
 
-def _lacks_some(value: Any) -> bool:
+def _lacks_some(value: Value) -> bool:
     lacking = rows_lacking(value)
     return lacking is not None and bool(lacking.any())
 

@@ -12,6 +12,7 @@ from jax.core import Tracer
 from finetti.dialects import tf
 from finetti.dialects.edward2.interceptors import interceptable
 from finetti.dialects.tfp import distributions as tfd
+from finetti.types import DType, Value
 
 
 class RandomVariable:
@@ -25,14 +26,14 @@ class RandomVariable:
     is_random_variable = True
 
     def __init__(
-        self, distribution: tfd.Distribution, sample_shape: Any = (), value: Any = None
+        self, distribution: tfd.Distribution, sample_shape: Any = (), value: Value = None
     ) -> None:
         """Take a distribution and perhaps a value."""
         self.distribution = distribution
         self.sample_shape = tuple(np.atleast_1d(np.asarray(sample_shape, int)).tolist())
         self._value = None if value is None else self._given(value)
 
-    def _given(self, value: Any) -> Any:
+    def _given(self, value: Value) -> Any:
         value = tf.convert_to_tensor(value)
         if not isinstance(value, Tracer):
             typed = value.astype(self.distribution.dtype)
@@ -52,7 +53,7 @@ class RandomVariable:
         return self.distribution.name
 
     @property
-    def value(self) -> Any:
+    def value(self) -> Value:
         """Return the value, drawn now if it has none yet."""
         if self._value is None:
             self._value = self.distribution.sample(self.sample_shape)
@@ -74,10 +75,10 @@ class RandomVariable:
 
     eval = numpy
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: DType = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self.value, dtype)
 
-    def __jax_array__(self) -> Any:
+    def __jax_array__(self) -> Value:
         return self.value
 
     def __getitem__(self, key: Any) -> Any:
@@ -135,11 +136,13 @@ def constructor(kind: type[tfd.Distribution]) -> Callable[..., RandomVariable]:
 
 
 def as_random_variable(
-    distribution: tfd.Distribution, sample_shape: Any = (), value: Any = None
+    distribution: tfd.Distribution, sample_shape: Any = (), value: Value = None
 ) -> RandomVariable:
     """Make a random variable of a distribution that exists already."""
 
-    def make(name: str | None = None, sample_shape: Any = (), value: Any = None) -> RandomVariable:
+    def make(
+        name: str | None = None, sample_shape: Any = (), value: Value = None
+    ) -> RandomVariable:
         return RandomVariable(distribution, sample_shape, value)
 
     named = interceptable(make)

@@ -24,6 +24,7 @@ from finetti.dialects.pymc2.nodes import (
 from finetti.dialects.written import log_density
 from finetti.language import sites
 from finetti.models import Model, model
+from finetti.types import Value
 
 MISSING = "{} missing"
 
@@ -135,7 +136,7 @@ def _sorted(listed: set[Node]) -> list[Node]:
     return list(ordered)
 
 
-def _sample(node: Stochastic, name: str, values: dict[str, Any], held: bool) -> Any:
+def _sample(node: Stochastic, name: str, values: dict[str, Value], held: bool) -> Value:
     distribution = node.distribution(values)
     if node.observed or held:
         return sites.sample(name, distribution, obs=np.asarray(node.value))
@@ -144,7 +145,7 @@ def _sample(node: Stochastic, name: str, values: dict[str, Any], held: bool) -> 
     return _sample_missing(node, values)
 
 
-def _sample_missing(node: Stochastic, values: dict[str, Any]) -> Any:
+def _sample_missing(node: Stochastic, values: dict[str, Value]) -> Value:
     """Observe the elements that are known and sample the others."""
     mask = np.asarray(node.mask)
     whole = {k: _broadcast(v, mask.shape) for k, v in values.items()}
@@ -162,16 +163,16 @@ def _sample_missing(node: Stochastic, values: dict[str, Any]) -> Any:
     return jnp.asarray(data).at[np.nonzero(mask)].set(jnp.asarray(drawn, data.dtype))
 
 
-def _broadcast(value: Any, shape: tuple[int, ...]) -> Any:
+def _broadcast(value: Value, shape: tuple[int, ...]) -> Value:
     value = traced.stack(value)
     return jnp.broadcast_to(value, shape) if np.ndim(value) else value
 
 
-def _rows(value: Any, rows: np.ndarray, shape: tuple[int, ...]) -> Any:
+def _rows(value: Value, rows: np.ndarray, shape: tuple[int, ...]) -> Value:
     return value[rows] if np.shape(value) == shape else value
 
 
-def _compute(node: Deterministic, values: dict[str, Any], kept: bool) -> Any:
+def _compute(node: Deterministic, values: dict[str, Value], kept: bool) -> Value:
     found, _ = traced.run(node.function, values, lambda: node.value)
     if kept and node.keep_trace and np.ndim(found) >= 0 and not isinstance(found, dict | list):
         sites.deterministic(node.__name__, jnp.asarray(found))
@@ -196,7 +197,7 @@ def unknown(node: Stochastic) -> np.ndarray:
     return value if node.mask is None else value[node.mask]
 
 
-def set_unknown(node: Stochastic, value: Any) -> None:
+def set_unknown(node: Stochastic, value: Value) -> None:
     """Set the part of a stochastic's value that is unknown."""
     if node.mask is None:
         node.value = np.reshape(value, node.shape)

@@ -7,6 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from finetti.distributions import biject_to, constraints, transforms
+from finetti.types import Value
 
 
 class _CornerSimplex(constraints.Constraint):  # pyright: ignore[reportGeneralTypeIssues]
@@ -14,7 +15,7 @@ class _CornerSimplex(constraints.Constraint):  # pyright: ignore[reportGeneralTy
 
     event_dim = 1
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Value) -> Value:
         """Tell which vectors lie inside."""
         return (x > 0).all(-1) & (x.sum(-1) < 1)
 
@@ -33,19 +34,19 @@ class _StickBreaking(transforms.ParameterFreeTransform):
     codomain: Any = CORNER  # pyright: ignore[reportIncompatibleMethodOverride]
     whole = transforms.StickBreakingTransform()
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Value) -> Value:
         """Return the pieces but the last."""
         return self.whole(x)[..., :-1]
 
-    def _inverse(self, y: Any) -> Any:
+    def _inverse(self, y: Value) -> Value:
         return self.whole._inverse(_complete(y))
 
-    def log_abs_det_jacobian(self, x: Any, y: Any, intermediates: Any = None) -> Any:
+    def log_abs_det_jacobian(self, x: Value, y: Value, intermediates: Value = None) -> Value:
         """Return the log Jacobian."""
         return self.whole.log_abs_det_jacobian(x, _complete(y))
 
 
-def _complete(y: Any) -> Any:
+def _complete(y: Value) -> Value:
     return jnp.concatenate([y, 1 - y.sum(-1, keepdims=True)], -1)
 
 

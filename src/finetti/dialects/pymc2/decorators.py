@@ -17,6 +17,7 @@ from finetti.dialects.pymc2.nodes import Deterministic, Potential, Stochastic, r
 from finetti.dialects.pymc2.traced import stack
 from finetti.dialects.written import Written
 from finetti.distributions import constraints
+from finetti.types import Key, Value
 
 WHOLE: Any = constraints.integer_greater_than(-(2**31))  # any whole number
 
@@ -78,16 +79,16 @@ def stochastic(function: Callable[..., Any] | None = None, **settings: Any) -> A
     whole = np.dtype(dtype).kind in "biu"
     shape = np.shape(value)
 
-    def distribute(values: dict[str, Any]) -> Any:
+    def distribute(values: dict[str, Value]) -> Any:
         """Return the distribution that the function writes, given its parents' values."""
         possible = host.held()
 
-        def density(x: Any) -> Any:
+        def density(x: Value) -> Value:
             with host.only_where(possible):
                 found, _ = traced.run(logp, {"value": x, **values}, lambda: np.zeros(()))
             return jnp.sum(jnp.asarray(found))
 
-        def sampler(key: Any, size: tuple[int, ...]) -> Any:
+        def sampler(key: Key, size: tuple[int, ...]) -> Value:
             if random is None:
                 raise NotImplementedError(f"{function.__name__} has no random()")
             return jnp.asarray(random(**values))
@@ -133,17 +134,17 @@ def _inner(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[.
     return seen["logp"], seen.get("random")
 
 
-def invlogit(x: Any) -> Any:
+def invlogit(x: Value) -> Value:
     """Return the logistic function of x, traced or not."""
     return _elementwise(jax.scipy.special.expit, x)
 
 
-def logit(x: Any) -> Any:
+def logit(x: Value) -> Value:
     """Return the log odds of x, traced or not."""
     return _elementwise(jax.scipy.special.logit, x)
 
 
-def _elementwise(function: Callable[..., Any], x: Any) -> Any:
+def _elementwise(function: Callable[..., Any], x: Value) -> Value:
     if isinstance(x, Deterministic | Stochastic):
         return Deterministic(lambda x: _elementwise(function, x), function.__name__, {"x": x})
     if isinstance(x, traced.Traced):

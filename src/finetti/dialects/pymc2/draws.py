@@ -12,6 +12,7 @@ from jax.core import Tracer
 from finetti.dialects.pymc2.families import Family, bind, snake
 from finetti.dialects.pymc2.nodes import draw_key
 from finetti.dialects.pymc2.traced import unwrap
+from finetti.types import Value
 
 Size = tuple[int, ...] | None
 
@@ -50,7 +51,7 @@ def drawer(family: Family) -> Callable[..., Any]:
     return draw
 
 
-def _drawn(family: Family, parents: dict[str, Any], shape: Size) -> np.ndarray:
+def _drawn(family: Family, parents: dict[str, Value], shape: Size) -> np.ndarray:
     if family.name in _BY_NUMPY:
         values = {k: np.asarray(v) for k, v in parents.items()}
         batch = np.broadcast_shapes(*(v.shape for v in values.values()))

@@ -18,7 +18,7 @@ from finetti.dialects.pymc2.corner import CORNER
 from finetti.dialects.pymc2.traced import stack
 from finetti.dialects.written import Written
 from finetti.distributions import constraints
-from finetti.types import Array
+from finetti.types import Array, Key, Value
 
 WHOLE, BELOW = constraints.nonnegative_integer, constraints.integer_greater_than
 
@@ -33,12 +33,12 @@ class Family:
     dtype: type = float
     defaults: tuple[tuple[str, Any], ...] = ()
 
-    def distribute(self, values: dict[str, Any]) -> Any:
+    def distribute(self, values: dict[str, Value]) -> ft.Distribution:
         """Return the distribution with the parameters' values."""
         return self.make(**{k: _precise(stack(v)) for k, v in values.items()})
 
 
-def _precise(value: Any) -> Any:
+def _precise(value: Value) -> Value:
     """Return a value as an array, a real one in the widest precision in force."""
     if isinstance(value, jax.Array):
         wide = jnp.result_type(float)
@@ -47,11 +47,11 @@ def _precise(value: Any) -> Any:
     return array.astype(float) if array.dtype.kind == "f" else array
 
 
-def _sd(tau: Any) -> Array:
+def _sd(tau: Value) -> Array:
     return 1 / jnp.sqrt(jnp.asarray(tau, float))
 
 
-def _geometric(p: Any) -> Any:
+def _geometric(p: Value) -> ft.Distribution:
     """Count trials up to the first success: 1, 2, ..."""
     batch = jnp.shape(p)
     plain = ft.Geometric(p)
@@ -63,7 +63,7 @@ def _geometric(p: Any) -> Any:
     )
 
 
-def _hypergeometric(n: Any, m: Any, N: Any) -> Any:
+def _hypergeometric(n: Value, m: Value, N: Value) -> ft.Distribution:
     """Count the marked among n drawn from N, of which m are marked."""
     low, high = jnp.maximum(0, n - (N - m)), jnp.minimum(n, m)
     return Written(
@@ -74,22 +74,22 @@ def _hypergeometric(n: Any, m: Any, N: Any) -> Any:
     )
 
 
-def _urn(key: Any, shape: tuple[int, ...], n: Any, m: Any, N: Any) -> Array:
+def _urn(key: Key, shape: tuple[int, ...], n: Value, m: Value, N: Value) -> Array:
     seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
     rng = np.random.default_rng(seed)
     return jnp.asarray(rng.hypergeometric(np.asarray(m), np.asarray(N - m), np.asarray(n), shape))
 
 
-def _log_choose(n: Any, k: Any) -> Array:
+def _log_choose(n: Value, k: Value) -> Array:
     return special.gammaln(n + 1.0) - special.gammaln(k + 1.0) - special.gammaln(n - k + 1.0)
 
 
-def _skew_normal(mu: Any, tau: Any, alpha: Any) -> Any:
+def _skew_normal(mu: Value, tau: Value, alpha: Value) -> ft.Distribution:
     def density(x: Array) -> Array:
         z = (x - mu) * jnp.sqrt(tau)
         return jnp.log(2.0) + ft.Normal(mu, _sd(tau)).log_prob(x) + special.log_ndtr(alpha * z)
 
-    def sampler(key: Any, shape: tuple[int, ...]) -> Array:
+    def sampler(key: Key, shape: tuple[int, ...]) -> Array:
         u, v = jax.random.normal(key, (2, *shape))
         share = alpha / jnp.sqrt(1.0 + alpha**2)
         return mu + _sd(tau) * (share * jnp.abs(u) + jnp.sqrt(1 - share**2) * v)
@@ -97,14 +97,14 @@ def _skew_normal(mu: Any, tau: Any, alpha: Any) -> Any:
     return Written(density, constraints.real, jnp.shape(mu + tau + alpha), sampler=sampler)
 
 
-def _exponweib(alpha: Any, k: Any, loc: Any, scale: Any) -> Any:
+def _exponweib(alpha: Value, k: Value, loc: Value, scale: Value) -> ft.Distribution:
     def density(x: Array) -> Array:
         z = (x - loc) / scale
         inner = z**k
         parts = jnp.log(alpha * k / scale) + (alpha - 1) * jnp.log(-jnp.expm1(-inner))
         return parts - inner + (k - 1) * jnp.log(z)
 
-    def sampler(key: Any, shape: tuple[int, ...]) -> Array:
+    def sampler(key: Key, shape: tuple[int, ...]) -> Array:
         u = jax.random.uniform(key, shape)
         return loc + scale * (-jnp.log1p(-(u ** (1 / alpha)))) ** (1 / k)
 
@@ -112,7 +112,7 @@ def _exponweib(alpha: Any, k: Any, loc: Any, scale: Any) -> Any:
     return Written(density, constraints.greater_than(loc), batch, sampler=sampler)
 
 
-def _truncated_poisson(mu: Any, k: Any) -> Any:
+def _truncated_poisson(mu: Value, k: Value) -> ft.Distribution:
     """Count events of which at least k are known to have happened."""
 
     def density(x: Array) -> Array:
@@ -122,19 +122,19 @@ def _truncated_poisson(mu: Any, k: Any) -> Any:
     return Written(density, BELOW(k), jnp.shape(mu + k))
 
 
-def _degenerate(k: Any) -> Any:
+def _degenerate(k: Value) -> ft.Distribution:
     return ft.Delta(k)
 
 
-def _one_over_x() -> Any:
+def _one_over_x() -> ft.Distribution:
     return Written(lambda x: -jnp.log(x), constraints.positive)
 
 
-def _uninformative() -> Any:
+def _uninformative() -> ft.Distribution:
     return ft.Flat()
 
 
-def _dirichlet(theta: Any) -> Any:
+def _dirichlet(theta: Value) -> ft.Distribution:
     """Distribute all but the last of the probabilities, as PyMC2 has it."""
     theta = jnp.asarray(theta, float)
 
@@ -142,14 +142,14 @@ def _dirichlet(theta: Any) -> Any:
         last = 1 - x.sum(-1, keepdims=True)
         return ft.Dirichlet(theta).log_prob(jnp.concatenate([x, last], -1))
 
-    def sampler(key: Any, shape: tuple[int, ...]) -> Array:
+    def sampler(key: Key, shape: tuple[int, ...]) -> Array:
         return ft.Dirichlet(theta).sample(key, shape[: len(shape) - theta.ndim])[..., :-1]
 
     event = (theta.shape[-1] - 1,)
     return Written(density, CORNER, theta.shape[:-1], event, sampler)
 
 
-def complete(p: Any) -> Array:
+def complete(p: Value) -> Array:
     """Append to probabilities that do not sum to one the one that is missing."""
     p = jnp.asarray(p, float)
     last = 1 - p.sum(-1, keepdims=True)
@@ -160,7 +160,7 @@ def complete(p: Any) -> Array:
     )
 
 
-def _probabilities(p: Any) -> Any:
+def _probabilities(p: Value) -> Value:
     """Complete probabilities that are known to fall short of one."""
     if isinstance(p, Tracer):
         return p
@@ -253,15 +253,15 @@ def _multivariate() -> list[Family]:
     ]
 
 
-def _whole(bound: Any) -> Any:
+def _whole(bound: Value) -> Value:
     return bound.astype(int) if hasattr(bound, "astype") else int(bound)
 
 
-def _vector(mu: Any, matrix: Any) -> Any:
+def _vector(mu: Value, matrix: Value) -> Value:
     return jnp.broadcast_to(jnp.asarray(mu, float), jnp.shape(matrix)[-1:])
 
 
-def _folded_cauchy(alpha: Any, beta: Any) -> Any:
+def _folded_cauchy(alpha: Value, beta: Value) -> ft.Distribution:
     """Cut a Cauchy of location alpha and scale beta off below zero."""
     if not isinstance(alpha, Tracer) and np.all(np.asarray(alpha) == 0):
         return ft.HalfCauchy(beta)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from jax.core import Tracer
 
 from finetti.errors import ModelError
+from finetti.types import Value, Values
 
 WIDE = 8  # bytes of a double-precision number
 
@@ -43,7 +44,7 @@ def held() -> Callable[[], Any]:
     return _possible.get()
 
 
-def _halve(array: Any) -> Any:
+def _halve(array: Value) -> Any:
     wide = array.dtype.itemsize == WIDE
     return jax.lax.bitcast_convert_type(array, np.uint32) if wide else array
 
@@ -55,7 +56,7 @@ def _join(array: np.ndarray, kind: Any) -> np.ndarray:
     return np.ascontiguousarray(array).view(kind)[..., 0]
 
 
-def on_host(function: Callable[..., Any], values: Mapping[str, Any], example: np.ndarray) -> Any:
+def on_host(function: Callable[..., Any], values: Values, example: np.ndarray) -> Any:
     """Call a function on the host from within the compiled program; it has no gradient.
 
     It is not called where `only_where` says that its arguments are impossible.

@@ -8,9 +8,10 @@ import numpy as np
 
 from finetti.dialects.pymc2.decorators import Lambda
 from finetti.dialects.pymc2.nodes import Stochastic, Variable
+from finetti.types import Value
 
 
-def gaps(values: Any) -> np.ma.MaskedArray:
+def gaps(values: Value) -> np.ma.MaskedArray:
     """Return values as a masked array: what is masked, None or NaN lacks.
 
     >>> gaps([4, None, 2]).mask.tolist()

@@ -23,6 +23,7 @@ from finetti.inference.engine.sweep import Course
 from finetti.inference.readers.values import constrain
 from finetti.kernels.blockwise import BlockKernel, Blockwise
 from finetti.kernels.kernel import Point, Tuning
+from finetti.types import Value
 
 DTYPE = "float64"
 
@@ -35,7 +36,7 @@ class MCMC(Model):
     makes a new chain.
     """
 
-    def __init__(self, input: Any = None, db: str = "ram", name: str | None = None) -> None:
+    def __init__(self, input: Value = None, db: str = "ram", name: str | None = None) -> None:
         """Collect the nodes; draws are kept in memory, whatever `db` says."""
         super().__init__(input, name)
         self.step_methods: list[StepMethod] = []

@@ -28,6 +28,7 @@ from finetti.dialects.pymc2.nodes import (
 from finetti.dialects.pymc2.traced import ZeroProbability
 from finetti.models import Model as FinettiModel
 from finetti.targets.density import Density, density
+from finetti.types import Value
 
 MATRIX = 2  # event dimensions of the values that are moved on the unconstrained scale
 
@@ -67,7 +68,7 @@ class Model:
     attributes by their names. `model.finetti` is the finetti Model, which `ft.fit` takes.
     """
 
-    def __init__(self, input: Any = None, name: str | None = None, verbose: int = -1) -> None:
+    def __init__(self, input: Value = None, name: str | None = None, verbose: int = -1) -> None:
         """Collect the nodes; without `input` those of the main program."""
         found = _collect(input)
         self.nodes = set(found)
@@ -134,7 +135,7 @@ class Model:
         with jax.enable_x64(True):
             return np.asarray(self.density.unconstrain(values), float)
 
-    def place(self, position: Any) -> None:
+    def place(self, position: Value) -> None:
         """Set the current values to those of a vector."""
         with jax.enable_x64(True), explained():
             values = self.density.constrain(jnp.asarray(position, float))

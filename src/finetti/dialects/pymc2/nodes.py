@@ -10,6 +10,7 @@ import numpy as np
 
 from finetti.dialects.pymc2.traced import ZeroProbability, stack
 from finetti.dialects.written import log_density
+from finetti.types import DType, Value, Values
 
 Distribute = Callable[[dict[str, Any]], Any]
 
@@ -78,7 +79,7 @@ class Variable(Node):
     trace: Any = None
 
     @property
-    def value(self) -> Any:
+    def value(self) -> Value:
         """Return the current value."""
         raise NotImplementedError
 
@@ -121,8 +122,8 @@ class Stochastic(Variable):
         distribute: Distribute,
         name: str,
         parents: Mapping[str, Any],
-        value: Any = None,
-        dtype: Any = float,
+        value: Value = None,
+        dtype: DType = float,
         observed: bool = False,
         size: Any = None,
         trace: bool = True,
@@ -155,7 +156,7 @@ class Stochastic(Variable):
             self._value = self._typed(value) if value is not None else self._draw()
         self.last_value = self._value
 
-    def _typed(self, value: Any) -> np.ndarray:
+    def _typed(self, value: Value) -> np.ndarray:
         typed = np.asarray(value, self.dtype)
         if self.dtype.kind in "iub" and not np.array_equal(typed, np.asarray(value)):
             raise ValueError(
@@ -164,13 +165,13 @@ class Stochastic(Variable):
             )
         return typed
 
-    def distribution(self, values: Mapping[str, Any] | None = None) -> Any:
+    def distribution(self, values: Values | None = None) -> Any:
         """Return the distribution given the parents' values, of the value's shape."""
         made = self.distribute(self.parent_values() if values is None else dict(values))
         batch = self._shape[: len(self._shape) - made.event_dim]
         return made if made.batch_shape == batch else made.expand(batch)
 
-    def _read_shape(self, value: Any) -> tuple[int, ...]:
+    def _read_shape(self, value: Value) -> tuple[int, ...]:
         with jax.enable_x64(True):
             made = self.distribute(self.parent_values())
         own = made.batch_shape + made.event_shape
@@ -186,12 +187,12 @@ class Stochastic(Variable):
             return self._typed(self.distribution().sample(key))
 
     @property
-    def value(self) -> Any:
+    def value(self) -> Value:
         """Return the current value, an array of the variable's shape."""
         return self._value
 
     @value.setter
-    def value(self, value: Any) -> None:
+    def value(self, value: Value) -> None:
         if self.observed:
             raise AttributeError(
                 f"Stochastic {self.__name__}'s value cannot be updated if observed"
@@ -218,7 +219,7 @@ class Stochastic(Variable):
             )
         return found
 
-    def random(self) -> Any:
+    def random(self) -> Value:
         """Draw a value given the parents' values, and keep it unless it is observed."""
         drawn = self._draw()
         if not self.observed:
@@ -243,7 +244,7 @@ class Deterministic(Variable):
         name: str,
         parents: Mapping[str, Any],
         doc: str = "",
-        dtype: Any = None,
+        dtype: DType = None,
         trace: bool = True,
         plot: Any = None,
         cache_depth: int = 2,
@@ -254,7 +255,7 @@ class Deterministic(Variable):
         self.function, self.keep_trace, self.plot = eval, trace, plot
 
     @property
-    def value(self) -> Any:
+    def value(self) -> Value:
         """Return the function's result at the parents' current values."""
         return self.function(**self.parent_values())
 
@@ -283,7 +284,7 @@ class Container:
         self.parts = parts[0] if len(parts) == 1 else list(parts)
 
     @property
-    def value(self) -> Any:
+    def value(self) -> Value:
         """Return the same with every variable's value in its place."""
         return resolve(self.parts, lambda node: node.value)
 

@@ -11,9 +11,10 @@ from scipy import special, stats
 from finetti.dialects.pymc2 import traces
 from finetti.dialects.pymc2.decorators import invlogit, logit
 from finetti.dialects.pymc2.nodes import Variable
+from finetti.types import Value
 
 
-def hpd(x: Any, alpha: float) -> np.ndarray:
+def hpd(x: Value, alpha: float) -> np.ndarray:
     """Return the shortest interval that holds 1 - alpha of draws, the first axis being the draws.
 
     >>> hpd(np.arange(101.0), 0.1).tolist()
@@ -22,23 +23,23 @@ def hpd(x: Any, alpha: float) -> np.ndarray:
     return traces.hpd(np.asarray(x, float), alpha)
 
 
-def calc_min_interval(x: Any, alpha: float) -> list[float]:
+def calc_min_interval(x: Value, alpha: float) -> list[float]:
     """Return the ends of the shortest interval of a sorted chain that holds 1 - alpha of it."""
     return hpd(x, alpha).tolist()
 
 
-def quantiles(x: Any, qlist: Sequence[float | int] = traces.QUANTILES) -> dict[Any, Any]:
+def quantiles(x: Value, qlist: Sequence[float | int] = traces.QUANTILES) -> dict[Any, Any]:
     """Return percentiles of draws by their percentages."""
     return {q: np.percentile(np.asarray(x, float), q, axis=0) for q in qlist}
 
 
-def autocov(x: Any, lag: int = 1) -> np.ndarray:
+def autocov(x: Value, lag: int = 1) -> np.ndarray:
     """Return the covariance matrix of a chain with itself some steps later."""
     x = np.asarray(x, float)
     return np.cov(x[lag:], x[: len(x) - lag], bias=True)
 
 
-def autocorr(x: Any, lag: int = 1) -> float:
+def autocorr(x: Value, lag: int = 1) -> float:
     """Return the correlation of a chain with itself some steps later."""
     x = np.asarray(x, float)
     if not lag:
@@ -46,7 +47,7 @@ def autocorr(x: Any, lag: int = 1) -> float:
     return float(autocov(x, lag)[0, 1] / x.var())
 
 
-def value(a: Any) -> Any:
+def value(a: Any) -> Value:
     """Return the value of a node, or the thing itself."""
     return a.value if isinstance(a, Variable) else a
 
@@ -56,17 +57,17 @@ def round_array(array_in: Any) -> np.ndarray:
     return np.rint(np.asarray(array_in)).astype(int)
 
 
-def normcdf(x: Any, log: bool = False) -> Any:
+def normcdf(x: Value, log: bool = False) -> Value:
     """Return the normal distribution function, or its logarithm."""
     return special.log_ndtr(x) if log else special.ndtr(x)
 
 
-def invcdf(x: Any) -> Any:
+def invcdf(x: Value) -> Value:
     """Return the normal quantile function."""
     return stats.norm.ppf(x)
 
 
-def log_difference(lx: Any, ly: Any) -> Any:
+def log_difference(lx: Value, ly: Value) -> Value:
     """Return log(exp(lx) - exp(ly)), exactly where they are close."""
     return lx + np.log1p(-np.exp(np.asarray(ly) - lx))
 

@@ -14,6 +14,7 @@ from finetti.kernels.adaptive import AdaptiveWalk
 from finetti.kernels.discrete import BinaryFlip, DiscreteWalk
 from finetti.kernels.kernel import Kernel
 from finetti.kernels.metropolis import RandomWalk
+from finetti.types import Value
 
 Places = dict[str, tuple[int, ...]]
 
@@ -60,7 +61,7 @@ class Metropolis(StepMethod):
         self,
         stochastic: Any,
         scale: float | int = 1.0,
-        proposal_sd: Any = None,
+        proposal_sd: Value = None,
         proposal_distribution: str | None = None,
         verbose: int = -1,
         tally: bool = True,
@@ -96,7 +97,7 @@ class DiscreteMetropolis(StepMethod):
         self,
         stochastic: Any,
         scale: float | int = 1.0,
-        proposal_sd: Any = None,
+        proposal_sd: Value = None,
         proposal_distribution: str | None = None,
         non_negative: bool | None = None,
         verbose: int = -1,

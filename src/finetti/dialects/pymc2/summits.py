@@ -15,6 +15,7 @@ from finetti.dialects.pymc2.model import Model
 from finetti.dialects.pymc2.nodes import Stochastic
 from finetti.dialects.pymc2.traces import Database
 from finetti.errors import ModelError
+from finetti.types import Value
 
 IMPOSSIBLE = 1e300  # what the optimisers are told where the density is zero
 
@@ -45,18 +46,18 @@ class MAP(Model):
             return False
         return True
 
-    def func(self, position: Any) -> float:
+    def func(self, position: Value) -> float:
         """Return minus the log density at a vector of values."""
         with jax.enable_x64(True), explained():
             found = float(self._built().functions[0](np.asarray(position, float)))
         return found if np.isfinite(found) else IMPOSSIBLE
 
-    def gradfunc(self, position: Any) -> np.ndarray:
+    def gradfunc(self, position: Value) -> np.ndarray:
         """Return the gradient of `func`."""
         with jax.enable_x64(True):
             return np.asarray(self._built().functions[1](np.asarray(position, float)))
 
-    def hessfunc(self, position: Any) -> np.ndarray:
+    def hessfunc(self, position: Value) -> np.ndarray:
         """Return the Hessian of `func`."""
         with jax.enable_x64(True):
             return np.asarray(self._built().functions[2](np.asarray(position, float)))

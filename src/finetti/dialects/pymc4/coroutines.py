@@ -17,6 +17,7 @@ from finetti.dialects.pymc4.distributions import Distribution
 from finetti.language import sites
 from finetti.models import Model as FinettiModel
 from finetti.models import model as finetti_model
+from finetti.types import Value
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,14 +25,14 @@ class Deterministic:
     """Name a quantity to keep."""
 
     name: str
-    value: Any
+    value: Value
 
 
 @dataclass(frozen=True, eq=False)
 class Potential:
     """Add a term to the log density, `coef` times the value."""
 
-    value: Any
+    value: Value
     coef: float | int = 1.0
 
 
@@ -132,7 +133,7 @@ class _Play:
         inside = f"{scope}/" if scope else ""
         if not inspect.isgenerator(flow):
             raise TypeError(f"model `{item.name}` yields nothing: it must be a generator")
-        value: Any = None
+        value: Value = None
         potentials = 0
         while True:
             try:

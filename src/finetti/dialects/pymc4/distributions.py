@@ -11,6 +11,7 @@ import numpy as np
 
 from finetti.dialects import tf
 from finetti.dialects.pymc4.families import FAMILIES, Family
+from finetti.types import Value
 
 SETTINGS = ("transform", "conditionally_independent", "dtype", "validate_args", "allow_nan_stats")
 
@@ -38,7 +39,7 @@ class Distribution:
 
     name: str | None
     family: Family
-    values: dict[str, Any]
+    values: dict[str, Value]
     copies: Copies = field(default_factory=Copies)
     observed: Any = None
 
@@ -63,7 +64,7 @@ class Distribution:
         return made.expand(self.copies.left + made.batch_shape) if self.copies.left else made
 
     def _spaced(
-        self, name: str, value: Any, batch: tuple[int, ...], spaced: tuple[int, ...]
+        self, name: str, value: Value, batch: tuple[int, ...], spaced: tuple[int, ...]
     ) -> Any:
         """Return a parameter with room for copies between its batch and its event."""
         rank = self.family.ranks.get(name, 0)

@@ -17,6 +17,7 @@ from finetti.language import handlers
 from finetti.language.effects import Site
 from finetti.models import Model as FinettiModel
 from finetti.targets.density import Density, density
+from finetti.types import Value
 
 LOG, ODDS, INTERVAL = "log", "logodds", "interval"
 
@@ -43,7 +44,7 @@ class State:
 
 def evaluate_model(
     model: Any,
-    values: dict[str, Any] | None = None,
+    values: dict[str, Value] | None = None,
     observed: dict[str, Any] | None = None,
     seed: int | None = None,
 ) -> tuple[Any, State]:
@@ -62,7 +63,7 @@ def evaluate_model(
 
 def evaluate_model_transformed(
     model: Any,
-    values: dict[str, Any] | None = None,
+    values: dict[str, Value] | None = None,
     observed: dict[str, Any] | None = None,
     seed: int | None = None,
 ) -> tuple[Any, State]:
@@ -102,7 +103,7 @@ class Space:
                 names[v.name] = f"{scope}{slash}__{kind}_{name}"
         return cls(built, names)
 
-    def constrain(self, values: dict[str, Any]) -> dict[str, Any]:
+    def constrain(self, values: dict[str, Value]) -> dict[str, Any]:
         """Return values by the variables' own names and on their own scale."""
         back = {transformed: own for own, transformed in self.names.items()}
         layout, plain, found = self.density.layout, {}, {}
@@ -120,7 +121,7 @@ class Space:
             found |= {name: np.asarray(moved[name]) for name in plain}
         return found
 
-    def transformed(self, position: Any) -> dict[str, np.ndarray]:
+    def transformed(self, position: Value) -> dict[str, np.ndarray]:
         """Return the transformed values at a position; leading axes stay."""
         layout, found = self.density.layout, {}
         for name, places in layout.places.items():

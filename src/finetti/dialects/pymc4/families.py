@@ -8,6 +8,7 @@ from typing import Any
 
 from finetti import distributions as ft
 from finetti.dialects.tfp import laws
+from finetti.types import Value
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Family:
     ranks: dict[str, int | None] = field(default_factory=dict)
     defaults: dict[str, Any] = field(default_factory=dict)
 
-    def distribute(self, values: dict[str, Any]) -> Any:
+    def distribute(self, values: dict[str, Value]) -> Any:
         """Return the distribution with the parameters' values."""
         return self.make(**values)
 

@@ -14,6 +14,7 @@ from finetti.dialects.pymc4.coroutines import Model
 from finetti.dialects.pymc4.sampling import Draws
 from finetti.errors import UnknownSite
 from finetti.language import handlers
+from finetti.types import Value
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -99,7 +100,7 @@ def sample_posterior_predictive(  # noqa: PLR0913 - PyMC4's own arguments
     lead = next(iter(given.values())).shape[:2]
     keys = jax.random.split(tf.RANDOMNESS.key(seed), lead)
 
-    def one(key: Any, values: dict[str, Any]) -> dict[str, Any]:
+    def one(key: Any, values: dict[str, Value]) -> dict[str, Any]:
         with handlers.trace() as sites, handlers.seed(key):
             free.substitute(**values).run()
         kept = [n for n, s in sites.items() if s.kind != "factor"]

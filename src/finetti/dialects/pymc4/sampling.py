@@ -17,6 +17,7 @@ from finetti.inference.methods.trajectories import HMC, NUTS
 from finetti.posterior.labels import dotted
 from finetti.posterior.posterior import Posterior
 from finetti.structure.tracing import invert
+from finetti.types import Value
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -84,7 +85,7 @@ def sample_generator(  # noqa: PLR0913 - PyMC4's own arguments
     num_samples: int = 1000,
     num_chains: int = 10,
     burn_in: int = 100,
-    step_size: Any = 0.1,
+    step_size: Value = 0.1,
     observed: dict[str, Any] | None = None,
     num_adaptation_steps: int | None = None,
     xla: bool = False,
@@ -137,7 +138,7 @@ def _compound(free: list[Any], shared: dict[str, Any]) -> Any:
 def _transformed(space: Space, own: str, trace: dict[str, np.ndarray]) -> np.ndarray:
     values = {n: trace[n] for n in space.density.layout.names}
 
-    def one(values: dict[str, Any]) -> Any:
+    def one(values: dict[str, Value]) -> Any:
         return invert(space.density.model.run, values)[own]
 
     return np.asarray(jax.vmap(jax.vmap(one))(values))

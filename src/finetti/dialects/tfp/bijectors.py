@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from finetti.dialects import tf
 from finetti.distributions import biject_to, constraints, transforms
+from finetti.types import Value
 
 
 @dataclass(frozen=True)
@@ -27,24 +28,24 @@ class Bijector:
         """Return the transformation of distributions that it is."""
         return self.steps[0] if len(self.steps) == 1 else transforms.ComposeTransform(self.steps)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Value) -> Value:
         """Return the constrained value."""
         return self.transform(jnp.asarray(tf.value_of(x)))
 
     __call__ = forward
 
-    def inverse(self, y: Any) -> Any:
+    def inverse(self, y: Value) -> Value:
         """Return the unconstrained value."""
         return self.transform.inv(jnp.asarray(tf.value_of(y)))
 
-    def forward_log_det_jacobian(self, x: Any, event_ndims: int = 0) -> Any:
+    def forward_log_det_jacobian(self, x: Value, event_ndims: int = 0) -> Value:
         """Return the log Jacobian, summed over the last `event_ndims` axes."""
         x = jnp.asarray(tf.value_of(x))
         found = self.transform.log_abs_det_jacobian(x, self.transform(x))
         own = x.ndim - found.ndim  # axes that the transformation itself takes for an event
         return found.sum(tuple(range(found.ndim - max(event_ndims - own, 0), found.ndim)))
 
-    def inverse_log_det_jacobian(self, y: Any, event_ndims: int = 0) -> Any:
+    def inverse_log_det_jacobian(self, y: Value, event_ndims: int = 0) -> Value:
         """Return the log Jacobian of the inverse, summed over the last `event_ndims` axes."""
         return -self.forward_log_det_jacobian(self.inverse(y), event_ndims)
 
@@ -74,17 +75,17 @@ def Sigmoid(low: float | int = 0.0, high: float = 1.0) -> Bijector:
     return onto(constraints.interval(low, high))
 
 
-def Shift(shift: Any) -> Bijector:
+def Shift(shift: Value) -> Bijector:
     """Return the map that adds a number."""
     return Bijector((transforms.AffineTransform(jnp.asarray(tf.value_of(shift), float), 1.0),))
 
 
-def Scale(scale: Any) -> Bijector:
+def Scale(scale: Value) -> Bijector:
     """Return the map that multiplies by a number."""
     return Bijector((transforms.AffineTransform(0.0, jnp.asarray(tf.value_of(scale), float)),))
 
 
-def AffineScalar(shift: Any = 0.0, scale: Any = 1.0) -> Bijector:
+def AffineScalar(shift: Value = 0.0, scale: Value = 1.0) -> Bijector:
     """Return the map that multiplies and then adds."""
     return Chain([Shift(shift), Scale(scale)])
 

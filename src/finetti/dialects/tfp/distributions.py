@@ -15,6 +15,7 @@ from finetti import distributions as ft
 from finetti.dialects import tf
 from finetti.dialects.tfp import laws
 from finetti.dialects.written import log_density
+from finetti.types import DType, Value
 
 SETTINGS = ("name", "dtype", "validate_args", "allow_nan_stats")
 
@@ -25,7 +26,9 @@ class Distribution:
     `dtype` is that of the parameters together, double precision for Python's own numbers.
     """
 
-    def __init__(self, made: Any, parameters: dict[str, Any], dtype: Any, name: str | None) -> None:
+    def __init__(
+        self, made: Any, parameters: dict[str, Any], dtype: DType, name: str | None
+    ) -> None:
         """Wrap a finetti distribution."""
         self.made, self.parameters, self.dtype, self.name = made, parameters, dtype, name
 
@@ -44,33 +47,33 @@ class Distribution:
         """Return the shape of one draw."""
         return self.made.event_shape
 
-    def sample(self, sample_shape: Any = (), seed: int | None = None, name: str = "") -> Any:
+    def sample(self, sample_shape: Any = (), seed: int | None = None, name: str = "") -> Value:
         """Return draws of shape (*sample_shape, *batch shape, *event shape)."""
         shape = tuple(np.atleast_1d(np.asarray(sample_shape, int)).tolist())
         with jax.enable_x64(True):
             drawn = self.made.sample(tf.RANDOMNESS.key(seed), shape).astype(self.dtype)
         return settled(drawn)
 
-    def log_prob(self, value: Any, name: str = "") -> Any:
+    def log_prob(self, value: Value, name: str = "") -> Value:
         """Return the log density, one a batch element; minus infinity off the support."""
         with jax.enable_x64(True):
             return settled(log_density(self.made, tf.value_of(value)))
 
-    def prob(self, value: Any, name: str = "") -> Any:
+    def prob(self, value: Value, name: str = "") -> Value:
         """Return the density."""
         return tf.exp(self.log_prob(value))
 
-    def mean(self) -> Any:
+    def mean(self) -> Value:
         """Return the mean."""
         with jax.enable_x64(True):
             return settled(jnp.broadcast_to(self.made.mean, self.made.shape()))
 
-    def variance(self) -> Any:
+    def variance(self) -> Value:
         """Return the variance."""
         with jax.enable_x64(True):
             return settled(jnp.broadcast_to(self.made.variance, self.made.shape()))
 
-    def stddev(self) -> Any:
+    def stddev(self) -> Value:
         """Return the standard deviation."""
         return tf.sqrt(self.variance())
 
@@ -78,7 +81,7 @@ class Distribution:
         return f"<{type(self).__name__} batch_shape={self.batch_shape} name={self.name!r}>"
 
 
-def settled(value: Any) -> Any:
+def settled(value: Value) -> Value:
     """Return a value as a numpy array unless it is traced."""
     return value if isinstance(value, Tracer) else np.asarray(value)
 
@@ -115,7 +118,7 @@ def distribution(
     return type(name, (Distribution,), {"__init__": __init__, "__doc__": doc})
 
 
-def _real(array: Any, dtype: Any) -> Any:
+def _real(array: Value, dtype: DType) -> Value:
     """Return real parameters in the distribution's own precision."""
     real = array.dtype.kind == "f" and np.dtype(dtype).kind == "f"
     return array.astype(jnp.result_type(dtype, array.dtype)) if real else array
@@ -131,7 +134,7 @@ def _dtype(kind: type, known: list[Any]) -> Any:
 def _odds(make: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that makes a distribution of probabilities or of log odds."""
 
-    def either(logits: Any = None, probs: Any = None, **others: Any) -> Any:
+    def either(logits: Value = None, probs: Value = None, **others: Any) -> Any:
         if (logits is None) == (probs is None):
             raise ValueError("pass one of logits and probs")
         chosen = {"probs": probs} if logits is None else {"logits": logits}
@@ -140,7 +143,7 @@ def _odds(make: Callable[..., Any]) -> Callable[..., Any]:
     return either
 
 
-def _binomial(total_count: Any, **odds: Any) -> Any:
+def _binomial(total_count: Value, **odds: Any) -> ft.Distribution:
     return ft.Binomial(total_count.astype(int), **odds)
 
 
@@ -190,7 +193,7 @@ _TABLE: list[tuple[Any, ...]] = [
 ]  # fmt: skip
 
 
-def _half_cauchy(loc: Any, scale: Any) -> Any:
+def _half_cauchy(loc: Value, scale: Value) -> ft.Distribution:
     shifted = ft.transforms.AffineTransform(loc, 1.0, domain=ft.constraints.positive)
     at_zero = not isinstance(loc, Tracer) and np.all(np.asarray(loc) == 0)
     return (
@@ -200,7 +203,9 @@ def _half_cauchy(loc: Any, scale: Any) -> Any:
     )
 
 
-def _negative_binomial(total_count: Any, probs: Any = None, logits: Any = None) -> Any:
+def _negative_binomial(
+    total_count: Value, probs: Value = None, logits: Value = None
+) -> ft.Distribution:
     return ft.NegativeBinomial(total_count, probs=probs, logits=logits)
 
 
@@ -258,25 +263,27 @@ def composite(name: str, doc: str, make: Callable[..., Any], *whole: str) -> typ
     return type(name, (Distribution,), {"__init__": __init__, "__doc__": doc})
 
 
-def _independent(distribution: Any, reinterpreted_batch_ndims: int | None = None) -> Any:
+def _independent(
+    distribution: Any, reinterpreted_batch_ndims: int | None = None
+) -> ft.Distribution:
     made = _law(distribution)
     count = reinterpreted_batch_ndims
     return made.to_event(len(made.batch_shape) - 1 if count is None else int(count))
 
 
-def _transformed(distribution: Any, bijector: Any) -> Any:
+def _transformed(distribution: Any, bijector: Any) -> ft.Distribution:
     return ft.TransformedDistribution(_law(distribution), bijector.transform)
 
 
-def _same_family(mixture_distribution: Any, components_distribution: Any) -> Any:
+def _same_family(mixture_distribution: Any, components_distribution: Any) -> ft.Distribution:
     return ft.MixtureSameFamily(_law(mixture_distribution), _law(components_distribution))
 
 
-def _mixture(cat: Any, components: Any) -> Any:
+def _mixture(cat: Any, components: Any) -> ft.Distribution:
     return ft.MixtureGeneral(_law(cat), [_law(part) for part in components])
 
 
-def _sample(distribution: Any, sample_shape: Any = ()) -> Any:
+def _sample(distribution: Any, sample_shape: Any = ()) -> ft.Distribution:
     made, shape = _law(distribution), tuple(np.atleast_1d(np.asarray(sample_shape, int)).tolist())
     if made.batch_shape:
         raise ValueError(

@@ -14,6 +14,7 @@ from finetti.kernels.hmc import Hamiltonian
 from finetti.kernels.kernel import Kernel
 from finetti.kernels.metropolis import RandomWalk
 from finetti.kernels.nuts import NoUTurn
+from finetti.types import Value
 
 Parts = list[Any]
 
@@ -28,7 +29,7 @@ class Moves:
 
     target: Callable[..., Any]
     kernel: Kernel
-    step_size: Any
+    step_size: Value
     bijectors: tuple[Any, ...] | None = None
     adapt: int = 0
     layers: tuple[str, ...] = ()
@@ -42,7 +43,7 @@ class HamiltonianMonteCarlo:
     """
 
     target_log_prob_fn: Callable[..., Any]
-    step_size: Any
+    step_size: Value
     num_leapfrog_steps: int
     state_gradients_are_stopped: bool = False
     seed: int | None = None
@@ -59,7 +60,7 @@ class NoUTurnSampler:
     """Follow trajectories until they turn back, with the identity for mass matrix."""
 
     target_log_prob_fn: Callable[..., Any]
-    step_size: Any
+    step_size: Value
     max_tree_depth: int = 10
     seed: int | None = None
     name: str | None = None
@@ -73,10 +74,10 @@ class NoUTurnSampler:
 class RandomWalkNormal:
     """Propose normal steps: `scale` is a number, or a list of one for each part of the state."""
 
-    scale: Any = 1.0
+    scale: Value = 1.0
 
 
-def random_walk_normal_fn(scale: Any = 1.0, name: str | None = None) -> RandomWalkNormal:
+def random_walk_normal_fn(scale: Value = 1.0, name: str | None = None) -> RandomWalkNormal:
     """Return the proposal of normal steps."""
     return RandomWalkNormal(scale)
 
@@ -183,7 +184,7 @@ class Target:
     parts: Shapes
     batched: bool
 
-    def log_density(self, constants: Any, position: Any) -> Any:
+    def log_density(self, constants: Any, position: Value) -> Any:
         """Return the log density at a vector."""
         parts = self.parts.split(position)
         if self.batched:

@@ -31,13 +31,14 @@ from finetti.inference.engine.sweep import Course
 from finetti.kernels.hmc import Hamiltonian
 from finetti.kernels.kernel import Point, Tuning, evaluate
 from finetti.kernels.metropolis import RandomWalk
+from finetti.types import Value
 
 
 class AcceptedResults(NamedTuple):
     """Hold what is known of the state a step ended in."""
 
     target_log_prob: Any
-    step_size: Any
+    step_size: Value
 
 
 class KernelResults(NamedTuple):
@@ -52,7 +53,7 @@ class KernelResults(NamedTuple):
     log_accept_ratio: Any
     accepted_results: AcceptedResults
     target_log_prob: Any
-    step_size: Any
+    step_size: Value
     leapfrogs_taken: Any
     has_divergence: Any
     energy: Any
