@@ -1,4 +1,4 @@
-"""The table of one analysis in four systems says how many lines finetti takes, and it takes them."""
+"""Hold the analyses side by side to what they say: their lines, their formulas, and what they give."""
 
 import ast
 from pathlib import Path
