@@ -1,4 +1,4 @@
-"""Hold the analyses side by side to what they say: their lines, their formulas, and what they give."""
+"""Hold the analyses side by side to what they say: lines, formulas, and what they give."""
 
 import ast
 from pathlib import Path
