@@ -1,4 +1,4 @@
-"""The table of one analysis in four systems says how many lines finetti takes, and it takes them."""
+"""The table of one analysis in four systems says how many lines finetti takes, and is right."""
 
 import ast
 from pathlib import Path
