@@ -43,10 +43,10 @@ def part(distribution: Distribution, values: np.ndarray) -> Parts | str:
     other laws are to be missing whole.
     """
     if isinstance(distribution, MaskedDistribution):  # rows of vectors that are left out
-        inner: Any = distribution.base_dist
+        inner, mask = vars(distribution)["base_dist"], vars(distribution)["_mask"]
         found = part(inner, values) if isinstance(bare(inner), MultivariateNormal) else ""
         if isinstance(found, Parts):
-            return replace(found, seen=found.seen.mask(distribution._mask))
+            return replace(found, seen=found.seen.mask(mask))
     holes = np.isnan(values)
     whole: Any = distribution
     depth = 0
