@@ -173,7 +173,10 @@ def test_effects_are_drawn(linear, name, by):
 
 def test_a_formula_knows_its_table_and_speaks_of_its_columns():
     pytest.importorskip("formulae")
-    table = pd.DataFrame({"y": X + CODES, "days": COUNT, "herd": CODES + 300, "w": W})
+    beside = np.where(COUNT == 2, 1.0, np.nan)  # what the formula does not speak of may lack values
+    table = pd.DataFrame(
+        {"y": X + CODES, "days": COUNT, "herd": CODES + 300, "w": W, "beside": beside}
+    )
     model = ft.formula("y ~ days + w + (1 | herd)", table)
     sizes = {v.name: v.shape for v in model.variables if v.kind == "latent"}
     draws = {n: drawn(*s) for n, s in sizes.items()}

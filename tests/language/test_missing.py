@@ -491,3 +491,20 @@ def test_a_run_from_a_file_takes_back_its_model(fitted, tmp_path):
     fitted.save(tmp_path / "run.zarr")
     again = ft.open(tmp_path / "run.zarr").of(fitted.model)
     assert again.model is fitted.model
+
+
+def test_vectors_missing_in_part_may_be_left_out():
+    """A row that is left out counts nothing, others by what is known of them."""
+    values = np.array([[0.5, np.nan], [np.nan, 1.0], [0.2, 0.3]])
+    root = np.array([[1.0, 0.0], [0.6, 0.8]])
+
+    def of():
+        with ft.plate("row", 3):
+            ft.sample("y", ft.MultivariateNormal(jnp.zeros(2), scale_tril=root), obs=values)
+
+    model = ft.model(of).missing("impute")().leave_out(y=np.array([True, False, False]))
+    with jax.enable_x64(True):
+        site = model.trace(0)["y"]
+        found = np.asarray(site.distribution.log_prob(jnp.asarray(site.value)))
+    both = multivariate_normal(np.zeros(2), root @ root.T).logpdf([0.2, 0.3])
+    np.testing.assert_allclose(found, [0.0, norm.logpdf(1.0), both], rtol=1e-6)

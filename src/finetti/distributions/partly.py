@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from numpyro.distributions import Distribution, MultivariateNormal
+from numpyro.distributions import Distribution, MaskedDistribution, MultivariateNormal
 from numpyro.distributions.constraints import Constraint
 
 from finetti.distributions.known import bare, known
@@ -42,6 +42,11 @@ def part(distribution: Distribution, values: np.ndarray) -> Parts | str:
     by one, multivariate normal vectors by their marginal and conditional laws, and vectors of
     other laws are to be missing whole.
     """
+    if isinstance(distribution, MaskedDistribution):  # rows of vectors that are left out
+        inner, mask = vars(distribution)["base_dist"], vars(distribution)["_mask"]
+        found = part(inner, values) if isinstance(bare(inner), MultivariateNormal) else ""
+        if isinstance(found, Parts):
+            return replace(found, seen=found.seen.mask(mask))
     holes = np.isnan(values)
     whole: Any = distribution
     depth = 0

@@ -112,7 +112,7 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     wished.refuse_unused()
     outcomes = "_".join(m.response for m in mains)
 
-    shown = frame if gathered is None else gathered.brought.shown
+    shown: Any = frame[names] if gathered is None else gathered.brought.shown
 
     def again(others: Mapping[str, Any]) -> Model:
         both = {**wished.wished, **wishes(others).wished}
