@@ -35,18 +35,6 @@ def test_a_shifted_image_agrees_wholly_still(network):
     assert explanation.label == LABELS[17]
 
 
-def test_of_many_shapes_those_that_agree_best_are_found_by_their_sketches(network, monkeypatch):
-    """Matched by sketches first, 40 of 50 keep their agreement, and the best stays the best."""
-    image = DIGITS["test_images"][5]
-    whole = network.agreement(image)
-    monkeypatch.setattr("finetti.vision.rcn.agreeing.NEAR", 40)
-    some = RCN().fit(IMAGES, LABELS).agreement(image)
-    kept = np.isfinite(some)
-    assert kept.sum() == 40
-    assert some.argmax() == whole.argmax()
-    np.testing.assert_array_equal(some[kept], whole[kept])
-
-
 def test_few_examples_teach_digits(network):
     right = network.predict(DIGITS["test_images"]) == DIGITS["test_labels"]
     # 92.5% on the whole held-out set: here no less than it should be by 4 standard errors.

@@ -101,6 +101,7 @@ def test_what_the_priors_alone_decide_is_said_and_counted(image, shading, words)
     assert (off < 2 * found.trusting.log_shading_sd).mean() < 0.1
     assert "with the doubt below" in str(found)
     assert "with the doubt below" not in str(found.trusting)
+    assert str(found.trusting).startswith("Reflectance differs by ")
 
 
 def test_doubt_leaves_shares_of_what_is_smooth_and_casts_a_shadow_of_what_is_abrupt():

@@ -17,7 +17,7 @@ from finetti import DataError
 from finetti.types import AnyArray, Bool, Float
 from finetti.vision.rcn.agreeing import Shape
 from finetti.vision.rcn.evidence import Evidence, in_pixels
-from finetti.vision.rcn.matching import trace
+from finetti.vision.rcn.matching import Bank, trace
 
 LARGE = 0.02  # features: what a pixel of a square's side costs, to choose among equals
 
@@ -77,6 +77,7 @@ def covers(
     evidence: Evidence,
     shapes: Sequence[Shape],
     agreement: Float[AnyArray, " shape"],
+    pool: int,
     upsampling: int,
 ) -> list[Bool[AnyArray, "row col"]]:
     """Return the squares in which the best shapes of the best labels would hide."""
@@ -86,7 +87,7 @@ def covers(
     found = []
     for shape in list(best.values())[: covered.tried]:
         size = shape.pixels.shape
-        places, present = trace(shape.bank, field)
+        places, present = trace(Bank.of([shape.template], pool), field)
         places = in_pixels(places, upsampling, (evidence.shape[0] - upsampling * size[0]) // 2)
         mask = covered.square(places, present, (size[0], size[1]))
         if mask is not None:

@@ -64,15 +64,6 @@ def see(
     return Evidence(np.argwhere(found), (large.shape[0], large.shape[1]), covered)
 
 
-def on_grid(
-    field: Int[AnyArray, "orientation row col"], grid: int
-) -> Int[AnyArray, "orientation down across"]:
-    """Bring what is seen onto a grid of so many pixels: a cell shows the most of its pixels."""
-    turns, rows, cols = field.shape[0], field.shape[1] // grid, field.shape[2] // grid
-    cells = field[:, : grid * rows, : grid * cols].reshape(turns, rows, grid, cols, grid)
-    return cells.max((2, 4))
-
-
 def in_pixels(places: AnyArray, upsampling: int, margin: int) -> Float[AnyArray, "place 2"]:
     """Return where places in the enlarged image with its margin lie in pixels of the image."""
     return (places - margin + 0.5) / upsampling - 0.5

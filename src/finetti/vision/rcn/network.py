@@ -10,12 +10,12 @@ import numpy as np
 
 from finetti import DataError
 from finetti.types import AnyArray, Bool, Float
-from finetti.vision.rcn.agreeing import Shape, agreement, by_label, together
+from finetti.vision.rcn.agreeing import Shape, agreement, by_label
 from finetti.vision.rcn.checking import as_labels, as_mask, checked, right
 from finetti.vision.rcn.covering import Covered, covers
 from finetti.vision.rcn.evidence import Evidence, see
 from finetti.vision.rcn.explanation import Explanation, explain
-from finetti.vision.rcn.matching import Bank
+from finetti.vision.rcn.matching import Bank, lay
 from finetti.vision.rcn.posing import Poses, framed, longer_side
 from finetti.vision.rcn.sampling import instances
 from finetti.vision.rcn.sureness import FEWEST, Sureness, share
@@ -79,10 +79,9 @@ class RCN:
             evidence = see(image, self.upsampling, self._margin)
             if not len(evidence.points):
                 raise DataError(f"image {i} (label {label}) has no contour; leave it out")
-            template = learn(evidence.points)
-            bank = Bank.of([template], self.pool)
-            shapes.append(Shape(label, evidence, template, bank, image))
-        return replace(self, shapes=tuple(shapes), banks=together(shapes, self.pool))
+            shapes.append(Shape(label, evidence, learn(evidence.points), image))
+        banks = lay([s.template for s in shapes], self.pool)
+        return replace(self, shapes=tuple(shapes), banks=banks)
 
     @property
     def classes(self) -> AnyArray:
@@ -260,7 +259,7 @@ class RCN:
             return hidden, agreement
         best: tuple[AnyArray | None, AnyArray] = None, agreement
         value = agreement.max()
-        for mask in covers(hidden, evidence, self.shapes, agreement, self.upsampling):
+        for mask in covers(hidden, evidence, self.shapes, agreement, self.pool, self.upsampling):
             agreement = self.agreement(image, mask)
             if agreement.max() - hidden.price > value:
                 best, value = (mask, agreement), agreement.max() - hidden.price

@@ -13,10 +13,10 @@ import numpy as np
 
 from finetti.types import AnyArray, Bool, Float, Int
 from finetti.vision.rcn.drawing import Drawing, Warp, draw, improve, window_of
-from finetti.vision.rcn.evidence import Evidence, in_pixels, on_grid, see
+from finetti.vision.rcn.evidence import Evidence, in_pixels, see
 from finetti.vision.rcn.features import ORIENTATIONS
 from finetti.vision.rcn.matching import TOGETHER, Bank, locate, trace
-from finetti.vision.rcn.template import coarse, learn
+from finetti.vision.rcn.template import Template, learn
 
 GRID = 2  # pixels of the enlarged image to a cell, each way
 STRIDE = 8  # cells between the places where glyphs are sought
@@ -52,7 +52,10 @@ class Glyph:
     @staticmethod
     def learned(label: str, image: AnyArray, evidence: Evidence, pool: int) -> Glyph:
         """Learn the template of a glyph's features, each with a pool of so many cells."""
-        template = coarse(learn(evidence.points), GRID)
+        found = learn(evidence.points)
+        features = found.features.copy()
+        features[:, 1:] //= GRID
+        template = Template(features, found.edges, -(-found.radii // GRID))
         rows, cols = (n // GRID for n in evidence.shape)
         return Glyph(label, np.asarray(image, float) / 255, (rows, cols), Bank.of([template], pool))
 
@@ -72,8 +75,11 @@ class Line:
     @staticmethod
     def seen(image: AnyArray, evidence: Evidence, room: int, scale: Scale) -> Line:
         """Bring what is seen of an image onto the grid: a cell shows the most of its pixels."""
-        cells, around = on_grid(evidence.field(), GRID), ((0, 0), (room, room), (room, room))
-        return Line(image / 255, np.pad(cells, around, constant_values=-1), room, scale)
+        fine = evidence.field()
+        rows, cols = (n // GRID for n in evidence.shape)
+        cells = fine[:, : GRID * rows, : GRID * cols].reshape(ORIENTATIONS, rows, GRID, cols, GRID)
+        around = ((0, 0), (room, room), (room, room))
+        return Line(image / 255, np.pad(cells.max((2, 4)), around, constant_values=-1), room, scale)
 
     def without(self, others: Iterable[Proposal]) -> Line:
         """Return the line in which what others' features explain speaks no longer."""

@@ -41,13 +41,6 @@ class Template:
         return fg.Graph(*factors, variables=[shift])
 
 
-def coarse(template: Template, grid: int) -> Template:
-    """Return a template on a grid of so many pixels, whose bounds are no narrower."""
-    features = template.features.copy()
-    features[:, 1:] //= grid
-    return Template(features, template.edges, -(-template.radii // grid))
-
-
 def laid(templates: Sequence[Template]) -> Template:
     """Lay templates end to end as one, whose features are numbered through."""
     sizes = np.array([len(t.features) for t in templates])

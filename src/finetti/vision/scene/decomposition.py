@@ -169,13 +169,13 @@ class Decomposition:
     def __str__(self) -> str:
         """Say in a few sentences what made the image, and how sure that is."""
         shares = np.var(np.log(self.reflectance)), np.var(np.log(self.shading))
+        known = f"{self.trusting.log_reflectance_sd.mean():.2f} on average, if the priors hold"
+        if self.doubts and self.doubt:
+            known += f", and to {self.log_reflectance_sd.mean():.2f} with the doubt below"
         lines = [
             f"Reflectance differs by {np.sqrt(shares[0]):.2f} and shading by "
             f"{np.sqrt(shares[1]):.2f} (standard deviations of logs over the image); each pixel's "
-            f"is known to {self.trusting.log_reflectance_sd.mean():.2f} on average, if the priors "
-            f"hold, and to {self.log_reflectance_sd.mean():.2f} with the doubt below."
-            if self.doubts and self.doubt
-            else f"is known to {self.log_reflectance_sd.mean():.2f} on average, if the priors hold."
+            f"is known to {known}."
         ]
         counts = {}
         for label in self.labels:
