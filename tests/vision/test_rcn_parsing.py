@@ -8,12 +8,13 @@ from scipy.ndimage import gaussian_filter
 
 from finetti.vision import Reader
 from finetti.vision.rcn.drawing import Drawing, Warp, draw, explained, improve
+from finetti.vision.rcn.expecting import Anything
 from finetti.vision.rcn.matching import Bank
 from finetti.vision.rcn.parsing import APART, Prices, sequences, settle, together
 from finetti.vision.rcn.proposing import Glyph, Line, Proposal, Scale, Search
 from finetti.vision.rcn.template import Template
 
-PRICES = Prices(0.5, 8.0)
+PRICES = Prices(0.5, 8.0, 1.0)
 
 
 BANK = Bank.of([Template(np.zeros((1, 3), int), np.zeros((0, 2), int), np.zeros(0, int))], 3)
@@ -93,14 +94,16 @@ def test_the_best_sequences_are_those_of_all(seed):
     ]
     middles = [p.drawing.middle for p in worthy]
     assert (np.diff(middles) > APART * 8).all()
-    found = [PRICES.value(line, parse) for parse in sequences(line, proposals, PRICES, 5)]
+    found = [
+        PRICES.value(line, parse) for parse in sequences(line, proposals, PRICES, 5, Anything())
+    ]
     np.testing.assert_allclose(found, sorted(values, reverse=True)[: len(found)])
     assert len(found) == min(5, len(values))
 
 
 def test_no_proposals_make_no_sequence(glyph):
     line = Line(glyph, np.zeros((16, 2, 2), np.int8), 0, Scale(2, 40))
-    assert sequences(line, [], PRICES, 5) == []
+    assert sequences(line, [], PRICES, 5, Anything()) == []
 
 
 def test_ink_drawn_twice_counts_once(glyph):
@@ -119,7 +122,7 @@ def test_joint_inference_never_lowers_what_a_parse_explains(glyph):
     evidence = reader._scale.see(picture)
     search = Search(reader.pool, 40, 20, reader.banks, reader.glyphs)
     line = Line.seen(picture, evidence, search.room, reader._scale)
-    for parse in sequences(line, search.propose(line), PRICES, 3):
+    for parse in sequences(line, search.propose(line), PRICES, 3, Anything()):
         value, settled = settle(line, parse, search, PRICES, 1)
         assert value >= PRICES.value(line, parse)
         assert value == pytest.approx(PRICES.value(line, settled))

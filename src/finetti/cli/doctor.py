@@ -33,7 +33,7 @@ EXTRAS: dict[str, tuple[tuple[str, ...], str]] = {
     "report": (("jinja2",), "a run as one HTML page"),
     "tables": (("duckdb", "openpyxl", "pyarrow"), "Excel, DuckDB and Arrow tables"),
     "scale": (("distributed", "ibis"), "tables larger than memory; clusters"),
-    "vision": (("matplotlib",), "pictures of what is seen"),
+    "vision": (("matplotlib", "PIL"), "pictures of what is seen"),
 }
 
 

@@ -124,7 +124,7 @@ class Surface(Shape):
 
     Raises `ModelError` where a setting makes no sense.
 
-    >>> Surface(light=(-1, -1, 1), creases=0.05).creases
+    >>> Surface(light=(-1.0, -1.0, 1.0), creases=0.05).creases
     0.05
     """
 
