@@ -148,7 +148,7 @@ def test_what_looks_strange_is_taken(case):
     "priors",
     [{"cor": ft.LKJ(2)}, ["cor ~ LKJ(2)"], {"cor[g]": 2}, {"cor": ft.LKJCholesky(2, 2.0)},
      {"cor[g]": ft.LKJ(2, 2.0)}],
-    ids=str,
+    ids=("LKJ", "text", "number", "LKJCholesky", "LKJ of a group"),
 )  # fmt: skip
 def test_priors_of_correlations_are_their_concentration(priors):
     code = ft.formula("y ~ x + (x | g)", TABLE, priors=priors).code()
