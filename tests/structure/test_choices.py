@@ -44,7 +44,7 @@ CHOICES: dict[str, tuple[set[str], int]] = {
     "GLMM_Poisson": ({"centre eps"}, 45),
     "GLMM_Poisson_noncentred": ({"centre eps"}, 45),
     "irt_2pl": ({"centre theta", "centre a, b"}, 144),
-    "irt_2pl_noncentred": ({"shift mu_b", "centre t", "centre log_a, b_raw"}, 144),
+    "irt_2pl_noncentred": ({"centre t", "centre log_a, b_raw"}, 144),
     "crossed_answers": ({"shift mu", "centre by_subject", "centre by_item"}, 28),
     "crossed_answers_noncentred": ({"shift mu", "centre z_subject", "centre z_item"}, 28),
     "nested_counts": ({"centre ward_mean", "centre bed_mean", "pool calls"}, 33),

@@ -72,7 +72,7 @@ def schedule(warmup: int, chains: int) -> tuple[int, ...]:
 
 
 def begin(
-    kernel: Kernel, shape: tuple[int, int], step_size: StepSizes, dtype: DType
+    kernel: Kernel, shape: tuple[int, int], step_size: StepSizes | float, dtype: DType
 ) -> tuple[Tuning, Adaptation]:
     """Return the tuning and the adaptation before the first draw; `shape` = (dim, chains)."""
     dim, chains = shape
