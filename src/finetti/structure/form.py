@@ -132,12 +132,12 @@ class Form:
         loose = {site: values.pop(site, zero) for site, zero in self._loose().items()}
         provide = {**self._hold(), **{site: _fixed(v) for site, v in values.items()}}
         supply: dict[str, Supply] = {
-            site: partial(_supplied, move, free, given.rewrites[move.name])
+            site: partial(move.supply, free=free, learned=given.rewrites[move.name])
             for move in self.moves
             for site in move.sites
         }
         early: dict[str, Early] = {
-            site: partial(_early, move, free, given.rewrites[move.name])
+            site: partial(move.early, free=free, learned=given.rewrites[move.name])
             for move in self.moves
             for site in move.told_early
         }
@@ -244,15 +244,3 @@ class Form:
 
 def _fixed(value: Array) -> Provide:
     return lambda reader: (value, jnp.zeros(()))
-
-
-def _supplied(
-    move: Move, free: Mapping[str, Array], learned: Constants, reader: Reader
-) -> Mapping[str, tuple[Array, Array]]:
-    return move.supply(reader, free, learned)
-
-
-def _early(
-    move: Move, free: Mapping[str, Array], learned: Constants, reader: Reader
-) -> Mapping[str, Array]:
-    return move.early(reader, free, learned)

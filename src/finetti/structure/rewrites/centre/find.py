@@ -75,19 +75,8 @@ def effects(
     for i, v in enumerate(sites):
         later = {w.name for w in sites[i:] if w.name not in refused}
         outside = later.union(sight.gone, {v.name}, barred)
-        net = _net(sight.program, v, latent.difference(barred))
-        found[v.name] = _look(sight.program, v, outside, latent, net)
+        found[v.name] = _look(sight.program, v, outside, latent, latent.difference(barred))
     return found
-
-
-def _net(program: Program, v: Variable, others: Collection[str]) -> bool:
-    """Tell whether the location of a site's prior could be left out of its effect.
-
-    Nothing but coefficients that are shifted may come into it.
-    """
-    arguments = program.outputs.arguments[v.name]
-    location = arguments[_named(arguments, ("loc",))]
-    return v.support == "real" and not depends(program, others)(location)
 
 
 def _look(
@@ -95,15 +84,19 @@ def _look(
     v: Variable,
     barred: Collection[str],
     latent: Collection[str],
-    may_be_net: bool,
+    unshifted: Collection[str],
 ) -> Seen | str:
-    """Find a site's parameters and its effect; say why it is no case for centring."""
+    """Find a site's parameters and its effect; say why it is no case for centring.
+
+    The effect is net of a location into which none of the sites `unshifted` comes.
+    """
     arguments = program.outputs.arguments[v.name]
     loc = _named(arguments, ("loc",))
     scale = _named(arguments, ROOTS)
     outside, random = depends(program, barred), depends(program, latent)
-    net = may_be_net and outside(arguments[loc])
-    if (outside(arguments[loc]) and not net) or outside(arguments[scale]):
+    about = outside(arguments[loc])
+    net = about and v.support == "real" and not depends(program, unshifted)(arguments[loc])
+    if (about and not net) or outside(arguments[scale]):
         return "its prior depends on sites that are taken out of the sampler"
     path, met = follow(program, v.name, v.support != "real", lambda other: not outside(other))
     mentions = (arguments[loc], arguments[scale], *met)

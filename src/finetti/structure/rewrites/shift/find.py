@@ -50,13 +50,16 @@ def _chosen(
 
     Sites that effects are centred about are left alone where these could not be centred any more.
     """
+    chosen, after = _read_after(sight, few)
+    if len(after) == len(groups):
+        return chosen, after
+    few = [v for v in few if not any(_in_prior(sight.program, v.name, s) for s in groups)]
+    return _read_after(sight, few)
+
+
+def _read_after(sight: Sight, few: list[Variable]) -> tuple[list[Variable], list[Seen]]:
     chosen = _narrow(few)
-    after = _groups(sight, frozenset(v.name for v in chosen))
-    if len(after) < len(groups):
-        few = [v for v in few if not any(_in_prior(sight.program, v.name, s) for s in groups)]
-        chosen = _narrow(few)
-        after = _groups(sight, frozenset(v.name for v in chosen))
-    return chosen, after
+    return chosen, _groups(sight, frozenset(v.name for v in chosen))
 
 
 def _groups(sight: Sight, shifted: Collection[str]) -> list[Seen]:
@@ -83,7 +86,9 @@ def _candidates(sight: Sight, groups: list[Seen]) -> list[Variable]:
     before it is added to another, as in nested groups: those effects are centred about one another.
     """
     few = [v for v in _few(sight, groups) if v.name not in sight.refused]
-    few = [v for v in few if not any(_in_scale(sight.program, v.name, s) for s in groups)]
+    few = [
+        v for v in few if not any(_in_prior(sight.program, v.name, s, s.part.loc) for s in groups)
+    ]
     effects = {s.part.site for s in groups}
     nested = [s for s in groups if _in_middle(sight.program, effects - {s.part.site}, s)]
 
@@ -97,17 +102,11 @@ def _in_middle(program: Program, sites: Collection[str], seen: Seen) -> bool:
     return any(map(depends(program, sites), seen.middle))
 
 
-def _in_prior(program: Program, site: str, seen: Seen) -> bool:
+def _in_prior(program: Program, site: str, seen: Seen, but: str = "") -> bool:
+    """Tell whether an effect's prior depends on a site, by any argument `but` one."""
     reached = depends(program, {site})
     arguments = program.outputs.arguments[seen.part.site]
-    return any(map(reached, arguments.values()))
-
-
-def _in_scale(program: Program, site: str, seen: Seen) -> bool:
-    """Tell whether an effect's prior depends on a site in other ways than by its location."""
-    reached, part = depends(program, {site}), seen.part
-    arguments = program.outputs.arguments[part.site]
-    return any(reached(a) for name, a in arguments.items() if name != part.loc)
+    return any(reached(a) for name, a in arguments.items() if name != but)
 
 
 def _trades_off(sight: Sight, v: Variable, groups: list[Seen]) -> bool:
