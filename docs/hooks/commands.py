@@ -15,17 +15,7 @@ def on_page_markdown(markdown: str, page: Page, **kwargs: object) -> str:
 def _help() -> str:
     import typer
 
-    from finetti.cli import (  # noqa: F401
-        calibrate,
-        check,
-        compare,
-        doctor,
-        predict,
-        report,
-        resume,
-        watch,
-    )
-    from finetti.cli.commands import app
+    from finetti.cli.every import app
 
     group = typer.main.get_command(app)
     context = typer.Context(group, info_name="finetti")

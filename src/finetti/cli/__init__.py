@@ -25,18 +25,7 @@ def main(arguments: list[str] | None = None) -> None:
             import typer  # noqa: F401
         except ImportError as error:
             raise MissingExtra.needed("typer", "cli", "the command line") from error
-        # These add their commands to the app.
-        from finetti.cli import (  # noqa: F401
-            calibrate,
-            check,
-            compare,
-            doctor,
-            predict,
-            report,
-            resume,
-            watch,
-        )
-        from finetti.cli.commands import app
+        from finetti.cli.every import app
         from finetti.cli.words import spoken
 
         with warnings.catch_warnings():
