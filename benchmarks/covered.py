@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.digits import Digits, clutter, cover, first, load, noise, spread
-from benchmarks.results import FOLDER, machine
+from benchmarks.results import record
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 RECOGNISED, COMPLETED = 100, 40  # held-out digits; 10 training images a class
@@ -121,12 +118,9 @@ def run() -> None:
     draw(network, spread(test, RECOGNISED), IMAGES / "covered.png")
     contours = completed(network, learned, spread(test, COMPLETED))
     print(contours, flush=True)
-    record = {
-        "benchmark": "digits of which a part is covered, with noise, and with lines across",
-        "date": date.today().isoformat(),
-        "machine": machine(),
-        "versions": {package: version(package) for package in ("finetti", "numpy", "scipy")},
-        "samples": {"recognised": recognised(network, spread(test, RECOGNISED))}
-        | {"completed": contours},
-    }
-    (FOLDER / "covered.json").write_text(json.dumps(record, indent=1) + "\n")
+    record(
+        "covered",
+        "digits of which a part is covered, with noise, and with lines across",
+        ("finetti", "numpy", "scipy"),
+        {"recognised": recognised(network, spread(test, RECOGNISED))} | {"completed": contours},
+    )

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import resource
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -16,7 +13,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.results import FOLDER, machine
+from benchmarks.results import record
 
 DATA = Path(__file__).parent / "data" / "mnist_subset.npz"
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
@@ -229,11 +226,4 @@ def run_spoilt() -> None:
 def save(name: str, title: str, found: dict[str, Any]) -> None:
     """Write what was measured, with the machine and the versions."""
     packages = ("finetti", "numpy", "scipy", "scikit-learn")
-    record = {
-        "benchmark": title,
-        "date": date.today().isoformat(),
-        "machine": machine(),
-        "versions": {package: version(package) for package in packages},
-        "samples": found,
-    }
-    (FOLDER / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+    record(name, title, packages, found)

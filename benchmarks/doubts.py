@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from datetime import date
-from importlib.metadata import version
 
 import numpy as np
 
 import finetti as ft
-from benchmarks.results import FOLDER, machine
+from benchmarks.results import record
 from finetti.vision import Scene
 from finetti.vision.scene.made import Made, hills, patches
 
@@ -72,11 +69,9 @@ def run() -> None:
         means, errors = columns.mean(0), columns.std(0, ddof=1) / np.sqrt(len(rows))
         for title, mean, error in zip(rows[0], means, errors, strict=True):
             print(f"{name:26} {title:22} {mean:.3f} ± {error:.3f}")
-    record = {
-        "benchmark": "scenes within and outside their priors: is the truth within the deviations",
-        "date": date.today().isoformat(),
-        "machine": machine(),
-        "versions": {package: version(package) for package in ("finetti", "jax", "numpy")},
-        "samples": found,
-    }
-    (FOLDER / "doubts.json").write_text(json.dumps(record, indent=1) + "\n")
+    record(
+        "doubts",
+        "scenes within and outside their priors: is the truth within the deviations",
+        ("finetti", "jax", "numpy"),
+        found,
+    )

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.digits import DRAWS, IMAGES, drawn, load, pair, spread
-from benchmarks.results import FOLDER, machine
+from benchmarks.results import record
 from benchmarks.sure import letters
 
 EACH = 20  # new instances of each digit
@@ -120,11 +118,9 @@ def run() -> None:
     found = {"scripts": scripts(), "instances": instances()}
     found["means and standard errors"] = summary(found["instances"])
     print(json.dumps(found["means and standard errors"], indent=1), flush=True)
-    record = {
-        "benchmark": "what one example teaches",
-        "date": date.today().isoformat(),
-        "machine": machine(),
-        "versions": {p: version(p) for p in ("finetti", "matplotlib", "numpy", "scikit-learn")},
-        "samples": found,
-    }
-    (FOLDER / "oneshot.json").write_text(json.dumps(record, indent=1) + "\n")
+    record(
+        "oneshot",
+        "what one example teaches",
+        ("finetti", "matplotlib", "numpy", "scikit-learn"),
+        found,
+    )

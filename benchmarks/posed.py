@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import random
 import string
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -15,7 +12,7 @@ import numpy as np
 
 from benchmarks.captchas import common
 from benchmarks.digits import first, load, pair
-from benchmarks.results import FOLDER, machine
+from benchmarks.results import record
 
 SEED = 20261129  # on seed 1 it was tried
 DIGITS, LINES = 100, {"digits": 30, "capitals": 20}
@@ -110,11 +107,9 @@ def run() -> None:
             "digits", 8, pose
         )
         print(pose, list(found.values())[-1], flush=True)
-    record = {
-        "benchmark": "digits and lines, 0.5 to 2 times the size, turned by up to 20 degrees",
-        "date": date.today().isoformat(),
-        "machine": machine(),
-        "versions": {p: version(p) for p in ("finetti", "matplotlib", "numpy", "scipy")},
-        "samples": found,
-    }
-    (FOLDER / "posed.json").write_text(json.dumps(record, indent=1) + "\n")
+    record(
+        "posed",
+        "digits and lines, 0.5 to 2 times the size, turned by up to 20 degrees",
+        ("finetti", "matplotlib", "numpy", "scipy"),
+        found,
+    )

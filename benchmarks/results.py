@@ -81,16 +81,25 @@ class Result:
 
     def save(self, packages: Iterable[str]) -> None:
         """Write the samples, the machine and the versions."""
-        FOLDER.mkdir(exist_ok=True)
-        found = {
-            "benchmark": self.title,
-            "date": date.today().isoformat(),
-            "machine": machine(),
-            "versions": {package: version(package) for package in sorted(set(packages))},
-            "settings": {"chains": CHAINS, "warmup": WARMUP, "draws": DRAWS, "float": 64},
-            "samples": self.samples,
-        }
-        (FOLDER / f"{self.name}.json").write_text(json.dumps(found, indent=1) + "\n")
+        settings = {"chains": CHAINS, "warmup": WARMUP, "draws": DRAWS, "float": 64}
+        record(self.name, self.title, packages, self.samples, settings=settings)
+
+
+def record(
+    name: str, title: str, packages: Iterable[str], samples: object, **settings: object
+) -> None:
+    """Write what was measured, with the day, the machine, the versions and the settings."""
+    FOLDER.mkdir(exist_ok=True)
+    found = {
+        "benchmark": title,
+        "date": date.today().isoformat(),
+        "machine": machine(),
+        "versions": {package: version(package) for package in sorted(set(packages))},
+        **settings,
+        "samples": samples,
+    }
+    text = json.dumps(found, indent=1, default=float)  # numpy's numbers
+    (FOLDER / f"{name}.json").write_text(text + "\n")
 
 
 def spread(figures: Iterable[float], form: str) -> str:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from time import process_time
 
@@ -14,7 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.results import FOLDER, machine
+from benchmarks.results import record
 from finetti.vision import Label, Scene, Shading, Surface, retinex
 from finetti.vision.scene.grid import parted, steps
 from finetti.vision.scene.made import LIGHT, Made, folds, hills, shadow
@@ -153,11 +150,9 @@ def run() -> None:
     found = measure()
     show(found)
     draw(found, IMAGES / "scene_errors.png")
-    record = {
-        "benchmark": "scenes taken apart into shading and reflectance",
-        "date": date.today().isoformat(),
-        "machine": machine(),
-        "versions": {package: version(package) for package in ("finetti", "jax", "numpy")},
-        "samples": found,
-    }
-    (FOLDER / "scenes.json").write_text(json.dumps(record, indent=1) + "\n")
+    record(
+        "scenes",
+        "scenes taken apart into shading and reflectance",
+        ("finetti", "jax", "numpy"),
+        found,
+    )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.digits import IMAGES, Digits, first, load, pair
-from benchmarks.results import FOLDER, machine
+from benchmarks.results import record
 
 SIZES = (1, 5, 10, 100)  # training images a class
 HELD_OUT = {1: 400, 5: 400, 10: 400, 100: 200}
@@ -157,11 +155,9 @@ def run() -> None:
     found = measure()
     show(found)
     draw(found, IMAGES / "sure.png")
-    record = {
-        "benchmark": "digits held out, and strangers: how sure, and how often right",
-        "date": date.today().isoformat(),
-        "machine": machine(),
-        "versions": {package: version(package) for package in ("finetti", "numpy", "scipy")},
-        "samples": found,
-    }
-    (FOLDER / "sure.json").write_text(json.dumps(record, indent=1, default=float) + "\n")
+    record(
+        "sure",
+        "digits held out, and strangers: how sure, and how often right",
+        ("finetti", "numpy", "scipy"),
+        found,
+    )
