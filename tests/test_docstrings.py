@@ -15,6 +15,7 @@ import finetti as ft
 from finetti import factors, vision
 from finetti.distributions import NAMES, OWN
 from finetti.reporting import plots
+from zoo.eight_schools import as_met
 
 MODULES = sorted(
     m.name
@@ -47,18 +48,7 @@ def test_every_public_name_has_an_example():
 @cache
 def fitted():
     """Return what examples call `posterior`: the eight schools'."""
-
-    @ft.model
-    def schools(sigma):
-        mu = ft.sample("mu", ft.Normal(0, 5))
-        tau = ft.sample("tau", ft.HalfCauchy(5))
-        with ft.plate("school", list("ABCDEFGH")):
-            theta = ft.sample("theta", ft.Normal(mu, tau))
-            ft.sample("y", ft.Normal(theta, sigma))
-
-    observed = schools(np.array([15.0, 10, 16, 11, 9, 11, 10, 18]))
-    observed = observed.condition(y=[28.0, 8, -3, 7, -1, 1, 18, 12])
-    return ft.fit(observed, ft.Automatic(draws=250), seed=1, progress=False)
+    return ft.fit(as_met(), ft.Automatic(draws=250), seed=1, progress=False)
 
 
 @pytest.mark.parametrize("name", MODULES)

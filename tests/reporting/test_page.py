@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 import finetti as ft
+from zoo.eight_schools import as_met
 
 jinja2 = pytest.importorskip("jinja2", reason="the report needs the extra `report`")
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -16,19 +17,9 @@ MEGABYTE = 1_000_000
 VOID = {"meta", "link", "input", "br", "hr", "img"}
 
 
-@ft.model
-def schools(sigma):
-    mu = ft.sample("mu", ft.Normal(0, 5))
-    tau = ft.sample("tau", ft.HalfCauchy(5))
-    with ft.plate("school", list("ABCDEFGH")):
-        theta = ft.sample("theta", ft.Normal(mu, tau))
-        ft.sample("y", ft.Normal(theta, sigma))
-
-
 @pytest.fixture(scope="module")
 def posterior():
-    model = schools(sigma=np.array([15.0, 10, 16, 11, 9, 11, 10, 18]))
-    model = model.condition(y=np.array([28.0, 8, -3, 7, -1, 1, 18, 12]))
+    model = as_met()
     written = model.plan().as_written()
     return ft.fit(model, ft.NUTS(draws=300, thin=1), plan=written, seed=1, progress=False)
 

@@ -91,6 +91,10 @@ KEY = jax.random.key(0)
 ABOUT, ADDED = rated(AGE, SUBJECT, ITEM, True), rated(AGE, SUBJECT, ITEM, False)
 
 
+def scale(name):
+    return ft.sample(name, ft.HalfNormal(1))
+
+
 def shifts(model: ft.Model) -> list[Shift]:
     return [r for r in model.plan().rewrites if isinstance(r, Shift)]
 
@@ -144,9 +148,6 @@ def test_effects_of_nested_groups_are_centred_about_one_another_instead():
             bed = above[ward] + tau * ft.sample("z_bed", ft.Normal(0, 1))
             ft.sample("calls", ft.Poisson(jnp.exp(bed)), obs=np.ones(len(ward)))
 
-    def scale(name):
-        return ft.sample(name, ft.HalfNormal(1))
-
     assert not shifts(nested(np.arange(20) % 4))
 
 
@@ -164,9 +165,6 @@ def test_effects_that_multiply_one_another_are_left_to_be_centred():
         with ft.plate("row", len(person)):
             eta = slope[item] * (theta[person] - place[item])
             ft.sample("y", ft.Bernoulli(logits=eta), obs=np.ones(len(person), int))
-
-    def scale(name):
-        return ft.sample(name, ft.HalfNormal(1))
 
     assert not shifts(answers(SUBJECT, ITEM))
 

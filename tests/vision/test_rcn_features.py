@@ -1,9 +1,8 @@
 """Hold features and templates to the specification of the network."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from held import IMAGES
 from scipy.signal import correlate
 
 from finetti.vision.rcn.evidence import see
@@ -16,9 +15,6 @@ from finetti.vision.rcn.features import (
     upsample,
 )
 from finetti.vision.rcn.template import GIVE, SLACK, SPARSITY, learn, sparsify
-
-with np.load(Path(__file__).parents[1] / "data" / "digits.npz") as held:
-    IMAGES = held["train_images"]
 
 
 @pytest.fixture(scope="module")

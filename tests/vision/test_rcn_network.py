@@ -5,14 +5,12 @@ from time import process_time
 
 import numpy as np
 import pytest
+from held import DIGITS, IMAGES, LABELS
 
 import finetti as ft
 from finetti.vision import RCN, Covered, Sight
 
 ROOT = Path(__file__).parents[2]
-with np.load(ROOT / "tests" / "data" / "digits.npz") as held:
-    DIGITS = {name: held[name] for name in held}
-IMAGES, LABELS = DIGITS["train_images"], DIGITS["train_labels"]
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Hold shapes and lines to what is read of them at another size, and turned."""
 
-from pathlib import Path
-
+import held
 import numpy as np
 import pytest
 
@@ -9,9 +8,7 @@ import finetti as ft
 from finetti.vision import RCN, Poses, Reader, ink
 from finetti.vision.rcn.posing import Pose, extent, framed, line_poses, longer_side, posed, slope
 
-ROOT = Path(__file__).parents[2]
-with np.load(ROOT / "tests" / "data" / "digits.npz") as held:
-    IMAGES, LABELS = held["train_images"].astype(float), held["train_labels"]
+IMAGES, LABELS = held.IMAGES.astype(float), held.LABELS
 
 
 def line(size=1.0, turn=0.0):

@@ -1,7 +1,6 @@
 """Hold new instances of a shape to the bounds and the prior that they are drawn from."""
 
-from pathlib import Path
-
+import held
 import numpy as np
 import pytest
 
@@ -10,9 +9,7 @@ from finetti.vision import RCN
 from finetti.vision.rcn.sampling import GIVE, SPREAD, shifts
 from finetti.vision.rcn.template import Template
 
-ROOT = Path(__file__).parents[2]
-with np.load(ROOT / "tests" / "data" / "digits.npz") as held:
-    IMAGES, LABELS = held["train_images"].astype(float), held["train_labels"]
+IMAGES, LABELS = held.IMAGES.astype(float), held.LABELS
 
 
 @pytest.fixture(scope="module")

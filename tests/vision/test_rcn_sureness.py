@@ -1,18 +1,12 @@
 """Hold probabilities to how often the network is right, and to what it has not learned."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from held import DIGITS, IMAGES, LABELS
 
 import finetti as ft
 from finetti.vision import RCN
 from finetti.vision.rcn.sureness import Sureness
-
-ROOT = Path(__file__).parents[2]
-with np.load(ROOT / "tests" / "data" / "digits.npz") as held:
-    DIGITS = {name: held[name] for name in held}
-IMAGES, LABELS = DIGITS["train_images"], DIGITS["train_labels"]
 
 
 @pytest.fixture(scope="module")

@@ -74,6 +74,21 @@ def centred_schools(variant, sigma):
         ft.sample("y", ft.Normal(theta, variant.noise(sigma)))
 
 
+def as_met() -> ft.Model:
+    """Return Eight Schools as a reader first meets it, with its data."""
+
+    @ft.model
+    def schools(sigma):
+        mu = ft.sample("mu", ft.Normal(0, 5))
+        tau = ft.sample("tau", ft.HalfCauchy(5))
+        with ft.plate("school", list(SCHOOLS)):
+            theta = ft.sample("theta", ft.Normal(mu, tau))
+            ft.sample("y", ft.Normal(theta, sigma))
+
+    data = _exact()["data"]
+    return schools(sigma=np.array(data["sigma"])).condition(y=np.array(data["y"]))
+
+
 @cache
 def _exact() -> dict[str, Any]:
     return read("eight_schools_exact.json")

@@ -274,7 +274,8 @@ class RCN:
             if hidden is not None:
                 raise DataError("masks are of images as they are; give `hidden` or `poses`")
             return np.stack([self._posed(image, poses) for image in images])
-        found = np.full((len(images), len(self.classes)), -np.inf)
+        classes = self.classes
+        found = np.full((len(images), len(classes)), -np.inf)
         masks = [hidden] * len(images) if isinstance(hidden, Covered | None) else list(hidden)
         if len(masks) != len(images):
             raise DataError(f"{len(masks)} masks for {len(images)} images; give one an image")
@@ -282,7 +283,7 @@ class RCN:
             evidence = self._seen(image, None if isinstance(mask, Covered) else mask)
             if len(evidence.points):
                 each = self._understood(image, mask, evidence)[1]
-                row[:] = by_label(each, self.shapes, self.classes)
+                row[:] = by_label(each, self.shapes, classes)
         return found
 
     def _posed(self, image: AnyArray, poses: Poses) -> Float[AnyArray, " label"]:
