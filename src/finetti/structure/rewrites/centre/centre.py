@@ -12,7 +12,8 @@ group has its own (Papaspiliopoulos, Roberts & Skold 2007; Gorinova, Moore & Hof
 of the same members, such as intercepts and slopes, move together.
 
 Sites `beside` them are those that `shift` moves net of these effects: what all members have in
-common they take up, so that the information I is less c c' in that direction c, learned as I is.
+common they take up, so that the information I is less c c' in each such direction c, learned as I
+is: their mean, and what a covariate of theirs tells.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from finetti.structure.rewrites.rewrite import Around, Move
 from finetti.structure.words import counted
 from finetti.types import Array, Constants, Float, Key
 
-COMMON = 1  # directions in which coefficients take up what members have in common
+COMMON = 2  # directions in which coefficients take up what members share: mean and slope
 
 
 @dataclass(frozen=True)
