@@ -22,6 +22,7 @@ import jax
 from jax.core import Tracer
 
 from finetti.programs import kept
+from finetti.turns import InTurn
 from finetti.types import Tree, Value
 
 ONCE, OFTEN = 0, 1  # for programs that run once, and for the sampler's loop
@@ -121,7 +122,7 @@ def _ready(
         return function(*(fixed[place] if place in fixed else next(rest) for place in places))
 
     del own.__wrapped__  # whose parameters are others
-    return jax.jit(own, compiler_options=_options(effort))
+    return InTurn(own, _options(effort))
 
 
 def _kind(leaf: Value) -> Hashable:

@@ -13,7 +13,7 @@ from finetti.structure.rewrites.arrow.arrow import (
     log_determinant,
     solve,
 )
-from finetti.structure.rewrites.arrow.triangular import cholesky, lower_inverse, lower_solve
+from finetti.structure.triangular import cholesky, lower_inverse, lower_solve
 
 SIZES = (1, 4, 5, 8, 31)
 SHAPES = [(3, 1, 0), (5, 2, 3), (2, 6, 9), (0, 0, 6)]  # members, k, m

@@ -104,7 +104,6 @@ REASONS = [
 UNLIKE = {
     "heavy_tailed",  # mu is Gaussian given t, but not given theta
     "count_process",  # a matrix times white noise is not yet seen as effects
-    "irt_2pl",  # mu_b is not yet moved net of theta where it is in the prior of b
 }
 REFUSED = ("meta_analysis", "irt_2pl", "zero_inflated_groups", "hidden_chain", "kidiq")
 every = pytest.mark.parametrize("name", zoo.MODELS)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from finetti.structure.rewrites.arrow.triangular import (
+from finetti.structure.triangular import (
     cholesky,
     diagonal,
     lower_inverse,

@@ -25,13 +25,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.structure.program import Reader
-from finetti.structure.rewrites.arrow.triangular import UNROLLED, cholesky, lower_solve
 from finetti.structure.rewrites.centre.carried import Carried
 from finetti.structure.rewrites.centre.information import given_up, look, positive
 from finetti.structure.rewrites.centre.part import Part
 from finetti.structure.rewrites.centre.root import Root
 from finetti.structure.rewrites.joined import NONE, Joined
 from finetti.structure.rewrites.rewrite import Around, Move
+from finetti.structure.triangular import UNROLLED, cholesky, lower_solve
 from finetti.structure.words import counted
 from finetti.types import Array, Constants, Float, Key
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from finetti.structure.rewrites.arrow.triangular import lower_solve
+from finetti.structure.triangular import lower_solve
 from finetti.types import Array, Float, Scalar
 
 MOST = 1 - 1e-6  # of a direction's precision that is taken away: what is left stays positive

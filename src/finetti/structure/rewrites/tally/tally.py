@@ -18,11 +18,11 @@ import jax
 import jax.numpy as jnp
 
 from finetti.structure.program import Reader
-from finetti.structure.rewrites.arrow.triangular import lower_solve
 from finetti.structure.rewrites.condense.condense import Condense
 from finetti.structure.rewrites.integrate.integrate import Integrate
 from finetti.structure.rewrites.narrow import evaluate
 from finetti.structure.rewrites.rewrite import Rewrite
+from finetti.structure.triangular import lower_solve
 from finetti.types import Array, Constants, Equation, Key, Scalar, Value
 
 Read = Callable[[Mapping[str, Array]], Reader]
