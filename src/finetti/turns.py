@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr
 
+from finetti.loops import anew, inside
 from finetti.types import Array, Equation, Jaxpr, Tree, Value
 
 MENDED = (0, 11)  # the jaxlib from which such calls do not wait for the pool
@@ -44,13 +45,12 @@ SHARED_OUT = frozenset(
         "tridiagonal_solve",
     }
 )
-# What only calls another program, held by one of these names, and what runs others in its own way.
+# What only calls another program, held by one of these names.
 CALLED = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 CALLS = frozenset(
     {"jit", "pjit", "closed_call", "core_call", "checkpoint", "remat", "remat2"}
     | {"custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"}
 )
-LOOPS = {"scan": ("jaxpr",), "while": ("cond_jaxpr", "body_jaxpr"), "cond": ("branches",)}
 NEVER = -3.08254e307  # no element is equal to it
 
 
@@ -96,21 +96,9 @@ def in_turn(closed: ClosedJaxpr) -> Callable[..., list[Value]]:
 
 def shared_out(equations: Iterable[Equation]) -> Iterator[Equation]:
     """Yield the batched calls of LAPACK among some equations and what these call."""
-    for equation in equations:
+    for equation in inside(equations):
         if equation.primitive.name in SHARED_OUT and prod(equation.invars[0].aval.shape[:-2]) > 1:
             yield equation
-        for called in inner(equation):
-            yield from shared_out(called.eqns)
-
-
-def inner(equation: Equation) -> Iterator[Jaxpr]:
-    """Yield the programs that an equation holds."""
-    for parameter in equation.params.values():
-        several = parameter if isinstance(parameter, tuple | list) else (parameter,)
-        for one in several:
-            program = getattr(one, "jaxpr", one)
-            if hasattr(program, "eqns"):
-                yield program
 
 
 class _Turns:
@@ -169,22 +157,10 @@ def _evaluate(equation: Equation, inputs: list[Value], turns: _Turns) -> list[Va
         right = inputs[sum(parameters["const_lengths"]) :]
         inner = parameters["jaxprs"].solve
         return _run(inner.jaxpr, inner.consts, turns, *inputs[start : start + taken], *right)
-    for key in LOOPS.get(name, ()):
-        held = parameters[key]
-        parameters[key] = tuple(map(_anew, held)) if isinstance(held, tuple) else _anew(held)
+    parameters = anew(name, parameters, in_turn)
     found = _bind(equation, turns.wait(inputs), parameters)
     turns.pass_on(found)
     return found
-
-
-def _anew(closed: ClosedJaxpr) -> ClosedJaxpr:
-    """Return the program of a loop's step or of a branch with its own calls in turn."""
-
-    def shape(aval: Any) -> jax.ShapeDtypeStruct:
-        weak = getattr(aval, "weak_type", False)
-        return jax.ShapeDtypeStruct(aval.shape, aval.dtype, weak_type=weak)
-
-    return jax.make_jaxpr(in_turn(closed))(*(shape(v.aval) for v in closed.jaxpr.invars))
 
 
 def _bind(equation: Equation, inputs: list[Value], parameters: dict[str, Any]) -> list[Value]:

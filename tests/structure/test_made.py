@@ -17,11 +17,11 @@ from scipy import stats
 
 from finetti.compiling import ONCE, compiled
 from finetti.structure import recovery
-from finetti.structure.rewrites.centre.centre import Centre
 from finetti.targets.density import density
 from zoo import shortened
 from zoo.made import made
 from zoo.made.reference import evaluated
+from zoo.moving import constants
 
 QUICK = (2, 3, 5, 6, 26, 27, 33, 38)  # small ones, every exact rewrite among them but tally
 ALL = 300
@@ -43,7 +43,7 @@ def looked(seed: int) -> dict[str, Any]:
     exactly = Exactly(plan, made_up.states)
     target, given = density(model, plan).target()
     form, layout = target.form, exactly.rest
-    moved_by = given.learned({move.name: constants(rng, move) for move in form.moves})
+    moved_by = given.learned({move.name: constants(rng, move, 1.0) for move in form.moves})
     way = rng.normal(size=layout.dim)
     z, g = rng.normal(0, 0.6, layout.dim), rng.normal(0, 1.0, exactly.gone.dim)
 
@@ -99,19 +99,6 @@ def drawn_back(seed: int) -> dict[str, Any]:
     with jax.enable_x64(True):
         keys = jax.random.split(jax.random.key(seed), DRAWS)
         return jax.tree.map(np.asarray, compiled(ONCE)(everything)(plan.given, z, keys))
-
-
-def constants(rng: np.random.Generator, move: Any) -> dict[str, np.ndarray]:
-    """Return random constants of a move, those that many effects meet the smaller."""
-    found = {n: rng.normal(0, 1, np.shape(a)) for n, a in move.start("float64").items()}
-    for name in ("shear", "common"):
-        if name in found:
-            found[name] *= 0.3 / np.sqrt(max(found[name][0].size, 1))
-    if isinstance(move, Centre):
-        root = rng.normal(0, 2, (move.count, move.width, move.width))
-        root[::3, :, 0] = 0
-        found["information"] = root @ root.transpose(0, 2, 1)
-    return found
 
 
 @every

@@ -12,8 +12,7 @@ import pytest
 import finetti as ft
 import zoo
 from finetti.compiling import ONCE, compiled
-from finetti.structure.rewrites.centre.centre import Centre
-from finetti.structure.rewrites.rewrite import Move
+from zoo.moving import constants
 
 # Models whose plan centres, and some whose effects it would integrate out instead.
 CENTRED = (
@@ -45,7 +44,7 @@ def looked(name: str) -> dict[str, np.ndarray]:
     target, given = density.target()
     form, layout = target.form, density.layout
     assert form.moves
-    given = given.learned({move.name: _constants(rng, move) for move in form.moves})
+    given = given.learned({move.name: constants(rng, move, 2.0) for move in form.moves})
     z = rng.normal(0, 0.5, density.dim)
 
     def release(given, z):
@@ -63,23 +62,6 @@ def looked(name: str) -> dict[str, np.ndarray]:
         found = compiled(ONCE)(everything)(given, z)
     names = ("back", "moved", "unmoved", "determinant", "jacobian")
     return {"z": z, **dict(zip(names, map(np.asarray, found), strict=True))}
-
-
-def _constants(rng: np.random.Generator, move: Move) -> dict[str, np.ndarray]:
-    """Return random constants, with semi-definite information, some of it of low rank.
-
-    Those that all effects meet are the smaller the more there are: as far as the sums are of the
-    size of one effect, nothing overflows, nor is more taken from a precision than there is.
-    """
-    found = {n: rng.normal(0, 2, np.shape(a)) for n, a in move.start("float64").items()}
-    for name, size in (("shear", 1), ("common", 0.25)):
-        if name in found:
-            found[name] *= size / np.sqrt(found[name][0].size)
-    if isinstance(move, Centre):
-        root = rng.normal(0, 2, (move.count, move.width, move.width))
-        root[::3, :, 0] = 0
-        found["information"] = root @ root.transpose(0, 2, 1)
-    return found
 
 
 def test_the_models_are_all_those_that_can_be_centred():

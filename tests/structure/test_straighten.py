@@ -77,7 +77,7 @@ def test_a_half_normal_is_sampled_without_divergences():
 
     bound = walls()
     assert [r.name for r in bound.plan().rewrites] == ["straighten height"]
-    posterior = ft.fit(bound, seed=1, progress=False)
+    posterior = ft.fit(bound, ft.NUTS(), seed=1, progress=False)
     assert posterior.tree["sample_stats"]["diverging"].sum() == 0
     table = posterior.summary()
     exact = np.array([0.01, 1, 100]) * np.sqrt(2 / np.pi)

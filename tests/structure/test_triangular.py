@@ -10,7 +10,8 @@ import pytest
 
 import finetti as ft
 from finetti.compiling import ONCE, compiled
-from finetti.structure.triangular import EVALUATED, cholesky
+from finetti.structure.evaluated import EVALUATED
+from finetti.structure.triangular import cholesky
 
 SIZES = (1, 4, 9)
 FLAGS = ("left_side", "lower", "transpose_a", "unit_diagonal")

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 from jax.core import ShapedArray
 
-from finetti.structure.triangular import EVALUATED
+from finetti.loops import HELD, anew, inside
+from finetti.structure.evaluated import EVALUATED
 from finetti.types import Array, Atom, Equation, Jaxpr, Value
 
 TAG = "finetti:"
@@ -51,14 +52,35 @@ def read(atom: Atom, known: Mapping[Atom, Value]) -> Value:
 
 
 def bind(equation: Equation, inputs: Sequence[Value]) -> list[Value]:
-    """Return what an equation yields for its inputs."""
-    primitive = equation.primitive
-    if primitive.name in EVALUATED and jnp.issubdtype(inputs[0].dtype, jnp.floating):
-        return [EVALUATED[primitive.name](*inputs, **equation.params)]
-    if primitive.name.startswith("custom_"):  # a user's rules index them as arrays of JAX
+    """Return what an equation yields for its inputs, some in other ways than JAX's."""
+    primitive, name = equation.primitive, equation.primitive.name
+    if name in EVALUATED and jnp.issubdtype(jnp.result_type(inputs[0]), jnp.floating):
+        return [EVALUATED[name](*map(jnp.asarray, inputs), **equation.params)]
+    if name.startswith("custom_"):  # a user's rules index them as arrays of JAX
         inputs = [jnp.asarray(x) for x in inputs]
-    found = primitive.bind(*inputs, **primitive.get_bind_params(equation.params))
+    parameters = _with_ours(equation) if name in HELD else equation.params
+    found = primitive.bind(*inputs, **primitive.get_bind_params(parameters))
     return found if primitive.multiple_results else [found]
+
+
+def _with_ours(equation: Equation) -> Mapping[str, Any]:
+    """Return the parameters of a loop or a choice whose own equations are evaluated by `bind`."""
+    if not any(e.primitive.name in EVALUATED for e in inside([equation])):
+        return equation.params
+
+    def ours(closed: Jaxpr) -> Callable[..., Sequence[Value]]:
+        return lambda *given: run(closed.jaxpr, [*closed.consts, *given], _opened)
+
+    return anew(equation.primitive.name, equation.params, ours)
+
+
+def _opened(equation: Equation, inputs: Sequence[Value]) -> list[Value]:
+    """Return what an equation yields, plain calls opened."""
+    call = called(equation) if equation.primitive.name in PLAIN_CALLS else None
+    if call is None:
+        return bind(equation, inputs)
+    inner, constants = call
+    return run(inner, [*constants, *inputs], _opened)
 
 
 def run(

@@ -7,12 +7,10 @@ becomes one plain loop over the batch; larger systems are solved by multiplying 
 inverse, which is put together from the inverses of its diagonal blocks, all of one size at once.
 From `LARGE` rows on a few right-hand sides are left to XLA: those it solves by LAPACK.
 
-A model's own equations of this kind are evaluated so too (`EVALUATED`).
+A model's own equations of this kind are evaluated so too (see `evaluated`).
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -172,10 +170,3 @@ def solve_equation(  # noqa: PLR0913 - as JAX's equation has them
     if not lower:
         factor, transpose_a = turned(factor), not transpose_a
     return lower_solve(factor, right, transpose_a)
-
-
-# What the equations of a model are evaluated by instead of JAX's own.
-EVALUATED: Mapping[str, Callable[..., Array]] = {
-    "triangular_solve": solve_equation,
-    "cholesky": lambda matrix, **_: cholesky(matrix),
-}

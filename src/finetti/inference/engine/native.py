@@ -8,7 +8,7 @@ function has one thread, and there are operations that it cannot be made of.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from math import prod
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import jax
 from jax.extend.core import jaxpr_as_fun
 
+from finetti.loops import inside
 from finetti.types import Equation, Jaxpr, Tree
 
 try:
@@ -77,7 +78,9 @@ def at_once(loop: Callable[..., Tree], *inputs: Tree) -> Tree:
 def suits(jaxpr: Jaxpr) -> bool:
     """Tell whether the steps of a program's loops are of operations that fit, on small arrays."""
     loops = [e for e in jaxpr.eqns if e.primitive.name == "while"]
-    steps = (equation for loop in loops for equation in inside(loop.params["body_jaxpr"].jaxpr))
+    steps = (
+        equation for loop in loops for equation in inside(loop.params["body_jaxpr"].jaxpr.eqns)
+    )
     return jax.default_backend() == "cpu" and all(map(_fits, steps))
 
 
@@ -91,14 +94,3 @@ def _fits(equation: Equation) -> bool:
         return False  # at one place it is a slice
     sizes = [prod(v.aval.shape) for v in equation.outvars]
     return name not in UNFIT and max(sizes, default=0) <= LARGEST
-
-
-def inside(jaxpr: Jaxpr) -> Iterator[Equation]:
-    """Yield all equations of a program, those of the programs that it calls too."""
-    for equation in jaxpr.eqns:
-        yield equation
-        for parameter in equation.params.values():
-            several = parameter if isinstance(parameter, tuple | list) else (parameter,)
-            for inner in (getattr(one, "jaxpr", one) for one in several):
-                if hasattr(inner, "eqns"):
-                    yield from inside(inner)

@@ -13,10 +13,11 @@ from finetti.compiling import BY_SIZE, compiled
 from finetti.inference.engine.batch import Own, by_fit, joined, spread
 from finetti.inference.engine.climb import Look, modes
 from finetti.inference.engine.mixture import fitted
-from finetti.inference.engine.native import CALLS, inside
+from finetti.inference.engine.native import CALLS
 from finetti.inference.engine.start import DTYPE, RADIUS
 from finetti.inference.stopping import asked_to_stop
 from finetti.kernels.kernel import Point, Tuning
+from finetti.loops import inside
 from finetti.posterior.lost import lost
 from finetti.structure.form import Given
 from finetti.targets.density import Density, Target
@@ -92,7 +93,7 @@ def numbers(target: Target, given: Given) -> int:
     """Return about how many numbers a target's evaluation makes."""
     position = jax.ShapeDtypeStruct((target.layout.dim,), DTYPE)
     program = jax.make_jaxpr(target.log_density)(given, position)
-    made = (e for e in inside(program.jaxpr) if e.primitive.name not in CALLS)
+    made = (e for e in inside(program.jaxpr.eqns) if e.primitive.name not in CALLS)
     return sum(prod(v.aval.shape) for equation in made for v in equation.outvars)
 
 

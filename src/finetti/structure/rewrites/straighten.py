@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.structure.evaluated import larger
 from finetti.structure.program import Reader
 from finetti.structure.rewrites.rewrite import Found, Move, Sight
 from finetti.structure.words import counted
@@ -94,14 +95,14 @@ def bent(x: Array, level: Array) -> tuple[Array, Array]:
     """Return the log of the value that x stands for, and the log of its slope in x."""
     x = x - level
     # The derivative of the branch that is not taken must be finite too, hence the maximum.
-    log_value = jnp.where(x < LOW, x, jnp.log(jax.nn.softplus(jnp.maximum(x, LOW))))
+    log_value = jnp.where(x < LOW, x, jnp.log(jax.nn.softplus(larger(x, LOW))))
     return level + log_value, -jax.nn.softplus(-x) - log_value
 
 
 def straight(log_value: Array, level: Array) -> tuple[Array, Array]:
     """Return the x that stands for the log of a value, and the log of its slope in that."""
     shifted = log_value - level
-    value = jnp.exp(jnp.maximum(shifted, LOW))
+    value = jnp.exp(larger(shifted, LOW))
     rest = jnp.log(-jnp.expm1(-value))
     low = shifted < LOW
     moved = jnp.where(low, shifted, value + rest)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
+from finetti.structure.evaluated import larger, smaller
 from finetti.structure.triangular import lower_solve
 from finetti.types import Array, Float, Scalar
 
@@ -45,8 +46,8 @@ class Root(NamedTuple):
         # A A' - b b' = A (1 - c c') A' with c = A^-1 b.
         vector = self.forward(rows)
         share = jnp.sum(vector**2)
-        vector = vector * jnp.sqrt(MOST / jnp.maximum(share, MOST))
-        left = jnp.sqrt(1 - jnp.minimum(share, MOST))
+        vector = vector * jnp.sqrt(MOST / larger(share, MOST))
+        left = jnp.sqrt(1 - smaller(share, MOST))
         return Root(self.blocks, (*self.downdates, Downdate(vector, left)))
 
     def forward(self, rows: Rows) -> Rows:

@@ -1,0 +1,72 @@
+"""Evaluate some of a model's equations in other ways than JAX's: sooner, or with safe derivatives.
+
+JAX differentiates the larger of two numbers by which of them is equal to it, and the largest of
+many likewise. Compiled, an operand may be computed twice, once with a rounding less than the other
+time, and is then equal to nothing: the slope is silently lost. So it went with the log of the beta
+function, in programs that the compiler takes little care of (jaxlib 0.10): gradients of
+beta-binomial outcomes were wrong by a tenth. Here the operands are compared with one another, which
+rounding changes at ties alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from finetti.structure.triangular import cholesky, solve_equation
+from finetti.types import Array
+
+
+def larger(x: Array, y: ArrayLike) -> Array:
+    """Return the larger of two numbers; at a tie both slopes count half."""
+    return _larger(*jnp.broadcast_arrays(x, jnp.asarray(y, x.dtype)))
+
+
+@jax.custom_jvp
+def _larger(x: Array, y: Array) -> Array:
+    return jax.lax.max(x, y)
+
+
+@_larger.defjvp
+def _larger_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    (x, y), (of_x, of_y) = primals, tangents
+    either = jnp.where(y > x, of_y, (of_x + of_y) / 2)
+    return _larger(x, y), jnp.where(x > y, of_x, either)
+
+
+def smaller(x: Array, y: ArrayLike) -> Array:
+    """Return the smaller of two numbers; at a tie both slopes count half."""
+    return -larger(-x, -jnp.asarray(y))
+
+
+def largest(x: Array, axes: Sequence[int]) -> Array:
+    """Return the largest number along some axes; of several at a tie the first has the slope."""
+    kept = [axis for axis in range(x.ndim) if axis not in axes]
+    turned = jnp.transpose(x, (*kept, *axes)).reshape(*(x.shape[axis] for axis in kept), -1)
+    return _largest(turned)
+
+
+@jax.custom_jvp
+def _largest(x: Array) -> Array:
+    return jnp.max(x, -1)
+
+
+@_largest.defjvp
+def _largest_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (change,) = primals, tangents
+    chosen = jnp.arange(x.shape[-1]) == jnp.argmax(x, -1)[..., None]
+    return _largest(x), jnp.sum(jnp.where(chosen, change, 0), -1)
+
+
+# By the names of JAX's equations, for real numbers.
+EVALUATED: Mapping[str, Callable[..., Array]] = {
+    "triangular_solve": solve_equation,
+    "cholesky": lambda matrix, **_: cholesky(matrix),
+    "max": lambda x, y, **_: larger(x, y),
+    "min": lambda x, y, **_: smaller(x, y),
+    "reduce_max": lambda x, axes, **_: largest(x, axes),
+    "reduce_min": lambda x, axes, **_: -largest(-x, axes),
+}
