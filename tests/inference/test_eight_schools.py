@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import finetti as ft
 import zoo
 
+NUMBERS, FITS = 133, 30  # compared of each fit, and fits
+# Standard errors, such that in one run of all these tests of a hundred one number is beyond them.
+FAR = stats.norm.isf(0.01 / (2 * NUMBERS * FITS))
 DRAWS = ft.NUTS(draws=10_000)  # so that the standard errors are themselves well known
 # As the scale has little mass near zero, the centred form has no funnel.
 CENTRED_WITHOUT_FUNNEL = ("pymc2_literal", "tfp_edward2", "pymc4_2019", "pymc2_intended")
@@ -22,8 +26,8 @@ def run(case: zoo.Case, method=None, planned: bool = True) -> ft.Posterior:
 def assert_matches(case: zoo.Case, method=DRAWS, planned: bool = True) -> ft.Posterior:
     posterior = run(case, method, planned)
     scores = zoo.misses(posterior, case.reference)
-    assert len(scores) == 133
-    assert max(map(abs, scores.values())) < 4, zoo.worst(scores)
+    assert len(scores) == NUMBERS
+    assert max(map(abs, scores.values())) < FAR, zoo.worst(scores)
     return posterior
 
 

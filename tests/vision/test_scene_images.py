@@ -98,7 +98,8 @@ def test_what_the_priors_alone_decide_is_said_and_counted(image, shading, words)
     truth = np.log(shading) - np.log(shading).mean()
     off = np.abs(np.log(found.shading) - truth)
     assert (off < 2 * found.log_shading_sd).mean() > 0.9
-    assert (off < 2 * found.trusting.log_shading_sd).mean() < 0.1
+    # Both readings agree where the light of a ramp is the mean: in one column of nine.
+    assert (off < 2 * found.trusting.log_shading_sd).mean() <= 1 / 9
     assert "with the doubt below" in str(found)
     assert "with the doubt below" not in str(found.trusting)
     assert str(found.trusting).startswith("Reflectance differs by ")

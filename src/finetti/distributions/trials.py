@@ -1,4 +1,4 @@
-"""Draw successes also where the numbers of trials are whole floats, which numpyro's fail on."""
+"""Draw counts also where numpyro's fail: whole floats for trials, numbers known when it runs."""
 
 from __future__ import annotations
 
@@ -58,9 +58,73 @@ def Binomial(
     raise ModelError("Binomial takes either probs, the chance of a success, or logits")
 
 
+class MultinomialProbs(dist.MultinomialProbs):
+    """Borrow numpyro's, and draw whatever the numbers of trials are, without their maximum."""
+
+    def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
+        """Draw counts, integers of shape (*sample_shape, *batch_shape, category)."""
+        return _counts(key, self.probs, self.total_count, (*sample_shape, *self.batch_shape))
+
+
+class MultinomialLogits(dist.MultinomialLogits):
+    """Borrow numpyro's, and draw whatever the numbers of trials are, without their maximum."""
+
+    def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
+        """Draw counts, integers of shape (*sample_shape, *batch_shape, category)."""
+        return _counts(key, self.probs, self.total_count, (*sample_shape, *self.batch_shape))
+
+
+def Multinomial(
+    total_count: ArrayLike = 1,
+    probs: ArrayLike | None = None,
+    logits: ArrayLike | None = None,
+    *,
+    total_count_max: int | None = None,
+    validate_args: bool | None = None,
+) -> Distribution:
+    """Return the distribution of counts of categories, by their chances or the logs of these.
+
+    `total_count_max`, which numpyro's needs to draw, is not needed.
+
+    >>> float(Multinomial(3, jnp.array([0.5, 0.5])).log_prob(jnp.array([1, 2]))).__round__(4)
+    -0.9808
+    """
+    both = {"total_count_max": total_count_max, "validate_args": validate_args}
+    if probs is not None and logits is None:
+        return MultinomialProbs(probs, total_count, **both)
+    if logits is not None and probs is None:
+        return MultinomialLogits(logits, total_count, **both)
+    raise ModelError("Multinomial takes either probs, the categories' chances, or their logits")
+
+
+def _counts(key: Key, chances: Value, trials: Value, shape: tuple[int, ...]) -> Array:
+    """Draw a category after another: each is binomial, of what those before have left."""
+    chances = jnp.broadcast_to(chances, (*shape, chances.shape[-1]))
+    left = jnp.cumsum(chances[..., ::-1], -1)[..., ::-1]  # of it and of those after it
+    shares = jnp.where(left > 0, chances / jnp.where(left > 0, left, 1), 0).clip(0, 1)
+    whole: Value = jnp.broadcast_to(jnp.asarray(trials).astype(int), shape)
+    keys = jax.random.split(key, chances.shape[-1] - 1)
+
+    def next_one(left: Value, at: tuple[Key, Array]) -> tuple[Array, Array]:
+        key, share = at
+        taken = binomial(key, share, left, shape).astype(left.dtype)
+        return left - taken, taken
+
+    last, counts = jax.lax.scan(next_one, whole, (keys, jnp.moveaxis(shares[..., :-1], -1, 0)))
+    return jnp.concatenate([jnp.moveaxis(counts, 0, -1), last[..., None]], -1)
+
+
 def _successes(key: Key, chance: Value, trials: Value, shape: tuple[int, ...]) -> Array:
     whole: Value = jnp.asarray(trials).astype(int)
     return binomial(key, chance, whole, shape)
 
 
-__all__ = ["BetaBinomial", "Binomial", "BinomialLogits", "BinomialProbs"]
+__all__ = [
+    "BetaBinomial",
+    "Binomial",
+    "BinomialLogits",
+    "BinomialProbs",
+    "Multinomial",
+    "MultinomialLogits",
+    "MultinomialProbs",
+]
