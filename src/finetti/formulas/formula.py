@@ -25,7 +25,7 @@ from finetti.formulas.unknown import filled, unknown, write_plain
 from finetti.formulas.writing import Across, Writing
 from finetti.language.holes import WAYS, Missing
 from finetti.models import Model
-from finetti.scale.opening import in_place
+from finetti.scale.opening import in_memory, in_place
 from finetti.scale.table import Table
 
 if TYPE_CHECKING:
@@ -153,14 +153,32 @@ class Reading:
         return self.again(priors)
 
     def with_rows(self, rows: Any, /) -> Reading:
-        """Return what reads the table with more rows after its own. Raises `DataError`."""
+        """Return what reads the table with more rows after its own. Raises `DataError`.
+
+        Sums of them are added to those of a table that stays in place.
+        """
         import pandas as pd
 
+        if self.gathered is not None:
+            more = in_place(rows)
+            gathered = self.gathered.plus(in_memory(as_frame(rows)) if more is None else more)
+            return replace(self, table=gathered.brought.shown, gathered=gathered, again=None)
         more = self.told(as_frame(rows))
         need(more, self.columns, "ft.update")
         more, _ = whole_rows(more, self.columns, "refuse", self.holes)
         table = pd.concat([self.table[list(self.columns)], more[list(self.columns)]])
         return replace(self, table=table.reset_index(drop=True), again=None)
+
+    @property
+    def said(self) -> str:
+        """Return what there is to say of the rows that the table's stand for."""
+        return "" if self.gathered is None else self.gathered.said
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments made of its own table."""
+        if self.gathered is None:
+            return self(self.table)
+        return self.script.make(self.gathered.brought.frame)
 
     @property
     def counts(self) -> np.ndarray | None:

@@ -11,10 +11,10 @@ import numpy as np
 
 import finetti.distributions as families
 from finetti.errors import DataError, ModelError
+from finetti.formulas.brought import WEIGHT
 from finetti.formulas.censoring import censored
 from finetti.formulas.families import Family, Term
 from finetti.formulas.faults import sound
-from finetti.formulas.in_place import WEIGHT
 from finetti.formulas.mixtures import write_mixture
 from finetti.formulas.outcome import Outcome, number, numbers
 from finetti.formulas.parameters import parameters

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from finetti.errors import ModelError
+from finetti.formulas.brought import WEIGHT
 from finetti.formulas.effects import write_root
 from finetti.formulas.families import Family
-from finetti.formulas.in_place import WEIGHT
 from finetti.formulas.law import plate_of_rows
 from finetti.formulas.outcome import Outcome, numbers
 from finetti.formulas.parameters import parameters

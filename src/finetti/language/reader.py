@@ -24,6 +24,15 @@ class Reader(Protocol):
         """Return how many rows each of the table's stands for, None for itself alone."""
         ...
 
+    @property
+    def said(self) -> str:
+        """Return what there is to say of the rows that the table's stand for, if any."""
+        ...
+
+    def arguments(self) -> Mapping[str, Any]:
+        """Return the arguments made of its own table."""
+        ...
+
     def with_priors(self, priors: Mapping[str, Any], /) -> Any:
         """Return the model of the same table with other priors."""
         ...
