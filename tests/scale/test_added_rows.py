@@ -1,4 +1,4 @@
-"""Rows added to the sums of others make the model of all rows, and no row of the first is needed."""
+"""Rows added to the sums of others make the model of all rows; the first are not needed."""
 
 from functools import cache
 
