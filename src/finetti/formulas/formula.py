@@ -18,7 +18,7 @@ from finetti.formulas.law import write_law
 from finetti.formulas.mixtures import mixture
 from finetti.formulas.outcome import Outcome, check, family_of, outcome_columns, reach, read_outcome
 from finetti.formulas.priors import Priors, wishes
-from finetti.formulas.script import Script
+from finetti.formulas.script import Role, Script
 from finetti.formulas.text import Formula, Predictor, parse, words
 from finetti.formulas.together import write_together
 from finetti.formulas.unknown import filled, unknown, write_plain
@@ -121,7 +121,8 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
         )
 
     told = partial(with_ends, tuple(mains))
-    read = Reading(shown, script, tuple(names), frozenset(holes), gathered, again, told)
+    named = {outcome.name: outcome.levels for _, _, outcome, _ in parts}
+    read = Reading(shown, script, tuple(names), frozenset(holes), named, gathered, again, told)
     made = script.model(f"{re.sub(r'[^0-9A-Za-z]+', '_', outcomes).strip('_')}_model", read)
     made = made.missing("impute" if holes else "refuse")(**script.make(frame))
     return made if gathered is None else made.added_up(gathered.said)
@@ -132,16 +133,19 @@ class Reading:
     """Make a formula's arguments of a table as they were made of the one it was fitted to.
 
     `columns` are those that the formula speaks of, `holes` those of which values may be missing.
-    `gathered` is what stands for a table that stays in place, `told` fills what rows need not say.
+    `categories` names those of each outcome that has some. `gathered` is what stands for a table
+    that stays in place, `told` fills what rows need not say; `single` makes one trial of each row.
     """
 
     table: pd.DataFrame
     script: Script
     columns: tuple[str, ...]
     holes: frozenset[str]
+    categories: Mapping[str, tuple[str, ...]]
     gathered: Gathered | None = None
     again: Callable[[Mapping[str, Any]], Model] | None = None
     told: Callable[[pd.DataFrame], pd.DataFrame] = lambda frame: frame
+    single: bool = False
 
     def with_priors(self, priors: Mapping[str, Any], /) -> Model:
         """Return the model of the same formula and table with other priors, the rest as it is."""
@@ -170,6 +174,20 @@ class Reading:
         return replace(self, table=table.reset_index(drop=True), again=None)
 
     @property
+    def predictors(self) -> set[str]:
+        """Return the columns of its table that are not only observed, or counts of trials."""
+        return {*map(str, self.table), *self.columns} - _only(self.script, "outcome", "trials")
+
+    @property
+    def of_trials(self) -> bool:
+        """Tell whether outcomes are successes among trials."""
+        return any(a.role == "trials" for a in self.script.arguments.values())
+
+    def one_trial(self) -> Reading:
+        """Return what makes of a table rows with one trial each."""
+        return replace(self, single=True)
+
+    @property
     def said(self) -> str:
         """Return what there is to say of the rows that the table's stand for."""
         return "" if self.gathered is None else self.gathered.said
@@ -188,11 +206,11 @@ class Reading:
     def __call__(self, table: Any, /) -> dict[str, Any]:
         """Return the arguments; outcomes may be absent. Raises `DataError` for what is missing."""
         rows = self.told(as_frame(table))
-        spared = {*_only_outcome(self.script), *self.holes}
+        spared = {*_only(self.script, "outcome"), *self.holes}
         given = [n for n in self.columns if n in rows and n not in spared]
         rows, _ = whole_rows(rows, given, "refuse")
         rows = rows if self.gathered is None else self.gathered.featured(rows)
-        return self.script.make(rows, outcomes=False)
+        return self.script.make(rows, outcomes=False, single=self.single)
 
 
 def _prepared(  # noqa: PLR0913 - all that outcomes are read with
@@ -246,10 +264,12 @@ def _predictors(
     return found + [(f"{p}_", 1.0, e.predictor) for p, e in extras.items() if p not in named]
 
 
-def _only_outcome(script: Script) -> set[str]:
-    """Return the columns that only outcomes are made of."""
-    seen = set().union(*(a.columns for a in script.arguments.values() if a.outcome))
-    return seen - set().union(*(a.columns for a in script.arguments.values() if not a.outcome))
+def _only(script: Script, *roles: Role) -> set[str]:
+    """Return the columns that arguments of these roles alone are made of."""
+    parts: dict[bool, set[str]] = {True: set(), False: set()}
+    for argument in script.arguments.values():
+        parts[argument.role in roles] |= argument.columns
+    return parts[True] - parts[False]
 
 
 def _parted(

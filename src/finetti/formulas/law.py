@@ -51,14 +51,14 @@ def write_law(
         outcome.name,
         _cast(outcome.make, family),
         set(outcome.columns),
-        outcome=not predicts,
+        role="given" if predicts else "outcome",
     )
     if outcome.trials is not None:
         trials = script.argument(
             f"trials_{outcome.name}" if outcome.trial_columns == outcome.columns else
             "_".join(sorted(outcome.trial_columns)) or "trials",
             outcome.trials, set(outcome.trial_columns),
-            key=("trials", outcome.name),
+            key=("trials", outcome.name), role="trials",
         )  # fmt: skip
         terms["trials"] = Term(trials, "identity")
     if family.components:
