@@ -84,7 +84,7 @@ def test_what_is_asked_of_a_posterior_is_that_of_the_rows(place):
     text = "y ~ x + f + (1 | g)"
     fits = [ft.fit(ft.formula(text, d), seed=3, progress=False) for d in (rows(), place)]
     for ask in (ft.r_squared, ft.icc, lambda p: ft.effects(p, "f").table("predictions")):
-        first, second = (ask(fit).summary() for fit in fits)
+        first, second = (ask(fit).frame for fit in fits)
         error = np.hypot(first["mcse_mean"], second["mcse_mean"])
         assert (np.abs(first["mean"] - second["mean"]) < 5 * error).all()
     grids = [ft.effects(fit, "x").predictions["x"].to_numpy() for fit in fits]
