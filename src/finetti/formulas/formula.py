@@ -228,7 +228,8 @@ def _prepared(  # noqa: PLR0913 - all that outcomes are read with
     for main, chosen in zip(mains, families, strict=True):
         outcome = read_outcome(main, chosen, frame)
         if "cens" in main.additions:
-            outcome = found_late(outcome, main.additions["cens"], frame)
+            whole = chosen.kind in ("counts", "successes", "yes or no")
+            outcome = found_late(outcome, main.additions["cens"], frame, whole)
         check(outcome, chosen, frame)
         mean = None if gathered is None else gathered.brought.mean
         level, spread = reach(outcome, chosen, script.counts, mean)
