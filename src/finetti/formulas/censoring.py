@@ -72,9 +72,10 @@ def found_late(outcome: Outcome, call: Call, frame: pd.DataFrame, whole: bool) -
     what is seen, as brms has right censoring, the next. Raises `DataError` for an interval that
     ends where it begins, or before.
     """
+    said_by, *ends = call.arguments
     upper, columns = None, frozenset[str]()
-    if len(call.arguments) > 1:
-        upper, columns = number(call.arguments[1], frame)
+    if ends:
+        upper, columns = number(ends[0], frame)
     elif not whole:
         return outcome
 
@@ -93,7 +94,7 @@ def found_late(outcome: Outcome, call: Call, frame: pd.DataFrame, whole: bool) -
             )
         return np.where(within, end, found)
 
-    both = outcome.columns | columns | {call.arguments[0].strip("`")}
+    both = outcome.columns | columns | {said_by.strip("`")}
     lower = None if upper is None else outcome.make
     return replace(outcome, make=make, columns=both, values=make(frame), lower=lower)
 
