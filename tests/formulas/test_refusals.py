@@ -173,14 +173,6 @@ def test_components_that_may_change_places_are_advised_against():
         ft.formula("y ~ 0 + x", D, family="mixture(gaussian, nmix=2)")
 
 
-def test_coefficients_told_by_their_prior_alone_are_named():
-    few = D[(D.f != "b") | (D.g != "q")]
-    with pytest.warns(UserWarning, match="prior alone"):
-        ft.formula("y ~ f * g", few[few.f != "c"].assign(x=1.0))
-    with pytest.warns(UserWarning, match="more coefficients"):
-        ft.formula("y ~ poly(x, 5) + f + g", D.iloc[:8])
-
-
 @pytest.mark.parametrize(
     ("old", "new", "text", "sites"),
     [

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from finetti.errors import ModelError
 from finetti.formulas import families
+from finetti.formulas.advice import advise_outcome
 from finetti.formulas.censoring import found_late, with_ends
 from finetti.formulas.families import Family
 from finetti.formulas.frames import as_frame, need, require, whole_rows
@@ -239,6 +240,7 @@ def _prepared(  # noqa: PLR0913 - all that outcomes are read with
             for term in predictor.groups:
                 if term.across:
                     terms.setdefault(term.across, []).append((start, size, term))
+        advise_outcome(script, main, chosen, outcome)
         writing = Writing(
             script, script.frame, wished, level, spread, prefix, prefix, matrices=matrices
         )
