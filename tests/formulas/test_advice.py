@@ -28,7 +28,7 @@ ADVISED = {
     "cells without rows": ("y ~ f * h", {}, "no row has f 'u' and h 'q'"),
     "as many coefficients as rows": ("y ~ poly(x, 39)", {}, r"as many coefficients \(40\)"),
     "more coefficients": ("y ~ poly(x, 20) + poly(z, 20)", {}, r"more coefficients \(41\)"),
-    "a number that separates": ("above ~ x", YES_OR_NO, "^x separates the noes from the yeses of `above`"),
+    "a number that separates": ("above ~ x", YES_OR_NO, "^x separates the noes from the yeses"),
     "names that separate some": ("some ~ z + f", YES_OR_NO, r"^f\[v\] separates the noes"),
     "counts whose zeros are apart": ("none ~ z + f", {"family": "poisson"}, r"f\[v\].*the 0s"),
     "successes whose zeros are apart": ("p(none, n) ~ f", {}, r"^f\[v\] separates"),
