@@ -63,6 +63,9 @@ CASES = [
     refused("negative errors", "y | se(w) ~ x", {"w": -1.0}, "se(w) is -1 in row 1"),
     refused("no time", "n | rate(w) ~ x", {"n": 1, "w": TENS}, "rate(w) is 0", family="poisson"),
     refused("rates without logs", "y | rate(w) ~ x", {"w": 1}, "log", error=ft.ModelError),
+    refused("lists", "y ~ t", {"t": [[1]] * 24}, r"`t` holds \[1\]"),
+    refused("ragged lists", "y ~ t", {"t": [[1], [1, 2]] * 12}, r"`t` holds \[1\]"),
+    refused("lists of groups", "y ~ (1 | t)", {"t": np.ones((24, 2))}, "groups need a column"),
     refused("half censored", "y | cens(w) ~ x", {"w": [0.5, 0.0] * 12}, "'0.5' in row 1"),
     refused(
         "categories censored", "cbind(a, b) | cens(w) ~ x", {"a": 1, "b": 2, "w": [0, 1] * 12},
