@@ -2,6 +2,7 @@
 
 import warnings
 from decimal import Decimal
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,14 @@ CASES = [
     refused("lengths of time", "y ~ t", {"t": DAYS - DAYS[0]}, "`t`", "total_seconds"),
     refused("complex numbers", "y ~ t", {"t": X + 1j}, "`t`", "complex"),
     refused("lists", "y ~ t", {"t": [[1, 2]] * ROWS}, "`t`", "list"),
+    *(
+        Refused(f"{name} in a dict", partial(ft.formula, text, {"y": Y, "t": column}), error, said)
+        for name, column in (("lists", [[1, 2]] * ROWS), ("ragged lists", [[1], [1, 2]] * 12))
+        for text, error, said in (
+            ("y ~ t", ft.DataError, ("`t`", "list")), ("t ~ y", ft.DataError, ("`t`", "list")),
+            ("y ~ (1 | t)", ft.ModelError, ("groups need a column",)),
+        )
+    ),
     refused("numbers and text", "y ~ t", {"t": [1, "a"] * 12}, "`t`", "'a' among numbers"),
     refused("numbers as text", "y ~ t", {"t": [f"{v:.2f}" for v in X]}, "`t`", "to_numeric"),
     refused(
@@ -63,9 +72,6 @@ CASES = [
     refused("negative errors", "y | se(w) ~ x", {"w": -1.0}, "se(w) is -1 in row 1"),
     refused("no time", "n | rate(w) ~ x", {"n": 1, "w": TENS}, "rate(w) is 0", family="poisson"),
     refused("rates without logs", "y | rate(w) ~ x", {"w": 1}, "log", error=ft.ModelError),
-    refused("lists", "y ~ t", {"t": [[1]] * 24}, r"`t` holds \[1\]"),
-    refused("ragged lists", "y ~ t", {"t": [[1], [1, 2]] * 12}, r"`t` holds \[1\]"),
-    refused("lists of groups", "y ~ (1 | t)", {"t": np.ones((24, 2))}, "groups need a column"),
     refused("half censored", "y | cens(w) ~ x", {"w": [0.5, 0.0] * 12}, "'0.5' in row 1"),
     refused(
         "categories censored", "cbind(a, b) | cens(w) ~ x", {"a": 1, "b": 2, "w": [0, 1] * 12},
