@@ -19,7 +19,7 @@ from finetti.formulas.law import write_law
 from finetti.formulas.mixtures import mixture
 from finetti.formulas.outcome import Outcome, check, family_of, outcome_columns, reach, read_outcome
 from finetti.formulas.priors import Priors, wishes
-from finetti.formulas.script import Role, Script
+from finetti.formulas.script import Role, Script, docstring
 from finetti.formulas.text import Formula, Predictor, parse, words
 from finetti.formulas.together import write_together
 from finetti.formulas.unknown import filled, unknown, write_plain
@@ -101,7 +101,7 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     given = dict(matrices or {})
     parts = _prepared(script, frame, mains, chosen, extras, wished, given, gathered)
     for main, *_ in parts:
-        script.say(f'"""{main.text}"""' if main is parts[0][0] else f"# {main.text}")
+        script.say(docstring(main.text) if main is parts[0][0] else f"# {main.text}")
     for name in holes:
         if not any(name in outcome_columns(m, frame) for m in mains):
             write_plain(script, wished, name, holes[name])

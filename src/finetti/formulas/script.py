@@ -190,6 +190,12 @@ def _wrapped(line: str, width: int) -> list[str]:
 _IMPORTS = {"jax": "import jax", "jnp": "import jax.numpy as jnp", "np": "import numpy as np"}
 
 
+def docstring(text: str) -> str:
+    """Write a text as a docstring, whatever quotes it has."""
+    plain = text.replace("\\", "\\\\").replace('"""', r"\"\"\"")
+    return f'"""{plain} """' if plain.endswith('"') else f'"""{plain}"""'
+
+
 def literal(value: Any) -> str:
     """Write a number, a list of numbers or labels as Python reads it, numbers to six digits."""
     if isinstance(value, str):
