@@ -1,4 +1,4 @@
-"""Draw counts beyond a hurdle by inversion: numpyro's draws are rejected without end near 0."""
+"""Draw counts beyond a hurdle at once: numpyro's draws are rejected without end near 0."""
 
 from __future__ import annotations
 
@@ -35,8 +35,18 @@ class HurdlePoisson(dist.HurdlePoisson):
     """Borrow numpyro's, and draw counts above 0 however rare they are in the base."""
 
     def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
-        """Draw zeros, or counts above 0, shape (*sample_shape, *batch_shape)."""
-        return _drawn(self, key, sample_shape)
+        """Draw zeros, or counts above 0, shape (*sample_shape, *batch_shape).
+
+        These are the first event's, at a time drawn given that there is one, and those after it.
+        """
+        own: Any = self
+        of_gate, of_first, of_rest = jax.random.split(key, 3)
+        shape = (*sample_shape, *self.batch_shape)
+        rate = jnp.broadcast_to(own.rate, shape)
+        first = -jnp.log1p(jax.random.uniform(of_first, shape) * jnp.expm1(-rate))
+        values = 1 + dist.Poisson(jnp.maximum(rate - first, 0.0)).sample(of_rest)
+        zero = jax.random.bernoulli(of_gate, own.gate, shape)
+        return jnp.where(zero, jnp.zeros_like(values), values)
 
 
 def HurdleDistribution(
