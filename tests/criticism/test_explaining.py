@@ -327,7 +327,8 @@ def test_what_has_no_mean_among_numbers_is_refused(law, words):
             ft.sample("y", law(beta * x), obs=y)
 
     posterior = posterior_of(turned(X, Y.astype(int) // 4), beta=drawn())
-    for ask in (ft.r_squared, lambda p: ft.effects(p, "x")):
+    asks = [ft.r_squared, *([lambda p: ft.effects(p, "x")] if "circle" in words else [])]
+    for ask in asks:
         with pytest.raises(ft.FinettiError, match=words):
             ask(posterior)
 

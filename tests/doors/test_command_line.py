@@ -448,6 +448,7 @@ def test_predictions_are_no_fit(folder, capsys):
         ("as of='radon'", "as --of radon"),
         ("give it, as posterior.of(model)", "give it, by --model and --data"),
         ("use metric=Dense() for strong", "use metric=Dense() for strong"),
+        ("say by priors= how large", "say by --prior how large"),
     ],
 )
 def test_python_is_said_in_the_words_of_the_shell(python, shell):

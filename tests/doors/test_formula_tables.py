@@ -2,6 +2,7 @@
 
 import warnings
 from decimal import Decimal
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,14 @@ CASES = [
     refused("lengths of time", "y ~ t", {"t": DAYS - DAYS[0]}, "`t`", "total_seconds"),
     refused("complex numbers", "y ~ t", {"t": X + 1j}, "`t`", "complex"),
     refused("lists", "y ~ t", {"t": [[1, 2]] * ROWS}, "`t`", "list"),
+    *(
+        Refused(f"{name} in a dict", partial(ft.formula, text, {"y": Y, "t": column}), error, said)
+        for name, column in (("lists", [[1, 2]] * ROWS), ("ragged lists", [[1], [1, 2]] * 12))
+        for text, error, said in (
+            ("y ~ t", ft.DataError, ("`t`", "list")), ("t ~ y", ft.DataError, ("`t`", "list")),
+            ("y ~ (1 | t)", ft.ModelError, ("groups need a column",)),
+        )
+    ),
     refused("numbers and text", "y ~ t", {"t": [1, "a"] * 12}, "`t`", "'a' among numbers"),
     refused("numbers as text", "y ~ t", {"t": [f"{v:.2f}" for v in X]}, "`t`", "to_numeric"),
     refused(
@@ -118,7 +127,7 @@ def test_dates_as_text_are_advised_against(written):
         ft.formula("y ~ t", {**TABLE, "t": days})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        ft.formula("y ~ x + (1 | t)", {**TABLE, "t": days})
+        ft.formula("y ~ x + (1 | t)", {**TABLE, "t": [*days[:12]] * 2})
         ft.formula("y ~ t", {**TABLE, "t": [days[0], days[1]] * 12})
 
 

@@ -180,6 +180,18 @@ def interval_censored():
     observe("y", ft.Unit(jnp.select(kinds, terms, within)), np.zeros((N, 0)))
 
 
+def censored_counts():
+    """Left is at most the count, right more than it, and an interval its end included, as in brms.
+
+    Its Stan code has poisson_lcdf, poisson_lccdf and the difference of two poisson_lcdf.
+    """
+    law, at = jax.scipy.stats.poisson, (jnp.exp(start()),)
+    count, kinds = V["count"], [V["seen"] == kind for kind in ("none", "left", "right")]
+    within = jnp.log(law.cdf(count + 2, *at) - law.cdf(count, *at))
+    terms = [law.logpmf(count, *at), jnp.log(law.cdf(count, *at)), jnp.log1p(-law.cdf(count, *at))]
+    observe("count", ft.Unit(jnp.select(kinds, terms, within)), np.zeros((N, 0)))
+
+
 def mixed(*laws, ordered):
     """Weigh the densities of components by hand."""
 
@@ -447,6 +459,7 @@ CASES = {
     "y | se(se) ~ (1 | g)": (known_errors, {}),
     "y | cens(late) ~ x": (censored, {}),
     "y | cens(seen, until) ~ x": (interval_censored, {}),
+    "count | cens(seen, I(count + 2)) ~ 1 / poisson": (censored_counts, {}),
     "mvbind(y, z) ~ x; set_rescor(TRUE)": (tied_residuals, {"more": {**TIED, "rescor": 2.0}}),
     "positive ~ x / gamma": (positive(gamma), {}),
     "positive ~ x / exponential": (positive(lambda e: ft.Exponential(jnp.exp(-e))), {}),

@@ -62,4 +62,6 @@ def test_a_model_of_the_family_is_calibrated(family):
     table = D.assign(share_a=D.share, share_b=1 - D.share)
     model = ft.formula(text, table, family=family, priors=priors)
     found = ft.calibrate(model, simulations=60 if family in FAST else 150, draws=60, seed=1)
-    assert found.passed, str(found)
+    # A verdict allows for one false alarm in a hundred models, and there are some thirty.
+    sure = {v.name: v.p for v in found.verdicts if v.p * len(found.verdicts) < 0.01 / len(FAMILIES)}
+    assert not sure, str(found)

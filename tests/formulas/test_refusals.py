@@ -26,6 +26,14 @@ REFUSED = {
     "too many bars": (("y ~ (1 | g | h | f)", {}), "too many bars"),
     "smooth within an interaction": (("y ~ f:s(x)", {}), "by itself"),
     "too many basis functions": (("y ~ s(k, k=9)", {}), "smaller k="),
+    "smooths by numbers": (("y ~ s(x, by=w)", {}), "by= takes names"),
+    "an operator that is not known": (("y ~ x %in% f", {}), "from '%' on"),
+    "a sign that is forgotten": (("y ~ x f", {}), "from 'f' on"),
+    "a comma": (("y ~ x, f", {}), "from ',' on"),
+    "a sign that is forgotten in a group": (("y ~ (x z | g)", {}), "from 'z' on"),
+    "division by a number": (("y ~ x / 2", {}), r"I\(a / b\) to divide"),
+    "division of a product": (("y ~ x * z / f", {}), "not clear"),
+    "division of a sum": (("y ~ (x + z) / f", {}), "not clear"),
     "unknown setting": (("y ~ s(x, knots=3)", {}), "knots"),
     "unknown addition": (("y | foo(n) ~ x", {}), "foo"),
     "unknown family": (("y ~ x", {"family": "gausian"}), "did you mean 'gaussian'"),
@@ -173,12 +181,32 @@ def test_components_that_may_change_places_are_advised_against():
         ft.formula("y ~ 0 + x", D, family="mixture(gaussian, nmix=2)")
 
 
-def test_coefficients_told_by_their_prior_alone_are_named():
-    few = D[(D.f != "b") | (D.g != "q")]
-    with pytest.warns(UserWarning, match="prior alone"):
-        ft.formula("y ~ f * g", few[few.f != "c"].assign(x=1.0))
-    with pytest.warns(UserWarning, match="more coefficients"):
-        ft.formula("y ~ poly(x, 5) + f + g", D.iloc[:8])
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        ("f / x", "f + f:x"),
+        ("f / g", "f + f:g"),
+        ("z + f / g / x", "z + f + f:g + f:g:x"),
+        ("f / (x + z)", "f + f:x + f:z"),
+        ("I(x / z)", "I(x / z)"),
+        ("(1 + f / x | g)", "(1 + f + f:x | g)"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*predictors before")
+def test_terms_within_others_are_those_written_out(short, long):
+    first, second = (
+        [line for line in ft.formula(f"y ~ {text}", D).code().splitlines() if '"""' not in line]
+        for text in (short, long)
+    )
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    "text", ['y ~ "x"', "y ~ C(f, Treatment('b'))", 'y ~ C(f, Treatment("b"))']
+)
+def test_quotes_do_not_break_the_code(text):
+    model = ft.formula(text, D)
+    assert text in (model.function.__doc__ or "")
 
 
 @pytest.mark.parametrize(

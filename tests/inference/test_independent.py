@@ -127,6 +127,14 @@ class TestMixture:
         assert not mixture.fitted(look, found, np.random.default_rng(0), 1024, 0.9).useful
 
 
+def test_weight_on_points_that_span_no_volume_makes_no_mixture():
+    def look(points):  # nothing beside the first point of a round counts
+        return np.where(np.arange(len(points)) == 0, 0.0, -np.inf)
+
+    start = [climb.Mode(np.zeros(2), 0.0, np.eye(2))]
+    assert not mixture.fitted(look, start, np.random.default_rng(0), 64, 0.7).useful
+
+
 def test_few_dimensions_are_drawn_without_gradients(fitted):
     assert fitted.attributes["method"].startswith("IndependentMetropolis(draws=1000")
     assert "diverging" not in fitted.tree["sample_stats"]

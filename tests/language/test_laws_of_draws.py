@@ -14,6 +14,7 @@ from scipy.stats import chi2
 from test_laws_of_vectors import LAWS as VECTORS
 
 import finetti as ft
+from finetti.compiling import ONCE, compiled
 from finetti.distributions import NAMES
 
 DRAWS, BINS, LEVEL = 20_000, 20, 1e-6
@@ -257,3 +258,9 @@ def test_replicates_of_a_censored_likelihood_are_censored_alike():
     assert again.max() == 1.0
     assert (again == 1.0).mean() > 0.5
     assert np.isfinite(float(ft.density(ft.Model(statements, "m")()).log_density(jnp.zeros(1))))
+
+
+def test_counts_beyond_a_hurdle_come_where_they_are_rare():
+    law = ft.HurdlePoisson(0.5, 1e-12)  # drawn until they are above 0 they would never come
+    drawn = np.asarray(compiled(ONCE)(lambda key: law.sample(key, (40,)))(jax.random.key(1)))
+    assert set(drawn.tolist()) == {0, 1}

@@ -47,6 +47,20 @@ def test_csv_and_polars_hold_the_summary_unrounded(posterior, tmp_path):
     pd.testing.assert_frame_equal(posterior.table().to_pandas(), posterior.summary())
 
 
+def test_a_name_is_of_a_site_or_of_a_row_and_a_text_is_one_name(posterior):
+    whole = posterior.summary()
+    names = ["theta[<b>]", "mu", "theta[7]", "mu"]
+    pd.testing.assert_frame_equal(posterior.summary(names), whole.loc[names[:3]])
+    assert list(posterior.table("mu").frame.index) == ["mu"]
+    assert list(posterior.export('theta["7"]').to_pandas()) == ["chain", "draw", "theta[7]"]
+    one = posterior["theta[G]"]
+    assert one.dims == ("chain", "draw")
+    np.testing.assert_array_equal(one, posterior["theta"].sel(school="G"))
+    for wrong in ("theta[Z]", "nu", 3, ["mu"]):
+        with pytest.raises(ft.UnknownSite):
+            posterior[wrong]
+
+
 def test_markdown_has_as_many_bars_in_every_line(posterior):
     lines = posterior.table().to_markdown().splitlines()
     unescaped = [line.replace("\\|", "") for line in lines]

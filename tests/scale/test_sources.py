@@ -94,7 +94,9 @@ REFUSED = {
     "no file of a pattern": (lambda f: ft.table(f"{f}/none*.parquet"), "no file"),
     "files of two kinds": (ft.table, "several kinds"),
     "a file of another kind": (lambda f: ft.table(__file__), "cannot stay in place"),
-    "rows in memory": (lambda f: ft.table(rows(COUNT)), "rows in memory"),
+    "no table at all": (lambda f: ft.table(3), "no table that finetti reads"),
+    "mixed rows in memory": (lambda f: ft.table({"y": [1, "a"]}), "cannot be added up"),
+    "ragged rows in memory": (lambda f: ft.table({"y": [1, 2], "x": [1]}), "cannot be added up"),
     "which table": (lambda f: ft.table(f / "rows.duckdb"), "`kept` and `other`"),
     "no such table": (lambda f: ft.table(f / "rows.duckdb", "kep"), "no table `kep`"),
     "a query that drops": (

@@ -22,6 +22,7 @@ def spoken(said: str) -> str:
     """
     said = MODEL.sub(", by --model and --data", said)
     said = said.replace(" in keep=", " in keep= of ft.fit, in Python")
+    said = said.replace("priors=", "--prior")
     said = CALL.sub(_called, said)
     return GIVEN.sub(_given, said)
 

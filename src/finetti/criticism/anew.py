@@ -16,7 +16,7 @@ from finetti.language import handlers
 from finetti.language.columns import entries
 from finetti.language.dims import Groups, groups
 from finetti.language.holes import rows_lacking
-from finetti.models import Model, require_rows
+from finetti.models import Model
 from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.types import TableLike, Value
 
@@ -58,13 +58,15 @@ def update(posterior: Posterior, rows: TableLike, seed: int | None = None) -> Po
 
     `rows` map the model's columns, or those of a formula's table, to values, as for `ft.predict`,
     with outcomes. Priors and what transformations learned stay those of the first rows. Groups that
-    are new follow those there were. The result is that of all rows together, exactly. It needs the
-    first rows, which the posterior's model holds: sums of them are made anew. Where the plan
-    condenses, pools or integrates, all rows are added up once, and the fit itself takes no longer
-    than before.
+    are new follow those there were. The result is that of all rows together, exactly.
+
+    A formula of a table that is added up, `ft.formula(text, ft.table(rows))`, holds the sums of its
+    rows alone: those of the rows added, which may be such a table too, are added to them, and the
+    first rows are not needed. Other models need them, and hold them: where the plan condenses,
+    pools or integrates, all rows are added up once, and the fit itself takes no longer than before.
 
     Raises `DataError` for rows that lack a column or a value, or whose columns do not go on as
-    those of the fit do, `ModelError` for a run without its model, or of sums of a table in place.
+    those of the fit do, `ModelError` for a run without its model.
 
     >>> @model
     ... def weights(y):
@@ -86,7 +88,6 @@ def _seed(posterior: Posterior, seed: int | None) -> int:
 
 def added(model: Model, rows: TableLike) -> Model:
     """Return a model with more rows beside those it has, its code and priors as they are."""
-    require_rows(model, "ft.update")
     if model.handlers:
         raise ModelError(
             f"model `{model.name}` observes, or leaves out, what stands beside its arguments "
@@ -95,7 +96,8 @@ def added(model: Model, rows: TableLike) -> Model:
     if model.reader is None:
         return _appended(model, rows)
     reader = model.reader.with_rows(rows)
-    return on_rows(model.reading(reader), reader.table)[0]
+    made = on_rows(replace(model, reader=None), reader.arguments())[0]
+    return made.reading(reader).added_up(reader.said)
 
 
 def _appended(model: Model, rows: TableLike) -> Model:

@@ -203,7 +203,7 @@ def _looked_at(posterior: Posterior, model: Model, names: Iterable[str] | None) 
     """Return the draws of the sites named, or of those in no plate; discrete ones left out."""
     draws = posterior.tree["posterior"].dataset
     if names is not None:
-        return draws[[str(posterior[name].name) for name in names]]
+        return posterior.chosen(names)
     chosen = [
         dotted(v.name)
         for v in model.variables

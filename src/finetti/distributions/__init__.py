@@ -26,6 +26,8 @@ from finetti.distributions.censored import *  # noqa: F403
 from finetti.distributions.censored import __all__ as _CENSORED
 from finetti.distributions.families import *  # noqa: F403
 from finetti.distributions.families import __all__ as _FAMILIES
+from finetti.distributions.hurdles import *  # noqa: F403
+from finetti.distributions.hurdles import __all__ as _HURDLES
 from finetti.distributions.known import NOTHING, Known, Pooled, bare, is_borrowed, known
 from finetti.distributions.made import *  # noqa: F403
 from finetti.distributions.made import Weighted as _Weighted
@@ -39,7 +41,10 @@ from finetti.distributions.trials import __all__ as _TRIALS
 from finetti.distributions.truncated import *  # noqa: F403
 from finetti.distributions.truncated import __all__ as _TRUNCATED
 
-OWN, MENDED = (*_CENSORED, *_FAMILIES, *_MADE, *_TRUNCATED), (*_REFUSED, *_TRIALS, *_MIXED)
+OWN, MENDED = (
+    (*_CENSORED, *_FAMILIES, *_MADE, *_TRUNCATED),
+    (*_HURDLES, *_REFUSED, *_TRIALS, *_MIXED),
+)
 
 # Some are functions that choose a class, such as Binomial by probs or logits.
 _BORROWED = (n for n in _numpyro.__all__ if n[0].isupper() and callable(getattr(_numpyro, n)))

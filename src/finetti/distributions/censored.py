@@ -29,7 +29,7 @@ class Censored(Distribution):
 
     `base` is univariate with a cdf, `low` and `high` broadcast to its batch shape; None is no
     limit, and so is an infinite one. The log density of a value at a limit is the log probability
-    of all that lies beyond; draws are censored alike. Give every row its limit where it is known:
+    of it and all that lies beyond; draws are censored alike. Give every row its limit if known:
     a row whose limit is infinite is drawn uncensored. `after` is how far down `low` reaches: what
     lies in (after, low] is observed as `low`, as of an event between two visits that the second
     finds, and what lies further down as it is. Raises `ModelError` for a base without cdf, and for

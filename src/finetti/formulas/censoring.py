@@ -65,29 +65,38 @@ def with_ends(mains: Sequence[Formula], frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def found_late(outcome: Outcome, call: Call, frame: pd.DataFrame) -> Outcome:
-    """Return an outcome that is observed at the upper end of the interval that it lies in.
+def found_late(outcome: Outcome, call: Call, frame: pd.DataFrame, whole: bool) -> Outcome:
+    """Return an outcome that is observed where what is known of it ends.
 
-    Raises `DataError` for an interval that ends where it begins, or before.
+    That is the upper end of the interval that it lies in, and of `whole` numbers that are more than
+    what is seen, as brms has right censoring, the next. Raises `DataError` for an interval that
+    ends where it begins, or before.
     """
-    if len(call.arguments) < 2:
+    said_by, *ends = call.arguments
+    upper, columns = None, frozenset[str]()
+    if ends:
+        upper, columns = number(ends[0], frame)
+    elif not whole:
         return outcome
-    upper, columns = number(call.arguments[1], frame)
 
     def make(frame: pd.DataFrame) -> np.ndarray:
-        lower, end = outcome.make(frame), upper(frame)
-        within = (codes(call, frame) == BETWEEN) & ~np.isnan(lower)
-        wrong = np.flatnonzero(within & ~(end > lower))
-        if len(wrong):
-            row = wrong[0]
+        lower, said = outcome.make(frame), codes(call, frame)
+        found = np.where(said == RIGHT, lower + 1, lower) if whole else lower
+        if upper is None:
+            return found
+        end, within = upper(frame), (said == BETWEEN) & ~np.isnan(lower)
+        wrong = within & ~(end > lower)
+        if wrong.any():
+            row = int(wrong.argmax())
             raise DataError(
                 f"{call} has an interval from {lower[row]:g} to {end[row]:g} in row {row + 1}: its "
                 f"upper end is to be above the outcome"
             )
-        return np.where(within, end, lower)
+        return np.where(within, end, found)
 
-    both = outcome.columns | columns | {call.arguments[0].strip("`")}
-    return replace(outcome, make=make, columns=both, values=make(frame), lower=outcome.make)
+    both = outcome.columns | columns | {said_by.strip("`")}
+    lower = None if upper is None else outcome.make
+    return replace(outcome, make=make, columns=both, values=make(frame), lower=lower)
 
 
 def censored(

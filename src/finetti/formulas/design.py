@@ -70,6 +70,7 @@ def linear(
 
     alone: Any = Environment([{}])  # else what this file holds could be called
     refuse_columns(frame, sorted(words(text) & set(frame.columns)))
+    _refuse_rest(text)
     try:
         common = formulae.design_matrices(
             text, frame, na_action="pass", env=alone, extra_namespace=functions()
@@ -86,6 +87,23 @@ def linear(
         columns = frozenset(term.var_names) & set(frame.columns)
         blocks.append(_block(names.get(name, name), term, columns))
     return Linear(tuple(blocks), intercept)
+
+
+def _refuse_rest(text: str) -> None:
+    """Refuse what formulae reads the beginning of and then stops, such as x %in% f."""
+    from formulae.parser import Parser
+    from formulae.scanner import Scanner
+
+    try:
+        parser = Parser(Scanner(text).scan())
+        parser.parse()
+    except Exception:  # noqa: BLE001 - it says so itself
+        return
+    if not parser.at_end():
+        raise ModelError(
+            f"{text!r} cannot be read from {parser.peek().lexeme!r} on: terms are joined by +, :, "
+            f"* or /, and names with blanks stand in backquotes"
+        )
 
 
 def _block(name: str, term: Any, columns: frozenset[str]) -> Block:

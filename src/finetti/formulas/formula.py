@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from finetti.errors import ModelError
 from finetti.formulas import families
+from finetti.formulas.advice import advise_outcome
 from finetti.formulas.censoring import found_late, with_ends
 from finetti.formulas.families import Family
 from finetti.formulas.frames import as_frame, need, require, whole_rows
@@ -18,14 +19,14 @@ from finetti.formulas.law import write_law
 from finetti.formulas.mixtures import mixture
 from finetti.formulas.outcome import Outcome, check, family_of, outcome_columns, reach, read_outcome
 from finetti.formulas.priors import Priors, wishes
-from finetti.formulas.script import Script
+from finetti.formulas.script import Role, Script, docstring
 from finetti.formulas.text import Formula, Predictor, parse, words
 from finetti.formulas.together import write_together
 from finetti.formulas.unknown import filled, unknown, write_plain
 from finetti.formulas.writing import Across, Writing
 from finetti.language.holes import WAYS, Missing
 from finetti.models import Model
-from finetti.scale.opening import in_place
+from finetti.scale.opening import in_memory, in_place
 from finetti.scale.table import Table
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     given = dict(matrices or {})
     parts = _prepared(script, frame, mains, chosen, extras, wished, given, gathered)
     for main, *_ in parts:
-        script.say(f'"""{main.text}"""' if main is parts[0][0] else f"# {main.text}")
+        script.say(docstring(main.text) if main is parts[0][0] else f"# {main.text}")
     for name in holes:
         if not any(name in outcome_columns(m, frame) for m in mains):
             write_plain(script, wished, name, holes[name])
@@ -121,7 +122,8 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
         )
 
     told = partial(with_ends, tuple(mains))
-    read = Reading(shown, script, tuple(names), frozenset(holes), gathered, again, told)
+    named = {outcome.name: outcome.levels for _, _, outcome, _ in parts}
+    read = Reading(shown, script, tuple(names), frozenset(holes), named, gathered, again, told)
     made = script.model(f"{re.sub(r'[^0-9A-Za-z]+', '_', outcomes).strip('_')}_model", read)
     made = made.missing("impute" if holes else "refuse")(**script.make(frame))
     return made if gathered is None else made.added_up(gathered.said)
@@ -132,16 +134,19 @@ class Reading:
     """Make a formula's arguments of a table as they were made of the one it was fitted to.
 
     `columns` are those that the formula speaks of, `holes` those of which values may be missing.
-    `gathered` is what stands for a table that stays in place, `told` fills what rows need not say.
+    `categories` names those of each outcome that has some. `gathered` is what stands for a table
+    that stays in place, `told` fills what rows need not say; `single` makes one trial of each row.
     """
 
     table: pd.DataFrame
     script: Script
     columns: tuple[str, ...]
     holes: frozenset[str]
+    categories: Mapping[str, tuple[str, ...]]
     gathered: Gathered | None = None
     again: Callable[[Mapping[str, Any]], Model] | None = None
     told: Callable[[pd.DataFrame], pd.DataFrame] = lambda frame: frame
+    single: bool = False
 
     def with_priors(self, priors: Mapping[str, Any], /) -> Model:
         """Return the model of the same formula and table with other priors, the rest as it is."""
@@ -153,14 +158,46 @@ class Reading:
         return self.again(priors)
 
     def with_rows(self, rows: Any, /) -> Reading:
-        """Return what reads the table with more rows after its own. Raises `DataError`."""
+        """Return what reads the table with more rows after its own. Raises `DataError`.
+
+        Sums of them are added to those of a table that stays in place.
+        """
         import pandas as pd
 
+        if self.gathered is not None:
+            more = in_place(rows)
+            gathered = self.gathered.plus(in_memory(as_frame(rows)) if more is None else more)
+            return replace(self, table=gathered.brought.shown, gathered=gathered, again=None)
         more = self.told(as_frame(rows))
         need(more, self.columns, "ft.update")
         more, _ = whole_rows(more, self.columns, "refuse", self.holes)
         table = pd.concat([self.table[list(self.columns)], more[list(self.columns)]])
         return replace(self, table=table.reset_index(drop=True), again=None)
+
+    @property
+    def predictors(self) -> set[str]:
+        """Return the columns of its table that are not only observed, or counts of trials."""
+        return {*map(str, self.table), *self.columns} - _only(self.script, "outcome", "trials")
+
+    @property
+    def of_trials(self) -> bool:
+        """Tell whether outcomes are successes among trials."""
+        return any(a.role == "trials" for a in self.script.arguments.values())
+
+    def one_trial(self) -> Reading:
+        """Return what makes of a table rows with one trial each."""
+        return replace(self, single=True)
+
+    @property
+    def said(self) -> str:
+        """Return what there is to say of the rows that the table's stand for."""
+        return "" if self.gathered is None else self.gathered.said
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments made of its own table."""
+        if self.gathered is None:
+            return self(self.table)
+        return self.script.make(self.gathered.brought.frame)
 
     @property
     def counts(self) -> np.ndarray | None:
@@ -170,11 +207,11 @@ class Reading:
     def __call__(self, table: Any, /) -> dict[str, Any]:
         """Return the arguments; outcomes may be absent. Raises `DataError` for what is missing."""
         rows = self.told(as_frame(table))
-        spared = {*_only_outcome(self.script), *self.holes}
+        spared = {*_only(self.script, "outcome"), *self.holes}
         given = [n for n in self.columns if n in rows and n not in spared]
         rows, _ = whole_rows(rows, given, "refuse")
         rows = rows if self.gathered is None else self.gathered.featured(rows)
-        return self.script.make(rows, outcomes=False)
+        return self.script.make(rows, outcomes=False, single=self.single)
 
 
 def _prepared(  # noqa: PLR0913 - all that outcomes are read with
@@ -192,7 +229,8 @@ def _prepared(  # noqa: PLR0913 - all that outcomes are read with
     for main, chosen in zip(mains, families, strict=True):
         outcome = read_outcome(main, chosen, frame)
         if "cens" in main.additions:
-            outcome = found_late(outcome, main.additions["cens"], frame)
+            whole = chosen.kind in ("counts", "successes", "yes or no")
+            outcome = found_late(outcome, main.additions["cens"], frame, whole)
         check(outcome, chosen, frame)
         mean = None if gathered is None else gathered.brought.mean
         level, spread = reach(outcome, chosen, script.counts, mean)
@@ -202,6 +240,7 @@ def _prepared(  # noqa: PLR0913 - all that outcomes are read with
             for term in predictor.groups:
                 if term.across:
                     terms.setdefault(term.across, []).append((start, size, term))
+        advise_outcome(script, main, chosen, outcome)
         writing = Writing(
             script, script.frame, wished, level, spread, prefix, prefix, matrices=matrices
         )
@@ -228,10 +267,12 @@ def _predictors(
     return found + [(f"{p}_", 1.0, e.predictor) for p, e in extras.items() if p not in named]
 
 
-def _only_outcome(script: Script) -> set[str]:
-    """Return the columns that only outcomes are made of."""
-    seen = set().union(*(a.columns for a in script.arguments.values() if a.outcome))
-    return seen - set().union(*(a.columns for a in script.arguments.values() if not a.outcome))
+def _only(script: Script, *roles: Role) -> set[str]:
+    """Return the columns that arguments of these roles alone are made of."""
+    parts: dict[bool, set[str]] = {True: set(), False: set()}
+    for argument in script.arguments.values():
+        parts[argument.role in roles] |= argument.columns
+    return parts[True] - parts[False]
 
 
 def _parted(

@@ -49,13 +49,16 @@ def as_frame(data: Any) -> pd.DataFrame:
         frame = data
     else:
         columns = {str(name): _plain(column) for name, column in data.items()}
-        tall = {name: c for name, c in columns.items() if np.ndim(c) == 1}
+        dims = {name: _dims(c) for name, c in columns.items()}
+        tall = {name: c for name, c in columns.items() if dims[name] == 1}
         lengths = {name: len(c) for name, c in tall.items()}
         if len(set(lengths.values())) > 1:
             listed = ", ".join(f"`{name}` {n}" for name, n in lengths.items())
             raise DataError(f"the columns of a table have a row each, and these differ: {listed}")
-        single = {n: c for n, c in columns.items() if np.ndim(c) == 0}
-        frame = pd.DataFrame(tall).assign(**single)
+        single = {n: c for n, c in columns.items() if dims[n] == 0}
+        rows = next(iter(lengths.values()), None)
+        wide = {n: list(c) for n, c in columns.items() if dims[n] > 1 and len(c) == rows}
+        frame = pd.DataFrame({**tall, **wide}).assign(**single)  # wide ones are refused if named
     if not len(frame):
         raise DataError("the table has no rows")
     frame = frame.reset_index(drop=True)
@@ -67,6 +70,14 @@ def as_frame(data: Any) -> pd.DataFrame:
     if twice:
         raise DataError(f"the table has several columns `{twice[0]}`: rename all but one of them")
     return _plainly(frame)
+
+
+def _dims(column: Any) -> int:
+    """Return the number of dimensions of a column; lists of other lengths have two."""
+    try:
+        return np.ndim(column)
+    except ValueError:
+        return 2
 
 
 def _plain(column: Any) -> Any:

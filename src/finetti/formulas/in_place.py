@@ -9,45 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from finetti.errors import ModelError
+from finetti.errors import DataError, ModelError
+from finetti.formulas.brought import Asked, Brought, Sums, Way, added, bring, cells_of, featured
 from finetti.formulas.division import Division
 from finetti.formulas.families import Family
-from finetti.formulas.frames import as_frame
 from finetti.formulas.text import Call, Formula, words
 from finetti.language.holes import Missing
 from finetti.scale.arithmetic import Expression, Learned, read
-from finetti.scale.events import events
 from finetti.scale.look import learn, look
-from finetti.scale.stand_ins import corners
-from finetti.scale.sums import Added, Asking, Moments, moments, patterns
+from finetti.scale.sums import Asking
 from finetti.scale.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-WEIGHT = "(rows)"  # the column of a gathered frame with how often each row's likelihood counts
 EXPOSURE = "log(rows)"  # that of counts that are added up without an offset of their own
-
-Way = Literal["moments", "events", "patterns"]
-
-
-class Brought(NamedTuple):
-    """Hold rows that stand for a table's, and how many of its each does, by which they average.
-
-    `mean` is the outcome's, where that is not its average. `shown` is what there is to see of the
-    table's columns, each row as often as `seen` says: means of cells, and what lies at the ends.
-    """
-
-    frame: pd.DataFrame
-    counts: np.ndarray
-    added: Added
-    shown: pd.DataFrame
-    seen: np.ndarray
-    mean: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,8 +33,8 @@ class Gathered:
     """Hold rows that stand for a table's, and the formulas as they are written of them.
 
     `columns` are those that the formulas speak of, `features` the columns that are made of them,
-    `renamed` the terms that have another name.
-    `said` tells of the sums, and of the query that they came by.
+    `renamed` the terms that have another name. `learned` is what functions of whole columns have
+    learned. `said` tells of the sums, and of the query that they came by.
     """
 
     brought: Brought
@@ -64,13 +42,41 @@ class Gathered:
     extras: Mapping[str, Formula]
     columns: tuple[str, ...]
     said: str
-    renamed: Mapping[str, str]
-    features: Mapping[str, Expression]
+    asked: Asked
     learned: Mapping[str, Learned]
+    sums: Sums
+    rows: int
+
+    @property
+    def renamed(self) -> Mapping[str, str]:
+        """Return the names of terms that are written otherwise."""
+        return self.asked.division.renamed
 
     def featured(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return rows with the columns of features that can be made of them."""
-        return _featured(rows, self.features, self.learned)
+        return featured(rows, self.asked.division.features, self.learned)
+
+    def plus(self, table: Table) -> Gathered:
+        """Return what stands for these rows and for those of another table: their sums are added.
+
+        What functions of whole columns have learned stays. Raises `DataError` where the other's
+        columns are of other kinds, lack values, or are absent.
+        """
+        division = self.asked.division
+        table.need(list(self.columns), "the formula")
+        for name in self.columns:
+            if table.kinds[name] != division.kinds[name]:
+                raise DataError(
+                    f"`{name}` holds {_KINDS[division.kinds[name]]} in the fit and "
+                    f"{_KINDS[table.kinds[name]]} in the table {table.name}"
+                )
+        seen = look(table, self.columns, _looked(self.asked), tuple(division.cells), False)
+        more = self.asked.sums(Asking(table, seen, self.learned))
+        sums, rows = added(self.sums, more), self.rows + seen.rows
+        brought = bring(self.asked, sums, self.learned)
+        where = f"{division.where}, {seen.rows:,} of them added of the table {table.name},"
+        said = _words(where, rows, brought, sums)
+        return replace(self, brought=brought, said=said, sums=sums, rows=rows)
 
 
 def gather(
@@ -100,14 +106,15 @@ def gather(
         made[0] = division.outcome(made[0])
     if way == "events":
         made[0] = _exposed(division, made[0], exposure)
-    asking = _look(table, names, division, way, missing == "drop")
-    outcome = made[0].response.strip("`")
-    brought = _bring(division, asking, way, outcome, exposure)
+    asked = Asked(division, way, made[0].response.strip("`"), exposure)
+    asking = _look(table, names, asked, missing == "drop")
+    sums, rows = asked.sums(asking), asking.seen.rows
+    brought = bring(asked, sums, asking.learned)
     others = dict(zip(extras, made[len(mains) :], strict=True))
+    said = _words(table.name, rows, brought, sums)
     return Gathered(
-        brought, tuple(made[: len(mains)]), others, tuple(names),
-        _words(table, asking.seen.rows, brought), division.renamed, division.features,
-        asking.learned,
+        brought, tuple(made[: len(mains)]), others, tuple(names), said, asked, asking.learned, sums,
+        rows,
     )  # fmt: skip
 
 
@@ -176,74 +183,30 @@ def _exposed(division: Division, main: Formula, exposure: Expression | None) -> 
     return replace(main, predictor=replace(main.predictor, special=special), additions={})
 
 
-def _look(table: Table, names: Sequence[str], division: Division, way: Way, drop: bool) -> Asking:
+def _look(table: Table, names: Sequence[str], asked: Asked, drop: bool) -> Asking:
     """Look at the table once, and once more for what functions of whole columns learn of it."""
-    calls = [call for x in division.features.values() for call in x.learning]
-    asked = {inner.text: inner for _, inner in calls if not inner.learning}
-    if way == "moments":
-        asked |= {x.text: x for x in division.features.values() if not x.learning}
-    seen = look(table, names, list(asked.values()), tuple(division.cells), drop)
-    return Asking(table, seen, learn(table, seen, calls))
+    seen = look(table, names, _looked(asked), tuple(asked.division.cells), drop)
+    return Asking(table, seen, learn(table, seen, _learning(asked)))
 
 
-def _bring(
-    division: Division, asking: Asking, way: Way, outcome: str, exposure: Expression | None
-) -> Brought:
-    """Ask for the sums that suit the family, and make of them the rows that stand for the table."""
-    keys = tuple(division.cells)
-    if way == "moments":
-        found = moments(asking, keys, list(division.features.values()))
-        cell, weight, values = corners(found)
-        columns = dict(zip(division.features, values.T, strict=True))
-        frame = _frame(found.added, cell).assign(**columns, **{WEIGHT: weight})
-        return Brought(frame, weight, found.added, *_shown(found, tuple(division.features)))
-    if way == "events":
-        counted = events(asking, keys, outcome, exposure)
-        frame = _frame(counted.added, counted.cell)
-        frame = _featured(frame, division.features, asking.learned)
-        # `_exposed` has made the exposure the last feature.
-        (column,) = list(division.features)[-1:]
-        frame = frame.assign(**{outcome: counted.count, column: counted.log_exposure})
-        shown = frame.assign(**{column: counted.log_exposure_of_each})
-        rows = counted.rows
-        return Brought(frame, rows, counted.added, shown, rows, counted.mean)
-    added = patterns(asking, keys)
-    weight = added.sums["n"]
-    frame = _featured(_frame(added, np.arange(added.rows)), division.features, asking.learned)
-    return Brought(frame.assign(**{WEIGHT: weight}), weight, added, frame, weight)
+def _learning(asked: Asked) -> list[tuple[str, Expression]]:
+    return [call for x in asked.division.features.values() for call in x.learning]
 
 
-def _shown(found: Moments, features: Sequence[str]) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return the means of cells, with the features' ends in two rows that count for nothing."""
-    values = np.concatenate([found.means, found.ends])
-    frame = _frame(found.added, np.r_[np.arange(found.added.rows), 0, 0])
-    shown = frame.assign(**dict(zip(features, values.T, strict=True)))
-    return shown, np.r_[found.counts, 0.0, 0.0]
+def _looked(asked: Asked) -> list[Expression]:
+    """Return the expressions that a look averages."""
+    found = {inner.text: inner for _, inner in _learning(asked) if not inner.learning}
+    if asked.way == "moments":
+        found |= {x.text: x for x in asked.division.features.values() if not x.learning}
+    return list(found.values())
 
 
-def _frame(added: Added, cell: np.ndarray) -> pd.DataFrame:
-    """Return the keys of cells as a frame, a row for each place."""
-    import pandas as pd
-
-    if not added.keys.num_columns:
-        return pd.DataFrame(index=range(len(cell)))
-    return as_frame(added.keys).iloc[cell].reset_index(drop=True)
-
-
-def _featured(
-    rows: pd.DataFrame, features: Mapping[str, Expression], learned: Mapping[str, Learned]
-) -> pd.DataFrame:
-    made = {
-        name: x.compute(lambda n: rows[n].to_numpy(float), learned)
-        for name, x in features.items()
-        if x.columns <= set(rows.columns) and x.columns != {name}
-    }
-    return rows.assign(**made)
-
-
-def _words(table: Table, rows: int, brought: Brought) -> str:
-    added, came = brought.added, len(brought.frame)
+def _words(where: str, rows: int, brought: Brought, sums: Sums) -> str:
+    cells, came = cells_of(sums), len(brought.frame)
     return (
-        f"{rows:,} rows of {table.name} enter as {came:,} that stand for them, made of "
-        f"{added.rows:,} rows of sums by this query:\n{added.query}"
+        f"{rows:,} rows of the table {where} enter as {came:,} that stand for them, made of "
+        f"{cells.rows:,} rows of sums by this query:\n{cells.query}"
     )
+
+
+_KINDS = {"number": "numbers", "name": "names", "truth": "truth values", "other": "other values"}

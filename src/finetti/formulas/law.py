@@ -11,10 +11,10 @@ import numpy as np
 
 import finetti.distributions as families
 from finetti.errors import DataError, ModelError
+from finetti.formulas.brought import WEIGHT
 from finetti.formulas.censoring import censored
 from finetti.formulas.families import Family, Term
 from finetti.formulas.faults import sound
-from finetti.formulas.in_place import WEIGHT
 from finetti.formulas.mixtures import write_mixture
 from finetti.formulas.outcome import Outcome, number, numbers
 from finetti.formulas.parameters import parameters
@@ -51,14 +51,14 @@ def write_law(
         outcome.name,
         _cast(outcome.make, family),
         set(outcome.columns),
-        outcome=not predicts,
+        role="given" if predicts else "outcome",
     )
     if outcome.trials is not None:
         trials = script.argument(
             f"trials_{outcome.name}" if outcome.trial_columns == outcome.columns else
             "_".join(sorted(outcome.trial_columns)) or "trials",
             outcome.trials, set(outcome.trial_columns),
-            key=("trials", outcome.name),
+            key=("trials", outcome.name), role="trials",
         )  # fmt: skip
         terms["trials"] = Term(trials, "identity")
     if family.components:

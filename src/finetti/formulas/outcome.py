@@ -248,6 +248,8 @@ def check(outcome: Outcome, family: Family, frame: pd.DataFrame) -> None:
         )
     if family.kind == "shares" and not np.allclose(np.nansum(y, -1), 1, atol=1e-6):
         raise DataError(f"the shares {outcome.name} do not sum to 1 in every row")
+    if size is not None and not wide and not size[known].any():
+        raise DataError(f"the trials of `{outcome.name}` are 0 in every row: no row would count")
     if family.kind in ("ordered", "category") and len(outcome.levels) < 2:
         raise DataError(f"the outcome `{outcome.name}` has one value only")
 

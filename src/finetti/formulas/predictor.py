@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import re
-import warnings
-
 import numpy as np
 
 import finetti.distributions as families
 from finetti.distributions import Distribution
+from finetti.formulas.advice import advise_terms
 from finetti.formulas.design import Block, Linear, linear
 from finetti.formulas.effects import write_groups
-from finetti.formulas.faults import MANY
 from finetti.formulas.script import literal
 from finetti.formulas.special import write_special
 from finetti.formulas.text import Predictor
 from finetti.formulas.writing import WIDE, Writing, argument, pretty, rounded, state
-
-# A date as text: 2020-01-31, 31.1.2020, 1/31/20.
-DATE = re.compile(r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})(?!\d)")
 
 
 def write_predictor(writing: Writing, predictor: Predictor, intercept: bool | str = True) -> str:
@@ -52,7 +46,7 @@ def intercept_prior(writing: Writing, predictor: Predictor) -> Distribution | No
 
 def _coefficients(writing: Writing, found: Linear, intercept: bool | str) -> list[str]:
     parts = []
-    _advise(writing, found)
+    advise_terms(writing.script, found)
     blocks = [(block, _priors(writing, block)) for block in found.blocks]
     if found.intercept and intercept is True:
         prior = _intercept(writing, blocks)
@@ -62,49 +56,6 @@ def _coefficients(writing: Writing, found: Linear, intercept: bool | str) -> lis
     for block, priors in blocks:
         parts.append(_block(writing, block, priors))
     return parts
-
-
-def _advise(writing: Writing, found: Linear) -> None:
-    """Say of which coefficients the rows tell nothing."""
-    counts = writing.script.counts
-    rows = len(writing.frame) if counts is None else round(counts.sum())
-    named = [n for b in found.blocks for n in b.names]
-    columns = [c for b in found.blocks for c in b.matrix.T]
-    for block in found.blocks:
-        if len(block.labels or ()) > MANY and all(map(DATE.match, block.labels or ())):
-            warnings.warn(
-                f"`{pretty(block.name)}` has a coefficient for each of {block.size + 1} dates that "
-                f"are written as text: give a number, such as the days since the first, or group "
-                f"by it, (1 | {pretty(block.name)})",
-                stacklevel=2,
-            )
-    empty = [pretty(n) for n, c in zip(named, columns, strict=True) if not c.any()]
-    if empty:
-        warnings.warn(
-            f"no row is of {', '.join(empty[:5])}: such coefficients are told by their prior alone",
-            stacklevel=2,
-        )
-    count = len(named) + found.intercept
-    if count >= rows:
-        warnings.warn(
-            f"there are {'more' if count > rows else 'as many'} coefficients ({count}) "
-            f"{'than' if count > rows else 'as'} rows ({rows}): what the rows leave open is told "
-            f"by the priors",
-            stacklevel=2,
-        )
-        return
-    ones = [np.ones(len(writing.frame))] if found.intercept else []
-    whole = np.stack([*ones, *columns], 1) if named else np.ones((len(writing.frame), 1))
-    spread = np.linalg.norm(whole, axis=0)
-    if (
-        not empty
-        and np.linalg.matrix_rank(whole / np.where(spread > 0, spread, 1)) < whole.shape[1]
-    ):
-        warnings.warn(
-            f"some predictors are sums of others (among {', '.join(map(pretty, named[:6]))}): the "
-            f"rows tell their coefficients' sums, the priors tell them apart",
-            stacklevel=2,
-        )
 
 
 def _intercept(writing: Writing, blocks: list[tuple[Block, list[Distribution]]]) -> Distribution:

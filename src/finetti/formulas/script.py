@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -23,20 +23,26 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Make = Callable[["pd.DataFrame"], Any]
+Role = Literal["given", "outcome", "trials"]
 
 
 @dataclass(frozen=True)
 class Argument:
     """Hold how one argument of the function is made of a table.
 
-    `outcome` tells that it is only observed, so that new rows may be without it; `otherwise` makes
-    it of rows that lack its columns.
+    An outcome is only observed, so that new rows may be without it; trials are what successes are
+    among. `otherwise` makes it of rows that lack its columns.
     """
 
     make: Make
-    outcome: bool = False
+    role: Role = "given"
     columns: frozenset[str] = frozenset()
     otherwise: Make | None = None
+
+    @property
+    def outcome(self) -> bool:
+        """Tell whether it is only observed."""
+        return self.role == "outcome"
 
 
 class Script:
@@ -104,14 +110,14 @@ class Script:
         make: Make,
         columns: set[str],
         key: Any = None,
-        outcome: bool = False,
+        role: Role = "given",
         otherwise: Make | None = None,
     ) -> str:
         """Return the name of an argument that `make` makes of a table; one key has one of them."""
         if key is not None and key in self._known:
             return self._known[key]
         found = self.identifier(wanted)
-        self.arguments[found] = Argument(make, outcome, frozenset(columns), otherwise)
+        self.arguments[found] = Argument(make, role, frozenset(columns), otherwise)
         if key is not None:
             self._known[key] = found
         return found
@@ -143,13 +149,18 @@ class Script:
         exec(compile(text, place, "exec"), space)
         return space[named].reading(read)
 
-    def make(self, frame: pd.DataFrame, outcomes: bool = True) -> dict[str, Any]:
+    def make(
+        self, frame: pd.DataFrame, outcomes: bool = True, single: bool = False
+    ) -> dict[str, Any]:
         """Return the arguments made of a table; outcomes may be left out where it lacks them.
 
-        Raises `DataError` for a column that is absent.
+        With `single` there is one trial in each row. Raises `DataError` for an absent column.
         """
         found = {}
         for name, argument in self.arguments.items():
+            if argument.role == "trials" and single:
+                found[name] = np.ones(len(frame), int)
+                continue
             absent = sorted(argument.columns - set(frame.columns))
             if absent and argument.outcome and not outcomes:
                 continue
@@ -177,6 +188,12 @@ def _wrapped(line: str, width: int) -> list[str]:
 
 
 _IMPORTS = {"jax": "import jax", "jnp": "import jax.numpy as jnp", "np": "import numpy as np"}
+
+
+def docstring(text: str) -> str:
+    """Write a text as a docstring, whatever quotes it has."""
+    plain = text.replace("\\", "\\\\").replace('"""', r"\"\"\"")
+    return f'"""{plain} """' if plain.endswith('"') else f'"""{plain}"""'
 
 
 def literal(value: Any) -> str:

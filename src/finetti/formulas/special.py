@@ -10,6 +10,7 @@ import numpy as np
 
 import finetti.distributions as families
 from finetti.errors import DataError, ModelError
+from finetti.formulas.faults import MANY
 from finetti.formulas.frames import need
 from finetti.formulas.grouping import grouped, ordered
 from finetti.formulas.outcome import numbers
@@ -121,6 +122,12 @@ def _by(writing: Writing, call: Call, by: str | None) -> list[tuple[Any, Callabl
 
         return keep
 
+    column: Any = writing.frame[by]
+    if column.dtype.kind in "iuf" and column.nunique() > MANY:
+        raise ModelError(
+            f"{call}: `{by}` holds {column.nunique()} different numbers, and by= takes names, each "
+            f"with a smooth of its own: make names of them, such as of ranges"
+        )
     return [(level, only(level)) for level in grouped([by])(writing.frame).labels]
 
 

@@ -153,16 +153,40 @@ def predictor(text: str) -> Predictor:
             special.append(call)
             continue
         _refuse_buried(term)
-        term = re.sub(r"\^", "**", term)
-        if powered := re.fullmatch(r"(`[^`]+`|[\w.]+)\s*\*\*\s*(\d+)", term):
-            raise ModelError(
-                f"{term} is {powered[1]} itself in a formula, where ** is of terms that interact: "
-                f"write I({powered[1]} ** {powered[2]}) for a power, or poly({powered[1]}, "
-                f"{powered[2]})"
-            )
-        linear.append(f"{sign} {term}")
+        linear += [f"{sign} {plain}" for plain in _plain(term)]
     joined = " ".join(linear).strip().removeprefix("+").strip()
     return Predictor(joined or "1", tuple(groups), tuple(special))
+
+
+def _plain(term: str) -> list[str]:
+    """Return what a term stands for as formulae reads it: a / b is a and, within it, a:b."""
+    term = re.sub(r"\^", "**", term)
+    if powered := re.fullmatch(r"(`[^`]+`|[\w.]+)\s*\*\*\s*(\d+)", term):
+        raise ModelError(
+            f"{term} is {powered[1]} itself in a formula, where ** is of terms that interact: "
+            f"write I({powered[1]} ** {powered[2]}) for a power, or poly({powered[1]}, "
+            f"{powered[2]})"
+        )
+    first, *within = (part.strip() for part in cut(term, "/"))
+    if not within:
+        return [term]
+    found = [first]
+    for place, part in enumerate(within, 1):
+        several = _terms(part[1:-1]) if _is_wrapped(part) else [("+", part)]
+        unclear = len(several) > 1 and place < len(within)
+        if (
+            unclear
+            or len(cut(first, "*")) > 1
+            or _is_wrapped(first)
+            or re.fullmatch(r"[\d.]*", part)
+        ):
+            raise ModelError(
+                f"{term!r} is not clear: / is of terms within others, a / b for a + a:b; write the "
+                f"terms out, or I(a / b) to divide"
+            )
+        found += [f"{first}:{inner}" for _, inner in several]
+        first = found[-1]
+    return found
 
 
 def _refuse_buried(term: str) -> None:
@@ -190,6 +214,8 @@ def _grouped(inside: str) -> list[Grouped]:
         raise ModelError(f"({inside}) has too many bars: write (x | g), (x || g) or (x |id| g)")
     if not expression or not factor:
         raise ModelError(f"({inside}) lacks a side: write what varies and over what, (1 | g)")
+    terms = [f"{sign} {plain}" for sign, term in _terms(expression) for plain in _plain(term)]
+    expression = " ".join(terms).removeprefix("+ ")
     return [
         Grouped(expression, f, correlated, across)
         for each in cut(factor, "+")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from finetti.errors import ModelError
+from finetti.formulas.brought import WEIGHT
 from finetti.formulas.effects import write_root
 from finetti.formulas.families import Family
-from finetti.formulas.in_place import WEIGHT
 from finetti.formulas.law import plate_of_rows
 from finetti.formulas.outcome import Outcome, numbers
 from finetti.formulas.parameters import parameters
@@ -41,7 +41,7 @@ def write_together(parts: Sequence[Part], holes: Mapping[str, np.ndarray]) -> No
         return np.stack([each(frame) for each in makes], -1)
 
     columns = set().union(*(outcome.columns for _, _, outcome, _ in parts))
-    observed = script.argument("_".join(names), make, columns, outcome=True)
+    observed = script.argument("_".join(names), make, columns, role="outcome")
     whole = f"jnp.broadcast_to({spread}[:, None] * {root}, (*{mean}.shape, {len(names)}))"
     law = f"ft.MultivariateNormal({mean}, scale_tril={whole})"
     if WEIGHT in script.frame:

@@ -182,8 +182,14 @@ def groups(column: Any, labels: Sequence[Hashable] | None = None) -> Groups:
     """
     if isinstance(column, Groups):
         return column if labels is None else groups(column.names, labels)
-    if isinstance(column, str) or np.ndim(column) != 1:
-        raise ModelError(f"groups need a column of shape (n,), not shape {np.shape(column)}")
+    try:
+        shape = np.shape(column)
+    except ValueError:
+        raise ModelError(
+            "groups need a column of shape (n,), not one whose rows hold lists of other lengths"
+        ) from None
+    if isinstance(column, str) or len(shape) != 1:
+        raise ModelError(f"groups need a column of shape (n,), not shape {shape}")
     if labels is None:
         labels = own_order(column)
     plain = np.asarray(column) if isinstance(column, np.ndarray) else None

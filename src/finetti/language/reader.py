@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from finetti.types import TableLike
@@ -22,6 +22,34 @@ class Reader(Protocol):
     @property
     def counts(self) -> Any:
         """Return how many rows each of the table's stands for, None for itself alone."""
+        ...
+
+    @property
+    def categories(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the names of the categories of outcomes that are one of several, by site."""
+        ...
+
+    @property
+    def predictors(self) -> Collection[str]:
+        """Return the columns of its table that are not only observed, or counts of trials."""
+        ...
+
+    @property
+    def of_trials(self) -> bool:
+        """Tell whether outcomes are successes among trials."""
+        ...
+
+    def one_trial(self) -> Reader:
+        """Return what makes of a table rows with one trial each."""
+        ...
+
+    @property
+    def said(self) -> str:
+        """Return what there is to say of the rows that the table's stand for, if any."""
+        ...
+
+    def arguments(self) -> Mapping[str, Any]:
+        """Return the arguments made of its own table."""
         ...
 
     def with_priors(self, priors: Mapping[str, Any], /) -> Any:

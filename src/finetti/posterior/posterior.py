@@ -19,6 +19,7 @@ from finetti.posterior.labels import constants, dotted, is_hidden
 from finetti.posterior.learned import LEARNED, Learned
 from finetti.posterior.saved import as_path
 from finetti.posterior.scalars import Scalars
+from finetti.posterior.scalars import names as rows_of
 from finetti.posterior.summarised import Summary, told
 
 if TYPE_CHECKING:
@@ -123,9 +124,14 @@ class Posterior:
         return evaluate.log_prior(self.known_model("the log prior"), self.tree)
 
     def __getitem__(self, name: str) -> xr.DataArray:
-        """Return the draws of one site."""
+        """Return the draws of one site, or of one number by its name in the summary."""
         draws = self.draws
+        if not isinstance(name, str):
+            raise UnknownSite(f"draws are read by the name of a site, not by {name!r:.80}")
         if dotted(name) not in draws.data_vars:
+            one = Scalars(draws).array(name)
+            if one is not None:
+                return one
             if MOMENTS in self.tree and dotted(name) in self.tree[MOMENTS].dataset:
                 raise UnknownSite(
                     f"the draws of site `{name}` were not kept: read posterior.moments"
@@ -183,8 +189,8 @@ class Posterior:
         """Return what is known of the fit: model, method, seed, versions, seconds."""
         return {str(k): v for k, v in self.tree.attrs.items()}
 
-    def summary(self, names: list[str] | None = None) -> pd.DataFrame:
-        """Return a table, one row a scalar such as `theta[A]`.
+    def summary(self, names: Iterable[str] | None = None) -> pd.DataFrame:
+        """Return a table, one row a scalar such as `theta[A]`; `names` are of sites or of scalars.
 
         Columns: mean, sd, 89% equal-tailed interval, bulk and tail effective sample size,
         R-hat, and the Monte-Carlo standard errors of mean and sd (Vehtari et al. 2021), by
@@ -195,15 +201,16 @@ class Posterior:
         if names is None:
             table = told(self._table, self.draws)
         else:
-            for name in names:
-                self[name]
-            chosen = [dotted(n) for n in names]
+            rows = [
+                row for array in self.chosen(names).data_vars.values() for row in rows_of(array)
+            ]
+            sites = list(dict.fromkeys(map(Scalars(self.draws).site, rows)))
             seek = mode.table if mode.is_mode(self.tree) else diagnose.summary
-            table = seek(self.tree, chosen)
+            table = seek(self.tree, sites).loc[list(dict.fromkeys(rows))]
         table.attrs["sites"] = self.names
         return table
 
-    def table(self, names: list[str] | None = None, rows: int | None = None) -> Summary:
+    def table(self, names: Iterable[str] | None = None, rows: int | None = None) -> Summary:
         """Return the summary to print, or to write as Markdown, LaTeX, CSV or for polars.
 
         Its numbers end where their Monte Carlo error begins; `summary()` has all digits. `rows` is
@@ -243,13 +250,19 @@ class Posterior:
         return questions.contrast(self.draws, expression, rope, share)
 
     def export(self, names: Iterable[str] | None = None) -> Export:
-        """Return the draws of some sites to hand on, as `posterior.export().to_polars()`.
+        """Return the draws of some sites or scalars, as `posterior.export().to_polars()`.
 
         Without names they are those of all sites whose name does not begin with an underscore.
         """
         shown = (name for name in self.names if not is_hidden(name)) if names is None else names
-        given = [shown] if isinstance(shown, str) else shown
-        return Export(self.draws[[self[name].name for name in given]])
+        return Export(self.chosen(shown))
+
+    def chosen(self, names: Iterable[str]) -> xr.Dataset:
+        """Return the draws of the sites or scalars named; a text is one name."""
+        import xarray as xr
+
+        given = [names] if isinstance(names, str) else names
+        return xr.Dataset({array.name: array for array in map(self.__getitem__, given)})
 
     @cached_property
     def _table(self) -> pd.DataFrame:

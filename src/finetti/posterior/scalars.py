@@ -82,6 +82,16 @@ class Scalars:
         values = self.draws[site].transpose("chain", "draw", ...).to_numpy()
         return values.reshape(*values.shape[:2], -1)[..., place]
 
+    def array(self, name: str) -> xr.DataArray | None:
+        """Return the draws of a scalar with its name, dims (chain, draw); None if there is none."""
+        import xarray as xr
+
+        known = self.find(name)
+        if known is None:
+            return None
+        coordinates = {dim: self.draws[dim] for dim in ("chain", "draw")}
+        return xr.DataArray(self[known], coordinates, ("chain", "draw"), name=known)
+
     def site(self, row: str) -> str:
         """Return the site of a row of the summary."""
         return self.places[row][0]

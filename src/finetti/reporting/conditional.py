@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,18 +11,21 @@ from finetti.criticism.explaining.effects import Effects
 from finetti.reporting.drawing import CHAINS, canvas, tidy
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SHARE = 0.89  # of the draws that a band or an interval holds
 ROOM = 0.6  # of the place of a label, for the points of its parts
+ACROSS = 4  # panels in a row
 MANY = 7  # parts, beyond which colours repeat and bands are left out
 
 
 def conditional(found: Effects) -> Figure:
     """Draw the predictions of `ft.effects`, each with the 89% of its draws.
 
-    A column of numbers has a line and a band for each part, one of names points with intervals.
+    A column of numbers has a line and a band for each part, one of names points with intervals. Of
+    an outcome of several categories each has its own, and each part a panel.
 
     >>> @ft.model
     ... def weights(x, y):
@@ -34,20 +38,38 @@ def conditional(found: Effects) -> Figure:
     >>> figure.axes[0].get_ylabel()
     'mean of y'
     """
-    means = found.predictions
-    parts = [means] if found.by is None else [means.isel({found.by: i}) for i in
-                                              range(means.sizes[found.by])]  # fmt: skip
-    with canvas(6.4, 4.0) as figure:
-        axes = figure.add_subplot()
-        for i, part in enumerate(parts):
-            label = "" if found.by is None else f"{part[found.by].item()}"
-            _part(axes, part.to_numpy(), means[found.name].to_numpy(), (i, len(parts)), label)
-        axes.set_xlabel(found.name)
-        axes.set_ylabel(f"mean of {means.name}")
-        if found.by is not None:
-            axes.legend(title=found.by, loc="center left", bbox_to_anchor=(1, 0.5))
-        tidy(axes)
+    means, lines = found.predictions, found.category or found.by
+    panels = [means]
+    if found.category and found.by:
+        panels = [means.isel({found.by: i}) for i in range(means.sizes[found.by])]
+    columns = min(len(panels), ACROSS)
+    rows = ceil(len(panels) / columns)
+    size = (6.4, 4.0) if len(panels) == 1 else (3.0 * columns + 1.0, 3.0 * rows)
+    with canvas(*size) as figure:
+        every = figure.subplots(rows, columns, sharey=True, squeeze=False)
+        for axes, panel in zip(every.flat, panels, strict=False):
+            _panel(axes, found, panel, lines)
+            if len(panels) > 1:
+                axes.set_title(f"{found.by} {panel[found.by].item()}")
+        for axes in every.flat[len(panels) :]:
+            axes.remove()
+        for axes in every[:, 0]:
+            axes.set_ylabel(f"{found.quantity} of {means.name}")
+        if lines is not None:
+            title = means.name if found.category else found.by
+            every[0, -1].legend(title=title, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
+
+
+def _panel(axes: Axes, found: Effects, panel: xr.DataArray, lines: str | None) -> None:
+    """Draw predictions over the column, of each part by itself where there are `lines`."""
+    count = 1 if lines is None else panel.sizes[lines]
+    for i in range(count):
+        part = panel if lines is None else panel.isel({lines: i})
+        label = "" if lines is None else f"{part[lines].item()}"
+        _part(axes, part.to_numpy(), panel[found.name].to_numpy(), (i, count), label)
+    axes.set_xlabel(found.name)
+    tidy(axes)
 
 
 def _part(

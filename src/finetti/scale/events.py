@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,13 +23,26 @@ FINEST = 1e-15  # a smaller share of an exposure is rounding
 
 
 @dataclass(frozen=True)
-class Events:
+class Counts:
+    """Hold by cell the sums "n" of rows, "y" of their counts and "e" of exposures.
+
+    `constants` is the sum of y log e - log y! over all rows.
+    """
+
+    added: Added
+    constants: float
+
+    def plus(self, other: Counts) -> Counts:
+        """Return the sums of the rows of both."""
+        return Counts(self.added.plus(other.added), self.constants + other.constants)
+
+
+class Events(NamedTuple):
     """Hold rows of counts that stand for others: cell, count, log exposure and number of rows.
 
     `log_exposure_of_each` is that of one row of the cell; `mean` is that of the counts of all rows.
     """
 
-    added: Added
     cell: np.ndarray
     count: np.ndarray
     log_exposure: np.ndarray
@@ -37,10 +51,10 @@ class Events:
     mean: float
 
 
-def events(
+def counts(
     asking: Asking, keys: Sequence[str], outcome: str, log_exposure: Expression | None
-) -> Events:
-    """Return two rows of counts for each cell, the rows that agree in all keys.
+) -> Counts:
+    """Add up counts and exposures by cell, the rows that agree in all keys.
 
     Raises `DataError` for what is no count, and for exposures that are 0 or less.
     """
@@ -70,10 +84,16 @@ def events(
             f"{MOST:g}, beyond which counts are no longer exact"
         )
     constants = _constants(asking, outcome) + float(added.sums.get("yo", np.zeros(1)).sum())
+    return Counts(Added(added.keys, {"n": n, "y": total, "e": exposure}, added.query), constants)
+
+
+def events(found: Counts) -> Events:
+    """Return two rows of counts for each cell that have the likelihood of its rows."""
+    n, total, exposure = (found.added.sums[name] for name in ("n", "y", "e"))
     most = _likeliest(total, exposure)
     # A count Y of exposure b in place of E has Y log(E / b) less: spread over all counts, `less`
     # each.
-    less = max(most - constants, 0.0) / max(float(total.sum()), 1.0)
+    less = max(most - found.constants, 0.0) / max(float(total.sum()), 1.0)
     split = (total > 0) & (less > FINEST)
     share = np.where(split, np.exp(-less), 1.0)
     cell = np.concatenate([np.arange(len(n)), np.flatnonzero(split)])
@@ -86,7 +106,7 @@ def events(
     mean = float(total.sum() / n.sum())
     cell = cell[order]
     each = np.log(exposure / n)[cell]
-    return Events(added, cell, count[order], log_exposures[order], each, rows[order], mean)
+    return Events(cell, count[order], log_exposures[order], each, rows[order], mean)
 
 
 def _likeliest(total: np.ndarray, exposure: np.ndarray) -> float:

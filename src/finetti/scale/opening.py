@@ -13,6 +13,7 @@ from typing import Any
 
 from finetti.errors import DataError, MissingExtra
 from finetti.reading.databases import DUCKDB, QUERY, SQLITE, query_of
+from finetti.reading.given import columns_of
 from finetti.scale.table import Table, quiet
 from finetti.structure.words import listed
 from finetti.types import TableLike
@@ -30,8 +31,8 @@ def table(source: Any, told: str = "") -> Table:
     `source` is a Parquet or CSV file, a pattern ("rows/*.parquet") or a folder of them; a DuckDB or
     SQLite file, or the address of a database ("postgres://host/name"), with the table or a query in
     `told`, or after a question mark; a table of ibis; a lazy frame of polars; a data set of PyArrow
-    or a data frame of Dask. Files are read by DuckDB, out of memory. Databases are opened so that
-    they can only be read.
+    or a data frame of Dask; or a table in memory, of which the model is to hold sums alone. Files
+    are read by DuckDB, out of memory. Databases are opened so that they can only be read.
 
     Raises `DataError` where there is no such table, `MissingExtra` without the extra `scale`.
 
@@ -45,11 +46,7 @@ def table(source: Any, told: str = "") -> Table:
     if found is not None:
         return found
     if not isinstance(source, str | Path):
-        raise DataError(
-            f"{type(source).__name__} is no table that stays where it is: give files of Parquet or "
-            f"CSV, a database, a table of ibis, a lazy frame; rows in memory go to ft.formula as "
-            f"they are"
-        )
+        return in_memory(source)
     _require()
     with quiet():
         return _opened(str(source), told)
@@ -75,6 +72,30 @@ def in_place(data: TableLike) -> Table | None:
         return data
     with quiet():
         return _held(data, kind)
+
+
+def in_memory(data: TableLike) -> Table:
+    """Return rows in memory as a table that DuckDB adds up. Raises `DataError` for no table."""
+    import pyarrow as pa
+
+    _require()
+    engine, columns = _duckdb(), columns_of(data)
+    try:
+        rows = pa.table({name: _arrow(column) for name, column in columns.items()})
+        engine.con.execute("set threads = 1")
+        engine.con.register("rows", rows)
+        with quiet():
+            return Table(engine.table("rows"), "in memory", rows)
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise DataError(f"the rows in memory cannot be added up: {_first(error)}") from error
+
+
+def _arrow(column: Any) -> Any:
+    """Return a column as an array of Arrow, categories as text."""
+    import pyarrow as pa
+
+    found = column.to_arrow() if hasattr(column, "to_arrow") else pa.array(column, from_pandas=True)
+    return found.dictionary_decode() if pa.types.is_dictionary(found.type) else found
 
 
 def _held(data: TableLike, kind: str) -> Table | None:

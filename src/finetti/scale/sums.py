@@ -35,6 +35,32 @@ class Added:
         """Return the number of rows that came."""
         return len(next(iter(self.sums.values())))
 
+    def cells(self, other: Added) -> tuple[pa.Table, np.ndarray]:
+        """Return the keys of both, each once, and which of them each row of the two has.
+
+        Raises `DataError` where a column holds numbers in one and names in the other.
+        """
+        import pyarrow as pa
+
+        size = self.rows + other.rows
+        if not self.keys.num_columns:
+            return self.keys, np.zeros(size, int)
+        try:
+            both = pa.concat_tables([self.keys, other.keys], promote_options="permissive")
+        except pa.ArrowTypeError as error:
+            raise DataError(
+                f"the rows added do not go on as the table does: {str(error).partition(chr(10))[0]}"
+            ) from error
+        place = both.to_pandas().groupby(both.column_names, sort=False, dropna=False).ngroup()
+        return both.take(np.unique(place, return_index=True)[1]), place.to_numpy()
+
+    def plus(self, other: Added) -> Added:
+        """Return the sums of the rows of both."""
+        keys, place = self.cells(other)
+        both = {n: np.concatenate([self.sums[n], other.sums[n]]) for n in self.sums}
+        added = {n: np.bincount(place, column) for n, column in both.items()}
+        return Added(keys, added, self.query)
+
 
 @dataclass(frozen=True)
 class Asking:
@@ -124,6 +150,28 @@ class Moments:
         """Return the number of rows of each cell."""
         return self.added.sums["n"]
 
+    def plus(self, other: Moments) -> Moments:
+        """Return the moments of the rows of both: those within cells, and between their parts."""
+        added = self.added.plus(other.added)
+        _, place = self.added.cells(other.added)
+        counts = np.concatenate([self.counts, other.counts])
+        means = np.concatenate([self.means, other.means])
+        within = np.concatenate([self.covariances, other.covariances])
+
+        def average(values: np.ndarray) -> np.ndarray:
+            share = (counts / added.sums["n"][place]).reshape(-1, *(1,) * (values.ndim - 1))
+            found = np.zeros((added.rows, *values.shape[1:]))
+            np.add.at(found, place, share * values)
+            return found
+
+        near = means[np.unique(place, return_index=True)[1]]  # no digits are lost far from 0
+        centre = near + average(means - near[place])
+        off = means - centre[place]
+        covariances = average(within + off[:, :, None] * off[:, None, :])
+        both = np.stack([self.ends, other.ends])
+        ends = np.stack([both[:, 0].min(0), both[:, 1].max(0)])
+        return Moments(added, centre, covariances, ends)
+
 
 def moments(asking: Asking, keys: Sequence[str], features: Sequence[Expression]) -> Moments:
     """Return means and covariances of features by cell, the rows that agree in all keys."""
@@ -163,7 +211,8 @@ def moments(asking: Asking, keys: Sequence[str], features: Sequence[Expression])
         raise DataError(f"`{text}` is not finite in some rows of the table {asking.table.name}")
     low = [got[f"low_f{i}"].min() + shifts[i] for i in range(size)]
     high = [got[f"high_f{i}"].max() + shifts[i] for i in range(size)]
-    return Moments(added, means, covariances, np.array([low, high]))
+    counted = Added(added.keys, {"n": got["n"]}, added.query)
+    return Moments(counted, means, covariances, np.array([low, high]))
 
 
 def patterns(asking: Asking, keys: Sequence[str]) -> Added:

@@ -16,8 +16,10 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from finetti.structure.triangular import cholesky, solve_equation
+from finetti.structure.triangular import UNROLLED, cholesky, solve_equation
 from finetti.types import Array
+
+MIDDLE = 24  # rows up to which LAPACK is as fast, derivatives too, and compiles in half the time
 
 
 def larger(x: Array, y: ArrayLike) -> Array:
@@ -61,10 +63,22 @@ def _largest_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, 
     return _largest(x), jnp.sum(jnp.where(chosen, change, 0), -1)
 
 
+def _solve(factor: Array, right: Array, **how: bool) -> Array:
+    if UNROLLED < factor.shape[-1] <= MIDDLE:
+        return jax.lax.linalg.triangular_solve(factor, right, **how)
+    return solve_equation(factor, right, **how)
+
+
+def _factor(matrix: Array, **_: object) -> Array:
+    if UNROLLED < matrix.shape[-1] <= MIDDLE:
+        return jnp.linalg.cholesky(matrix, symmetrize_input=False)
+    return cholesky(matrix)
+
+
 # By the names of JAX's equations, for real numbers.
 EVALUATED: Mapping[str, Callable[..., Array]] = {
-    "triangular_solve": solve_equation,
-    "cholesky": lambda matrix, **_: cholesky(matrix),
+    "triangular_solve": _solve,
+    "cholesky": _factor,
     "max": lambda x, y, **_: larger(x, y),
     "min": lambda x, y, **_: smaller(x, y),
     "reduce_max": lambda x, axes, **_: largest(x, axes),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.criticism.explaining.categories import expected, has_categories, labels_of
 from finetti.criticism.explaining.derived import Derived
 from finetti.criticism.explaining.grids import (
     At,
@@ -21,7 +22,6 @@ from finetti.criticism.explaining.grids import (
     whole_rows,
 )
 from finetti.criticism.explaining.moved import Moved, Values, at_each, move, moved
-from finetti.criticism.explaining.scale import mean_and_variance
 from finetti.criticism.predicting.members import newcomers
 from finetti.criticism.predicting.placement import placed, states
 from finetti.criticism.predicting.rows import covariates, on_rows
@@ -43,9 +43,10 @@ class Effects:
     """Hold how the mean outcome changes with a column; print it to read it.
 
     `predictions` are the means, dims (chain, draw, `name`), or (chain, draw, `by`, `name`), over
-    values of the column. `slopes` are their derivatives in it, of the same dims, for a column of
-    numbers. `comparisons` are the predictions less those at the first value. `words` say what is
-    held where.
+    values of the column. Of an outcome that is one of several categories they are the probabilities
+    of each, dims (chain, draw, `by`, `category`, `name`). `slopes` are their derivatives in it, of
+    the same dims, for a column of numbers. `comparisons` are the predictions less those at the
+    first value. `words` say what is held where.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Effects:
     predictions: xr.DataArray
     slopes: xr.DataArray | None
     words: str
+    category: str | None = None
 
     @property
     def comparisons(self) -> xr.DataArray:
@@ -63,7 +65,12 @@ class Effects:
     def title(self) -> str:
         """Say of what it is the mean."""
         by = f" by {self.by}" if self.by else ""
-        return f"Mean of {self.predictions.name} over {self.name}{by}"
+        return f"{self.quantity.capitalize()} of {self.predictions.name} over {self.name}{by}"
+
+    @property
+    def quantity(self) -> str:
+        """Say what is predicted: a mean, or the probability of each category."""
+        return "mean" if self.category is None else "probability"
 
     def table(
         self, what: Literal["predictions", "comparisons", "slopes"] = "predictions"
@@ -74,7 +81,7 @@ class Effects:
             raise ModelError(
                 f"`{self.name}` is no column of numbers: it has comparisons, no slopes"
             )
-        name = {"predictions": "mean", "comparisons": "difference", "slopes": "slope"}[what]
+        name = {"predictions": self.quantity, "comparisons": "difference", "slopes": "slope"}[what]
         return Derived(self.title, found.rename(name).to_dataset(), (self.words,))
 
     def __str__(self) -> str:
@@ -104,9 +111,11 @@ def effects(
     columns are held at their mean, whole numbers at their median and names at the first, or at the
     values of a mapping; with `at="data"` they are those of each row, and predictions are averaged
     over the rows, those of all rows at each value. Groups' effects are at the middle of their
-    population but where `name` or `by` is the column of those groups. Columns are the model's
-    arguments; of a model made by a formula give its table as `data`. `of` names the observed site,
-    if there are several.
+    population but where `name` or `by` is the column of those groups. Of outcomes that are one of
+    several categories, or counts or shares of them, the probability of each is predicted; of a
+    formula's successes among trials, that of a success. Columns are the model's arguments; of a
+    model made by a formula give its table as `data`. `of` names the observed site, if there are
+    several.
 
     Raises `DataError` for a name that is no column, `ModelError` for a posterior without model or
     draws, or an outcome whose mean is not known.
@@ -122,7 +131,11 @@ def effects(
     True
     """
     require_posterior(posterior, "ft.effects")
-    whole = moved(posterior, of, lambda site: mean_and_variance(site)[0], "effects")
+    whole = moved(posterior, of, expected, "effects", several=True)
+    made_by = whole.model.reader
+    of_trials = made_by is not None and made_by.of_trials
+    if made_by is not None and of_trials:
+        whole = replace(whole, model=whole.model.reading(made_by.one_trial()))
     columns = whole_rows(columns_of(whole.model, data, name), whole.site.shown)
     reader = whole.model.reader if data is None else None
     grid = grid_over(columns, name, by, at, None if reader is None else reader.counts)
@@ -130,6 +143,7 @@ def effects(
     found = _means(posterior, whole, grid, gone)
     said = _said(at, gone)
     said += " Of the outcome as it is, whether or not it is censored." if whole.censored else ""
+    said += " Of one trial, so that means are probabilities." if of_trials else ""
     return _labelled(posterior, whole, found, grid, said)
 
 
@@ -148,7 +162,10 @@ def _gone(
 
 
 def _means(posterior: Posterior, whole: Moved, grid: Grid, gone: frozenset[str]) -> np.ndarray:
-    """Return the mean outcome at each place of a grid, shape (chain, draw, step, *values)."""
+    """Return the mean outcome at each place of a grid, shape (chain, draw, step, *values).
+
+    Of categories there is an axis more, of the probability of each.
+    """
     table, shape = grid.table(), (*grid.shape, grid.held)
     model, kept = on_rows(whole.model, table)
     free = model.redraw(covariates(whole.model, model, table))
@@ -158,13 +175,15 @@ def _means(posterior: Posterior, whole: Moved, grid: Grid, gone: frozenset[str])
     free = replace(free, handlers=(*free.handlers, *fills))
 
     def read(given: Values) -> dict[str, Array]:
-        mean = mean_and_variance(whole.told(run_at(free, given))[whole.site.name])[0]
-        if mean.size != prod(shape):
+        mean = expected(whole.told(run_at(free, given))[whole.site.name])
+        each = mean.shape[-1:] if has_categories(whole.site.family) else ()
+        if mean.size != prod((*shape, *each)):
             raise ModelError(
                 f"site `{whole.site.name}` has {mean.size:,} values on {prod(shape):,} rows: "
                 f"effects are of outcomes with one value a row"
             )
-        return {"mean": jnp.average(mean.reshape(shape), -1, weights=grid.counts)}
+        spread = mean.reshape(*shape, *each)
+        return {"mean": jnp.average(spread, len(shape) - 1, weights=grid.counts)}
 
     return at_each(put.values, read, 8 * prod(shape))["mean"]
 
@@ -175,17 +194,24 @@ def _labelled(
     """Return predictions, and slopes where the grid steps aside, by the values of the grid."""
     import xarray as xr
 
-    names, drawn = grid.names, posterior.draws
+    names, drawn, category = grid.names, posterior.draws, None
     coordinates = {dim: drawn[dim].to_numpy() for dim in ("chain", "draw")}
     coordinates |= {n: coordinate(values) for n, values in grid.values.items()}
     dims = ("chain", "draw", *names)
+    if has_categories(whole.site.family):
+        category = f"{whole.site.name}_category"
+        coordinates[category] = labels_of(whole.model, whole.site.name, found.shape[-1])
+        dims, found = (
+            ("chain", "draw", *names[:-1], category, names[-1]),
+            np.swapaxes(found, -1, -2),
+        )
     means = xr.DataArray(found[:, :, 0], coordinates, dims, name=whole.site.name)
     slopes = None
     if len(grid.steps) > 1:
         # The grid's first step is where it stands, the others a little to either side.
         change = (found[:, :, 1] - found[:, :, 2]) / (grid.steps[1] - grid.steps[2])
         slopes = xr.DataArray(change, coordinates, dims, name=whole.site.name)
-    return Effects(names[-1], names[0] if len(names) > 1 else None, means, slopes, words)
+    return Effects(names[-1], names[0] if len(names) > 1 else None, means, slopes, words, category)
 
 
 def _said(at: At | Mapping[str, Any], gone: frozenset[str]) -> str:

@@ -101,9 +101,9 @@ def columns_of(model: Model, data: TableLike, name: str) -> dict[str, np.ndarray
         known: dict[str, Any] = arguments(model)
     else:
         known = {str(n): data[n] for n in (data.columns if hasattr(data, "columns") else data)}
-    if model.reader is not None:  # of columns that the formula does not speak of nothing depends
-        spoken = set(map(str, model.reader.table))
-        known = {name: column for name, column in known.items() if name in spoken}
+    if model.reader is not None:  # nothing depends on other columns
+        used = model.reader.predictors
+        known = {name: column for name, column in known.items() if name in used}
     found = {}
     for key, value in known.items():
         column = np.array(value.labels, object)[np.asarray(value)] if isinstance(

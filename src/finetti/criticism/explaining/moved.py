@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.compiling import OFTEN, compiled
+from finetti.criticism.explaining.categories import has_categories
 from finetti.criticism.explaining.entries import Entry, outcome_of
 from finetti.criticism.explaining.scale import OF_ORDER, is_censored
 from finetti.criticism.leaving_out.held_out import known_model
@@ -157,15 +158,20 @@ def _stands(site: Site) -> bool:
 
 
 def moved(
-    posterior: Posterior, of: str | None, reader: Callable[[Site], Array], verb: str
+    posterior: Posterior,
+    of: str | None,
+    reader: Callable[[Site], Array],
+    verb: str,
+    several: bool = False,
 ) -> Moved:
     """Find which latent sites are groups' effects on what `reader` makes of an observed site.
 
     `of` names the observed site, if there are several. Raises `ModelError` where it is no site of
-    independent numbers, or the posterior is a mode or has no model.
+    independent numbers, or, with `several`, of categories; or the posterior is a mode or has no
+    model.
     """
     model = known_model(posterior, verb)
-    site, entry = _observed(model, of, verb)
+    site, entry = _observed(model, of, verb, several)
     draws = latent_draws(model, posterior.tree)
     values = {of_holes(v.name) for v in model.variables if v.holes is not None}  # no effects
     tried = {
@@ -223,11 +229,13 @@ def told_apart(v: Variable) -> list[np.ndarray]:
     return [np.broadcast_to(1.0 - 2 * (members >> bit & 1), v.shape) for bit in bits]
 
 
-def _observed(model: Model, of: str | None, verb: str) -> tuple[Variable, Entry | None]:
+def _observed(
+    model: Model, of: str | None, verb: str, several: bool
+) -> tuple[Variable, Entry | None]:
     """Return the observed site named, or the only outcome; refuse one that is no row of numbers."""
     site, entry = outcome_of(model, of, f"give {verb} of", f"to give {verb}")
-    named = site.known.tells == "category" and site.family not in OF_ORDER
-    if prod(site.shape) < 2 or named or site.family.startswith("Multi"):
+    named = has_categories(site.family) and site.family not in OF_ORDER
+    if prod(site.shape) < 2 or (named and not several) or site.family == "MultivariateNormal":
         raise ModelError(
             f"site `{site.name}` ~ {site.family} is no row of single numbers: there is no {verb} "
             f"of it"

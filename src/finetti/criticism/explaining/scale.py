@@ -60,12 +60,14 @@ def mean_and_variance(site: Site) -> tuple[Array, Array]:
     distribution = plain(site)
     shape = np.shape(site.value)
     if name_family(distribution) in ON_A_CIRCLE or know(distribution).tells == "category":
-        what = "on a circle" if name_family(distribution) in ON_A_CIRCLE else "categories"
+        what, lacks = "categories", "there is no R-squared of them"
+        if name_family(distribution) in ON_A_CIRCLE:
+            what, lacks = "on a circle", "there is neither an R-squared nor an effect of it"
         also = "; ft.r_squared(posterior, link=True) is on the scale of their predictor"
         also = also if name_family(distribution) in OF_ORDER else ""
         raise ModelError(
             f"the outcomes of site `{site.name}` ~ {name_family(distribution)} are {what}, which "
-            f"have no mean among numbers: there is neither an R-squared nor an effect of it{also}"
+            f"have no mean among numbers: {lacks}{also}"
         )
     try:
         mean, variance = distribution.mean, distribution.variance

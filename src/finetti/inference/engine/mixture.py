@@ -89,7 +89,10 @@ def fitted(
             break
         every, heights = np.concatenate(points), np.concatenate(values)
         among = np.logaddexp.reduce([log_density(m, every) for m in mixtures], 0)
-        mixture = improved(mixture, every, _normal(heights - among))
+        try:
+            mixture = improved(mixture, every, _normal(heights - among))
+        except np.linalg.LinAlgError:  # all weight lies on few points, which span no volume
+            break
     assert best is not None
     return best
 

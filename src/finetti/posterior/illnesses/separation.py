@@ -35,11 +35,9 @@ def separation(run: Evidence) -> Finding | None:
         found = {n: c[known] for n, c in columns(run, len(known)).items() if c[known].std() > 0}
         if not found or len(found) * len(y) > LARGEST:
             continue
-        separating = _separate(y, found)
-        if separating and _pinned(run, str(name), found, known):
-            what = (
-                f"{listed(separating)} separate" if separating[1:] else f"{separating[0]} separates"
-            )
+        names = separating(np.where(y > 0, 1.0, -1.0), found)
+        if names and _pinned(run, str(name), found, known):
+            what = f"{listed(names)} separate" if names[1:] else f"{names[0]} separates"
             return Finding(
                 "separation",
                 (str(name),),
@@ -60,14 +58,23 @@ def _yes_or_no(run: Evidence, name: str) -> bool:
     return tells.get(name) in ("yes or no", "successes")
 
 
-def _separate(y: np.ndarray, found: dict[str, np.ndarray]) -> list[str]:
-    """Name the predictors of a linear function that is never on the wrong side of zero."""
+def separating(signs: np.ndarray, found: dict[str, np.ndarray]) -> list[str]:
+    """Name the columns of a linear function that is never on the wrong side of zero.
+
+    Its side is the sign of each row, and it is zero in rows whose sign is 0. Columns vary.
+    """
     from scipy.optimize import linprog
 
     x = np.stack([(c - c.mean()) / c.std() for c in found.values()], 1)
-    signed = np.where(y > 0, 1.0, -1.0)[:, None] * np.column_stack([np.ones(len(x)), x])
+    whole, ends = np.column_stack([np.ones(len(x)), x]), signs != 0
+    if not ends.any():
+        return []
+    signed = signs[ends, None] * whole[ends]
+    flat = (whole[~ends], np.zeros((~ends).sum())) if not ends.all() else (None, None)
     # On no row's wrong side, and on the right one as far as bounds let it: 0 if nothing separates.
-    solved = linprog(-signed.sum(0), -signed, np.zeros(len(x)), bounds=(-1, 1), method="highs")
+    solved = linprog(
+        -signed.sum(0), -signed, np.zeros(len(signed)), *flat, bounds=(-1, 1), method="highs"
+    )
     if solved.status != 0 or -solved.fun < 1e-6:
         return []
     return [n for n, b in zip(found, solved.x[1:], strict=True) if abs(b) > 1e-6]
