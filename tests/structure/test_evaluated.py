@@ -50,6 +50,36 @@ def test_a_bound_may_be_a_number():
     np.testing.assert_array_equal(smaller(jnp.asarray(X), 1), np.minimum(X, 1))
 
 
+AT_ZERO = {
+    "Bernoulli": lambda x: ft.Bernoulli(logits=x),
+    "Binomial": lambda x: ft.Binomial(5, logits=x),
+    "Geometric": lambda x: ft.Geometric(logits=x),
+    "NegativeBinomial": lambda x: ft.NegativeBinomial(3.0, logits=x),
+    "OrderedLogistic": lambda x: ft.OrderedLogistic(x, jnp.array([-1.0, 1.0])),
+    "Laplace": lambda x: ft.Laplace(1.0, jnp.exp(x)),
+}
+
+
+@pytest.mark.parametrize("law", AT_ZERO.values(), ids=AT_ZERO)
+def test_a_law_by_log_odds_has_its_slope_at_even_odds(law):
+    @ft.model
+    def even():
+        x = ft.sample("x", ft.Normal(0, 1))
+        ft.sample("y", law(x), obs=1)
+
+    program = even().plan().program
+
+    @jax.jit
+    def both(x):
+        def density(x):
+            return program(program.constants, {"x": x}).log_joint
+
+        step = 1e-5
+        return jax.grad(density)(x), (density(x + step) - density(x - step)) / (2 * step)
+
+    np.testing.assert_allclose(*both(0.0), rtol=1e-7, atol=1e-7)
+
+
 GROUP, TRIALS = np.arange(70) % 5, 9
 HITS = np.arange(70) % 10
 
