@@ -84,7 +84,8 @@ def test_draws_from_the_prior_have_the_law_of_the_density(seed):
             for name, law in ours.laws.items():
                 if law.cdf is not None:
                     found.setdefault(name, []).append(uniform(law, here[name], rng))
-        assert all(np.isfinite(v) or heavy(here) for v in ours.log_densities.values())
+        # It may be without bound, at an end that a draw is rounded to.
+        assert all(v > -np.inf or heavy(here) for v in ours.log_densities.values())
     for name, each in found.items():
         first = np.array([np.ravel(u)[0] for u in each])
         known = first[np.isfinite(first)]
