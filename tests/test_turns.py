@@ -79,6 +79,13 @@ def test_each_call_depends_on_the_one_before(function, float64):
     assert ordered(written.jaxpr)
 
 
+def test_a_program_may_be_traced_again(float64):
+    """As where JAX has forgotten what it had traced: nothing is left of the first time."""
+    run = turns.in_turn(closed_of(apart))
+    for _ in range(2):
+        jax.make_jaxpr(run)(MATRICES)
+
+
 def ordered(jaxpr):
     """Tell whether, of all that calls LAPACK here, each depends on the one before."""
     reached, first = set(), True

@@ -11,7 +11,7 @@ nothing else in it changes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache, partial
+from functools import cache
 from importlib.metadata import version
 from math import prod
 from typing import Any
@@ -91,7 +91,11 @@ def hanging() -> bool:
 
 def in_turn(closed: ClosedJaxpr) -> Callable[..., list[Value]]:
     """Return the function of a program in which batched calls of LAPACK wait for one another."""
-    return partial(_run, closed.jaxpr, closed.consts, _Turns())
+
+    def run(*given: Value) -> list[Value]:
+        return _run(closed.jaxpr, closed.consts, _Turns(), *given)
+
+    return run
 
 
 def shared_out(equations: Iterable[Equation]) -> Iterator[Equation]:
@@ -107,7 +111,7 @@ class _Turns:
     last: Array | None = None
 
     def wait(self, inputs: Sequence[Value]) -> list[Value]:
-        """Return a call's inputs, the first matrix or number among them to be known after that."""
+        """Return a call's inputs, the first real one among them to be known after the last."""
         waiting = list(inputs)
         for place, value in enumerate(inputs):
             if self.last is not None and _is_real(value):
