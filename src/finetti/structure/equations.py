@@ -52,19 +52,33 @@ def read(atom: Atom, known: Mapping[Atom, Value]) -> Value:
 
 
 def bind(equation: Equation, inputs: Sequence[Value]) -> list[Value]:
-    """Return what an equation yields for its inputs, some in other ways than JAX's."""
-    primitive, name = equation.primitive, equation.primitive.name
-    if name in EVALUATED and jnp.issubdtype(jnp.result_type(inputs[0]), jnp.floating):
-        return [EVALUATED[name](*map(jnp.asarray, inputs), **equation.params)]
-    if name.startswith("custom_"):  # a user's rules index them as arrays of JAX
+    """Return what an equation yields for its inputs, as JAX has it."""
+    return _bound(equation, inputs, equation.params)
+
+
+def _bound(
+    equation: Equation, inputs: Sequence[Value], parameters: Mapping[str, Any]
+) -> list[Value]:
+    primitive = equation.primitive
+    if primitive.name.startswith("custom_"):  # a user's rules index them as arrays of JAX
         inputs = [jnp.asarray(x) for x in inputs]
-    parameters = _with_ours(equation) if name in HELD else equation.params
     found = primitive.bind(*inputs, **primitive.get_bind_params(parameters))
     return found if primitive.multiple_results else [found]
 
 
+def compute(equation: Equation, inputs: Sequence[Value]) -> list[Value]:
+    """Return what an equation yields for its inputs, in the ways of `evaluated` where it has one.
+
+    So densities are evaluated. What only follows a program's equations binds them as they are.
+    """
+    name = equation.primitive.name
+    if name in EVALUATED and jnp.issubdtype(jnp.result_type(inputs[0]), jnp.floating):
+        return [EVALUATED[name](*map(jnp.asarray, inputs), **equation.params)]
+    return _bound(equation, inputs, _with_ours(equation) if name in HELD else equation.params)
+
+
 def _with_ours(equation: Equation) -> Mapping[str, Any]:
-    """Return the parameters of a loop or a choice whose own equations are evaluated by `bind`."""
+    """Return the parameters of a loop or a choice whose own equations are evaluated so."""
     if not any(e.primitive.name in EVALUATED for e in inside([equation])):
         return equation.params
 
@@ -78,7 +92,7 @@ def _opened(equation: Equation, inputs: Sequence[Value]) -> list[Value]:
     """Return what an equation yields, plain calls opened."""
     call = called(equation) if equation.primitive.name in PLAIN_CALLS else None
     if call is None:
-        return bind(equation, inputs)
+        return compute(equation, inputs)
     inner, constants = call
     return run(inner, [*constants, *inputs], _opened)
 

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.structure.degrees import Degree, degrees
-from finetti.structure.equations import bind, heads, is_literal, read, read_tag, variables
+from finetti.structure.equations import compute, heads, is_literal, read, read_tag, variables
 from finetti.structure.identity import Fingerprint
 from finetti.types import Array, Atom, Equation, Jaxpr, Tree, Value
 
@@ -154,7 +154,7 @@ class Reader:
     ) -> None:
         self.program, self.provide, self.supply = program, provide or {}, supply or {}
         self.early, self.deviations = early or {}, dict[str, Array]()
-        self.evaluate = evaluate or bind
+        self.evaluate = evaluate or compute
         self.jacobians: dict[str, Array] = {}
         # Inputs that no free value fills, until what supplies them is asked: it may give several at
         # once.

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.structure.equations import bind, called, heads, is_literal, reached, run
+from finetti.structure.equations import called, compute, heads, is_literal, reached, run
 from finetti.structure.program import Evaluate, Program
 from finetti.types import Equation, Jaxpr, Scalar, Value
 
@@ -44,7 +44,7 @@ def _mixed(
     """Return an equation's outputs; `hangs` tells which of its inputs hang on a latent site."""
     name, call = equation.primitive.name, called(equation)
     if not any(hangs):
-        return bind(equation, inputs)
+        return compute(equation, inputs)
     if call is not None:
         inner, constants = call
         return _inside(inner, [*constants, *inputs], [*(False for _ in constants), *hangs], salt)
@@ -52,7 +52,7 @@ def _mixed(
         branches = equation.params["branches"]
         each = [_inside(b.jaxpr, [*b.consts, *inputs[1:]], hangs[1:], salt) for b in branches]
         return [_mixture(parts, salt) for parts in zip(*each, strict=True)]
-    found = bind(equation, inputs)
+    found = compute(equation, inputs)
     if name == "select_n" and hangs[0]:
         return [_mixture([jnp.broadcast_to(x, found[0].shape) for x in inputs[1:]], salt)]
     if name in ENDS:

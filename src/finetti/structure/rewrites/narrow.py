@@ -12,7 +12,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from finetti.structure.equations import bind, called, run
+from finetti.structure.equations import called, compute, run
 from finetti.structure.scopes import ELEMENTWISE, REDUCTIONS
 from finetti.types import Atom, Equation, Value
 
@@ -34,13 +34,13 @@ def evaluate(equation: Equation, inputs: Sequence[Value], members: int) -> list[
     if name == "broadcast_in_dim":
         return [_broadcast(equation.params, equation.invars[0].aval.shape, inputs[0], members)]
     if all(axis is None for axis in narrow):
-        return bind(equation, inputs)
+        return compute(equation, inputs)
     if name in ELEMENTWISE or name in PASSED:
-        return bind(equation, _alike(equation, inputs, narrow))
+        return compute(equation, _alike(equation, inputs, narrow))
     if name == "reshape":
         return [_reshaped(equation, inputs[0], members)]
     _check_axes(equation, name, narrow)
-    return bind(equation, inputs)
+    return compute(equation, inputs)
 
 
 def _axis(variable: Atom, value: Value) -> int | None:
