@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from finetti import turns
-from finetti.loops import held
+from finetti.jaxprs import held
 
 pytestmark = pytest.mark.skipif(not turns.hanging(), reason="only jaxlib 0.10 on a CPU hangs")
 MATRICES = np.random.default_rng(1).normal(size=(5, 3, 3)) + 4 * np.eye(3)

@@ -11,7 +11,7 @@ nothing else in it changes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from math import prod
 from typing import Any
@@ -20,8 +20,8 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr
 
-from finetti.loops import anew, inside
-from finetti.types import Array, Equation, Jaxpr, Tree, Value
+from finetti.jaxprs import CALLS, anew, bind, called, inside, run
+from finetti.types import Array, Equation, Tree, Value
 
 MENDED = (0, 11)  # the jaxlib from which such calls do not wait for the pool
 SHARED_OUT = frozenset(
@@ -45,12 +45,8 @@ SHARED_OUT = frozenset(
         "tridiagonal_solve",
     }
 )
-# What only calls another program, held by one of these names.
-CALLED = ("jaxpr", "call_jaxpr", "fun_jaxpr")
-CALLS = frozenset(
-    {"jit", "pjit", "closed_call", "core_call", "checkpoint", "remat", "remat2"}
-    | {"custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"}
-)
+# Calls with rules for derivatives, of which a program has taken what it needs.
+DIFFERENTIATED = {"custom_vjp_call": "call_jaxpr", "custom_vjp_call_jaxpr": "fun_jaxpr"}
 NEVER = -3.08254e307  # no element is equal to it
 
 
@@ -74,10 +70,10 @@ class InTurn:
         traced = plain.trace(*given)
         if sum(1 for _ in shared_out(traced.jaxpr.eqns)) < 2:
             return plain
-        run, tree = in_turn(traced.jaxpr), jax.tree.structure(traced.out_info)
+        waiting, tree = in_turn(traced.jaxpr), jax.tree.structure(traced.out_info)
 
         def written(*given: Tree) -> Tree:
-            return jax.tree.unflatten(tree, run(*jax.tree.leaves(given)))
+            return jax.tree.unflatten(tree, waiting(*jax.tree.leaves(given)))
 
         return jax.jit(written, compiler_options=self.options)
 
@@ -92,10 +88,10 @@ def hanging() -> bool:
 def in_turn(closed: ClosedJaxpr) -> Callable[..., list[Value]]:
     """Return the function of a program in which batched calls of LAPACK wait for one another."""
 
-    def run(*given: Value) -> list[Value]:
-        return _run(closed.jaxpr, closed.consts, _Turns(), *given)
+    def waiting(*given: Value) -> list[Value]:
+        return run(closed.jaxpr, [*closed.consts, *given], partial(_evaluate, _Turns()))
 
-    return run
+    return waiting
 
 
 def shared_out(equations: Iterable[Equation]) -> Iterator[Equation]:
@@ -132,42 +128,23 @@ def _is_real(value: Value) -> bool:
     return dtype is not None and jnp.issubdtype(dtype, jnp.floating) and jnp.size(value) > 0
 
 
-def _run(jaxpr: Jaxpr, constants: Sequence[Value], turns: _Turns, *given: Value) -> list[Value]:
-    """Evaluate a program an equation at a time."""
-    known = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*constants, *given], strict=True))
-
-    def read(atom: Any) -> Value:
-        return atom.val if hasattr(atom, "val") else known[atom]
-
-    for equation in jaxpr.eqns:
-        inputs = [read(v) for v in equation.invars]
-        with equation.ctx.manager:
-            found = _evaluate(equation, inputs, turns)
-        known.update(zip(equation.outvars, found, strict=True))
-    return [read(v) for v in jaxpr.outvars]
-
-
-def _evaluate(equation: Equation, inputs: list[Value], turns: _Turns) -> list[Value]:
-    name, parameters = equation.primitive.name, dict(equation.params)
-    if not any(True for _ in shared_out([equation])):
-        return _bind(equation, inputs, parameters)
-    if name in CALLS:
-        held = next(parameters[key] for key in CALLED if key in parameters)
-        inner = getattr(held, "jaxpr", held)
-        return _run(inner, getattr(held, "consts", ()), turns, *inputs)
-    if name == "custom_linear_solve":
-        start = sum(parameters["const_lengths"][:2])
-        taken = parameters["const_lengths"].solve
-        right = inputs[sum(parameters["const_lengths"]) :]
-        inner = parameters["jaxprs"].solve
-        return _run(inner.jaxpr, inner.consts, turns, *inputs[start : start + taken], *right)
-    parameters = anew(name, parameters, in_turn)
-    found = _bind(equation, turns.wait(inputs), parameters)
-    turns.pass_on(found)
-    return found
-
-
-def _bind(equation: Equation, inputs: list[Value], parameters: dict[str, Any]) -> list[Value]:
-    primitive = equation.primitive
-    found = primitive.bind(*inputs, **primitive.get_bind_params(parameters))
-    return found if primitive.multiple_results else [found]
+def _evaluate(turns: _Turns, equation: Equation, inputs: list[Value]) -> list[Value]:
+    """Return what an equation yields; what it calls is evaluated in its place."""
+    name, parameters = equation.primitive.name, equation.params
+    each = partial(_evaluate, turns)
+    with equation.ctx.manager:
+        if not any(True for _ in shared_out([equation])):
+            return bind(equation, inputs)
+        call = called(equation, CALLS | DIFFERENTIATED)
+        if call is not None:
+            inner, constants = call
+            return run(inner, [*constants, *inputs], each)
+        if name == "custom_linear_solve":
+            start = sum(parameters["const_lengths"][:2])
+            taken = parameters["const_lengths"].solve
+            right = inputs[sum(parameters["const_lengths"]) :]
+            inner = parameters["jaxprs"].solve
+            return run(inner.jaxpr, [*inner.consts, *inputs[start : start + taken], *right], each)
+        found = bind(equation, turns.wait(inputs), anew(name, parameters, in_turn))
+        turns.pass_on(found)
+        return found

@@ -84,27 +84,34 @@ GROUP, TRIALS = np.arange(70) % 5, 9
 HITS = np.arange(70) % 10
 
 
-@ft.model
-def shares():
-    """Observe counts of which the chance varies from row to row, and with groups."""
+def chances():
+    """Return a size, and each row's chance of a success, which varies with groups."""
     size = ft.sample("size", ft.LogNormal(1, 1))
     with ft.plate("group", 5):
         level = ft.sample("level", ft.Normal(0, 1))
-    chance = jax.nn.sigmoid(level[GROUP])
-    a, b = chance * size + 0.01, (1 - chance) * size + 0.01
+    return size, jax.nn.sigmoid(level[GROUP])
+
+
+def parts(chance, size):
+    """Return two numbers that are computed alike."""
+    return chance * size + 0.01, (1 - chance) * size + 0.01
+
+
+@ft.model
+def shares():
+    """Observe counts of which the chance varies from row to row, and with groups."""
+    size, chance = chances()
+    a, b = parts(chance, size)
     ft.sample("y", ft.BetaBinomial(a, b, TRIALS), obs=HITS)
 
 
 @ft.model
 def stepped():
     """Sum, in a loop, the larger of what two numbers that are computed alike make."""
-    size = ft.sample("size", ft.LogNormal(1, 1))
-    with ft.plate("group", 5):
-        level = ft.sample("level", ft.Normal(0, 1))
-    chance = jax.nn.sigmoid(level[GROUP])
+    size, chance = chances()
 
     def step(total, row):
-        a, b = row * size + 0.01, (1 - row) * size + 0.01
+        a, b = parts(row, size)
         total += jax.lax.lgamma(jnp.maximum(a, b)) - jax.lax.lgamma(jnp.minimum(a, b)) * b
         return total, jnp.max(jnp.stack([a, b, a * b]))
 

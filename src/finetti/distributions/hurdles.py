@@ -10,6 +10,7 @@ from jax.typing import ArrayLike
 from numpyro import distributions as dist
 from numpyro.distributions import Distribution
 
+from finetti.distributions.trials import one_of
 from finetti.distributions.truncated import Truncated
 from finetti.errors import ModelError
 from finetti.types import Array, Key
@@ -62,11 +63,9 @@ def HurdleDistribution(
     >>> float(HurdleDistribution(Poisson(1.0), gate=0.25).log_prob(0)).__round__(4)
     -1.3863
     """
-    if gate is not None and gate_logits is None:
-        return HurdleProbs(base_dist, gate, validate_args=validate_args)
-    if gate_logits is not None and gate is None:
-        return HurdleLogits(base_dist, gate_logits, validate_args=validate_args)
-    raise ModelError("HurdleDistribution takes either gate, the chance of a 0, or gate_logits")
+    said = "HurdleDistribution takes either gate, the chance of a 0, or gate_logits"
+    family, given = one_of((HurdleProbs, gate), (HurdleLogits, gate_logits), said)
+    return family(base_dist, given, validate_args=validate_args)
 
 
 def HurdleNegativeBinomial2(

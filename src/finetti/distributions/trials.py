@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
@@ -11,6 +13,8 @@ from numpyro.distributions.util import binomial
 
 from finetti.errors import ModelError
 from finetti.types import Array, Key, Value
+
+Way = tuple[type[Any], ArrayLike | None]
 
 
 class BinomialProbs(dist.BinomialProbs):
@@ -51,11 +55,9 @@ def Binomial(
     >>> float(Binomial(3.0, 0.5).log_prob(1)).__round__(4)
     -0.9808
     """
-    if probs is not None and logits is None:
-        return BinomialProbs(probs, total_count, validate_args=validate_args)
-    if logits is not None and probs is None:
-        return BinomialLogits(logits, total_count, validate_args=validate_args)
-    raise ModelError("Binomial takes either probs, the chance of a success, or logits")
+    said = "Binomial takes either probs, the chance of a success, or logits"
+    family, given = one_of((BinomialProbs, probs), (BinomialLogits, logits), said)
+    return family(given, total_count, validate_args=validate_args)
 
 
 class MultinomialProbs(dist.MultinomialProbs):
@@ -89,12 +91,18 @@ def Multinomial(
     >>> float(Multinomial(3, jnp.array([0.5, 0.5])).log_prob(jnp.array([1, 2]))).__round__(4)
     -0.9808
     """
+    said = "Multinomial takes either probs, the categories' chances, or their logits"
+    family, given = one_of((MultinomialProbs, probs), (MultinomialLogits, logits), said)
     both = {"total_count_max": total_count_max, "validate_args": validate_args}
-    if probs is not None and logits is None:
-        return MultinomialProbs(probs, total_count, **both)
-    if logits is not None and probs is None:
-        return MultinomialLogits(logits, total_count, **both)
-    raise ModelError("Multinomial takes either probs, the categories' chances, or their logits")
+    return family(given, total_count, **both)
+
+
+def one_of(by_chances: Way, by_logits: Way, said: str) -> tuple[type[Any], ArrayLike]:
+    """Return the class and the argument of the way that was chosen; refuse both ways, and none."""
+    chosen = [(family, given) for family, given in (by_chances, by_logits) if given is not None]
+    if len(chosen) != 1:
+        raise ModelError(said)
+    return chosen[0]
 
 
 def _counts(key: Key, chances: Value, trials: Value, shape: tuple[int, ...]) -> Array:

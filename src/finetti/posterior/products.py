@@ -7,8 +7,8 @@ from math import inf
 
 import numpy as np
 
+from finetti.jaxprs import is_literal
 from finetti.structure.degrees import Degree
-from finetti.structure.equations import is_literal
 from finetti.structure.program import Program
 from finetti.types import Atom
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from finetti.errors import OutsidePlate
+from finetti.jaxprs import heads
 from finetti.language.dims import Groups, Plate
 from finetti.structure.dimensions import Names
-from finetti.structure.equations import heads
 from finetti.structure.uses import Use, Uses
 from finetti.types import Jaxpr, Value, Values
 

@@ -10,7 +10,8 @@ from collections import Counter
 
 import numpy as np
 
-from finetti.structure.equations import fresh, is_literal
+from finetti.jaxprs import is_literal
+from finetti.structure.equations import fresh
 from finetti.types import Atom, Equation, Jaxpr
 
 ARITHMETIC = {"add", "add_any", "sub", "mul", "div"}

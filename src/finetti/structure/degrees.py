@@ -11,7 +11,8 @@ from heapq import heapify, heappop, heappush
 from math import inf, isinf
 from weakref import WeakKeyDictionary
 
-from finetti.structure.equations import called, heads, is_literal, variables
+from finetti.jaxprs import called, heads, is_literal
+from finetti.structure.equations import variables
 from finetti.types import Atom, Equation, Jaxpr
 
 Degree = int | float

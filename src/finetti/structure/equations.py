@@ -9,23 +9,21 @@ import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 from jax.core import ShapedArray
 
-from finetti.loops import HELD, anew, inside
+from finetti.jaxprs import (
+    HELD,
+    PLAIN_CALLS,
+    anew,
+    bind,
+    called,
+    heads,
+    inside,
+    is_literal,
+    run,
+)
 from finetti.structure.evaluated import EVALUATED
 from finetti.types import Array, Atom, Equation, Jaxpr, Value
 
 TAG = "finetti:"
-
-# The equations that only call an inner jaxpr, and what they hold it as. Differentiation knows
-# another rule for some of these, or what to compute twice: the others may be opened.
-CALLS = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "core_call": "call_jaxpr",
-         "custom_jvp_call": "call_jaxpr", "remat": "jaxpr", "remat2": "jaxpr",
-         "checkpoint": "jaxpr"}  # fmt: skip
-PLAIN_CALLS = {"jit", "pjit", "closed_call", "core_call"}
-
-
-def is_literal(atom: Atom) -> bool:
-    """Tell whether an operand is a number written in the jaxpr, no variable."""
-    return hasattr(atom, "val")
 
 
 def variables(atoms: Iterable[Atom]) -> list[Atom]:
@@ -46,26 +44,6 @@ def read_tag(equation: Equation) -> str:
     return label.removeprefix(TAG) if label.startswith(TAG) else ""
 
 
-def read(atom: Atom, known: Mapping[Atom, Value]) -> Value:
-    """Return the value of an operand, given those of the variables."""
-    return atom.val if is_literal(atom) else known[atom]
-
-
-def bind(equation: Equation, inputs: Sequence[Value]) -> list[Value]:
-    """Return what an equation yields for its inputs, as JAX has it."""
-    return _bound(equation, inputs, equation.params)
-
-
-def _bound(
-    equation: Equation, inputs: Sequence[Value], parameters: Mapping[str, Any]
-) -> list[Value]:
-    primitive = equation.primitive
-    if primitive.name.startswith("custom_"):  # a user's rules index them as arrays of JAX
-        inputs = [jnp.asarray(x) for x in inputs]
-    found = primitive.bind(*inputs, **primitive.get_bind_params(parameters))
-    return found if primitive.multiple_results else [found]
-
-
 def compute(equation: Equation, inputs: Sequence[Value]) -> list[Value]:
     """Return what an equation yields for its inputs, in the ways of `evaluated` where it has one.
 
@@ -74,7 +52,7 @@ def compute(equation: Equation, inputs: Sequence[Value]) -> list[Value]:
     name = equation.primitive.name
     if name in EVALUATED and jnp.issubdtype(jnp.result_type(inputs[0]), jnp.floating):
         return [EVALUATED[name](*map(jnp.asarray, inputs), **equation.params)]
-    return _bound(equation, inputs, _with_ours(equation) if name in HELD else equation.params)
+    return bind(equation, inputs, _with_ours(equation) if name in HELD else None)
 
 
 def _with_ours(equation: Equation) -> Mapping[str, Any]:
@@ -83,31 +61,10 @@ def _with_ours(equation: Equation) -> Mapping[str, Any]:
         return equation.params
 
     def ours(closed: Jaxpr) -> Callable[..., Sequence[Value]]:
-        return lambda *given: run(closed.jaxpr, [*closed.consts, *given], _opened)
+        jaxpr, constants = opened(closed)
+        return lambda *given: run(jaxpr, [*constants, *given], compute)
 
     return anew(equation.primitive.name, equation.params, ours)
-
-
-def _opened(equation: Equation, inputs: Sequence[Value]) -> list[Value]:
-    """Return what an equation yields, plain calls opened."""
-    call = called(equation) if equation.primitive.name in PLAIN_CALLS else None
-    if call is None:
-        return compute(equation, inputs)
-    inner, constants = call
-    return run(inner, [*constants, *inputs], _opened)
-
-
-def run(
-    jaxpr: Jaxpr,
-    arguments: Sequence[Value],
-    evaluate: Callable[[Equation, list[Value]], list[Value]],
-) -> list[Value]:
-    """Evaluate a jaxpr an equation at a time; `arguments` are its constants, then its inputs."""
-    known = dict(zip(heads(jaxpr), arguments, strict=True))
-    for equation in jaxpr.eqns:
-        found = evaluate(equation, [read(v, known) for v in equation.invars])
-        known.update(zip(equation.outvars, found, strict=True))
-    return [read(v, known) for v in jaxpr.outvars]
 
 
 def inlined(equation: Equation, inputs: Sequence[Value]) -> list[Value]:
@@ -126,23 +83,6 @@ def reached(jaxpr: Jaxpr, seeds: Iterable[Atom]) -> set[Atom]:
         if any(v in found for v in variables(equation.invars)):
             found.update(equation.outvars)
     return found
-
-
-def heads(jaxpr: Jaxpr) -> list[Atom]:
-    """Return a jaxpr's constant variables, then its inputs.
-
-    JAX keeps them in two lists up to 0.10 and in one from 0.11 on.
-    """
-    return list(getattr(jaxpr, "all_invars", [*jaxpr.constvars, *jaxpr.invars]))
-
-
-def called(equation: Equation) -> tuple[Jaxpr, list[Value]] | None:
-    """Return the jaxpr that an equation calls and its constants, if calling is all that it does."""
-    name = equation.primitive.name
-    if name not in CALLS:
-        return None
-    inner = equation.params[CALLS[name]]
-    return getattr(inner, "jaxpr", inner), list(getattr(inner, "consts", ()))
 
 
 def scanned(params: Mapping[str, Any]) -> tuple[int, int]:

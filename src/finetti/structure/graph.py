@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from finetti.hypertext.html import block
 from finetti.hypertext.picture import Node, picture
-from finetti.structure.equations import is_literal, read_tag, variables
+from finetti.jaxprs import is_literal
+from finetti.structure.equations import read_tag, variables
 from finetti.types import Atom, Jaxpr
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ import numpy as np
 from jax.core import eval_jaxpr
 
 from finetti.compiling import ONCE, compiled
-from finetti.structure.equations import heads, variables
+from finetti.jaxprs import heads
+from finetti.structure.equations import variables
 from finetti.types import Atom, Equation, Jaxpr
 
 WORTHWHILE = 64  # elements: the compiler folds smaller constants itself

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import AbstractValue, Trace, Tracer
 
-from finetti.structure.equations import heads, is_literal
+from finetti.jaxprs import heads, is_literal
 from finetti.types import Atom, Jaxpr, Value
 
 

@@ -9,11 +9,12 @@ import numpy as np
 
 from finetti.distributions import unchecked
 from finetti.errors import MissingValue
+from finetti.jaxprs import is_literal
 from finetti.language.effects import Site, alone, around
 from finetti.language.groups import Groups
 from finetti.language.handlers import trace
 from finetti.language.missing import of_holes
-from finetti.structure.equations import is_literal, opened, reached, tagged
+from finetti.structure.equations import opened, reached, tagged
 from finetti.structure.graph import read_parents
 from finetti.structure.program import Program
 from finetti.structure.variables import placeholder, read_arguments

@@ -8,7 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from finetti.structure.equations import is_literal, read_tag, variables
+from finetti.jaxprs import is_literal
+from finetti.structure.equations import read_tag, variables
 from finetti.structure.program import Program
 from finetti.structure.variables import Variable
 from finetti.types import Atom, Equation, Value

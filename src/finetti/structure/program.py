@@ -16,8 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from finetti.jaxprs import heads, is_literal, read
 from finetti.structure.degrees import Degree, degrees
-from finetti.structure.equations import compute, heads, is_literal, read, read_tag, variables
+from finetti.structure.equations import compute, read_tag, variables
 from finetti.structure.identity import Fingerprint
 from finetti.types import Array, Atom, Equation, Jaxpr, Tree, Value
 

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from finetti.errors import ModelError
-from finetti.structure.equations import bind, is_literal
+from finetti.jaxprs import bind, is_literal
 from finetti.types import Atom, Equation, Jaxpr, Value
 
 NOBODY = np.iinfo(np.int32).max  # fills the rows of elements that depend on fewer

@@ -9,8 +9,9 @@ import jax
 import numpy as np
 from jax.lax import GatherScatterMode
 
+from finetti.jaxprs import bind, called, heads, is_literal
 from finetti.structure.dimensions import Made, Names, make
-from finetti.structure.equations import bind, called, heads, is_literal, read_tag, scanned
+from finetti.structure.equations import read_tag, scanned
 from finetti.types import Atom, Equation, Jaxpr, Value
 
 KEPT = {"convert_element_type", "copy", "copy_p"}

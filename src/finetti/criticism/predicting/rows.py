@@ -13,13 +13,13 @@ from jax.core import Tracer
 
 from finetti.distributions import unchecked
 from finetti.errors import DataError, ModelError, hint
+from finetti.jaxprs import is_literal
 from finetti.language.dims import Groups, groups
 from finetti.language.effects import Site, alone, around
 from finetti.language.handlers import trace
 from finetti.language.holes import rows_lacking, with_nan
 from finetti.language.missing import of_holes
 from finetti.models import Model, as_data
-from finetti.structure.equations import is_literal
 from finetti.structure.variables import placeholder, read_arguments
 from finetti.types import TableLike, Value, Values
 

@@ -16,7 +16,7 @@ from typing import Any
 import jax
 from jax.extend.core import jaxpr_as_fun
 
-from finetti.loops import inside
+from finetti.jaxprs import inside
 from finetti.types import Equation, Jaxpr, Tree
 
 try:

@@ -16,8 +16,8 @@ from finetti.inference.engine.mixture import fitted
 from finetti.inference.engine.native import CALLS
 from finetti.inference.engine.start import DTYPE, RADIUS
 from finetti.inference.stopping import asked_to_stop
+from finetti.jaxprs import inside
 from finetti.kernels.kernel import Point, Tuning
-from finetti.loops import inside
 from finetti.posterior.lost import lost
 from finetti.structure.form import Given
 from finetti.targets.density import Density, Target

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.structure.equations import called, compute, heads, is_literal, reached, run
+from finetti.jaxprs import called, heads, is_literal, run
+from finetti.structure.equations import compute, reached
 from finetti.structure.program import Evaluate, Program
 from finetti.types import Equation, Jaxpr, Scalar, Value
 

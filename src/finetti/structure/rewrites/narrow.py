@@ -12,7 +12,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from finetti.structure.equations import called, compute, run
+from finetti.jaxprs import called, run
+from finetti.structure.equations import compute
 from finetti.structure.scopes import ELEMENTWISE, REDUCTIONS
 from finetti.types import Atom, Equation, Value
 

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 
+from finetti.jaxprs import is_literal
 from finetti.language.dims import Plate
 from finetti.structure.degrees import degrees
-from finetti.structure.equations import is_literal
 from finetti.structure.program import Program
 from finetti.structure.rewrites.centre.centre import Centre
 from finetti.structure.rewrites.centre.part import Part, members

@@ -7,7 +7,7 @@ from math import prod
 
 import jax.numpy as jnp
 
-from finetti.structure.equations import is_literal
+from finetti.jaxprs import is_literal
 from finetti.structure.program import Reader
 from finetti.structure.rewrites.centre.paths import Path
 from finetti.types import Array, Atom, Float, Value

@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from finetti.structure.equations import is_literal, reached, read_tag
+from finetti.jaxprs import is_literal
+from finetti.structure.equations import reached, read_tag
 from finetti.structure.program import Program, Reader
 from finetti.types import Array, Atom, Equation
 

@@ -9,8 +9,9 @@ import jax
 import numpy as np
 
 from finetti.compiling import ONCE, compiled
+from finetti.jaxprs import is_literal
 from finetti.structure.degrees import outputs
-from finetti.structure.equations import is_literal, variables
+from finetti.structure.equations import variables
 from finetti.structure.program import Program, Reader
 from finetti.structure.rewrites.condense.condense import Condense, Pair, Source
 from finetti.structure.rewrites.condense.sums import Column, statistics

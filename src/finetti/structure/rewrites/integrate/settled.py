@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.structure.equations import is_literal
+from finetti.jaxprs import is_literal
 from finetti.structure.program import Program
 from finetti.structure.rewrites.arrow.arrow import Arrow, Vector
 from finetti.structure.rewrites.arrow.frame import Frame

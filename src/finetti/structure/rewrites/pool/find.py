@@ -6,9 +6,9 @@ import numpy as np
 
 from finetti.compiling import ONCE, compiled
 from finetti.distributions import Pooled
+from finetti.jaxprs import is_literal
 from finetti.structure.commute import fills
 from finetti.structure.degrees import degrees
-from finetti.structure.equations import is_literal
 from finetti.structure.program import Program, Reader
 from finetti.structure.rewrites.narrow import Unlike
 from finetti.structure.rewrites.pool.pool import Pool

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from math import prod
 
-from finetti.structure.equations import is_literal
+from finetti.jaxprs import is_literal
 from finetti.structure.program import Program
 from finetti.structure.rewrites.alternate import FEWEST
 from finetti.structure.rewrites.centre.find import Seen, effects

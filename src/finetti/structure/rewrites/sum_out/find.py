@@ -13,7 +13,8 @@ import numpy as np
 
 from finetti.errors import ModelError
 from finetti.factors.rounds import Addition, Scope, Shape, arrange, placed, schedule
-from finetti.structure.equations import heads, inlined, read_tag, run
+from finetti.jaxprs import heads, run
+from finetti.structure.equations import inlined, read_tag
 from finetti.structure.program import Outcome, Program
 from finetti.structure.rewrites.rewrite import Found, Sight
 from finetti.structure.rewrites.sum_out.propagation import propagation
