@@ -63,7 +63,7 @@ class Gathered:
         columns are of other kinds, lack values, or are absent.
         """
         division = self.asked.division
-        table.need(list(self.columns), "the formula")
+        table.need(list(self.columns), "ft.update")
         for name in self.columns:
             if table.kinds[name] != division.kinds[name]:
                 raise DataError(
