@@ -20,7 +20,9 @@ from weakref import ReferenceType, ref
 
 import jax
 from jax.core import Tracer
+from jax.sharding import Mesh
 
+from finetti.dividing import everywhere, mesh_of, undivided
 from finetti.programs import kept
 from finetti.turns import InTurn
 from finetti.types import Tree, Value
@@ -64,12 +66,14 @@ def compiled(level: int, *static: str) -> Callable[[Callable[..., R]], Callable[
             given = tuple(arg for place, arg in enumerate(args) if place not in places)
             leaves, tree = jax.tree.flatten(given)
             if any(isinstance(leaf, Tracer) for leaf in leaves):
-                return function(*args)
+                return function(*undivided(args))
             effort = _effort(level, leaves)
             key = (effort, tuple(fixed.values()), tree, tuple(map(_kind, leaves)))
             # A program is compiled when it is first called.
             with kept():
-                program = IN_MEMORY.get(programs, key, lambda: _ready(function, fixed, effort))
+                program = IN_MEMORY.get(
+                    programs, key, lambda: _ready(function, fixed, effort, mesh_of(given))
+                )
                 return program(*given)
 
         return call
@@ -111,18 +115,22 @@ IN_MEMORY = Recent(MOST)
 
 
 def _ready(
-    function: Callable[..., Any], fixed: Mapping[int, Hashable], effort: int
+    function: Callable[..., Any], fixed: Mapping[int, Hashable], effort: int, mesh: Mesh | None
 ) -> Callable[..., Any]:
-    """Return a program of its own for some fixed arguments: what JAX keeps of it goes with it."""
+    """Return a program of its own for some fixed arguments: what JAX keeps of it goes with it.
+
+    Where it is given what is divided over a mesh, every device has what it yields.
+    """
 
     @wraps(function)
     def own(*given: Value) -> Tree:
-        rest = iter(given)
+        rest = iter(given if mesh is None else undivided(given))
         places = range(len(fixed) + len(given))
         return function(*(fixed[place] if place in fixed else next(rest) for place in places))
 
     del own.__wrapped__  # whose parameters are others
-    return InTurn(own, _options(effort))
+    to: dict[str, Any] = {} if mesh is None else {"out_shardings": everywhere(mesh)}
+    return InTurn(own, compiler_options=_options(effort), **to)
 
 
 def _kind(leaf: Value) -> Hashable:

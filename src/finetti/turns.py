@@ -51,10 +51,13 @@ NEVER = -3.08254e307  # no element is equal to it
 
 
 class InTurn:
-    """Call a jitted function; where it calls LAPACK several times, with each call in its turn."""
+    """Call a jitted function; where it calls LAPACK several times, with each call in its turn.
 
-    def __init__(self, function: Callable[..., Tree], options: dict[str, Any] | None) -> None:
-        self.function, self.options = function, options
+    `settings` are those of `jax.jit`.
+    """
+
+    def __init__(self, function: Callable[..., Tree], **settings: Any) -> None:
+        self.function, self.settings = function, settings
         self.program: Callable[..., Tree] | None = None
 
     def __call__(self, *given: Tree) -> Tree:
@@ -64,7 +67,7 @@ class InTurn:
         return self.program(*given)
 
     def _program(self, given: tuple[Tree, ...]) -> Callable[..., Tree]:
-        plain = jax.jit(self.function, compiler_options=self.options)
+        plain = jax.jit(self.function, **self.settings)
         if not hanging():
             return plain
         traced = plain.trace(*given)
@@ -75,7 +78,7 @@ class InTurn:
         def written(*given: Tree) -> Tree:
             return jax.tree.unflatten(tree, waiting(*jax.tree.leaves(given)))
 
-        return jax.jit(written, compiler_options=self.options)
+        return jax.jit(written, **self.settings)
 
 
 @cache

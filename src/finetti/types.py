@@ -37,6 +37,7 @@ LogDensity = Callable[[Position], Scalar]
 Jaxpr = Any
 Equation = Any
 Atom = Any  # a variable or a literal
+Device = Any
 
 __all__ = [
     "AnyArray",
@@ -45,6 +46,7 @@ __all__ = [
     "Bool",
     "Constants",
     "DType",
+    "Device",
     "Equation",
     "Float",
     "Int",

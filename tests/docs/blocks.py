@@ -3,7 +3,8 @@
 A block is run unless a comment before it says `not run:` and why. A comment `run first` holds lines
 that readers are spared; `part of FILE` says that the block's lines are all in a program; `raises
 NAME`, that the block is refused so; `prints` before a block of text, that the last block run prints
-it; `prints about`, that its words are the same and its numbers those of another machine's draws.
+it; `prints about`, that its words are the same and its numbers those of another machine's draws;
+`prints such as`, that so are its first words, up to a parenthesis, and others' draws say more or less.
 """
 
 from __future__ import annotations

@@ -77,7 +77,10 @@ def _execute(block: Block, page: Path, names: dict, printed: io.StringIO) -> Non
 
 
 def _compare(printed: str, block: Block, where: str) -> None:
-    if block.said.startswith("prints about"):
+    if block.said.startswith("prints such as"):
+        first, told = (text.strip().partition("(")[0] for text in (printed, block.text))
+        assert told and words(first) == words(told), where
+    elif block.said.startswith("prints about"):
         assert words(printed) == words(block.text), where
     else:
         lines = [[line.rstrip() for line in text.strip("\n").splitlines()] for text in
@@ -122,6 +125,8 @@ def test_a_block_that_does_not_run_says_why():
         ("<!-- raises KeyError -->\n```python\nundefined\n```\n", True),
         ("```python\nprint('a 1.5')\n```\n<!-- prints about -->\n```\na 2.25\n```\n", False),
         ("```python\nprint('a 1.5')\n```\n<!-- prints about -->\n```\nb 1.5\n```\n", True),
+        ("```python\nprint('a 1 (b)')\n```\n<!-- prints such as -->\n```\na 2 (c)\n```\n", False),
+        ("```python\nprint('a 1 (b)')\n```\n<!-- prints such as -->\n```\nb 1 (b)\n```\n", True),
         ("```\nfinetti --version\n```\n", False),
         ("```console\n$ finetti nonsense\n```\n", True),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from finetti.cli.options import (
     METHODS,
     TRAJECTORIES,
     DataFile,
+    Devices,
     FamilyName,
     InPlace,
     LinkName,
@@ -36,6 +38,7 @@ from finetti.cli.options import (
 )
 from finetti.cli.vision import vision
 from finetti.cli.words import spoken
+from finetti.dividing import provide
 from finetti.inference.fit import fit
 from finetti.inference.methods.method import Chains
 from finetti.inference.stopping import stoppable
@@ -127,6 +130,7 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
     missing: MissingRows = "refuse",
     in_place: InPlace = False,
     on: OnCluster = None,
+    devices: Devices = None,
 ) -> None:
     """Fit a model to a table, and save the draws.
 
@@ -151,6 +155,8 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
     }
     chosen = _method(method, {name: value for name, value in settings.items() if value is not None})
     console, source = _console(), source_of(model, family, link, prior, missing, in_place)
+    provide(devices)
+    fitted = partial(fit, method=chosen, seed=seed, on=where(on), devices=devices)
     with source.answerable():
         content = source.content()
         bound = load(console, source, content, data)
@@ -162,13 +168,12 @@ def fit_model(  # noqa: PLR0913 - the options of a command are its parameters
         with stoppable() as stop:
             try:
                 if saved.is_netcdf(path):
-                    posterior = fit(bound, chosen, seed=seed, on=where(on))
+                    posterior = fitted(bound)
                     posterior.tree.attrs.update(noted)
                     at, why = outputs.keep(posterior, path)
                 else:
                     at, why = path, ""
-                    to = Destination(path, noted)
-                    posterior = fit(bound, chosen, seed=seed, out=to, on=where(on))
+                    posterior = fitted(bound, out=Destination(path, noted))
             except KeyboardInterrupt:
                 on_disk = is_streamed(path)
                 rest = f"finetti resume {path} goes on." if on_disk else "nothing is saved."

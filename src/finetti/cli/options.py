@@ -130,6 +130,17 @@ OnCluster = Annotated[
 ]
 
 
+Devices = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Divide the rows among so many devices, each of which computes with its own: GPUs, or "
+        "cores of the processor.",
+        show_default=False,
+    ),
+]
+
+
 def where(on: str | None) -> str | int | None:
     """Return the cluster that an option names: an address, or a number of processes."""
     return int(on) if on is not None and on.isdecimal() else on

@@ -12,6 +12,7 @@ from finetti.cli.app import app
 from finetti.cli.binding import load, named
 from finetti.cli.commands import conclude
 from finetti.cli.saved import RunData, RunModel
+from finetti.dividing import provide
 from finetti.inference.resume import resume as go_on
 from finetti.inference.stopping import stoppable
 from finetti.store.store import recorded
@@ -41,6 +42,7 @@ def resume(
     """
     console = Console(highlight=False)
     record = recorded(run)
+    provide(record.get("devices") or None)
     source, content, table = named(run, record.get("notes", {}), model, data)
     with source.answerable(), stoppable() as stop:
         bound = load(Console(quiet=True), source, content, table)

@@ -14,7 +14,7 @@ from finetti.inference.engine.batch import Own, spread
 from finetti.inference.engine.prepare import prepare, sampler_of
 from finetti.inference.engine.proposal import Proposal
 from finetti.inference.engine.run import Run, Sampler
-from finetti.inference.engine.start import DTYPE, chain_keys, one_start
+from finetti.inference.engine.start import chain_keys, one_start
 from finetti.inference.methods.method import Chains
 from finetti.inference.tuned import adopted
 from finetti.posterior.learned import Learned
@@ -70,7 +70,7 @@ def begin(
 
     With a proposal its mixture is their tuning, and they start at its points if nowhere else.
     """
-    target, given = built.target(DTYPE)
+    target, given = built.placed
     constants: Any = {m.name: given.rewrites[m.name] for m in target.form.moves}
     fixed, init = None, beginning.init
     if beginning.tuning is not None:
@@ -99,7 +99,7 @@ def again(
     first: int = 0,
 ) -> tuple[Sampler, Run]:
     """Return the sampler, and the run as its arrays say; its chains are those from `first` on."""
-    target, given = built.target(DTYPE)
+    target, given = built.placed
     own = Own(rewrites=spread({m.name: given.rewrites[m.name] for m in target.form.moves}, 1))
     tuned = beginning.tuning is not None
     sampler = sampler_of(target, method, given, 1, draws, tuned)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 
+from finetti.dividing import Devices, named
 from finetti.errors import ClusterError
 from finetti.inference.apart import draw_apart
 from finetti.inference.begin import Beginning, begin
@@ -55,6 +56,7 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     out: str | Path | Destination | None = None,
     progress: bool | Display = True,
     on: On = None,
+    devices: Devices = None,
 ) -> Posterior:
     """Draw from the posterior of a model with its data.
 
@@ -72,15 +74,19 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     `progress=False` keeps silent. `on` is a cluster whose workers make the draws of its chains once
     all have warmed up together: a client of `dask.distributed`, the address of its scheduler, or a
     number of processes to start on this machine. The draws are the same on every cluster of like
-    machines, and may differ in rounding from those without one.
+    machines, and may differ in rounding from those without one. `devices` have the rows divided
+    among them, each computing with its own: a number of those that JAX sees, or a list such as
+    `jax.devices()`, in every process alike where there are several (of `jax.distributed`). The
+    posterior is the same, sums being rounded in another order.
     Draws depend on the model, its data, the method, `seed`, `init` and `tuning` alone. Ctrl-C
     and SIGTERM stop a run and return the draws made so far, marked `interrupted` in the posterior's
     attributes; during warm-up they raise `KeyboardInterrupt`.
 
     Raises `ModelError` or `SamplingError` with the site at fault before sampling starts, also where
     the draws kept would take more than 4 GiB of memory; `ClusterError` where `on` cannot be reached
-    or has other versions than this process; `DataError` where `out` has an unfinished
-    run or something that is no run, another process writes there, or it cannot be written.
+    or has other versions than this process, or there are fewer `devices`; `DataError` where `out`
+    has an unfinished run or something that is no run, another process writes there, or it cannot be
+    written.
 
     >>> posterior = fit(coin(10).condition(heads=7), NUTS(draws=500), seed=1, progress=False)
     >>> posterior["p"].shape
@@ -94,16 +100,19 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     chosen = method.plan(model, plan)
     again = partial(fit_alike, method, plan and plan.choices)
     beginning, to = Beginning(seed, init, tuning), destination(out)
+    among = named(devices)
     if on is not None:
         _refuse_whole(method)
+    if among:
+        _refuse_divided(on, to)
     if isinstance(method, Search):
-        built = density(model, chosen)
+        built = replace(density(model, chosen), devices=among)
         if to is None:
             return replace(search(built, method, seed, init), refit=again)
         return replace(searched(built, method, beginning, to), refit=again)
     if not isinstance(method, Chains):
         raise TypeError(f"no way is known to fit by {method!r}")
-    built = density(model, chosen, natural(model, method))
+    built = replace(density(model, chosen, natural(model, method)), devices=among)
     names = kept_names(built, keep)
     for wish in method.wishes:
         wish.names(names)
@@ -143,6 +152,19 @@ def _refuse_whole(method: Method) -> None:
         raise ClusterError(
             "on= has all draws made apart, and until= and minutes= look at them as they are made: "
             "give draws=, or leave on= out"
+        )
+
+
+def _refuse_divided(on: On, to: Destination | None) -> None:
+    """Refuse to spread chains and rows at once, and several processes that write to one place."""
+    if on is not None:
+        raise ClusterError(
+            "on= spreads chains over workers and devices= the rows of each over devices: give one"
+        )
+    if to is not None and jax.process_count() > 1:
+        raise ClusterError(
+            "out= is written by one process, and here are several: leave it out, and save the "
+            "posterior, which every process is given whole"
         )
 
 

@@ -13,6 +13,7 @@ from time import perf_counter
 
 import numpy as np
 
+from finetti.dividing import greatest, mesh_of
 from finetti.errors import SamplingError
 from finetti.inference.engine.arrays import to_arrays
 from finetti.inference.engine.batch import alone, joined
@@ -34,6 +35,7 @@ from finetti.structure.form import Given
 from finetti.targets.density import Density
 
 BLOCK_LOOKED_AT = 50  # draws a chain, where precision ends a run
+REASONS = ("", "time", "signal")  # why a run is halted, the graver later
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +70,7 @@ class Journey:
         wanted = sampler.stages[-1].draws // every
         self.shelf = Shelf(chains, wanted, every, ahead=True)
         self.readers: list[Reader] = []
+        self.mesh = mesh_of(sampler.shared)
         self.ended, self.torn, self.divergences = "draws", False, 0
 
     @property
@@ -110,12 +113,12 @@ class Journey:
                 self.warm[int(here.stage)].add(chunk)
                 self.run = here
                 report(chunk)
-                stop, late = asked_to_stop(), self._late()
-                if stop or late or self.keeper.due:
+                halted = self._halted()
+                if halted or self.keeper.due:
                     self.commit()
-                if stop:
+                if halted == "signal":
                     raise KeyboardInterrupt
-                if late:
+                if halted:
                     raise SamplingError(
                         f"the {self.work.method.minutes:g} minutes were spent in warm-up, before "
                         f"there was a draw to keep: give it more, by minutes="
@@ -182,8 +185,8 @@ class Journey:
                 yield
                 if self.shelf.level >= self.shelf.wanted:
                     return
-                if asked_to_stop() or self._late():
-                    self.ended = "signal" if asked_to_stop() else "time"
+                self.ended = self._halted() or self.ended
+                if self.ended != "draws":
                     return
         except KeyboardInterrupt:
             self.ended = "signal"
@@ -238,10 +241,12 @@ class Journey:
             for name in wish.names(self.work.names)
         )
 
-    def _late(self) -> bool:
-        """Tell whether the time is spent."""
+    def _halted(self) -> str:
+        """Say whether a signal or the time ends the run, in any process that has a part in it."""
         minutes = self.work.method.minutes
-        return minutes is not None and perf_counter() - self.keeper.began > 60 * minutes
+        late = minutes is not None and perf_counter() - self.keeper.began > 60 * minutes
+        here = REASONS.index("signal" if asked_to_stop() else "time" if late else "")
+        return REASONS[greatest(here, self.mesh)]
 
     def commit(self) -> None:
         """Make safe where the run stands."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from finetti.dividing import named
 from finetti.errors import DataError, ModelError
 from finetti.inference.begin import Beginning, again, begin
 from finetti.inference.fit import fit_alike
@@ -76,6 +77,8 @@ def resume(
     built = density(
         model, chosen, natural(model, method) if isinstance(method, Chains) else frozenset()
     )
+    # Sums over the parts of so many devices are rounded alike.
+    built = replace(built, devices=named(record.get("devices") or None))
     require_same(record["identity"], built, place)
     if record["processor"] != processor():
         warnings.warn(

@@ -79,6 +79,7 @@ def _begun(
         "seed": beginning.seed,
         "identity": identity(built),
         "processor": processor(),
+        "devices": len(built.devices),
         "notes": dict(to.notes),
         **more,
     }

@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 import jax
 import jax.numpy as jnp
 
+from finetti.dividing import divided
 from finetti.errors import SamplingError, SeedError, UnknownSite
 from finetti.models import Model, require_model
 from finetti.structure import recovery
@@ -19,7 +20,7 @@ from finetti.structure.program import Outcome
 from finetti.structure.tracing import invert
 from finetti.structure.variables import Variable
 from finetti.targets.layout import Layout
-from finetti.types import Array, Atom, DType, Key, Position, Scalar, Values
+from finetti.types import Array, Atom, Device, DType, Key, Position, Scalar, Values
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ class Density:
     model: Model
     choices: Choices = AS_WRITTEN  # of the plan's rewrites
     natural: frozenset[str] = frozenset()
+    devices: tuple[Device, ...] = ()  # that large data are divided over
 
     @cached_property
     def layout(self) -> Layout:
@@ -159,6 +161,12 @@ class Density:
         """Return the density with its data apart, for one float type."""
         plan = self.plan(dtype)
         return Target(plan.form, self.layout), plan.given
+
+    @cached_property
+    def placed(self) -> tuple[Target, Given]:
+        """Return `target()` for compiled programs: large data are divided over the devices."""
+        target, given = self.target()
+        return target, divided(given, self.devices) if self.devices else given
 
     def log_density(self, position: Position) -> Scalar:
         """Return the log density (nats, up to a constant) at an unconstrained position."""

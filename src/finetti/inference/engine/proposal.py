@@ -52,7 +52,7 @@ def propose(built: Density, seed: int, chains: int) -> Proposal | None:
     """
     if not built.dim:
         return None
-    target, given = built.target(DTYPE)
+    target, given = built.placed
     own = Own(rewrites=spread({m.name: given.rewrites[m.name] for m in target.form.moves}, 1))
     size = numbers(target, given)
     together = int(np.clip(ROOM // size, 1, TOGETHER))

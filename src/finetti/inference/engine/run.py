@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 from finetti.compiling import ONCE, compiled
+from finetti.dividing import greatest, mesh_of
 from finetti.inference.engine.batch import Own
 from finetti.inference.engine.sweep import (
     Carry,
@@ -267,9 +268,10 @@ def travel(sampler: Sampler, run: Run, stages: int | None = None) -> Iterator[tu
     """
     last = (len(sampler.stages) if stages is None else stages) - 1
     limit = min(sampler.course.capacity, CHUNK_FIRST)
+    mesh = mesh_of(sampler.shared)
     while int(run.stage) < last or (int(run.stage) == last and not sampler.complete(run)):
         began = perf_counter()
         run, chunk = sampler.advance(run, limit)
         pace = (perf_counter() - began) / max(chunk.steps, 1)
-        limit = int(np.clip(CHUNK_SECONDS / pace, 1, sampler.course.capacity))
+        limit = greatest(int(np.clip(CHUNK_SECONDS / pace, 1, sampler.course.capacity)), mesh)
         yield run, chunk

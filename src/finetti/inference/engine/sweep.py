@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.compiling import BY_SIZE, OFTEN, ONCE, compiled
+from finetti.dividing import mesh_of
 from finetti.inference.engine import warmup
 from finetti.inference.engine.batch import Own, joined
 from finetti.inference.engine.native import at_once
@@ -129,7 +130,7 @@ def sweep(course: Course, orders: Orders, carry: Carry) -> tuple[Carry, Record, 
     Returns the carry, the record, of which the first n steps are valid, and n.
     """
     run = _sweep if course.kernel.learns else _sweep_once
-    if course not in _plain:
+    if course not in _plain and mesh_of(orders.shared) is None:
         try:
             return run(course, True, orders, carry)
         except jax.errors.JaxRuntimeError as error:

@@ -64,7 +64,7 @@ def search(density: Density, method: Search, seed: int, init: Named | None) -> P
         )
     with jax.enable_x64(True):
         keys = chain_keys(np.int64(seed), method.starts if init is None else 1)
-        target, given = density.target(DTYPE)
+        target, given = density.placed
         points = one_start(density, given, Own(), keys[None], init)
         jacobian = not isinstance(method, MAP)
 
@@ -156,7 +156,7 @@ def _errors(
 
 def _pointed(density: Density, summit: Summit, attributes: dict[str, Any]) -> Posterior:
     """Make a posterior of one draw, with standard errors and information criteria."""
-    target, given = density.target(DTYPE)
+    target, given = density.placed
     names = tuple(v.name for v in density.kept)
     values, terms = _settled(target, names, given, summit.position)
     values = {name: np.asarray(value)[None, None] for name, value in values.items()}
@@ -192,7 +192,7 @@ def _counted(v: Variable) -> int:
 
 def _standard_errors(density: Density, summit: Summit) -> xr.Dataset:
     """Return the standard errors of what was sought, and of what is computed when that is all."""
-    target, given = density.target(DTYPE)
+    target, given = density.placed
     known = set(density.layout.names)
     if not target.form.marginals:
         known |= {v.name for v in density.kept}
@@ -211,7 +211,7 @@ def _drawn(
     attributes: dict[str, Any],
 ) -> Posterior:
     """Make a posterior of draws from the normal distribution at the summit."""
-    target, given = density.target(DTYPE)
+    target, given = density.placed
     white = np.asarray(jax.random.normal(keys[0], (1, method.draws, density.dim), DTYPE))
     factor = np.linalg.cholesky(summit.curvature)
     # With P = L L' the draws are L^-T z, in rows z' L^-1.
