@@ -176,7 +176,7 @@ class Interrupting(Display):
 
 
 def test_an_interrupt_keeps_the_draws_made_so_far(capsys, folder, monkeypatch):
-    def interrupted(model, method, seed, out, on):
+    def interrupted(model, method, seed, out, **_):
         return ft.fit(model, method, seed=seed, out=out, progress=Interrupting())
 
     monkeypatch.setattr(commands, "fit", interrupted)
@@ -190,7 +190,7 @@ def test_an_interrupt_keeps_the_draws_made_so_far(capsys, folder, monkeypatch):
 
 
 def test_an_interrupt_before_there_are_draws_saves_nothing(capsys, folder, monkeypatch):
-    def interrupted(model, method, seed, out, on):
+    def interrupted(model, method, seed, out, **_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(commands, "fit", interrupted)

@@ -4,7 +4,7 @@ A block is run unless a comment before it says `not run:` and why. A comment `ru
 that readers are spared; `part of FILE` says that the block's lines are all in a program; `raises
 NAME`, that the block is refused so; `prints` before a block of text, that the last block run prints
 it; `prints about`, that its words are the same and its numbers those of another machine's draws;
-`prints such as`, that so are its first words, up to a parenthesis, and others' draws say more or less.
+`prints such as`, that so are its first words, up to a parenthesis, and draws decide on the rest.
 """
 
 from __future__ import annotations
