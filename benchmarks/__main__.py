@@ -14,6 +14,7 @@ from benchmarks import (
     counts,
     covered,
     digits,
+    divided,
     doubts,
     eight_schools,
     factor_graphs,
@@ -156,6 +157,7 @@ BENCHMARKS = {
     "in_place": lambda: report(in_place.report("normal"), (FINETTI,)),
     "in_place_bernoulli": lambda: report(in_place.report("Bernoulli"), (FINETTI,)),
     "cluster": lambda: report(cluster.report(), (FINETTI,)),
+    "divided": lambda: report(divided.report(), (FINETTI,)),
     "growth": lambda: run_growth("growth_normal", growth.NORMAL),
     "growth_poisson": lambda: run_growth("growth_poisson", growth.POISSON),
 }
