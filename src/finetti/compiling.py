@@ -10,6 +10,7 @@ them. On other backends the defaults stand.
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from functools import cache, wraps
@@ -23,6 +24,7 @@ from jax.core import Tracer
 from jax.sharding import Mesh
 
 from finetti.dividing import everywhere, mesh_of, undivided
+from finetti.errors import SamplingError
 from finetti.programs import kept
 from finetti.turns import InTurn
 from finetti.types import Tree, Value
@@ -67,6 +69,7 @@ def compiled(level: int, *static: str) -> Callable[[Callable[..., R]], Callable[
             leaves, tree = jax.tree.flatten(given)
             if any(isinstance(leaf, Tracer) for leaf in leaves):
                 return function(*undivided(args))
+            _refuse_forked()
             effort = _effort(level, leaves)
             key = (effort, tuple(fixed.values()), tree, tuple(map(_kind, leaves)))
             # A program is compiled when it is first called.
@@ -79,6 +82,23 @@ def compiled(level: int, *static: str) -> Callable[[Callable[..., R]], Callable[
         return call
 
     return decorate
+
+
+class _Process:
+    """Hold the number of the process that ran the first program; none 0."""
+
+    number = 0
+
+
+def _refuse_forked() -> None:
+    """Refuse to compute in a process forked from one that has: JAX's threads are not in it."""
+    if _Process.number not in (0, os.getpid()):
+        raise SamplingError(
+            "this process was forked from one in which finetti had computed, and would wait for "
+            "ever: JAX's threads are not copied. Start processes by spawn, as "
+            "multiprocessing.get_context('spawn').Pool() does, or give ft.fit_many(..., on=4)"
+        )
+    _Process.number = os.getpid()
 
 
 class Programs(dict[Kind, Callable[..., Any]]):

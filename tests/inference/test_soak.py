@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import re
+import sys
 import threading
 import weakref
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import pytest
 
 import finetti as ft
 from finetti import compiling
+from finetti.errors import SamplingError
 
 FEW = ft.NUTS(draws=10, warmup=10, chains=2)
 
@@ -124,6 +126,18 @@ def test_fits_of_several_threads_are_those_of_one():
 def test_another_process_draws_the_same():
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         np.testing.assert_array_equal(pool.apply(fitted, (2.0,)), fitted(2.0))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not fork")
+@pytest.mark.filterwarnings("ignore:os.fork")
+def test_a_process_that_is_forked_too_late_says_so():
+    """It would hang: JAX's threads are not in it."""
+    fitted(1.0)
+    with (
+        multiprocessing.get_context("fork").Pool(1) as pool,
+        pytest.raises(SamplingError, match="forked from one in which finetti had computed"),
+    ):
+        pool.apply_async(fitted, (1.0,)).get(timeout=60)
 
 
 def test_plates_four_deep_are_each_a_dimension():
