@@ -57,8 +57,9 @@ def shifts(template: Template, rng: np.random.Generator) -> Float[AnyArray, "fea
         )
 
     drawn = np.zeros((n, 2))
-    for _ in range(STEPS):
-        other = solve_triangular(upper, rng.standard_normal((n, 2)))
+    # Solved together: where cores are few, each call of LAPACK may wait for its threads.
+    others = solve_triangular(upper, rng.standard_normal((n, 2 * STEPS)))
+    for other in np.split(others, STEPS, 1):
         angle = rng.uniform(0, 2 * np.pi)
         low, high = angle - 2 * np.pi, angle
         while not possible(new := drawn * np.cos(angle) + other * np.sin(angle)):
