@@ -8,11 +8,11 @@ such a program yields, every device has whole. The devices may belong to several
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from typing import TypeAlias
+from functools import partial, wraps
+from typing import TypeAlias, TypeVar
 
 import jax
 import numpy as np
@@ -22,6 +22,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from finetti.errors import ClusterError
 from finetti.types import AnyArray, Array, Device, Tree, Value
 
+R = TypeVar("R")
 Devices: TypeAlias = "int | Sequence[Device] | None"
 AXIS = "rows"
 FEWEST = 10_000  # numbers of an array that is divided
@@ -48,7 +49,7 @@ class Divided:
         return jax.lax.with_sharding_constraint(array, along(self.mesh, self.axis))
 
 
-def named(devices: Devices) -> tuple[Device, ...]:
+def meant(devices: Devices) -> tuple[Device, ...]:
     """Return the devices that are meant: so many of those JAX sees, or those given; of None none.
 
     Raises `ClusterError` where JAX sees fewer or a process has none, `TypeError` for anything else.
@@ -114,6 +115,16 @@ def undivided(tree: Tree) -> Tree:
     return jax.tree.map(
         lambda leaf: leaf.whole() if isinstance(leaf, Divided) else leaf, tree, is_leaf=_is_divided
     )
+
+
+def opening(function: Callable[..., R]) -> Callable[..., R]:
+    """Return a function, to be traced, that takes what is divided for the arrays that it is."""
+
+    @wraps(function)
+    def opened(*given: Tree) -> R:
+        return function(*undivided(given))
+
+    return opened
 
 
 def mesh_of(tree: Tree) -> Mesh | None:

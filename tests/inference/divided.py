@@ -1,7 +1,7 @@
 """Be a process that fits with its rows divided over devices; see test_divided.
 
-Called as `divided.py densities FOLDER` or `divided.py fits FOLDER METHOD` with several devices on
-this machine, or as `divided.py processes FOLDER RANK SIZE PORT` once for each process.
+Called as `divided.py densities FOLDER` or `divided.py fits FOLDER MODEL METHOD` with several devices
+on this machine, or as `divided.py processes FOLDER RANK SIZE PORT` once for each process.
 """
 
 import re
@@ -23,6 +23,7 @@ from finetti.targets.density import Target, density
 ROWS, GROUPS = 20_003, 30  # no number of devices divides them
 METHODS = {
     "walk": ft.Metropolis(draws=30, warmup=20, chains=2),
+    "independent": ft.IndependentMetropolis(draws=200, chains=2),
     "nuts": ft.NUTS(draws=4, warmup=3, chains=2),
 }
 
@@ -59,6 +60,25 @@ def amounts(g, x, y):
         ft.sample("y", ft.StudentT(4.0, a[g] + 0.5 * x[:, 0], sigma), obs=y)
 
 
+@ft.model
+def zeros(g, y):
+    """Which counts are zeros of their own is summed out, and what that says is read of draws."""
+    p, mu = ft.sample("p", ft.Beta(1.0, 1.0)), ft.sample("mu", ft.Normal(0.0, 1.0))
+    with ft.plate("shop", GROUPS):
+        a = ft.sample("a", ft.Normal(mu, 1.0))
+    with ft.plate("visit", len(y)):
+        z = ft.sample("z", ft.Bernoulli(p))
+        ft.sample("y", ft.Poisson(jnp.where(z == 1, 1e-6, jnp.exp(a[g]))), obs=y)
+
+
+@ft.model
+def few(x, y):
+    """Three dimensions, which draws are proposed for."""
+    b = ft.sample("b", ft.Normal(jnp.zeros(x.shape[-1]), 1.0).to_event(1))
+    with ft.plate("visit", len(y)):
+        ft.sample("y", ft.Bernoulli(logits=x @ b), obs=y)
+
+
 def models() -> dict[str, ft.Model]:
     random = np.random.default_rng(0)
     g, x = random.integers(0, GROUPS, ROWS), random.normal(size=(ROWS, 3))
@@ -67,6 +87,8 @@ def models() -> dict[str, ft.Model]:
         "clicks": clicks(g, x, yes),
         "wide": wide(g, x.T.copy(), random.poisson(1.0, ROWS)),
         "amounts": amounts(g, x, random.standard_t(4, ROWS)),
+        "zeros": zeros(g, random.poisson(1.5, ROWS) * random.integers(0, 2, ROWS)),
+        "few": few(x, yes),
     }
 
 
@@ -87,7 +109,8 @@ def densities(folder: Path) -> None:
     """Save each model's density, whole and divided, and what its devices hold and exchange."""
     devices = tuple(jax.devices())
     with jax.enable_x64(True):
-        for name, model in models().items():
+        for name in ("clicks", "wide", "amounts"):
+            model = models()[name]
             whole, divided = heights(model, ()), heights(model, devices)
             target, given = replace(density(model, model.plan()), devices=devices).placed
             leaves = jax.tree.leaves(given, is_leaf=lambda leaf: isinstance(leaf, Divided))
@@ -122,14 +145,14 @@ def exchanged(target: Target, given: Given) -> list[str]:
     return found
 
 
-def fits(folder: Path, method: str) -> None:
+def fits(folder: Path, name: str, way: str) -> None:
     """Save draws made by a method with the rows whole and divided, at once and gone on with."""
-    model, method = models()["clicks"], METHODS[method]
+    model, method = models()[name], METHODS[way]
     for number in (None, 3):
         found = ft.fit(model, method, progress=False, devices=number)
         np.savez(folder / f"{number}", **draws(found))
     run = folder / "run.zarr"
-    ft.fit(model, replace(method, draws=2), progress=False, devices=3, out=run)
+    ft.fit(model, replace(method, draws=2), progress=False, devices=3, out=run)  # then on with it
     resumed = ft.resume(run, model, draws=method.draws, progress=False)
     np.savez(folder / "resumed", **draws(resumed))
 

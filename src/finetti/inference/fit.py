@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 
-from finetti.dividing import Devices, named
+from finetti.dividing import Devices, meant
 from finetti.errors import ClusterError
 from finetti.inference.apart import draw_apart
 from finetti.inference.begin import Beginning, begin
@@ -100,7 +100,7 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     chosen = method.plan(model, plan)
     again = partial(fit_alike, method, plan and plan.choices)
     beginning, to = Beginning(seed, init, tuning), destination(out)
-    among = named(devices)
+    among = meant(devices)
     if on is not None:
         _refuse_whole(method)
     if among:

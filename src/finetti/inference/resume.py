@@ -11,7 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from finetti.dividing import named
+from finetti.dividing import meant
 from finetti.errors import DataError, ModelError
 from finetti.inference.begin import Beginning, again, begin
 from finetti.inference.fit import fit_alike
@@ -78,7 +78,7 @@ def resume(
         model, chosen, natural(model, method) if isinstance(method, Chains) else frozenset()
     )
     # Sums over the parts of so many devices are rounded alike.
-    built = replace(built, devices=named(record.get("devices") or None))
+    built = replace(built, devices=meant(record.get("devices") or None))
     require_same(record["identity"], built, place)
     if record["processor"] != processor():
         warnings.warn(

@@ -164,9 +164,21 @@ class Density:
 
     @cached_property
     def placed(self) -> tuple[Target, Given]:
-        """Return `target()` for compiled programs: large data are divided over the devices."""
+        """Return `target()`, its large constants divided over the devices.
+
+        Those of rewrites that are read on the host as well stay whole: what is learned of moves,
+        and which states discrete sites have.
+        """
         target, given = self.target()
-        return target, divided(given, self.devices) if self.devices else given
+        if not self.devices:
+            return target, given
+        whole = {m.name for m in target.form.moves}
+        whole |= {m.name for m in target.form.marginals if m.lowest(given.rewrites[m.name])}
+        rewrites = {
+            name: constants if name in whole else divided(constants, self.devices)
+            for name, constants in given.rewrites.items()
+        }
+        return target, Given(divided(given.data, self.devices), rewrites)
 
     def log_density(self, position: Position) -> Scalar:
         """Return the log density (nats, up to a constant) at an unconstrained position."""

@@ -54,7 +54,7 @@ def propose(built: Density, seed: int, chains: int) -> Proposal | None:
         return None
     target, given = built.placed
     own = Own(rewrites=spread({m.name: given.rewrites[m.name] for m in target.form.moves}, 1))
-    size = numbers(target, given)
+    size = numbers(*built.target(DTYPE))
     together = int(np.clip(ROOM // size, 1, TOGETHER))
     look = _look(target, given, own, together)
     # numpy takes no negative seeds.

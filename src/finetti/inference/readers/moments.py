@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.compiling import OFTEN, compiled
+from finetti.dividing import opening
 from finetti.inference.engine.draws import Draws
 from finetti.inference.readers.reader import Reader, batches, recovery_key, rows
 from finetti.posterior.labels import coordinates_of, dotted
@@ -116,9 +117,11 @@ def _nothing(
     target: Target, names: tuple[str, ...], given: Given, keys: Key, position: np.ndarray
 ) -> dict[str, Sums]:
     """Return the sums of no draws."""
-    look = jax.eval_shape(
-        lambda key, given, x: target.moments(key, given, x, names), keys[0], given, position
-    )
+
+    def moments(key: Key, given: Given, x: Array) -> dict[str, tuple[Array, Array]]:
+        return target.moments(key, given, x, names)
+
+    look = jax.eval_shape(opening(moments), keys[0], given, position)
     return {n: Sums(*(jnp.zeros(mean.shape) for _ in range(3))) for n, (mean, _) in look.items()}
 
 

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.compiling import ONCE, compiled
+from finetti.dividing import opening
 from finetti.inference.engine.draws import Draws
 from finetti.inference.readers.reader import Reader, batches, rows
 from finetti.posterior.labels import coordinates_of, dotted
@@ -47,7 +48,9 @@ class States(Reader):
         for m in target.form.marginals:
             self.lowest |= m.lowest(given.rewrites[m.name])
         position = jax.ShapeDtypeStruct((target.layout.dim,), float)
-        found = jax.eval_shape(target.probabilities, given, position) if self.lowest else {}
+        found = (
+            jax.eval_shape(opening(target.probabilities), given, position) if self.lowest else {}
+        )
         width = sum(prod(p.shape) for p in found.values())
         self.size = int(np.clip(ENTRIES // max(width, 1), 1, min(BATCH, most)))
         self.count = 0
