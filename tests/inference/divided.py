@@ -1,7 +1,7 @@
 """Be a process that fits with its rows divided over devices; see test_divided.
 
-Called as `divided.py densities FOLDER` or `divided.py fits FOLDER MODEL METHOD` with several devices
-on this machine, or as `divided.py processes FOLDER RANK SIZE PORT` once for each process.
+Called as `divided.py densities FOLDER` or `divided.py fits FOLDER MODEL METHOD` with several
+devices on this machine, or as `divided.py processes FOLDER RANK SIZE PORT` once for each process.
 """
 
 import re
