@@ -179,18 +179,18 @@ def _as_fitted(name: str, value: Any, fitted: Any, spared: bool = False) -> Any:
         return value
     if isinstance(fitted, Groups):
         return _group(name, value, fitted)
-    column = as_data(with_nan(value) if spared else value, name)
+    value = with_nan(value)
+    lacking = rows_lacking(value)
+    if lacking is not None and lacking.any() and not spared:
+        raise DataError(
+            f"`{name}` is missing in {lacking.sum()} of the rows of newdata, the first row "
+            f"{np.flatnonzero(lacking)[0]}: leave these rows out, or fill them in"
+        )
+    column = as_data(value, name)
     if hasattr(fitted, "shape") and np.ndim(column) != np.ndim(fitted):
         raise DataError(
             f"`{name}` has shape {np.shape(column)} in newdata and {np.shape(fitted)} in the fit: "
             f"give a value a row"
-        )
-    array = np.asarray(column)
-    if array.dtype.kind == "f" and np.isnan(array).any() and not spared:
-        rows = np.flatnonzero(np.isnan(array).reshape(len(array) if array.ndim else 1, -1).any(1))
-        raise DataError(
-            f"`{name}` is missing in {len(rows)} of the rows of newdata, the first row {rows[0]}: "
-            f"leave these rows out, or fill them in"
         )
     return column
 
