@@ -98,7 +98,7 @@ def added(model: Model, rows: TableLike) -> Model:
     if model.reader is None:
         return _appended(model, rows)
     reader = model.reader.with_rows(rows)
-    made = on_rows(replace(model, reader=None), reader.arguments())[0]
+    made = on_rows(replace(model, reader=None), reader.arguments()).model
     return made.reading(reader).added_up(reader.said)
 
 

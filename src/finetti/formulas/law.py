@@ -76,8 +76,16 @@ def write_law(
             )
         write_unknown(script, outcome.name, law, observed)
         return
+    name = script.name(outcome.name)
+    named = _categories(script, name, outcome) if outcome.values.ndim > 1 else ""
     with plate_of_rows(script, observed):
-        script.say(f"ft.sample({literal(script.name(outcome.name))}, {law}, obs={observed})")
+        script.say(f"ft.sample({literal(name)}, {law}, obs={observed}{named})")
+
+
+def _categories(script: Script, name: str, outcome: Outcome) -> str:
+    """Write the names of categories, along the dimension of an outcome of several columns."""
+    category = literal(script.name(f"{name}_category"))
+    return f", dims={{{category}: {literal(list(outcome.levels))}}}"
 
 
 def plate_of_rows(script: Script, observed: str) -> AbstractContextManager[None]:

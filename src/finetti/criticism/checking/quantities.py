@@ -174,10 +174,9 @@ def _yes_or_no(v: Variable) -> list[Quantity]:
 
 
 def _category(v: Variable) -> list[Quantity]:
-    seen = np.unique(np.asarray(v.data))[:CATEGORIES]
-    return [
-        Quantity(f"share of {k}", lambda y, k=k: np.mean(y == k), _LEVEL) for k in seen.tolist()
-    ]
+    seen = np.unique(np.asarray(v.data))[:CATEGORIES].tolist()
+    names = {k: v.categories[k] if v.categories else k for k in seen}
+    return [Quantity(f"share of {names[k]}", lambda y, k=k: np.mean(y == k), _LEVEL) for k in seen]
 
 
 _BY_KIND = {"real": _real, "count": _count, "yes or no": _yes_or_no, "category": _category}

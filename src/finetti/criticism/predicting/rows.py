@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -24,8 +24,19 @@ from finetti.structure.variables import placeholder, read_arguments
 from finetti.types import TableLike, Value, Values
 
 
-def on_rows(model: Model, newdata: TableLike) -> tuple[Model, frozenset[str]]:
-    """Return the model on new rows, and the names of its arrays that are still those of the fit.
+class OnRows(NamedTuple):
+    """Hold a model on new rows, and the names of its arrays that these did not give.
+
+    Those `kept` are still those of the fit; those `absent` are only observed, and stand empty.
+    """
+
+    model: Model
+    kept: frozenset[str]
+    absent: frozenset[str]
+
+
+def on_rows(model: Model, newdata: TableLike) -> OnRows:
+    """Return the model on new rows.
 
     `newdata` maps parameters of the model's function to columns: a dict or a data frame. Names of
     groups are coded by the labels of the fit, unseen ones after them; an `ft.Groups` is taken as
@@ -46,7 +57,7 @@ def on_rows(model: Model, newdata: TableLike) -> tuple[Model, frozenset[str]]:
         for n in found
         if _is_array(known.get(n)) and np.ndim(found[n])
     }
-    kept = set()
+    kept, absent = set(), set()
     for name in known:
         if name in found:
             continue
@@ -55,12 +66,13 @@ def on_rows(model: Model, newdata: TableLike) -> tuple[Model, frozenset[str]]:
             kept |= {name} if any(map(np.ndim, jax.tree.leaves(known[name]))) else set()
         elif only_observed(model, name):
             found[name] = _unseen(known[name], lengths)
+            absent.add(name)
         elif any(len(known[name]) == fitted for fitted, _ in lengths):
             raise _lacks(model, name, list(given))
         else:
             found[name] = known[name]
             kept.add(name)
-    return with_arguments(model, found), frozenset(kept)
+    return OnRows(with_arguments(model, found), frozenset(kept), frozenset(absent))
 
 
 def covariates(fitted: Model, model: Model, newdata: TableLike) -> Callable[[Site], bool]:
