@@ -100,8 +100,8 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     script.wanted |= {n for n in holes for m in mains if n in words(m.text.partition("~")[2])}
     given = dict(matrices or {})
     parts = _prepared(script, frame, mains, chosen, extras, wished, given, gathered)
-    for main, *_ in parts:
-        script.say(docstring(main.text) if main is parts[0][0] else f"# {main.text}")
+    first, *others = [*(main.text for main, *_ in parts), *(e.text for e in extras.values())]
+    script.lines += [f"    {said}" for said in (docstring(first), *(f"# {t}" for t in others))]
     for name in holes:
         if not any(name in outcome_columns(m, frame) for m in mains):
             write_plain(script, wished, name, holes[name])

@@ -66,7 +66,7 @@ def write_law(
     elif family.thresholds:
         law = _ordered(writing, family, terms["mu"].predictor, outcome)
     else:
-        law = family.write(terms)
+        law = family.law(terms, script)
     law = _said(writing, law, main.additions, outcome, observed)
     if predicts:
         if family.kind in ("ordered", "category", "counts of categories", "shares"):
@@ -125,7 +125,7 @@ def _several(writing: Writing, main: Formula, outcome: Outcome) -> str:
     """Write a predictor for each category but the first, and their array (row, category)."""
     script, parts = writing.script, []
     for level in outcome.levels[1:]:
-        own = replace(writing, prefix=f"{level}_", level=0.0, spread=1.0)
+        own = replace(writing, prefix=f"{level}_", level=0.0, spread=1.0, shared=True)
         name = script.identifier(f"eta_{level}")
         script.say(f"{name} = {write_predictor(own, main.predictor)}")
         parts.append(name)
