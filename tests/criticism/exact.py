@@ -5,7 +5,7 @@ import xarray as xr
 
 import finetti as ft
 from finetti.criticism.predicting.labelled import label
-from finetti.posterior.labels import data_groups
+from finetti.posterior.given import data_groups
 
 
 def posterior(model: ft.Model, **draws: np.ndarray) -> ft.Posterior:

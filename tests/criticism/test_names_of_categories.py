@@ -89,6 +89,24 @@ def test_counts_and_shares_have_the_names_along_a_dimension(family):
         assert "categories" not in site.attrs
 
 
+def test_new_rows_need_no_groups_that_are_only_observed():
+    """And their data have the dimensions of the fit, though there are as many groups as rows."""
+
+    @ft.model
+    def colours(x, g, colour):
+        with ft.plate("g_level", g):
+            u = ft.sample("u", ft.Normal(0.0, 1.0).expand([3]).to_event(1))
+        with ft.plate("row", len(x)):
+            ft.sample("colour", ft.Categorical(logits=x[:, None] + u[g]), obs=colour)
+
+    model = colours(TABLE["x"], ft.groups(list("aabbaabb")), ft.groups(TABLE["colour"]))
+    found = posterior_of(model, u=RANDOM.normal(size=(*SHAPE, 2, 3)))
+    tree = ft.predict(found, {"x": [0.0, 1.0], "g": ["b", "a"]})
+    assert tree["predictions"]["colour"].attrs["categories"] == NAMES
+    given = tree["predictions_constant_data"].dataset
+    assert {name: a.dims for name, a in given.items()} == {"x": ("row",), "g": ("row",)}
+
+
 def test_predictions_are_the_probability_of_each_category():
     predicted = ft.predict(posterior("categorical"))["posterior_predictive"].dataset
     frame = prediction_frame(predicted)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Collection, Container, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import jax
 import numpy as np
 
-from finetti.language.dims import Groups, Plate
-from finetti.models import Model
-from finetti.structure.variables import Variable, named_dimensions
+from finetti.language.dims import Plate
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -123,84 +119,3 @@ def some(array: T, keep: np.ndarray, dims: Sequence[Hashable]) -> T:
 def is_hidden(site: str) -> bool:
     """Tell whether a site is shown only where it is asked for: an underscore begins its name."""
     return site.rpartition(".")[2].startswith("_")
-
-
-def data_groups(model: Model) -> dict[str, xr.Dataset]:
-    """Return the groups of the data: what is observed, and what the model was called with."""
-    plates = named_dimensions(model.variables)
-    seen = {v.name: (v.dims, v.shown) for v in model.variables if v.data is not None}
-    observed = with_categories(dataset(seen, plates), model)
-    return {"observed_data": observed, "constant_data": constants(model)}
-
-
-def with_categories(found: xr.Dataset, model: Model) -> xr.Dataset:
-    """Return a dataset whose sites that are one of several categories tell their names.
-
-    Their values are places in the attribute `categories`; counts and shares of categories have the
-    names along a dimension.
-    """
-    coded = {v.name for v in model.variables if len(v.dims) == len(v.plates)}
-    for site, names in categories(model).items():
-        if site in coded and dotted(site) in found:
-            found[dotted(site)].attrs["categories"] = list(map(str, names))
-    return found
-
-
-def categories(model: Model) -> dict[str, tuple[Hashable, ...]]:
-    """Return the names of the categories that outcomes are one of, or counts of, by site."""
-    named = {v.name: v.categories for v in model.variables}
-    named |= {} if model.reader is None else model.reader.categories
-    return {site: names for site, names in named.items() if names}
-
-
-def constants(
-    model: Model, sites: Sequence[Variable] | None = None, without: Collection[str] = ()
-) -> xr.Dataset:
-    """Return the arrays the model was called with, by parameter name; groups as labels.
-
-    One with a value for each member of a plate has its dimension, and its labels. The plates are
-    those of `sites`, the model's own unless given. Parameters `without` are left out.
-    """
-    args, kwargs = model.arguments or ((), {})
-    bound = inspect.signature(model.function).bind(*args, **kwargs).arguments
-    found = {}
-    for name, argument in ((n, a) for n, a in bound.items() if n not in without):
-        for path, leaf in jax.tree_util.tree_flatten_with_path(argument)[0]:
-            full = name + jax.tree_util.keystr(path)
-            if isinstance(leaf, Groups):
-                leaf = np.asarray(leaf.labels)[np.asarray(leaf)]
-            array = np.asarray(leaf)
-            if array.dtype.kind in "biufU":
-                found[full] = array
-    sites = model.variables if sites is None else sites
-    dims = _Dims(sites, found)
-    arrays = {name: (dims.of(name, array), array) for name, array in found.items()}
-    return dataset(arrays, named_dimensions(sites))
-
-
-class _Dims:
-    """Tell which dimensions arrays have that a model was called with.
-
-    One that is observed has those of its site. Of others the first is that of the plates of its
-    size, if they have one name, and one that no array has.
-    """
-
-    def __init__(self, sites: Sequence[Variable], taken: Collection[str]) -> None:
-        self.observed = [v for v in sites if v.data is not None]
-        self.plates: dict[int, set[str]] = {}
-        for p in (p for v in sites for p in v.plates):
-            self.plates.setdefault(p.size, set()).add(p.name)
-        self.taken = taken
-
-    def of(self, name: str, array: np.ndarray) -> tuple[str, ...]:
-        """Return the names of an array's dimensions."""
-        own = tuple(f"{name}_dim_{i}" for i in range(array.ndim))
-        for v in self.observed:
-            if any(d in self.taken for d in v.dims) or array.dtype.kind not in "biuf":
-                continue
-            if np.array_equal(np.asarray(v.shown), array, equal_nan=array.dtype.kind == "f"):
-                return v.dims
-        shared = self.plates.get(len(array), set()) if array.ndim else set()
-        if len(shared) != 1 or not shared.isdisjoint(self.taken):
-            return own
-        return (*shared, *own[1:])

@@ -21,7 +21,8 @@ from finetti.language.dims import groups as as_groups
 from finetti.models import require_rows
 from finetti.posterior.diagnose import ess, quiet
 from finetti.posterior.evaluate import log_likelihood, of_known
-from finetti.posterior.labels import categories, dotted, some
+from finetti.posterior.given import categories
+from finetti.posterior.labels import dotted, some
 from finetti.posterior.mode import is_mode
 from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.structure.variables import Variable

@@ -11,7 +11,7 @@ from finetti.criticism.explaining.scale import mean_and_variance, plain
 from finetti.distributions import bare, known, name_family
 from finetti.language.effects import Site
 from finetti.models import Model
-from finetti.posterior.labels import categories
+from finetti.posterior.given import categories
 from finetti.types import Array
 
 SHARES = ("Multinomial", "Dirichlet")  # of several categories in each row

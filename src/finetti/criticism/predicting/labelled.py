@@ -10,7 +10,8 @@ import numpy as np
 
 from finetti.errors import ModelError, SamplingError, UnknownSite
 from finetti.models import Model
-from finetti.posterior.labels import data_groups, dataset, with_categories
+from finetti.posterior.given import data_groups, with_categories
+from finetti.posterior.labels import dataset
 from finetti.structure.variables import Variable, named_dimensions
 from finetti.structure.words import listed
 

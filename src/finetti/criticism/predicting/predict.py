@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from math import prod
@@ -20,7 +20,7 @@ from finetti.language.effects import Site
 from finetti.language.missing import of_holes
 from finetti.models import Model, require_rows
 from finetti.posterior.evaluate import at_draws
-from finetti.posterior.labels import constants, data_groups, with_categories
+from finetti.posterior.given import constants_anew, data_groups, with_categories
 from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.structure.variables import Variable
 from finetti.types import Array, TableLike
@@ -85,8 +85,8 @@ def predict(
     put = placed(fitted, free, these, kept)
     if new_groups == "refuse":
         put.refuse_unseen()
-    chosen = _chosen(free, fitted, effects=newdata is not None)
-    given = constants(model, free.variables, absent)
+    variables = free.variables
+    chosen = _chosen(variables, fitted, effects=newdata is not None)
     within_memory(chosen, prod(these.shape))
     if put.known:
         fill = partial(newcomers, put.known, new_groups == "population")
@@ -111,7 +111,8 @@ def predict(
         "redrawn": ", ".join(put.redrawn),
     }
     if newdata is not None:
-        groups = {"predictions": predicted, "predictions_constant_data": given}
+        data = constants_anew(model, variables, absent, fitted)
+        groups = {"predictions": predicted, "predictions_constant_data": data}
     else:
         groups = {"posterior_predictive": predicted, **data_groups(model)}
         groups |= _missing(model, these, seed)
@@ -137,12 +138,12 @@ def _missing(model: Model, these: States, seed: int) -> dict[str, xr.Dataset]:
     return {"missing": label(chosen, found, {"chain": these.chain, "draw": these.draw})}
 
 
-def _chosen(free: Model, fitted: Model, effects: bool) -> list[Variable]:
+def _chosen(variables: Sequence[Variable], fitted: Model, effects: bool) -> list[Variable]:
     """Return the variables to predict: observed and deterministic ones, and effects in plates."""
     seen = observations(fitted)
     return [
         v
-        for v in free.variables
+        for v in variables
         if (v.name in seen and (effects or v.kind != "observed"))
         or v.kind == "deterministic"
         or (effects and v.kind == "latent" and v.plates)

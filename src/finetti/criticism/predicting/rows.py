@@ -121,8 +121,6 @@ def only_observed(model: Model, name: str) -> bool:
     may depend on it. Where the model cannot be traced so, the answer is no.
     """
     known = arguments(model)
-    if isinstance(known[name], Groups):
-        return False
 
     def run(column: Any) -> list[Any]:
         def before(site: Site) -> None:

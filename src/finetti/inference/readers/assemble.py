@@ -20,7 +20,8 @@ from finetti.kernels.alternating import Alternating
 from finetti.kernels.blockwise import Blockwise
 from finetti.models import Model
 from finetti.posterior import diagnose
-from finetti.posterior.labels import data_groups, dataset
+from finetti.posterior.given import data_groups
+from finetti.posterior.labels import dataset
 from finetti.posterior.posterior import Posterior
 from finetti.targets.density import Density
 from finetti.targets.layout import Layout
