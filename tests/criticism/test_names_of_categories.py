@@ -121,3 +121,25 @@ def test_checks_and_pictures_have_the_names():
     assert [q.name for q in found.outcomes] == [f"share of {n} of colour" for n in NAMES]
     (axes,) = plots.outcomes(ft.prior(posterior("categorical").model, draws=20)).axes
     assert [label.get_text() for label in axes.get_xticklabels()] == NAMES
+
+
+@pytest.mark.parametrize("family", COUNTED)
+def test_each_category_is_checked_where_all_together_are_constant(family):
+    found = ft.check(posterior(family), seed=1)
+    names = COUNTED[family][1]
+    said = [f"{what} of {n}" for n in names for what in ("mean", "sd")]
+    assert [q.name.partition(" of cbind")[0] for q in found.outcomes] == said
+    observed = [np.asarray(q.observed).item() for q in found.outcomes]
+    expected = [f(TABLE[n]) for n in names for f in (np.mean, np.std)]
+    np.testing.assert_allclose(observed, expected)
+
+
+def test_angles_are_checked_wherever_their_circle_is_cut():
+    values = np.array([3.1, -3.1, 3.0, -2.9, 3.14, -3.14])
+    model = ft.formula("angle ~ 1", {"angle": values}, family="von_mises")
+    found = posterior_of(model, Intercept=np.full(SHAPE, 50.0), kappa=np.full(SHAPE, 40.0))
+    checked = ft.check(found, seed=1)
+    assert [q.name for q in checked.outcomes] == [
+        "mean cosine of angle", "mean sine of angle", "resultant length of angle",
+    ]  # fmt: skip
+    assert all(q.replicated.std() < 0.2 for q in checked.outcomes)

@@ -153,20 +153,21 @@ def _ordered(writing: Writing, family: Family, eta: str, outcome: Outcome) -> st
     )
     away = script.identifier("away")
     script.say(f"{away} = jnp.asarray({eta})[..., None] - {cut}  # of each threshold")
+    zero, logits = script.identifier("zero"), script.identifier("logits")
     if family.name == "adjacent":
         if family.links["mu"] != "logit":
             raise ModelError("the family adjacent has the link logit")
-        zero = f"jnp.zeros((*{away}.shape[:-1], 1))"
-        return f"ft.Categorical(logits=jnp.concatenate([{zero}, jnp.cumsum({away}, -1)], -1))"
+        script.say(f"{zero} = jnp.zeros((*{away}.shape[:-1], 1))")
+        script.say(f"{logits} = jnp.concatenate([{zero}, jnp.cumsum({away}, -1)], -1)")
+        return f"ft.Categorical(logits={logits})"
     on, stop = script.identifier("log_on"), script.identifier("log_stop")
     log = "jax.nn.log_sigmoid" if family.links["mu"] == "logit" else "jax.scipy.special.log_ndtr"
     script.say(f"{on} = jnp.cumsum({log}({away}), -1)  # of going beyond each threshold")
     script.say(f"{stop} = {log}(-{away})")
-    zero = f"jnp.zeros((*{away}.shape[:-1], 1))"
-    return (
-        f"ft.Categorical(logits=jnp.concatenate([{zero}, {on}], -1)"
-        f" + jnp.concatenate([{stop}, {zero}], -1))"
-    )
+    script.say(f"{zero} = jnp.zeros((*{away}.shape[:-1], 1))")
+    ends = f"jnp.concatenate([{zero}, {on}], -1) + jnp.concatenate([{stop}, {zero}], -1)"
+    script.say(f"{logits} = {ends}")
+    return f"ft.Categorical(logits={logits})"
 
 
 def _said(
