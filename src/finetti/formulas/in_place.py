@@ -15,6 +15,7 @@ from finetti.errors import DataError, ModelError
 from finetti.formulas.brought import Asked, Brought, Sums, Way, added, bring, cells_of, featured
 from finetti.formulas.division import Division
 from finetti.formulas.families import Family
+from finetti.formulas.frames import LEAVE_OUT
 from finetti.formulas.text import Call, Formula, words
 from finetti.language.holes import Missing
 from finetti.scale.arithmetic import Expression, Learned, read
@@ -71,7 +72,7 @@ class Gathered:
                     f"{_KINDS[table.kinds[name]]} in the table {table.name}"
                 )
         averaged, cells = _looked(self.asked), tuple(division.cells)
-        seen = look(table, self.columns, averaged, cells, missing == "drop", "leave these rows out")
+        seen = look(table, self.columns, averaged, cells, missing == "drop", LEAVE_OUT)
         more = self.asked.sums(Asking(table, seen, self.learned))
         sums, rows = added(self.sums, more), self.rows + seen.rows
         brought = bring(self.asked, sums, self.learned)
