@@ -4,12 +4,13 @@ import numpy as np
 import xarray as xr
 
 import finetti as ft
-from finetti.criticism.predicting.labelled import data_of, label
+from finetti.criticism.predicting.labelled import label
+from finetti.posterior.given import data_groups
 
 
 def posterior(model: ft.Model, **draws: np.ndarray) -> ft.Posterior:
     """Return a posterior whose latent variables have the draws given, (chain, draw, ...)."""
-    tree = xr.DataTree.from_dict({"posterior": label(model.variables, draws), **data_of(model)})
+    tree = xr.DataTree.from_dict({"posterior": label(model.variables, draws), **data_groups(model)})
     return ft.Posterior(tree, model)
 
 

@@ -175,6 +175,18 @@ def test_many_fits_that_leave_nothing_to_sample_are_made():
     np.testing.assert_allclose(means, exact, atol=5 * sd / np.sqrt(40))
 
 
+def test_hidden_sites_are_ranked_by_what_is_made_of_them():
+    @ft.model
+    def hidden(y):
+        z = ft.sample("_z", ft.Normal(0.0, 1.0))
+        ft.deterministic("level", 2.0 * z)
+        with ft.plate("row", len(y)):
+            ft.sample("y", ft.Normal(z, 1.0), obs=y)
+
+    found = ft.calibrate(hidden(np.zeros(3)), simulations=20, draws=20, seed=1)
+    assert [v.name for v in found.verdicts] == ["level", "log_likelihood"]
+
+
 def test_a_right_hierarchical_fit_passes():
     found = ft.calibrate(
         grouped(0.7), simulations=120, seed=2,

@@ -13,7 +13,7 @@ from finetti.cli import compare, main
 from finetti.cli.commands import app
 from finetti.cli.fitted import notes, remember
 from finetti.cli.source import Source
-from finetti.posterior.labels import constants
+from finetti.posterior.given import constants
 
 LINE = """
 import finetti as ft

@@ -6,6 +6,7 @@ import xarray as xr
 from scipy import stats
 
 import finetti as ft
+from criticism.by_hand import posterior_of
 
 SD, ERROR, DRAWS = 2.0, 1.5, 4000
 
@@ -138,6 +139,20 @@ def test_sites_are_named_and_priors_told_from_populations(grown):
 def test_groups_are_looked_at_when_asked_for(grown):
     found = ft.sensitivity(grown, ["theta"])
     assert list(found.table.index) == [f"theta[{i}]" for i in range(4)]
+
+
+def test_what_is_hidden_is_called_by_what_is_made_of_it():
+    table = {"y": np.arange(6.0) % 4, "x": np.arange(6.0) % 3, "g": list("aabbcc")}
+    model = ft.formula("y ~ x + (x | g)", table)
+    drawn = ft.prior(model, draws=200, seed=1)["prior"].dataset
+    posterior = posterior_of(model, **{str(n): a.to_numpy() for n, a in drawn.items()})
+    found = ft.sensitivity(posterior)
+    assert found.scaled == ("Intercept", "x", "sd[g]", "cor[g]", "sigma")
+    assert "_L[g]" not in str(found)
+    for name in ("cor[g]", "_L[g]"):
+        alone = ft.sensitivity(posterior, priors=[name])
+        assert alone.scaled == ("cor[g]",)
+        np.testing.assert_allclose(alone.table["prior"], found.table["cor[g]"])
 
 
 def test_names_that_no_site_has_are_refused(grown):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import finetti as ft
+from doors.remedies import unknown_options, untaken, verb_of
 from finetti.cli import main
 
 LONGEST = 700  # characters of a refusal: one paragraph
@@ -18,7 +19,10 @@ LONGEST = 700  # characters of a refusal: one paragraph
 
 @dataclass(frozen=True)
 class Refused:
-    """State that Python's door refuses an input with `error`, in a sentence that holds `words`."""
+    """State that Python's door refuses an input with `error`, in a sentence that holds `words`.
+
+    What the sentence tells to do is in the power of the verb that refuses.
+    """
 
     name: str
     attempt: Callable[[], Any]
@@ -30,7 +34,9 @@ class Refused:
         with pytest.raises(ft.FinettiError) as caught:
             self.attempt()
         assert type(caught.value) is self.error, repr(caught.value)
-        _one_paragraph(str(caught.value), self.words)
+        said = str(caught.value)
+        _one_paragraph(said, self.words)
+        assert not untaken(said, verb_of(caught.tb)), said
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,9 @@ class Shell:
         assert "Traceback" not in said + out
         if self.code == 2:  # typer says first how the command is used
             said = said.partition("\n\n")[2]
-        _one_paragraph(said.removeprefix("error: ").strip(), self.words)
+        said = said.removeprefix("error: ").strip()
+        _one_paragraph(said, self.words)
+        assert not unknown_options(said, self.arguments[0]), said
         for name in self.absent:
             assert not (folder / name).exists(), f"{name} was left behind"
 

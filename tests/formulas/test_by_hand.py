@@ -534,3 +534,19 @@ def test_the_joint_density_is_that_of_the_model_by_hand(case):
     assert {n for n, s in theirs.items() if s.kind == "sample" and not s.observed} == set(drawn)
     with jax.enable_x64(True):
         assert joint(sites) == pytest.approx(joint(theirs), rel=1e-10)
+
+
+def test_the_code_says_all_formulas_and_calls_have_a_line_an_argument():
+    text = "y ~ x; sigma ~ x + (1 | g); alpha ~ z"
+    code = ft.formula(text, D, family="skew_normal").code()
+    said = code.partition('"""')[2].partition("    Intercept")[0]
+    assert said == 'y ~ x"""\n    # sigma ~ x + (1 | g)\n    # alpha ~ z\n'
+    assert max(map(len, code.splitlines())) <= 100
+
+
+def test_a_class_of_priors_is_that_of_every_category():
+    priors = {"b": ft.Normal(0, 0.5), "red_x": ft.Normal(0, 0.1)}
+    model = ft.formula("colour ~ x + z", D, family="categorical", priors=priors)
+    drawn = ft.prior(model, draws=2000, seed=1)["prior"]
+    for name, sd in (("green_x", 0.5), ("green_z", 0.5), ("red_z", 0.5), ("red_x", 0.1)):
+        assert float(drawn[name].std()) == pytest.approx(sd, rel=5 / np.sqrt(2 * 2000))

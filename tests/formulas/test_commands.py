@@ -48,8 +48,9 @@ def test_plan_prints_the_code_and_the_plan(place):
 def test_fit_then_predict_from_what_the_run_notes(place, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(place / "state"))
     out = place / "run.zarr"
+    text = "y ~ scale(x) + (1 | g)"  # whose argument has no column's name
     fitted = run(
-        "fit", FORMULA, "--data", place / "table.csv", "--out", out, "--draws", 30, "--warmup", 60,
+        "fit", text, "--data", place / "table.csv", "--out", out, "--draws", 30, "--warmup", 60,
         "--chains", 2, "--prior", "b ~ Normal(0, 3)", "--prior", "sd[g] ~ HalfNormal(2)",
     )  # fmt: skip
     assert fitted.exit_code == 0, fitted.output

@@ -260,6 +260,14 @@ def test_replicates_of_a_censored_likelihood_are_censored_alike():
     assert np.isfinite(float(ft.density(ft.Model(statements, "m")()).log_density(jnp.zeros(1))))
 
 
+@pytest.mark.parametrize("base", [ft.Gamma(2.0, 1.0), ft.LogNormal(0.0, 1.0), ft.Poisson(2.0)])
+@pytest.mark.parametrize("gate", [{"gate": 0.3}, {"gate_logits": np.log(0.3 / 0.7)}])
+def test_zeros_before_a_hurdle_are_values_whatever_lies_beyond_it(base, gate):
+    law = ft.HurdleDistribution(base, **gate)
+    assert bool(law.support(0))
+    assert float(law.log_prob(0)) == pytest.approx(np.log(0.3), rel=1e-6)
+
+
 def test_counts_beyond_a_hurdle_come_where_they_are_rare():
     law = ft.HurdlePoisson(0.5, 1e-12)  # drawn until they are above 0 they would never come
     drawn = np.asarray(compiled(ONCE)(lambda key: law.sample(key, (40,)))(jax.random.key(1)))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import finetti as ft
+from criticism.by_hand import posterior_of
 
 STATISTICS = (
     "bfmi", "ess", "eti", "hdi", "loo", "mcse", "median", "psense", "psense_summary", "qds",
@@ -62,6 +63,23 @@ def test_its_pictures_take_the_tree(whole, name):
 
     with mpl.rc_context({"backend": "agg"}):
         assert getattr(arviz_plots, name)(whole, backend="matplotlib") is not None
+        plt.close("all")
+
+
+def test_a_line_is_drawn_over_a_column_of_the_table():
+    """Its values have the dimension of the outcome's, of the fit and of new rows."""
+    from matplotlib import pyplot as plt
+
+    table = {"x": np.arange(6.0), "y": np.arange(6.0) + 1}
+    model = ft.formula("y ~ x", table, priors={"sigma": ft.HalfNormal(1)})
+    draws = ft.prior(model, draws=40)["prior"].dataset
+    found = posterior_of(model, **{str(n): a.to_numpy() for n, a in draws.items()})
+    fitted, new = ft.predict(found), ft.predict(found, {"x": [0.5, 1.5, 2.5]})
+    assert new["predictions_constant_data"]["x"].dims == new["predictions"]["y"].dims[2:]
+    assert list(new["predictions_constant_data"].data_vars) == ["x"]  # no outcome was given
+    with mpl.rc_context({"backend": "agg"}):
+        drawn = arviz_plots.plot_lm(fitted, x="x", y="y", backend="matplotlib")
+        assert drawn is not None
         plt.close("all")
 
 

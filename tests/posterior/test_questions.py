@@ -81,6 +81,28 @@ def test_every_row_of_the_summary_can_be_asked_for(posterior):
         assert posterior.summary().loc[name, "mean"] == pytest.approx(mean, abs=1e-12)
 
 
+def test_brackets_at_the_end_may_be_left_out_where_one_number_has_them():
+    dims, draws = ("chain", "draw"), np.random.default_rng(1).gamma(2, 1, (CHAINS, DRAWS, 1))
+    effects = np.random.default_rng(2).normal(size=(CHAINS, DRAWS, 2, 1))
+    sites = {
+        "sd[a b]": ((*dims, "term"), draws),
+        "u": ((*dims, "level", "term"), effects),
+        "_L[a b]": ((*dims, "i", "j"), draws[..., None]),
+    }
+    coordinates = {"term": ("term", ["Intercept"], {"own": 1}), "level": ["x", "x y"]}
+    found = ft.Posterior(xr.DataTree.from_dict({"posterior": xr.Dataset(sites, coordinates)}))
+    for said, site in (("sd[a b] > 1", draws[..., 0]), ("u[x] > 0", effects[:, :, 0, 0])):
+        expected = (site > float(said[-1])).mean()
+        assert float(found.probability(said)) == pytest.approx(expected)
+    assert found.contrast("sd[ a b ]").mean == pytest.approx(draws.mean())
+    with pytest.raises(ft.UnknownSite, match="2 members"):
+        found.probability("u > 0")
+    with pytest.raises(
+        ft.UnknownSite, match=r"\(sites: `sd\[a b\]`, `u`\)"
+    ):  # what is hidden is not
+        found.probability("w > 0")
+
+
 def test_the_error_of_a_probability_is_that_of_its_mean(posterior, draws):
     found = posterior.probability("mu > 1")
     trees = xr.DataTree.from_dict({"posterior": xr.Dataset({"p": posterior["mu"] > 1})})

@@ -98,6 +98,40 @@ def test_data_are_kept(posterior):
     assert constant["county"].values.tolist() == ["Pine", "Cook", "Pine", "Lake"]
     assert float(constant["scale"]) == 2.0
     assert "extra['x']" in constant
+    assert constant["county"].dims == constant["extra['x']"].dims == ("home",)
+
+
+def test_data_have_the_dimensions_of_plates_that_they_alone_can_be_of():
+    @ft.model
+    def visits(county, uranium, wide, two, y):
+        with ft.plate("county", list("abc")):
+            u = ft.sample("u", ft.Normal(uranium, 1.0))
+        with ft.plate("visit", 2):
+            v = ft.sample("v", ft.Normal(two, 1.0))
+        with ft.plate("pair", 2), ft.plate("home", 4):
+            ft.sample("y", ft.Normal((u[county] + wide.sum(-1))[None] + v[:, None], 1.0), obs=y)
+
+    model = visits(np.array([0, 1, 2, 1]), np.ones(3), np.ones((4, 3)), np.ones(2), np.ones((2, 4)))
+    found = ft.prior(model, draws=1)["constant_data"].dataset
+    assert {name: array.dims for name, array in found.items()} == {
+        "county": ("home",),
+        "uranium": ("uranium_dim_0",),  # an argument has the name of the plate of its size
+        "wide": ("home", "wide_dim_1"),
+        "two": ("two_dim_0",),  # of a visit or of a pair
+        "y": ("pair", "home"),
+    }
+
+
+def test_labels_of_groups_are_those_of_what_is_known_of_them():
+    @ft.model
+    def homes(code, uranium, y):
+        with ft.plate("county", list("abc")):
+            u = ft.sample("u", ft.Normal(uranium, 1.0))
+        with ft.plate("home", len(y)):
+            ft.sample("y", ft.Normal(u[code], 1.0), obs=y)
+
+    found = ft.prior(homes(np.array([0, 1, 2, 1]), np.arange(3.0), np.ones(4)), draws=1)
+    assert float(found["constant_data"]["uranium"].sel(county="b")) == 1.0
 
 
 def test_the_fit_is_described(posterior):

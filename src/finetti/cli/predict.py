@@ -101,8 +101,14 @@ def predict(  # noqa: PLR0913 - the options of a command are its parameters
 
 
 def _columns(posterior: Posterior, path: Path) -> dict[str, Any]:
-    """Read the columns of new rows that the model takes; names of groups stay names."""
-    parameters = inspect.signature(posterior.known_model("predicting").function).parameters
+    """Read the columns of new rows that the model takes; names of groups stay names.
+
+    A formula's model takes all, of which it makes its arguments.
+    """
+    model = posterior.known_model("predicting")
+    if model.reader is not None:
+        return dict(read(path))
+    parameters = inspect.signature(model.function).parameters
     found = {}
     for name, column in read(path).items():
         if name in parameters:

@@ -15,7 +15,7 @@ from finetti.inference.again import refit as fit_again
 from finetti.language import handlers
 from finetti.language.columns import entries
 from finetti.language.dims import Groups, groups
-from finetti.language.holes import rows_lacking
+from finetti.language.holes import rows_lacking, with_nan, without_rows
 from finetti.models import Model
 from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.types import TableLike, Value
@@ -65,8 +65,10 @@ def update(posterior: Posterior, rows: TableLike, seed: int | None = None) -> Po
     first rows are not needed. Other models need them, and hold them: where the plan condenses,
     pools or integrates, all rows are added up once, and the fit itself takes no longer than before.
 
-    Raises `DataError` for rows that lack a column or a value, or whose columns do not go on as
-    those of the fit do, `ModelError` for a run without its model.
+    Rows that lack values are left out where those of the fit were: by a formula's `missing="drop"`,
+    by `model.missing("drop")`. Raises `DataError` for others that lack a value, and for columns
+    that are absent or do not go on as those of the fit do, `ModelError` for a run without its
+    model.
 
     >>> @model
     ... def weights(y):
@@ -96,7 +98,7 @@ def added(model: Model, rows: TableLike) -> Model:
     if model.reader is None:
         return _appended(model, rows)
     reader = model.reader.with_rows(rows)
-    made = on_rows(replace(model, reader=None), reader.arguments())[0]
+    made = on_rows(replace(model, reader=None), reader.arguments()).model
     return made.reading(reader).added_up(reader.said)
 
 
@@ -106,6 +108,7 @@ def _appended(model: Model, rows: TableLike) -> Model:
     strange = [n for n in given if n not in known]
     if strange:
         raise DataError(f"model `{model.name}` has no argument `{strange[0]}` to add rows to")
+    given = without_rows(given) if model.lacking == "drop" else given
     found = {n: _joined(n, known[n], v) for n, v in given.items()}
     added = {len(found[n]) - len(known[n]) for n in found}
     if len(added) != 1:
@@ -124,6 +127,12 @@ def _joined(name: str, old: Value, new: Value) -> Value:
     """Return a column with more values after its own."""
     if not np.ndim(old):
         raise DataError(f"`{name}` is one value and no column: it cannot have more rows")
+    new = with_nan(new)
+    lacking = rows_lacking(new)
+    if lacking is not None and lacking.any() and not np.any(rows_lacking(old)):
+        raise DataError(
+            f"`{name}` lacks values in {lacking.sum()} of the rows added: leave these rows out"
+        )
     if isinstance(old, Groups):
         more = entries(new.names if isinstance(new, Groups) else new)
         seen = set(old.labels)
@@ -134,6 +143,4 @@ def _joined(name: str, old: Value, new: Value) -> Value:
         raise DataError(
             f"`{name}` holds numbers of shape {np.shape(old)}, and the rows added do not go on so"
         )
-    if array.dtype.kind == "f" and np.isnan(array).any() and not np.any(rows_lacking(old)):
-        raise DataError(f"`{name}` lacks values in the rows added: leave those rows out")
     return np.concatenate([np.asarray(old), array])

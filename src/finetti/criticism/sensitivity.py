@@ -152,11 +152,12 @@ def sensitivity(
 
     require_posterior(posterior, "ft.sensitivity")
     model = known_model(posterior, "sensitivity")
-    latent = [v.name for v in model.variables if v.kind == "latent"]
-    scaled = _priors(model) if priors is None else tuple(priors)
+    shown = _shown(model)
+    sites = {told: name for name, told in shown.items()}
+    scaled = tuple(shown[n] for n in _priors(model)) if priors is None else tuple(priors)
     for name in scaled:
-        if name not in latent:
-            raise UnknownSite.among(name, latent, "scale the prior of")
+        if name not in sites and name not in shown:
+            raise UnknownSite.among(name, list(sites), "scale the prior of")
     tree = xr.DataTree.from_dict(
         {
             "posterior": _looked_at(posterior, model, names),
@@ -164,8 +165,9 @@ def sensitivity(
             "log_likelihood": _summed(posterior.log_likelihood()),
         }
     )
-    columns = {PRIOR: (PRIOR, [dotted(n) for n in scaled]), LIKELIHOOD: (LIKELIHOOD, None)}
-    columns |= {dotted(n): (PRIOR, [dotted(n)]) for n in latent}
+    together = [dotted(sites.get(n, n)) for n in scaled]
+    columns = {PRIOR: (PRIOR, together), LIKELIHOOD: (LIKELIHOOD, None)}
+    columns |= {dotted(told): (PRIOR, [dotted(n)]) for n, told in shown.items()}
     found = {}
     with quiet():
         for column, (group, sites) in columns.items():
@@ -175,7 +177,19 @@ def sensitivity(
             one = made.expand_dims("column")
             found[column] = dataset_to_dataframe(one, sample_dims=["column"]).iloc[0]
     table = pd.DataFrame(found, index=_labels(tree)).dropna(how="all")  # constants have no spread
+    scaled = tuple(shown.get(n, n) for n in scaled)
     return Sensitivity(table.reindex(columns=list(columns), fill_value=0.0), scaled)
+
+
+def _shown(model: Model) -> dict[str, str]:
+    """Return what latent sites are called: hidden ones by what is computed of them alone."""
+    graph = model.graph()
+    made = [v.name for v in model.variables if v.kind == "deterministic"]
+    found = {}
+    for name in (v.name for v in model.variables if v.kind == "latent"):
+        own = [d for d in made if set(graph.parents[d]) == {name}] if is_hidden(name) else []
+        found[name] = ", ".join(own) or name
+    return found
 
 
 def _labels(tree: xr.DataTree) -> list[str]:

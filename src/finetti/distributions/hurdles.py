@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 from numpyro import distributions as dist
-from numpyro.distributions import Distribution
+from numpyro.distributions import Distribution, constraints
 
 from finetti.distributions.trials import one_of
 from finetti.distributions.truncated import Truncated
@@ -17,7 +17,12 @@ from finetti.types import Array, Key
 
 
 class HurdleProbs(dist.HurdleProbs):
-    """Borrow numpyro's, and draw counts above 0 however rare they are in the base."""
+    """Borrow numpyro's, take 0, and draw counts above it however rare they are in the base."""
+
+    @constraints.dependent_property
+    def support(self) -> Any:
+        """Return the base's values and 0, which that of numpyro leaves out of positive ones."""
+        return _with_zero(self.base_dist.support)
 
     def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
         """Draw zeros, or values of the base above 0, shape (*sample_shape, *batch_shape)."""
@@ -25,7 +30,12 @@ class HurdleProbs(dist.HurdleProbs):
 
 
 class HurdleLogits(dist.HurdleLogits):
-    """Borrow numpyro's, and draw counts above 0 however rare they are in the base."""
+    """Borrow numpyro's, take 0, and draw counts above it however rare they are in the base."""
+
+    @constraints.dependent_property
+    def support(self) -> Any:
+        """Return the base's values and 0, which that of numpyro leaves out of positive ones."""
+        return _with_zero(self.base_dist.support)
 
     def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
         """Draw zeros, or values of the base above 0, shape (*sample_shape, *batch_shape)."""
@@ -82,6 +92,10 @@ def HurdleNegativeBinomial2(
     """
     made = dist.HurdleNegativeBinomial2(gate, mean, concentration, validate_args=validate_args)
     return HurdleProbs(made.base_dist, made.gate, validate_args=validate_args)
+
+
+def _with_zero(support: Any) -> Any:
+    return constraints.nonnegative if support is constraints.positive else support
 
 
 def _drawn(hurdle: Any, key: Key, sample_shape: tuple[int, ...]) -> Array:

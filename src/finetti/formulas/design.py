@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
+from io import StringIO
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -71,10 +74,12 @@ def linear(
     alone: Any = Environment([{}])  # else what this file holds could be called
     refuse_columns(frame, sorted(words(text) & set(frame.columns)))
     _refuse_rest(text)
+    _refuse_constants(text, frame)
     try:
-        common = formulae.design_matrices(
-            text, frame, na_action="pass", env=alone, extra_namespace=functions()
-        ).common
+        with redirect_stdout(StringIO()):  # formulae prints beside what it raises
+            common = formulae.design_matrices(
+                text, frame, na_action="pass", env=alone, extra_namespace=functions()
+            ).common
     except (DataError, ModelError):
         raise
     except Exception as error:
@@ -104,6 +109,21 @@ def _refuse_rest(text: str) -> None:
             f"{text!r} cannot be read from {parser.peek().lexeme!r} on: terms are joined by +, :, "
             f"* or /, and names with blanks stand in backquotes"
         )
+
+
+def _refuse_constants(text: str, frame: pd.DataFrame) -> None:
+    """Refuse True, False and None as terms: formulae takes the first two for 1 and 0."""
+    rest, before = re.sub(r"`[^`]*`", "x", text), ""
+    while rest != before:  # arguments of functions may be such values
+        rest, before = re.sub(r"\b[\w.]+\([^()]*\)", "x", rest), rest
+    found = re.search(r"\b(True|False|None)\b", rest)
+    if found is None:
+        return
+    named = f"; the column of that name is written `{found[0]}`, in backquotes"
+    raise ModelError(
+        f"{text!r} has {found[0]} for a term, which is a value and no column"
+        f"{named if found[0] in frame else ': write 1 for an intercept and 0 for none'}"
+    )
 
 
 def _block(name: str, term: Any, columns: frozenset[str]) -> Block:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import finetti.distributions as ft
 from finetti.distributions import Distribution
 from finetti.errors import ModelError
+from finetti.formulas.script import Script
 
 Kind = Literal[
     "numbers", "positive", "not negative", "unit", "unit or 0", "closed unit", "counts",
@@ -59,7 +60,7 @@ class Family:
     `priors` are those of parameters without a predictor, of the outcome's spread. `trials` tells
     that each outcome is of a number of trials, `thresholds` that cutpoints stand for an intercept,
     `several` that each category but one has a predictor of its own. `components` are the families
-    of which it is a mixture.
+    of which it is a mixture. `steps` are what is computed of parameters before the law is written.
     """
 
     name: str
@@ -72,7 +73,16 @@ class Family:
     thresholds: bool = False
     several: bool = False
     components: tuple[Family, ...] = ()
-    other_links: tuple[str, ...] = ()
+    steps: Mapping[str, str] = field(default_factory=dict)
+
+    def law(self, terms: Mapping[str, Term], script: Script) -> str:
+        """Write what its law needs of parameters, and return the law."""
+        found = dict(terms)
+        for name, pattern in self.steps.items():
+            step = script.identifier(name)
+            script.say(f"{step} = {pattern.format(**{n: t.value for n, t in found.items()})}")
+            found[name] = Term(step, "identity")
+        return self.write(found)
 
     def linked(self, link: str | Mapping[str, str] | None) -> Family:
         """Return the family with other links: one for the mean, or by parameter."""
@@ -133,12 +143,11 @@ SHAPE = {"shape": _log}
 INFLATED = "ft.ZeroInflatedDistribution(ft.Binomial({trials}, %s), gate={zi})"
 
 
-def _skewed(terms: Mapping[str, Term]) -> str:
-    mu, sigma, alpha = (terms[n].value for n in ("mu", "sigma", "alpha"))
-    lean = f"{alpha} / jnp.sqrt(1 + {alpha} ** 2)"
-    width = f"{sigma} / jnp.sqrt(1 - 2 / jnp.pi * ({lean}) ** 2)"
-    return f"ft.SkewNormal({mu} - {width} * {lean} * jnp.sqrt(2 / jnp.pi), {width}, {alpha})"
-
+# By mean and standard deviation, as brms has it.
+SKEWED = {
+    "lean": "jnp.sqrt(2 / jnp.pi) * {alpha} / jnp.sqrt(1 + ({alpha}) ** 2)",
+    "width": "{sigma} / jnp.sqrt(1 - {lean} ** 2)",
+}
 
 FAMILIES: Mapping[str, Family] = {
     family.name: family
@@ -149,7 +158,8 @@ FAMILIES: Mapping[str, Family] = {
                _pattern("ft.StudentT({nu}, {mu}, {sigma})"),
                {"sigma": _half, "nu": _degrees}, wide=True),
         Family("skew_normal", "numbers", {"mu": "identity", "sigma": "log", "alpha": "identity"},
-               _skewed, {"sigma": _half, "alpha": _bend}, wide=True),
+               _pattern("ft.SkewNormal({mu} - {width} * {lean}, {width}, {alpha})"),
+               {"sigma": _half, "alpha": _bend}, wide=True, steps=SKEWED),
         Family("lognormal", "positive", {"mu": "identity", "sigma": "log"},
                _pattern("ft.LogNormal({mu}, {sigma})"), {"sigma": _half}),
         Family("gamma", "positive", {"mu": "log", "shape": "log"},

@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from finetti.errors import ModelError
 from finetti.formulas import families
 from finetti.formulas.advice import advise_outcome
 from finetti.formulas.censoring import found_late, with_ends
 from finetti.formulas.families import Family
-from finetti.formulas.frames import as_frame, need, require, whole_rows
+from finetti.formulas.frames import FILL_IN, LEAVE_OUT, as_frame, need, require, whole_rows
 from finetti.formulas.in_place import Gathered, gather
 from finetti.formulas.law import write_law
 from finetti.formulas.mixtures import mixture
@@ -90,7 +90,7 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     _refuse_unlike(mains, extras, chosen)
     gathered, script = None, None
     if place is None:
-        frame, _ = whole_rows(frame, names, "refuse" if missing == "impute" else missing, holes)
+        frame = whole_rows(frame, names, "drop" if missing == "drop" else "refuse", holes)
         script = Script(filled(frame, holes))
     else:
         gathered = gather(place, list(zip(mains, chosen, strict=True)), extras, missing)
@@ -100,8 +100,8 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     script.wanted |= {n for n in holes for m in mains if n in words(m.text.partition("~")[2])}
     given = dict(matrices or {})
     parts = _prepared(script, frame, mains, chosen, extras, wished, given, gathered)
-    for main, *_ in parts:
-        script.say(docstring(main.text) if main is parts[0][0] else f"# {main.text}")
+    first, *others = [*(main.text for main, *_ in parts), *(e.text for e in extras.values())]
+    script.lines += [f"    {said}" for said in (docstring(first), *(f"# {t}" for t in others))]
     for name in holes:
         if not any(name in outcome_columns(m, frame) for m in mains):
             write_plain(script, wished, name, holes[name])
@@ -123,7 +123,10 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
 
     told = partial(with_ends, tuple(mains))
     named = {outcome.name: outcome.levels for _, _, outcome, _ in parts}
-    read = Reading(shown, script, tuple(names), frozenset(holes), named, gathered, again, told)
+    later = "drop" if missing == "drop" else "refuse"
+    read = Reading(
+        shown, script, tuple(names), later, frozenset(holes), named, gathered, again, told
+    )
     made = script.model(f"{re.sub(r'[^0-9A-Za-z]+', '_', outcomes).strip('_')}_model", read)
     made = made.missing("impute" if holes else "refuse")(**script.make(frame))
     return made if gathered is None else made.added_up(gathered.said)
@@ -133,7 +136,8 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
 class Reading:
     """Make a formula's arguments of a table as they were made of the one it was fitted to.
 
-    `columns` are those that the formula speaks of, `holes` those of which values may be missing.
+    `columns` are those that the formula speaks of, `holes` those of which values may be missing;
+    of rows that follow, `missing` says whether those that lack others are dropped or refused.
     `categories` names those of each outcome that has some. `gathered` is what stands for a table
     that stays in place, `told` fills what rows need not say; `single` makes one trial of each row.
     """
@@ -141,6 +145,7 @@ class Reading:
     table: pd.DataFrame
     script: Script
     columns: tuple[str, ...]
+    missing: Literal["drop", "refuse"]
     holes: frozenset[str]
     categories: Mapping[str, tuple[str, ...]]
     gathered: Gathered | None = None
@@ -160,17 +165,19 @@ class Reading:
     def with_rows(self, rows: Any, /) -> Reading:
         """Return what reads the table with more rows after its own. Raises `DataError`.
 
-        Sums of them are added to those of a table that stays in place.
+        Those that lack values are dropped if its own were to be. Sums of them are added to those of
+        a table that stays in place.
         """
         import pandas as pd
 
         if self.gathered is not None:
             more = in_place(rows)
-            gathered = self.gathered.plus(in_memory(as_frame(rows)) if more is None else more)
+            more = in_memory(as_frame(rows)) if more is None else more
+            gathered = self.gathered.plus(more, self.missing)
             return replace(self, table=gathered.brought.shown, gathered=gathered, again=None)
         more = self.told(as_frame(rows))
         need(more, self.columns, "ft.update")
-        more, _ = whole_rows(more, self.columns, "refuse", self.holes)
+        more = whole_rows(more, self.columns, self.missing, self.holes, LEAVE_OUT)
         table = pd.concat([self.table[list(self.columns)], more[list(self.columns)]])
         return replace(self, table=table.reset_index(drop=True), again=None)
 
@@ -209,7 +216,7 @@ class Reading:
         rows = self.told(as_frame(table))
         spared = {*_only(self.script, "outcome"), *self.holes}
         given = [n for n in self.columns if n in rows and n not in spared]
-        rows, _ = whole_rows(rows, given, "refuse")
+        rows = whole_rows(rows, given, "refuse", remedy=FILL_IN)
         rows = rows if self.gathered is None else self.gathered.featured(rows)
         return self.script.make(rows, outcomes=False, single=self.single)
 

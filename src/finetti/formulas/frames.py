@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+# What a formula can do about rows that lack values, and what its user can of rows that follow.
+WAYS_OUT = (
+    'say missing="drop" to leave these rows out, or missing="impute" to let what they lack be '
+    "unknown"
+)
+LEAVE_OUT = "leave these rows out"
+FILL_IN = "leave these rows out, or fill them in"
+
+
 def require() -> None:
     """Raise `MissingExtra` without the packages that formulas are read with."""
     for package in ("formulae", "narwhals"):
@@ -147,25 +156,28 @@ def need(columns: Iterable[str], names: Iterable[str], where: str) -> None:
 
 
 def whole_rows(
-    frame: pd.DataFrame, names: Iterable[str], missing: Missing, spared: Iterable[str] = ()
-) -> tuple[pd.DataFrame, int]:
-    """Return the rows without a missing value among the columns named, and how many were dropped.
+    frame: pd.DataFrame,
+    names: Iterable[str],
+    missing: Missing,
+    spared: Iterable[str] = (),
+    remedy: str = WAYS_OUT,
+) -> pd.DataFrame:
+    """Return the rows without a missing value among the columns named.
 
-    Raises `DataError` that counts them unless they are to be dropped. Columns `spared` may lack
-    values.
+    Raises `DataError` that counts the others, with the `remedy`, unless they are to be dropped.
+    Columns `spared` may lack values.
     """
     import pandas as pd
 
     bad: Any = pd.DataFrame({n: frame[n].isna() for n in names if n not in set(spared)})
     rows = bad.any(axis=1).to_numpy() if bad.shape[1] else np.zeros(len(frame), bool)
     if not rows.any():
-        return frame, 0
+        return frame
     counts = ", ".join(f"`{n}` {int(bad[n].sum())}" for n in bad if bad[n].any())
     if missing == "refuse":
         raise DataError(
             f"{int(rows.sum())} of {len(frame)} rows lack a value ({counts}), the first is row "
-            f'{int(np.flatnonzero(rows)[0]) + 1}: say missing="drop" to leave these rows out, or '
-            f'missing="impute" to let what they lack be unknown'
+            f"{int(np.flatnonzero(rows)[0]) + 1}: {remedy}"
         )
     if rows.all():
         raise DataError(f"every row lacks a value ({counts}): nothing is left of the table")
@@ -177,4 +189,4 @@ def whole_rows(
     for name in kept:
         if isinstance(kept[name].dtype, pd.CategoricalDtype):
             kept[name] = kept[name].cat.remove_unused_categories()
-    return kept, int(rows.sum())
+    return kept

@@ -15,6 +15,7 @@ from finetti.errors import DataError, ModelError
 from finetti.formulas.brought import Asked, Brought, Sums, Way, added, bring, cells_of, featured
 from finetti.formulas.division import Division
 from finetti.formulas.families import Family
+from finetti.formulas.frames import LEAVE_OUT
 from finetti.formulas.text import Call, Formula, words
 from finetti.language.holes import Missing
 from finetti.scale.arithmetic import Expression, Learned, read
@@ -56,11 +57,11 @@ class Gathered:
         """Return rows with the columns of features that can be made of them."""
         return featured(rows, self.asked.division.features, self.learned)
 
-    def plus(self, table: Table) -> Gathered:
+    def plus(self, table: Table, missing: Missing) -> Gathered:
         """Return what stands for these rows and for those of another table: their sums are added.
 
         What functions of whole columns have learned stays. Raises `DataError` where the other's
-        columns are of other kinds, lack values, or are absent.
+        columns are of other kinds or absent, or lack values of rows that are not to be dropped.
         """
         division = self.asked.division
         table.need(list(self.columns), "ft.update")
@@ -70,7 +71,8 @@ class Gathered:
                     f"`{name}` holds {_KINDS[division.kinds[name]]} in the fit and "
                     f"{_KINDS[table.kinds[name]]} in the table {table.name}"
                 )
-        seen = look(table, self.columns, _looked(self.asked), tuple(division.cells), False)
+        averaged, cells = _looked(self.asked), tuple(division.cells)
+        seen = look(table, self.columns, averaged, cells, missing == "drop", LEAVE_OUT)
         more = self.asked.sums(Asking(table, seen, self.learned))
         sums, rows = added(self.sums, more), self.rows + seen.rows
         brought = bring(self.asked, sums, self.learned)

@@ -66,7 +66,7 @@ def write_law(
     elif family.thresholds:
         law = _ordered(writing, family, terms["mu"].predictor, outcome)
     else:
-        law = family.write(terms)
+        law = family.law(terms, script)
     law = _said(writing, law, main.additions, outcome, observed)
     if predicts:
         if family.kind in ("ordered", "category", "counts of categories", "shares"):
@@ -76,8 +76,16 @@ def write_law(
             )
         write_unknown(script, outcome.name, law, observed)
         return
+    name = script.name(outcome.name)
+    named = _categories(script, name, outcome) if outcome.values.ndim > 1 else ""
     with plate_of_rows(script, observed):
-        script.say(f"ft.sample({literal(script.name(outcome.name))}, {law}, obs={observed})")
+        script.say(f"ft.sample({literal(name)}, {law}, obs={observed}{named})")
+
+
+def _categories(script: Script, name: str, outcome: Outcome) -> str:
+    """Write the names of categories, along the dimension of an outcome of several columns."""
+    category = literal(script.name(f"{name}_category"))
+    return f", dims={{{category}: {literal(list(outcome.levels))}}}"
 
 
 def plate_of_rows(script: Script, observed: str) -> AbstractContextManager[None]:
@@ -117,7 +125,7 @@ def _several(writing: Writing, main: Formula, outcome: Outcome) -> str:
     """Write a predictor for each category but the first, and their array (row, category)."""
     script, parts = writing.script, []
     for level in outcome.levels[1:]:
-        own = replace(writing, prefix=f"{level}_", level=0.0, spread=1.0)
+        own = replace(writing, prefix=f"{level}_", level=0.0, spread=1.0, shared=True)
         name = script.identifier(f"eta_{level}")
         script.say(f"{name} = {write_predictor(own, main.predictor)}")
         parts.append(name)
@@ -145,20 +153,21 @@ def _ordered(writing: Writing, family: Family, eta: str, outcome: Outcome) -> st
     )
     away = script.identifier("away")
     script.say(f"{away} = jnp.asarray({eta})[..., None] - {cut}  # of each threshold")
+    zero, logits = script.identifier("zero"), script.identifier("logits")
     if family.name == "adjacent":
         if family.links["mu"] != "logit":
             raise ModelError("the family adjacent has the link logit")
-        zero = f"jnp.zeros((*{away}.shape[:-1], 1))"
-        return f"ft.Categorical(logits=jnp.concatenate([{zero}, jnp.cumsum({away}, -1)], -1))"
+        script.say(f"{zero} = jnp.zeros((*{away}.shape[:-1], 1))")
+        script.say(f"{logits} = jnp.concatenate([{zero}, jnp.cumsum({away}, -1)], -1)")
+        return f"ft.Categorical(logits={logits})"
     on, stop = script.identifier("log_on"), script.identifier("log_stop")
     log = "jax.nn.log_sigmoid" if family.links["mu"] == "logit" else "jax.scipy.special.log_ndtr"
     script.say(f"{on} = jnp.cumsum({log}({away}), -1)  # of going beyond each threshold")
     script.say(f"{stop} = {log}(-{away})")
-    zero = f"jnp.zeros((*{away}.shape[:-1], 1))"
-    return (
-        f"ft.Categorical(logits=jnp.concatenate([{zero}, {on}], -1)"
-        f" + jnp.concatenate([{stop}, {zero}], -1))"
-    )
+    script.say(f"{zero} = jnp.zeros((*{away}.shape[:-1], 1))")
+    ends = f"jnp.concatenate([{zero}, {on}], -1) + jnp.concatenate([{stop}, {zero}], -1)"
+    script.say(f"{logits} = {ends}")
+    return f"ft.Categorical(logits={logits})"
 
 
 def _said(

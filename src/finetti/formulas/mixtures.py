@@ -81,7 +81,7 @@ def write_mixture(
         formula = replace(main, predictor=extras.get(f"mu{i}", main).predictor)
         component = Component(str(i), starts[i - 1] if starts else True)
         terms = parameters(own, formula, part, extras, None, component)
-        law = part.write({**terms, **({"trials": trials} if trials is not None else {})})
+        law = part.law({**terms, **({"trials": trials} if trials is not None else {})}, script)
         made.append(script.identifier(f"component{i}"))
         script.say(f"{made[-1]} = {law}")
     which = _which(writing, len(made), extras)

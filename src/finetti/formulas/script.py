@@ -179,12 +179,22 @@ class Script:
 def _wrapped(line: str, width: int) -> list[str]:
     """Return a statement, on several lines with an argument each where it is too long."""
     whole = line.removesuffix(",")
-    opened, closed = whole.find("("), whole.endswith(")")
-    if len(line) <= width or not closed or opened < 0 or "\n" in line:
+    opened = _opening(whole)
+    if len(line) <= width or opened < 0 or "\n" in line:
         return [line]
     parts = [part.strip() for part in cut(whole[opened + 1 : -1], ",") if part.strip()]
     inner = [f"    {piece}" for part in parts for piece in _wrapped(f"{part},", width - 4)]
     return [line[: opened + 1], *inner, f"){line[len(whole) :]}"]
+
+
+def _opening(text: str) -> int:
+    """Return where the parenthesis opens that closes at the end of a text, -1 if none does."""
+    depth = 0
+    for place in range(len(text) - 1, -1, -1):
+        depth += (text[place] == ")") - (text[place] == "(")
+        if not depth:
+            return place if text[place] == "(" else -1
+    return -1
 
 
 _IMPORTS = {"jax": "import jax", "jnp": "import jax.numpy as jnp", "np": "import numpy as np"}

@@ -7,7 +7,7 @@ The stack belongs to the running context (thread or task), so models are re-entr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -27,7 +27,8 @@ class Site:
     stops outer handlers from seeing the site. `dims` are the names, with labels or None, that the
     site gives its own dimensions. `holes` tells where an observed value was missing and is filled
     in, `whole` is what the statement returns where that is not the value. `said` is the name that
-    the statement has, before handlers change it.
+    the statement has, before handlers change it. `categories` are the labels of the groups that it
+    was observed as.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class Site:
     holes: np.ndarray | None = None
     whole: Value = None
     said: str = ""
+    categories: tuple[Hashable, ...] = ()
 
     @property
     def result(self) -> Value:

@@ -122,6 +122,8 @@ def _as_data(site: Site) -> np.ndarray:
             f"site `{site.name}` is observed as groups ({listed}, ...) and "
             f"{name_family(site.distribution)} takes numbers: look for text in the column"
         )
+    if isinstance(site.value, Groups):
+        site.categories = site.value.labels
     data = np.asarray(with_nan(site.value))
     if data.dtype.kind not in "biuf":
         raise ModelError(f"site `{site.name}` is observed as {data.dtype} values, not numbers")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from finetti.hypertext.html import block, items, words
+from finetti.posterior.labels import is_hidden
 
 NAMED_AT_MOST = 4
 
@@ -62,3 +63,13 @@ def listed(items: Iterable[object]) -> str:
     names = [str(i) for i in items]
     shown, hidden = ", ".join(names[:NAMED_AT_MOST]), len(names) - NAMED_AT_MOST
     return f"{shown} and {hidden} more" if hidden > 0 else shown
+
+
+def visible(names: Iterable[object]) -> list[str]:
+    """Return the scalars that are shown among some, or all where all are hidden.
+
+    >>> visible(["_z", "mu[A]"]), visible(["_z"])
+    (['mu[A]'], ['_z'])
+    """
+    found = [str(name) for name in names]
+    return [name for name in found if not is_hidden(name.partition("[")[0])] or found

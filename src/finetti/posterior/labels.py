@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import jax
 import numpy as np
 
-from finetti.language.dims import Groups, Plate
-from finetti.models import Model
+from finetti.language.dims import Plate
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -122,20 +119,3 @@ def some(array: T, keep: np.ndarray, dims: Sequence[Hashable]) -> T:
 def is_hidden(site: str) -> bool:
     """Tell whether a site is shown only where it is asked for: an underscore begins its name."""
     return site.rpartition(".")[2].startswith("_")
-
-
-def constants(model: Model) -> xr.Dataset:
-    """Return the arrays the model was called with, by parameter name; groups as labels."""
-    args, kwargs = model.arguments or ((), {})
-    bound = inspect.signature(model.function).bind(*args, **kwargs).arguments
-    found = {}
-    for name, argument in bound.items():
-        for path, leaf in jax.tree_util.tree_flatten_with_path(argument)[0]:
-            full = name + jax.tree_util.keystr(path)
-            if isinstance(leaf, Groups):
-                leaf = np.asarray(leaf.labels)[np.asarray(leaf)]
-            array = np.asarray(leaf)
-            if array.dtype.kind in "biufU":
-                dims = tuple(f"{full}_dim_{i}" for i in range(array.ndim))
-                found[full] = (dims, array)
-    return dataset(found, {})

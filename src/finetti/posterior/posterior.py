@@ -15,7 +15,8 @@ from finetti.errors import DataError, ModelError, UnknownSite
 from finetti.models import Model, require_model, require_rows
 from finetti.posterior import advise, diagnose, evaluate, mode, notebook, questions, saved
 from finetti.posterior.exported import Export
-from finetti.posterior.labels import constants, dotted, is_hidden
+from finetti.posterior.given import constants
+from finetti.posterior.labels import dotted, is_hidden
 from finetti.posterior.learned import LEARNED, Learned
 from finetti.posterior.saved import as_path
 from finetti.posterior.scalars import Scalars

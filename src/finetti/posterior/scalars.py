@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from finetti.errors import UnknownSite
-from finetti.posterior.labels import scalars
+from finetti.posterior.labels import is_hidden, scalars
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -64,13 +64,18 @@ class Scalars:
     def find(self, name: str) -> str | None:
         """Return the name of a scalar as it is, where it was written with other blanks or quotes.
 
-        Nested models' sites may have a slash for the dot. None where there is no such scalar.
+        Nested models' sites may have a slash for the dot, and brackets at the end may be left out
+        where one scalar alone goes on so, `sd[school]` for `sd[school][slope]`. None where there is
+        no such scalar.
         """
         for way in (name, name.replace("/", ".")):
             if way in self.places:
                 return way
             if loose(way) in self.loosely:
                 return self.loosely[loose(way)]
+            begun = [known for known in self.loosely if known.startswith(f"{loose(way)}[")]
+            if len(begun) == 1:
+                return self.loosely[begun[0]]
         return None
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -106,7 +111,8 @@ class Scalars:
             )
         near = get_close_matches(name, self.places, n=SHOWN, cutoff=0.5)
         hint = f"; did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
-        sites = ", ".join(f"`{site}`" for site in self.draws.data_vars) or "none"
+        listed = [str(site) for site in self.draws.data_vars if not is_hidden(str(site))]
+        sites = ", ".join(f"`{site}`" for site in listed) or "none"
         return UnknownSite(f"there is no `{name}` here{hint} (sites: {sites})")
 
 

@@ -45,18 +45,18 @@ class Written:
             name, equals, value = part.partition("=")
             if name.strip() not in OPTIONS or not equals or not value:
                 raise DataError(
-                    f"`{part}` tells nothing of a text table: write separator=, decimal= or "
-                    f"encoding= with a value, joined by &, as in separator=;&decimal=,"
+                    f"`{part}` tells nothing of a text table: its separator, decimal or encoding "
+                    f"can be told, joined by &, as in rows.csv?separator=;&decimal=,"
                 )
             found[name.strip()] = value
         separator = found.get("separator")
         separator = NAMES.get(separator, separator) if separator else None
         if separator is not None and (len(separator) != 1 or not separator.isascii()):
             raise DataError(
-                f"separator={separator} is not one character: give one such as ; or tab"
+                f"the separator {separator} is not one character: give one such as ; or tab"
             )
         if found.get("decimal") not in (None, ".", ","):
-            raise DataError(f"decimal={found['decimal']} is neither . nor ,")
+            raise DataError(f"the decimal mark {found['decimal']} is neither . nor ,")
         return cls(separator, found.get("decimal"), found.get("encoding"))
 
 
@@ -84,7 +84,10 @@ def read_text(path: Path, told: str) -> tuple[Mapping[str, pl.Series], str]:
         )
 
     if written.decimal == "," and separator == ",":
-        raise DataError("a comma cannot part both columns and decimals: tell separator= as well")
+        raise DataError(
+            f"a comma cannot part both columns and decimals: tell what parts columns as well, as "
+            f"in {path.name}?separator=;&decimal=,"
+        )
     found = table(written.decimal or ".")
     comma = written.decimal is None and separator != "," and _has_commas(found)
     decimal = "," if comma else written.decimal or "."

@@ -47,6 +47,10 @@ def outcomes(drawn: xr.DataTree) -> Figure:
         for axes, name in panels(figure, names, (across, down)):
             data = np.asarray(seen[name]).ravel() if name in seen else np.empty(0)
             _panel(axes, sites[name].to_numpy().ravel(), data[~np.isnan(data.astype(float))])
+            named = list(sites[name].attrs.get("categories", ()))
+            if 0 < len(named) <= FEW:
+                axes.set_xticks(range(len(named)), named, rotation=20 if len(named) > 3 else 0)
+                axes.set_xlabel("")
             axes.set_title(name, pad=5, parse_math=False)
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper right", ncols=2, handlelength=1.4)

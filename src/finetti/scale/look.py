@@ -49,11 +49,12 @@ def look(
     expressions: Sequence[Expression],
     keys: Sequence[str],
     drop: bool,
+    remedy: str = 'say missing="drop" to leave these rows out',
 ) -> Seen:
     """Count rows, and those that lack a value of columns named; average expressions of the rest.
 
     `expressions` know no whole column. Raises `DataError` for an empty table, for rows that lack
-    values unless they are to be dropped, and for values that are not finite.
+    values, with the `remedy`, unless they are to be dropped, and for values that are not finite.
     """
     lacking = {name: _lacks(table, name) for name in names}
     whole = None
@@ -70,7 +71,7 @@ def look(
         asked |= {f"d{i}": rows[k].approx_nunique() for i, k in enumerate(keys)}
     found = table.fetch(rows.aggregate(**asked), "its counts and means").to_pylist()[0]
     counts = {name: int(found[f"l{i}"] or 0) for i, name in enumerate(names)}
-    _refuse_missing(table, found["n"], found.get("w"), counts, drop)
+    _refuse_missing(table, found["n"], found.get("w"), counts, "" if drop else remedy)
     means = {x.text: found[f"m{i}"] for i, x in enumerate(expressions)}
     sds = {x.text: found[f"s{i}"] for i, x in enumerate(expressions)}
     for text in means:
@@ -126,20 +127,17 @@ def _lacks(table: Table, name: str) -> Expr:
 
 
 def _refuse_missing(
-    table: Table, rows: int, whole: int | None, counts: Mapping[str, int], drop: bool
+    table: Table, rows: int, whole: int | None, counts: Mapping[str, int], remedy: str
 ) -> None:
-    """Refuse rows without a value, or say how many are left out where the user wants that."""
+    """Refuse rows without a value with a remedy; without one say how many are left out."""
     if not rows:
         raise DataError(f"the table {table.name} has no rows")
     lack = 0 if whole is None else rows - whole
     if not lack:
         return
     listed = ", ".join(f"`{name}` {n:,}" for name, n in counts.items() if n)
-    if not drop:
-        raise DataError(
-            f'{lack:,} of {rows:,} rows lack a value ({listed}): say missing="drop" to leave '
-            f"these rows out"
-        )
+    if remedy:
+        raise DataError(f"{lack:,} of {rows:,} rows lack a value ({listed}): {remedy}")
     if lack == rows:
         raise DataError(f"every row lacks a value ({listed}): nothing is left of the table")
     warnings.warn(

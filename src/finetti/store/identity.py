@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 
 from finetti.errors import ModelError
-from finetti.posterior.labels import constants
+from finetti.posterior.given import constants
 from finetti.store.hidden import hidden
 from finetti.targets.density import Density
 from finetti.types import Value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -54,7 +54,8 @@ class Variable:
     hold what its distribution demands of each argument, `data` an observed value, `counting` where
     it counts if some of it is left out, `weights` how often each value counts if not once: family
     and all that is known of it are then those of what is weighted. `holes` says where it was
-    missing and is filled in. `axes` are its own dimensions where the site names them.
+    missing and is filled in. `axes` are its own dimensions where the site names them, `categories`
+    the names of those that its values are, where it was observed as groups.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Variable:
     weights: np.ndarray | None = None
     axes: tuple[Plate, ...] = ()
     holes: np.ndarray | None = None
+    categories: tuple[Hashable, ...] = ()
 
     @property
     def shown(self) -> np.ndarray | None:
@@ -232,6 +234,7 @@ def _describe(site: Site, given: bool) -> Variable:
         weights=weights if kind == "observed" else None,
         axes=axes,
         holes=site.holes,
+        categories=site.categories,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import jax
@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from finetti.dividing import divided
 from finetti.errors import SamplingError, SeedError, UnknownSite
+from finetti.language.taken import kept
 from finetti.models import Model, require_model
 from finetti.structure import recovery
 from finetti.structure.choices import AS_WRITTEN, Choices
@@ -155,7 +156,19 @@ class Density:
 
     def plan(self, dtype: DType = "float64") -> Plan:
         """Return the plan whose rewrites the density makes."""
-        return self.model.plan(jnp.dtype(dtype).name, self.choices)
+        model = self.model if jnp.dtype(dtype) == jnp.float64 else self._apart
+        return model.plan(jnp.dtype(dtype).name, self.choices)
+
+    @cached_property
+    def _apart(self) -> Model:
+        """Return the model with its data copied: JAX keeps arrays in the type that it saw first.
+
+        In programs of single precision there would else be numbers of both.
+        """
+        made = replace(self.model, arguments=kept(self.model.arguments))
+        made.__dict__["variables"] = self.model.variables
+        made.__dict__.update({n: a for n, a in vars(self.model).items() if n == "_unread"})
+        return made
 
     def target(self, dtype: DType = "float64") -> tuple[Target, Given]:
         """Return the density with its data apart, for one float type."""

@@ -22,7 +22,7 @@ from finetti.inference.many import Read, batches, read_many
 from finetti.inference.methods.method import Chains, Method
 from finetti.inference.methods.trajectories import NUTS
 from finetti.models import Model, require_model, require_rows
-from finetti.posterior.labels import dataset
+from finetti.posterior.labels import dataset, is_hidden
 from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.structure.plan import Plan
 from finetti.structure.variables import named_dimensions
@@ -55,9 +55,9 @@ def calibrate(  # noqa: PLR0913 - the one verb with all its choices
     sets in one compiled program, by `method`, which is `NUTS(draws=200, warmup=300, chains=2,
     thin=1)` unless you choose another, under `plan`; on the cluster `on`, as in `fit`. The values
     drawn are ranked among `draws` thinned draws of each fit. Ranked are latent and deterministic
-    sites, the joint log likelihood, which sees what they do not (Modrák, Moon, Kim, Bürkner,
-    Huurre, Faltejsková, Gelman & Vehtari 2023), and `quantities`: functions by name, each from the
-    sites' values by name to an array.
+    sites (hidden ones, `_L[g]`, by what is made of them), the joint log likelihood, which sees what
+    they do not (Modrák, Moon, Kim, Bürkner, Huurre, Faltejsková, Gelman & Vehtari 2023), and
+    `quantities`: functions by name, each from the sites' values by name to an array.
 
     With `posterior`, a fit of the model to its own data, parameters are drawn from it instead,
     with new data given them, and what is fitted are both data together: this asks whether the
@@ -114,11 +114,12 @@ def _ranked(
     seed: int,
     notes: tuple[str, ...],
 ) -> Calibration:
-    """Rank values (simulation, 1, ...) among draws (simulation, draw, ...)."""
+    """Rank values (simulation, 1, ...) among draws (simulation, draw, ...), but for hidden ones."""
     random = np.random.default_rng([seed, 2])
     draws = next(iter(found.values())).shape[1]
     ranks, pits, neighbours = {}, {}, {}
-    for name, own in truth.items():
+    shown = {n: a for n, a in truth.items() if not is_hidden(n)} or truth
+    for name, own in shown.items():
         if np.isnan(found[name]).any() or np.isnan(own).any():
             raise ModelError(f"`{name}` is not a number at some draws: it cannot be ranked")
         below, ties = (found[name] < own).sum(1), (found[name] == own).sum(1)

@@ -21,6 +21,7 @@ from finetti.language.dims import groups as as_groups
 from finetti.models import require_rows
 from finetti.posterior.diagnose import ess, quiet
 from finetti.posterior.evaluate import log_likelihood, of_known
+from finetti.posterior.given import categories
 from finetti.posterior.labels import dotted, some
 from finetti.posterior.mode import is_mode
 from finetti.posterior.posterior import Posterior, require_posterior
@@ -75,7 +76,9 @@ def check(
         raise ModelError(
             "a mode predicts without its own uncertainty, which is no check: fit by ft.NUTS()"
         )
-    sites = observations(model)
+    names = categories(model)
+    seen = observations(model).items()
+    sites = {name: replace(v, categories=names.get(name, ())) for name, v in seen}
     if not sites:
         raise ModelError(f"model `{model.name}` observes nothing that could be checked")
     chosen = None if quantities is None else named(quantities)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from finetti.criticism.explaining.categories import SHARES
+from finetti.criticism.explaining.scale import ON_A_CIRCLE
 from finetti.criticism.predicting.rows import arguments
 from finetti.errors import DataError
 from finetti.language.dims import Groups, groups
@@ -73,7 +75,7 @@ def named(chosen: Mapping[str, Function] | Sequence[Function]) -> list[Quantity]
 def usual(v: Variable, grouped: Mapping[str, Groups]) -> list[Quantity]:
     """Return the quantities that suit what a site holds, and the means of groups of its rows."""
     found = list(_BY_KIND[_kind(v)](v))
-    if _kind(v) == "category":
+    if _kind(v) in ("category", "shares", "angle"):
         return found
     for name, codes in grouped.items():
         if np.bincount(np.asarray(codes)).max() >= GROUPED and len(codes.labels) > 1:
@@ -131,6 +133,10 @@ def _name(function: Function) -> str:
 
 
 def _kind(v: Variable) -> str:
+    if v.family in SHARES:
+        return "shares"
+    if v.family in ON_A_CIRCLE:
+        return "angle"
     if not v.discrete:
         return "real"
     return v.known.tells if v.known.tells in ("yes or no", "category") else "count"
@@ -174,13 +180,40 @@ def _yes_or_no(v: Variable) -> list[Quantity]:
 
 
 def _category(v: Variable) -> list[Quantity]:
-    seen = np.unique(np.asarray(v.data))[:CATEGORIES]
+    seen = np.unique(np.asarray(v.data))[:CATEGORIES].tolist()
+    names = {k: v.categories[k] if v.categories else k for k in seen}
+    return [Quantity(f"share of {names[k]}", lambda y, k=k: np.mean(y == k), _LEVEL) for k in seen]
+
+
+def _shares(v: Variable) -> list[Quantity]:
+    """Return the mean and sd of each category's counts or shares: those of all sum to a constant.
+
+    Of rows that lack some, which come flattened, the names alone tell how many there are.
+    """
+    names = v.categories or (() if v.holes is not None else range(v.shape[-1]))
+    size, found = len(names), []
+    for k, name in list(enumerate(names))[:CATEGORIES]:
+        each = lambda y, k=k: np.reshape(y, (-1, size))[:, k]  # noqa: E731
+        found += [
+            Quantity(f"mean of {name}", lambda y, of=each: np.mean(of(y)), _LEVEL),
+            Quantity(f"sd of {name}", lambda y, of=each: np.std(of(y)), _SPREAD),
+        ]
+    return found
+
+
+def _angle(v: Variable) -> list[Quantity]:
+    """Return what does not depend on where a circle is cut."""
     return [
-        Quantity(f"share of {k}", lambda y, k=k: np.mean(y == k), _LEVEL) for k in seen.tolist()
+        Quantity("mean cosine", lambda y: np.mean(np.cos(y)), _LEVEL),
+        Quantity("mean sine", lambda y: np.mean(np.sin(y)), _LEVEL),
+        Quantity("resultant length", lambda y: np.abs(np.mean(np.exp(1j * y))), _SPREAD),
     ]
 
 
-_BY_KIND = {"real": _real, "count": _count, "yes or no": _yes_or_no, "category": _category}
+_BY_KIND = {
+    "real": _real, "count": _count, "yes or no": _yes_or_no, "category": _category,
+    "shares": _shares, "angle": _angle,
+}  # fmt: skip
 
 
 def _of_groups(name: str, codes: Groups) -> list[Quantity]:

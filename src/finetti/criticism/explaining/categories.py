@@ -11,6 +11,7 @@ from finetti.criticism.explaining.scale import mean_and_variance, plain
 from finetti.distributions import bare, known, name_family
 from finetti.language.effects import Site
 from finetti.models import Model
+from finetti.posterior.given import categories
 from finetti.types import Array
 
 SHARES = ("Multinomial", "Dirichlet")  # of several categories in each row
@@ -46,6 +47,6 @@ def _shares(base: Any) -> Array:
 
 
 def labels_of(model: Model, site: str, count: int) -> np.ndarray:
-    """Return the names of a site's categories that a formula's table has for them, or numbers."""
-    named = {} if model.reader is None else model.reader.categories
-    return np.array(named.get(site, np.arange(count)))
+    """Return the names of a site's categories that its data have for them, or numbers."""
+    named = categories(model).get(site, ())
+    return np.array(list(map(str, named))) if len(named) == count else np.arange(count)

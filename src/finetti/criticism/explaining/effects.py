@@ -167,7 +167,7 @@ def _means(posterior: Posterior, whole: Moved, grid: Grid, gone: frozenset[str])
     Of categories there is an axis more, of the probability of each.
     """
     table, shape = grid.table(), (*grid.shape, grid.held)
-    model, kept = on_rows(whole.model, table)
+    model, kept, _ = on_rows(whole.model, table)
     free = model.redraw(covariates(whole.model, model, table))
     these = states(posterior, whole.model, False, None)
     put = placed(whole.model, free, these, kept)

@@ -10,7 +10,8 @@ import numpy as np
 
 from finetti.errors import ModelError, SamplingError, UnknownSite
 from finetti.models import Model
-from finetti.posterior.labels import constants, dataset
+from finetti.posterior.given import data_groups, with_categories
+from finetti.posterior.labels import dataset
 from finetti.structure.variables import Variable, named_dimensions
 from finetti.structure.words import listed
 
@@ -74,14 +75,6 @@ def label(
     return found.assign_coords(coordinates) if coordinates and chosen else found
 
 
-def data_of(model: Model) -> dict[str, xr.Dataset]:
-    """Return what a model observes and what it was called with, as groups of a tree."""
-    seen = observations(model).values()
-    plates = named_dimensions(seen)
-    observed = {v.name: (v.dims, v.shown) for v in seen if v.data is not None}
-    return {"observed_data": dataset(observed, plates), "constant_data": constants(model)}
-
-
 def tree_of(
     model: Model,
     groups: Mapping[str, list[Variable]],
@@ -91,7 +84,9 @@ def tree_of(
     """Put groups of draws together with the model's data."""
     import xarray as xr
 
-    drawn = {name: label(variables, values) for name, variables in groups.items()}
-    tree = xr.DataTree.from_dict({**drawn, **data_of(model)})
+    drawn = {
+        name: with_categories(label(variables, values), model) for name, variables in groups.items()
+    }
+    tree = xr.DataTree.from_dict({**drawn, **data_groups(model)})
     tree.attrs.update({"created_by": "finetti", "model": model.name, **attributes})
     return tree

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from math import prod
@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Literal
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.criticism.predicting.labelled import data_of, label, observations, within_memory
+from finetti.criticism.predicting.labelled import label, observations, within_memory
 from finetti.criticism.predicting.members import newcomers
 from finetti.criticism.predicting.placement import Placement, States, placed, states
-from finetti.criticism.predicting.rows import covariates, on_rows
+from finetti.criticism.predicting.rows import OnRows, covariates, on_rows
 from finetti.errors import ModelError
 from finetti.language.effects import Site
 from finetti.language.missing import of_holes
 from finetti.models import Model, require_rows
 from finetti.posterior.evaluate import at_draws
-from finetti.posterior.labels import constants
+from finetti.posterior.given import constants_anew, data_groups, with_categories
 from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.structure.variables import Variable
 from finetti.types import Array, TableLike
@@ -78,13 +78,15 @@ def predict(
     fitted = posterior.known_model("predicting")
     if newdata is None:
         require_rows(fitted, "ft.predict without newdata")
-    model, kept = (fitted, frozenset()) if newdata is None else on_rows(fitted, newdata)
+    fit = OnRows(fitted, frozenset(), frozenset())
+    model, kept, absent = fit if newdata is None else on_rows(fitted, newdata)
     these = states(posterior, fitted, at == "mean", draws)
     free = model.redraw(covariates(fitted, model, newdata))
     put = placed(fitted, free, these, kept)
     if new_groups == "refuse":
         put.refuse_unseen()
-    chosen = _chosen(free, fitted, effects=newdata is not None)
+    variables = free.variables
+    chosen = _chosen(variables, fitted, effects=newdata is not None)
     within_memory(chosen, prod(these.shape))
     if put.known:
         fill = partial(newcomers, put.known, new_groups == "population")
@@ -97,6 +99,7 @@ def predict(
     if new_groups == "population":
         _refuse_infinite(found, put)
     predicted = label(chosen, found, {"chain": these.chain, "draw": these.draw})
+    predicted = with_categories(predicted, fitted)
     attributes = {
         "created_by": "finetti",
         "model": model.name,
@@ -108,9 +111,10 @@ def predict(
         "redrawn": ", ".join(put.redrawn),
     }
     if newdata is not None:
-        groups = {"predictions": predicted, "predictions_constant_data": constants(model)}
+        data = constants_anew(model, variables, absent, fitted)
+        groups = {"predictions": predicted, "predictions_constant_data": data}
     else:
-        groups = {"posterior_predictive": predicted, **data_of(model)}
+        groups = {"posterior_predictive": predicted, **data_groups(model)}
         groups |= _missing(model, these, seed)
         if these.words == "posterior" and draws is None:
             groups["posterior"] = posterior.tree["posterior"].dataset
@@ -134,12 +138,12 @@ def _missing(model: Model, these: States, seed: int) -> dict[str, xr.Dataset]:
     return {"missing": label(chosen, found, {"chain": these.chain, "draw": these.draw})}
 
 
-def _chosen(free: Model, fitted: Model, effects: bool) -> list[Variable]:
+def _chosen(variables: Sequence[Variable], fitted: Model, effects: bool) -> list[Variable]:
     """Return the variables to predict: observed and deterministic ones, and effects in plates."""
     seen = observations(fitted)
     return [
         v
-        for v in free.variables
+        for v in variables
         if (v.name in seen and (effects or v.kind != "observed"))
         or v.kind == "deterministic"
         or (effects and v.kind == "latent" and v.plates)

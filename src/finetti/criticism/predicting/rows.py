@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -24,8 +24,19 @@ from finetti.structure.variables import placeholder, read_arguments
 from finetti.types import TableLike, Value, Values
 
 
-def on_rows(model: Model, newdata: TableLike) -> tuple[Model, frozenset[str]]:
-    """Return the model on new rows, and the names of its arrays that are still those of the fit.
+class OnRows(NamedTuple):
+    """Hold a model on new rows, and the names of its arrays that these did not give.
+
+    Those `kept` are still those of the fit; those `absent` are only observed, and stand empty.
+    """
+
+    model: Model
+    kept: frozenset[str]
+    absent: frozenset[str]
+
+
+def on_rows(model: Model, newdata: TableLike) -> OnRows:
+    """Return the model on new rows.
 
     `newdata` maps parameters of the model's function to columns: a dict or a data frame. Names of
     groups are coded by the labels of the fit, unseen ones after them; an `ft.Groups` is taken as
@@ -46,7 +57,7 @@ def on_rows(model: Model, newdata: TableLike) -> tuple[Model, frozenset[str]]:
         for n in found
         if _is_array(known.get(n)) and np.ndim(found[n])
     }
-    kept = set()
+    kept, absent = set(), set()
     for name in known:
         if name in found:
             continue
@@ -55,12 +66,13 @@ def on_rows(model: Model, newdata: TableLike) -> tuple[Model, frozenset[str]]:
             kept |= {name} if any(map(np.ndim, jax.tree.leaves(known[name]))) else set()
         elif only_observed(model, name):
             found[name] = _unseen(known[name], lengths)
+            absent.add(name)
         elif any(len(known[name]) == fitted for fitted, _ in lengths):
             raise _lacks(model, name, list(given))
         else:
             found[name] = known[name]
             kept.add(name)
-    return with_arguments(model, found), frozenset(kept)
+    return OnRows(with_arguments(model, found), frozenset(kept), frozenset(absent))
 
 
 def covariates(fitted: Model, model: Model, newdata: TableLike) -> Callable[[Site], bool]:
@@ -109,8 +121,6 @@ def only_observed(model: Model, name: str) -> bool:
     may depend on it. Where the model cannot be traced so, the answer is no.
     """
     known = arguments(model)
-    if isinstance(known[name], Groups):
-        return False
 
     def run(column: Any) -> list[Any]:
         def before(site: Site) -> None:
@@ -179,18 +189,18 @@ def _as_fitted(name: str, value: Any, fitted: Any, spared: bool = False) -> Any:
         return value
     if isinstance(fitted, Groups):
         return _group(name, value, fitted)
-    column = as_data(with_nan(value) if spared else value, name)
+    value = with_nan(value)
+    lacking = rows_lacking(value)
+    if lacking is not None and lacking.any() and not spared:
+        raise DataError(
+            f"`{name}` is missing in {lacking.sum()} of the rows of newdata, the first row "
+            f"{np.flatnonzero(lacking)[0]}: leave these rows out, or fill them in"
+        )
+    column = as_data(value, name)
     if hasattr(fitted, "shape") and np.ndim(column) != np.ndim(fitted):
         raise DataError(
             f"`{name}` has shape {np.shape(column)} in newdata and {np.shape(fitted)} in the fit: "
             f"give a value a row"
-        )
-    array = np.asarray(column)
-    if array.dtype.kind == "f" and np.isnan(array).any() and not spared:
-        rows = np.flatnonzero(np.isnan(array).reshape(len(array) if array.ndim else 1, -1).any(1))
-        raise DataError(
-            f"`{name}` is missing in {len(rows)} of the rows of newdata, the first row {rows[0]}: "
-            f"leave these rows out, or fill them in"
         )
     return column
 

@@ -18,12 +18,11 @@ from finetti.inference.methods.trajectories import NUTS, EmbeddedLaplace
 from finetti.inference.readers.reader import Rows
 from finetti.kernels.alternating import Alternating
 from finetti.kernels.blockwise import Blockwise
-from finetti.language.dims import Plate
 from finetti.models import Model
 from finetti.posterior import diagnose
-from finetti.posterior.labels import constants, dataset
+from finetti.posterior.given import data_groups
+from finetti.posterior.labels import dataset
 from finetti.posterior.posterior import Posterior
-from finetti.structure.variables import Variable, named_dimensions
 from finetti.targets.density import Density
 from finetti.targets.layout import Layout
 
@@ -87,13 +86,6 @@ def gather(
     return Posterior(tree, copy(density.model))  # which knows what it has read around it
 
 
-def data_groups(model: Model) -> dict[str, xr.Dataset]:
-    """Return the groups of the data: what is observed, and what the model was called with."""
-    plates = named_dimensions(model.variables)
-    observed = _observed(model.variables, plates)
-    return {"observed_data": observed, "constant_data": constants(model)}
-
-
 def described(density: Density) -> dict[str, str]:
     """Return what is known of a run before it is made: model, plan, versions."""
     known = {"model": density.model.name, "plan": json.dumps(density.plan().record())}
@@ -127,11 +119,6 @@ def statistics(method: Chains, layout: Layout, info: Mapping[str, np.ndarray]) -
     places = [place for block in kernel.blocks for place in block.places]
     found["step_size"] = (dims, np.where(np.isnan(kept), sizes, kept))
     return found.assign_coords(block=[layout.name(place) for place in places])
-
-
-def _observed(variables: tuple[Variable, ...], plates: dict[str, Plate]) -> xr.Dataset:
-    found = {v.name: (v.dims, v.shown) for v in variables if v.data is not None}
-    return dataset(found, plates)
 
 
 def _written(model: Model) -> dict[str, str]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from finetti.posterior import diagnose
 from finetti.posterior.evidence import RHAT_LIMIT, Evidence
-from finetti.posterior.finding import Finding, listed
+from finetti.posterior.finding import Finding, listed, visible
 from finetti.posterior.lost import lost
 
 TAIL = 25  # effective draws beyond a quantile: its tail probability is then known within a fifth
@@ -72,6 +72,7 @@ def disagreeing(run: Evidence) -> Finding | None:
     if not len(bad):
         return None
     worst = float(table.loc[bad, "r_hat"].astype(float).max())
+    bad = visible(bad)
     return Finding(
         "chains disagree",
         tuple(bad),
@@ -89,6 +90,7 @@ def few(run: Evidence) -> Finding | None:
     if not len(bad):
         return None
     least = ess[ess < need].min()  # that of a constant is no number
+    bad = visible(bad)
     factor = int(np.ceil(need / max(least, 1.0)))
     return Finding(
         "too few effective draws",
