@@ -7,9 +7,12 @@ import pytest
 from scipy import stats
 
 import finetti as ft
-from finetti.inference.engine import climb, mixture
+from finetti.inference.engine import climb, mixture, price
+from finetti.inference.methods import independent
 from finetti.kernels.independence import Component, Independence, propose
+from finetti.targets.density import density
 from zoo.eight_schools import schools as known
+from zoo.groups import shops
 from zoo.reference import misses
 
 Y = np.array([28.0, 8, -3, 7, -1, 1, 18, 12])
@@ -236,3 +239,40 @@ def test_a_mixture_that_does_not_fit_is_named_and_nothing_else_is_blamed():
     assert problems[0] == "proposal"
     assert set(problems[1:]) <= {"stuck chains", "chains disagree", "too few effective draws"}
     assert "ft.NUTS()" in str(unfit.advice())
+
+
+class TestDearDraws:
+    """Where an evaluation is dear, a run that nobody gave a length ends when it is enough."""
+
+    def test_only_a_length_that_nobody_asked_for_is_cut(self):
+        found, dear = ft.NUTS(), lambda: independent.DEAR + 1
+        cut = ft.Automatic().sparing(found, dear)
+        assert (cut.draws, cut.until) == (10, ft.ESS(400))  # at most a hundred times as many
+        assert ft.Automatic().sparing(found, lambda: independent.DEAR) is found
+        assert ft.Automatic(draws=1000).sparing(found, dear) is found
+        assert ft.Automatic(until=ft.ESS(50)).sparing(found, dear) is found
+
+    def test_a_fit_ends_with_four_hundred_effective_draws_of_each_number(self, monkeypatch):
+        monkeypatch.setattr(independent, "DEAR", 0)
+        found = ft.fit(shops(np.array([3, 0, 4, 1, 7])), seed=1, progress=False)
+        assert found.attributes["ended"] == "precision"
+        assert 100 <= found.tree["posterior"].sizes["draw"] < 1000
+        assert found.summary()["ess_bulk"].min() >= 400
+        longer = ft.fit(
+            shops(np.array([3, 0, 4, 1, 7])), ft.Automatic(draws=1000), seed=1, progress=False
+        )
+        assert longer.tree["posterior"].sizes["draw"] == 1000
+
+    @pytest.mark.parametrize("n", [30, 60])
+    def test_a_cholesky_factor_is_counted(self, n):
+        @ft.model
+        def process(x):
+            reach = ft.sample("reach", ft.HalfNormal(1.0))
+            far = jnp.exp(-(((x[:, None] - x) / reach) ** 2)) + 0.1 * jnp.eye(len(x))
+            ft.sample("y", ft.MultivariateNormal(jnp.zeros(len(x)), far))
+
+        with jax.enable_x64(True):
+            model = process(np.linspace(0, 1, n)).condition(y=np.zeros(n))
+            target, given = density(model, model.plan()).target()
+            told, made = price.products(target, given), price.numbers(target, given)
+        assert n**3 / 3 < told - made < 3 * n**3

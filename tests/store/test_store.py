@@ -5,6 +5,8 @@ import signal
 import warnings
 from contextlib import suppress
 from dataclasses import replace
+from time import perf_counter, sleep
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +17,8 @@ from doors.cases import command
 from finetti.errors import DataError, MissingExtra, ModelError, UnknownSite
 from finetti.inference import to_disk
 from finetti.inference.engine import run
+from finetti.inference.engine.draws import Draws
+from finetti.inference.keeping import Stored
 from finetti.inference.progress import Display
 from finetti.inference.readers import reader
 from finetti.store import identity
@@ -468,3 +472,14 @@ def test_a_run_is_watched_and_gone_on_with_from_the_shell(tmp_path, monkeypatch,
     code, _, wrong = command(capsys, "resume", "runs/coin.zarr", "--draws", "900")
     assert code == 1
     assert "its text is not that of the fit" in wrong
+
+
+def test_what_is_read_for_a_commit_counts_as_its_time(monkeypatch):
+    """Else a run whose draws are dear to read would do nothing but commit."""
+    told = {}
+    store = SimpleNamespace(path=None, began=0.0, before=0.0)
+    store.commit = lambda state, whole, began, **known: told.update(took=perf_counter() - began)
+    keeper = Stored(store)
+    monkeypatch.setattr(keeper, "add", lambda draws: sleep(0.05))
+    keeper.commit(dict, 0, Draws(np.zeros((2, 3, 1)), {}))
+    assert told["took"] >= 0.05

@@ -17,6 +17,7 @@ from finetti.inference.apart import draw_apart
 from finetti.inference.begin import Beginning, begin
 from finetti.inference.cluster.carried import packed
 from finetti.inference.cluster.reached import On, reached
+from finetti.inference.engine.price import products
 from finetti.inference.engine.proposal import Proposal, propose
 from finetti.inference.journey import Journey, Work, block_of
 from finetti.inference.keeping import Memory, Stored
@@ -122,7 +123,10 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
         stoppable() as stop,
         show(progress) as display,
     ):
-        method, proposal = _suited(method, built, beginning)
+        chosen, proposal = _suited(method, built, beginning)
+        if isinstance(method, Automatic) and client is None:
+            chosen = method.sparing(chosen, lambda: products(*built.target()))
+        method = chosen
         block = block_of(built, method, names)
         work = Work(built, method, names, block, positions=to is not None and keep is None)
         finish = partial(_finished, beginning, client, display, stop)

@@ -159,9 +159,10 @@ class Stored(Keeper):
 
     def commit(self, state: State, whole: int, rest: Draws | None, **known: Any) -> None:
         """Have all draws so far on disk, and the state from which more can be made."""
+        began = perf_counter()  # those that make no whole block yet are read for this commit alone
         if rest is not None and rest.count:
             self.add(rest)
-        self.store.commit(state(), whole, **known)
+        self.store.commit(state(), whole, began, **known)
 
     def drawn(self, name: str, draws: int) -> np.ndarray:
         """Return so many draws of a site, shape (chain, draw, ...)."""

@@ -73,12 +73,14 @@ class Store:
         with writing(self.path):
             self.arrays.put(group, found)
 
-    def commit(self, state: Mapping[str, np.ndarray], whole: int, **known: Any) -> None:
+    def commit(
+        self, state: Mapping[str, np.ndarray], whole: int, began: float, **known: Any
+    ) -> None:
         """Have all that was written reach the disk, with the state to go on from.
 
-        `whole` are the draws a chain in whole blocks, `known` what the manifest says beside it.
+        `whole` are the draws a chain in whole blocks, `known` what the manifest says beside it. The
+        commit `began` then, by `perf_counter`, what was read for it alone included.
         """
-        began = perf_counter()
         with writing(self.path):
             # Draws first, then the state, then the manifest that names both: killed in between, the
             # manifest before holds, and all that it names is there.

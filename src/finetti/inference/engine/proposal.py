@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import jax
@@ -13,10 +12,9 @@ from finetti.compiling import BY_SIZE, compiled
 from finetti.inference.engine.batch import Own, by_fit, joined, spread
 from finetti.inference.engine.climb import Look, modes
 from finetti.inference.engine.mixture import fitted
-from finetti.inference.engine.native import CALLS
+from finetti.inference.engine.price import numbers
 from finetti.inference.engine.start import DTYPE, RADIUS
 from finetti.inference.stopping import asked_to_stop
-from finetti.jaxprs import inside
 from finetti.kernels.kernel import Point, Tuning
 from finetti.posterior.lost import lost
 from finetti.structure.form import Given
@@ -87,14 +85,6 @@ def _starts(
     chosen = np.flatnonzero(fair.any(1))
     places = chosen * TRIES + fair.argmax(1)[chosen]
     return tries[places], heights.ravel()[places]
-
-
-def numbers(target: Target, given: Given) -> int:
-    """Return about how many numbers a target's evaluation makes."""
-    position = jax.ShapeDtypeStruct((target.layout.dim,), DTYPE)
-    program = jax.make_jaxpr(target.log_density)(given, position)
-    made = (e for e in inside(program.jaxpr.eqns) if e.primitive.name not in CALLS)
-    return sum(prod(v.aval.shape) for equation in made for v in equation.outvars)
 
 
 def _look(target: Target, given: Given, own: Own, together: int) -> Look:

@@ -33,7 +33,7 @@ from finetti.types import Float, Int, Key, Tree
 SAMPLING, WARMUP = 1, 2  # phases; warm-up goes on with 3, 4, ..., the start has those from 1000
 CHUNK_BYTES = 32_000_000
 CHUNK_STEPS = 4096
-CHUNK_FIRST = 1024
+CHUNK_FIRST = 16  # nothing is known yet of what a step takes
 CHUNK_SECONDS = 0.3  # between two reports of progress
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from finetti.inference.methods.method import Chains
+from finetti.inference.methods.method import Chains, Usual
+from finetti.inference.methods.precision import ESS, MOST
 from finetti.inference.methods.trajectories import NUTS
 from finetti.kernels.independence import Independence
 from finetti.kernels.kernel import Kernel
 from finetti.models import Model
 from finetti.structure.plan import Plan
 from finetti.targets.layout import Layout
+
+DEAR = 100_000_000  # multiplications of an evaluation
+ENOUGH = ESS(400)  # effective draws, as many as the advice asks for
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,10 @@ class IndependentMetropolis(Chains):
 class Automatic(Chains):
     """Choose `IndependentMetropolis` for up to 5 dimensions where its mixture fits, else `NUTS`.
 
-    It is what `fit` does by itself. `warmup` is that of `NUTS`: a mixture needs none.
+    It is what `fit` does by itself. `warmup` is that of `NUTS`: a mixture needs none. Where an
+    evaluation takes more than 100 million multiplications, as it does where effects of many crossed
+    groups are integrated out, and neither `draws` nor `until` is given, the run ends once every
+    number that is kept has 400 effective draws, or at 1,000 draws a chain.
 
     >>> found = fit(coin(10).condition(heads=7), Automatic(draws=50), seed=1, progress=False)
     >>> found.attributes["method"].partition("(")[0]  # one dimension is left
@@ -74,6 +82,15 @@ class Automatic(Chains):
     def trajectories(self) -> NUTS:
         """Return the no-U-turn sampler, with these settings."""
         return NUTS(warmup=self.warmup, thin=self.thin, **_shared(self))
+
+    def sparing(self, found: Chains, price: Callable[[], int]) -> Chains:
+        """Return the method found, to end at `ENOUGH` where draws are dear and no number is asked.
+
+        `price` counts the multiplications of an evaluation.
+        """
+        if not isinstance(self.draws, Usual) or self.wishes or price() <= DEAR:
+            return found
+        return replace(found, draws=self.draws // MOST, until=ENOUGH)
 
 
 def _shared(method: Chains) -> dict[str, Any]:

@@ -21,6 +21,14 @@ class Method(ABC):
         """Return the plan to work under: the user's if one is given, as the method needs it."""
 
 
+class Usual(int):
+    """Be a number of draws that nobody asked for.
+
+    >>> Usual(1000) == 1000
+    True
+    """
+
+
 FIRST_STEP = 0.1
 LONG = 1000  # warm-up draws of a chain
 
@@ -41,7 +49,7 @@ class Chains(Method):
 
     keeps_step: ClassVar[bool] = False
     moves_discrete: ClassVar[bool] = False
-    draws: int = 1000
+    draws: int = Usual(1000)
     warmup: int | None = None
     chains: int = 4
     thin: int | None = None
