@@ -298,7 +298,7 @@ def test_tables_are_read_in_the_codings_that_say_what_they_are(folder, ending, c
 def fitted_without_sampling(monkeypatch, folder):
     """Have `finetti fit` draw at once."""
     (folder / "coin.py").write_text(COIN, encoding="utf-8")
-    monkeypatch.setattr(commands, "fit", lambda model, method, seed, on: made(1, method.draws))
+    monkeypatch.setattr(commands, "fit", lambda model, method, **_: made(1, method.draws))
 
 
 def test_draws_that_cannot_be_saved_are_saved_beside(folder, capsys, monkeypatch):

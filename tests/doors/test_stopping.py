@@ -106,7 +106,8 @@ def test_a_stop_in_warm_up_is_passed_on(number):
         fit(Asking("warm-up", number))
 
 
-def test_a_wish_that_comes_with_the_last_draws_leaves_the_run_whole():
+def test_a_wish_that_comes_with_the_last_draws_leaves_the_run_whole(monkeypatch):
+    monkeypatch.setattr(run, "CHUNK_FIRST", run.CHUNK_STEPS)  # the first chunk has them all
     few = replace(METHOD, draws=20)
     posterior = fit(Asking("sampling", signal.SIGINT), few)
     assert posterior["mu"].sizes["draw"] == few.draws
