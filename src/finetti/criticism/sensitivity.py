@@ -153,11 +153,12 @@ def sensitivity(
     require_posterior(posterior, "ft.sensitivity")
     model = known_model(posterior, "sensitivity")
     shown = _shown(model)
-    sites = {told: name for name, told in shown.items()}
-    scaled = tuple(shown[n] for n in _priors(model)) if priors is None else tuple(priors)
-    for name in scaled:
-        if name not in sites and name not in shown:
-            raise UnknownSite.among(name, list(sites), "scale the prior of")
+    latent = {told: name for name, told in shown.items()}
+    asked = _priors(model) if priors is None else tuple(priors)
+    for name in asked:
+        if name not in latent and name not in shown:
+            raise UnknownSite.among(name, list(latent), "scale the prior of")
+    scaled = [latent.get(name, name) for name in asked]
     tree = xr.DataTree.from_dict(
         {
             "posterior": _looked_at(posterior, model, names),
@@ -165,8 +166,7 @@ def sensitivity(
             "log_likelihood": _summed(posterior.log_likelihood()),
         }
     )
-    together = [dotted(sites.get(n, n)) for n in scaled]
-    columns = {PRIOR: (PRIOR, together), LIKELIHOOD: (LIKELIHOOD, None)}
+    columns = {PRIOR: (PRIOR, [dotted(n) for n in scaled]), LIKELIHOOD: (LIKELIHOOD, None)}
     columns |= {dotted(told): (PRIOR, [dotted(n)]) for n, told in shown.items()}
     found = {}
     with quiet():
@@ -177,8 +177,8 @@ def sensitivity(
             one = made.expand_dims("column")
             found[column] = dataset_to_dataframe(one, sample_dims=["column"]).iloc[0]
     table = pd.DataFrame(found, index=_labels(tree)).dropna(how="all")  # constants have no spread
-    scaled = tuple(shown.get(n, n) for n in scaled)
-    return Sensitivity(table.reindex(columns=list(columns), fill_value=0.0), scaled)
+    told = tuple(shown[name] for name in scaled)
+    return Sensitivity(table.reindex(columns=list(columns), fill_value=0.0), told)
 
 
 def _shown(model: Model) -> dict[str, str]:

@@ -89,8 +89,9 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
     chosen = [_family(main, family, link, frame) for main in mains]
     _refuse_unlike(mains, extras, chosen)
     gathered, script = None, None
+    later = "drop" if missing == "drop" else "refuse"  # what is missing beside holes
     if place is None:
-        frame = whole_rows(frame, names, "drop" if missing == "drop" else "refuse", holes)
+        frame = whole_rows(frame, names, later, holes)
         script = Script(filled(frame, holes))
     else:
         gathered = gather(place, list(zip(mains, chosen, strict=True)), extras, missing)
@@ -123,7 +124,6 @@ def formula(  # noqa: PLR0913 - one verb with all that a formula leaves open
 
     told = partial(with_ends, tuple(mains))
     named = {outcome.name: outcome.levels for _, _, outcome, _ in parts}
-    later = "drop" if missing == "drop" else "refuse"
     read = Reading(
         shown, script, tuple(names), later, frozenset(holes), named, gathered, again, told
     )

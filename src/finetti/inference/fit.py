@@ -123,10 +123,10 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
         stoppable() as stop,
         show(progress) as display,
     ):
-        chosen, proposal = _suited(method, built, beginning)
-        if isinstance(method, Automatic) and client is None:
-            chosen = method.sparing(chosen, lambda: products(*built.target()))
-        method = chosen
+        suited, proposal = _suited(method, built, beginning)
+        if isinstance(method, Automatic) and client is None:  # workers do not look at draws
+            suited = method.sparing(suited, lambda: products(*built.target()))
+        method = suited
         block = block_of(built, method, names)
         work = Work(built, method, names, block, positions=to is not None and keep is None)
         finish = partial(_finished, beginning, client, display, stop)
