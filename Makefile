@@ -15,7 +15,7 @@ DOCS := $(VENV)/.installed-docs
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test smoke test-all lint types bench docs clean
+.PHONY: help demo test smoke test-all lint types bench docs access clean
 
 help:
 	@echo "make demo      analyse Eight Schools and draw its pictures under runs/"
@@ -26,6 +26,7 @@ help:
 	@echo "make types     check types"
 	@echo "make bench     time finetti beside its peers"
 	@echo "make docs      build the site into site/, without a warning"
+	@echo "make access    open the site and a report in Chromium, and hold them to WCAG by axe"
 	@echo "make clean     remove what make made; runs/ stays"
 
 demo: $(ALL)
@@ -61,6 +62,11 @@ bench: $(PEERS)
 docs: $(DOCS)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "Open site/index.html."
+
+# Needs Debian's chromium and chromium-driver besides.
+access: $(DEV) $(DOCS)
+	@$(PIP) install --editable '.[browser]'
+	@$(BIN)/python -m pytest -m "slow or not slow" -n 0 tests/docs/test_site.py tests/reporting/test_page.py
 
 clean:
 	rm -rf $(VENV) build dist site .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -10,6 +10,8 @@ from html.parser import HTMLParser
 import pytest
 from blocks import ROOT, blocks_of
 
+from browsing import opened, violations, visit
+
 pytest.importorskip("mkdocs", reason="the site needs the extra `docs`")
 pytest.importorskip("mkdocstrings", reason="the site needs the extra `docs`")
 pytestmark = pytest.mark.slow
@@ -90,3 +92,15 @@ def test_every_public_name_is_on_a_page_of_the_reference(site):
     text = "".join(page.read_text(encoding="utf-8") for page in (site / "reference").glob("*.html"))
     lacking = [n for n in ft.__all__ if n not in NAMES and f'id="finetti.{n}"' not in text]
     assert lacking == ["constraints"]
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1300, "light")])
+def test_axe_finds_nothing_against_wcag_on_any_page(site, width, scheme):
+    found = []
+    with opened() as browser:
+        for page in sorted(set(site.rglob("*.html")) - {site / "404.html"}):  # it needs a server
+            visit(browser, page, width, scheme)
+            found += [f"{page.relative_to(site)}: {said}" for said in violations(browser)]
+            wide = browser.execute_script("return document.documentElement.scrollWidth")
+            assert wide <= width, page
+    assert not found, "\n".join(found)

@@ -68,3 +68,20 @@ def test_the_band_of_the_loo_pit_holds_uniform_samples_as_often_as_it_says():
     # The band was found by 1000 simulations: its own error counts as well as the test's.
     error = np.sqrt(0.99 * 0.01 * (1 / 2000 + 1 / 1000))
     assert inside / 2000 > 0.99 - 4 * error
+
+
+def test_titles_never_reach_into_the_next_panel():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    names = ["smallest school_level mean of y", "largest school_level mean of y", "sd of a_b$c$d"]
+    figure = plots.checks(
+        Check(tuple(outcome(name, 1.0) for name in names * 2), (), xr.DataTree()),
+        across=2,
+        width=4.3,
+    )
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    boxes = [a._left_title.get_window_extent() for a in figure.axes]
+    for i, one in enumerate(boxes):
+        assert one.x1 <= figure.bbox.x1 + 1
+        assert not any(one.overlaps(other) for other in boxes[i + 1 :])

@@ -11,7 +11,7 @@ from finetti.criticism.calibrating import uniform
 from finetti.criticism.calibrating.calibration import Calibration
 from finetti.errors import DataError
 from finetti.posterior.labels import site_of
-from finetti.reporting.drawing import BLUE, GREY, SKY, VERMILION, WASH, canvas, tidy
+from finetti.reporting.drawing import BLUE, GREY, SKY, VERMILION, WASH, canvas, tidy, titled
 from finetti.reporting.tables import plain_table
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def calibration(found: Calibration, names: Sequence[str] | None = None) -> Figur
             left, right = (figure.add_subplot(len(chosen), 2, 2 * row + i) for i in (1, 2))
             _histogram(left, pits, bad)
             _difference(right, pits, found.threshold(site), bad)
-            left.set_title(label, pad=5, parse_math=False)
-            right.set_title(found[site].problem if bad else "", pad=5, color=VERMILION)
+            titled(left, label)
+            titled(right, found[site].problem if bad else "", color=VERMILION)
             for axes in (left, right):
                 tidy(axes)
                 if row < len(chosen) - 1:

@@ -9,7 +9,7 @@ import numpy as np
 
 from finetti.posterior import diagnose
 from finetti.posterior.posterior import Posterior
-from finetti.reporting.drawing import CHAINS, GREY, INK, WASH, canvas, panels, table
+from finetti.reporting.drawing import CHAINS, GREY, INK, WASH, canvas, panels, table, titled
 from finetti.reporting.numbers import find_numbers
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _panels(
         placed = panels(figure, numbers.items(), (across, down))
         for place, (axes, (label, draws)) in enumerate(placed):
             draw(axes, draws)
-            axes.set_title(label, pad=5, parse_math=False)
+            titled(axes, label)
             axes.margins(y=0.08)
             if place < len(numbers) - across:
                 axes.tick_params(labelbottom=False)

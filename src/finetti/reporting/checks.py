@@ -20,6 +20,7 @@ from finetti.reporting.drawing import (
     canvas,
     panels,
     table,
+    titled,
 )
 
 if TYPE_CHECKING:
@@ -33,31 +34,42 @@ CONFIDENCE = 0.99
 SIMULATIONS = 1000
 
 
-def checks(found: Check, across: int = ACROSS) -> Figure:
+def checks(found: Check, across: int = ACROSS, width: float | None = None) -> Figure:
     """Draw each quantity of the replicates, with the data's as a line, and each LOO-PIT.
 
-    `across` panels stand in a row. A line in red fails. Of the members of a plate the most extreme
-    are drawn. The LOO-PIT's panel shows by how much the share of observations below each level
-    differs from what calibrated predictions give; the band holds the whole line with 99%
-    probability (Saeilynoja, Buerkner & Vehtari 2022), by simulation. Raises `DataError` for a
-    check that holds nothing.
+    `across` panels stand in a row, `width` inches wide. A line in red fails. Of the members of a
+    plate the most extreme are drawn. The LOO-PIT's panel shows by how much the share of
+    observations below each level differs from what calibrated predictions give; the band holds the
+    whole line with 99% probability (Saeilynoja, Buerkner & Vehtari 2022), by simulation. Raises
+    `DataError` for a check that holds nothing.
 
     >>> found = ft.check(posterior, {"largest": lambda y: y.max()}, seed=1)
     >>> len(checks(found).axes)
     2
     """
-    drawn = [*found.shown(PANELS - len(found.pits)), *found.pits]
+    drawn = panels_of(found)
     if not drawn:
         raise DataError("the check holds nothing to draw")
     across, down = table(len(drawn), across)
-    with canvas(1.2 + 2.7 * across, 0.8 + 1.9 * down) as figure:
+    with canvas(width or 1.2 + 2.7 * across, 0.8 + 1.9 * down) as figure:
         for axes, panel in panels(figure, drawn, (across, down)):
             if isinstance(panel, Outcome):
                 _draw_outcome(axes, panel)
             else:
                 _draw_pit(axes, panel)
+            titled(axes, panel_name(panel), SMALL + 1)
         figure.legend(*_key(figure), loc="outside upper right", ncols=4, handlelength=1.4)
     return figure
+
+
+def panels_of(found: Check) -> list[Outcome | LooPit]:
+    """Return what a picture of a check shows, a panel each: the most extreme, and each LOO-PIT."""
+    return [*found.shown(PANELS - len(found.pits)), *found.pits]
+
+
+def panel_name(panel: Outcome | LooPit) -> str:
+    """Return what a panel shows: the quantity, or whose LOO-PIT."""
+    return panel.name if isinstance(panel, Outcome) else f"LOO-PIT of {panel.site}"
 
 
 def _draw_outcome(axes: Axes, outcome: Outcome) -> None:
@@ -77,7 +89,6 @@ def _draw_outcome(axes: Axes, outcome: Outcome) -> None:
         axes.hist(values.ravel(), BINS, weights=weights, color=SKY, label="replicated")
     colour, words = (VERMILION, "data, which fail") if outcome.fails else (INK, "data")
     axes.axvline(observed, color=colour, lw=1.6, label=words)
-    axes.set_title(outcome.name, pad=5, parse_math=False, fontsize=SMALL + 1)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(
@@ -93,7 +104,6 @@ def _draw_pit(axes: Axes, pit: LooPit) -> None:
     axes.fill_between(levels, low, high, color=WASH, lw=0, label=f"{CONFIDENCE:.0%} if calibrated")
     axes.axhline(0, color=GREY, lw=0.8)
     axes.plot(levels, below, color=VERMILION if pit.fails else BLUE, lw=1.3)
-    axes.set_title(f"LOO-PIT of {pit.site}", pad=5, parse_math=False, fontsize=SMALL + 1)
     axes.set_xlabel(f"level, p = {pit.p:.3f}", fontsize=SMALL, color=GREY)
     axes.set_xlim(0, 1)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from finetti.criticism.explaining.effects import Effects
-from finetti.reporting.drawing import CHAINS, canvas, tidy
+from finetti.reporting.drawing import CHAINS, canvas, tidy, titled
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -50,7 +50,7 @@ def conditional(found: Effects) -> Figure:
         for axes, panel in zip(every.flat, panels, strict=False):
             _panel(axes, found, panel, lines)
             if len(panels) > 1:
-                axes.set_title(f"{found.by} {panel[found.by].item()}")
+                titled(axes, f"{found.by} {panel[found.by].item()}")
         for axes in every.flat[len(panels) :]:
             axes.remove()
         for axes in every[:, 0]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from finetti.errors import MissingExtra
@@ -20,12 +21,14 @@ SKY = "#B2D4E8"  # blue, at rest
 CHAINS = (BLUE, "#E69F00", GREEN, "#CC79A7", "#56B4E9", VERMILION, "#661100")
 INK, GREY, PALE, WASH = "#222222", "#6E6E6E", "#D4D4D4", "#ECECEC"
 SMALL, PLAIN, TITLE = 8.5, 9.5, 11  # points
+LETTER, MARGIN = 0.55, 0.3  # the width of a letter in its height; inches of a panel beside it
 
 STYLE: Mapping[str, Any] = {
     "figure.dpi": 160,
     "savefig.dpi": "figure",
     "font.size": PLAIN,
     "text.color": INK,
+    "text.parse_math": False,  # names are shown as they are, with a dollar too
     "axes.edgecolor": GREY,
     "axes.labelcolor": INK,
     "axes.labelsize": PLAIN,
@@ -75,6 +78,15 @@ def panels(figure: Figure, things: Iterable[T], size: tuple[int, int]) -> Iterat
         axes = figure.add_subplot(down, across, place + 1)
         yield axes, thing
         tidy(axes)
+
+
+def titled(axes: Axes, words: str, size: float = TITLE, **style: Any) -> None:
+    """Give a panel its title, in lines that are no longer than the panel is wide."""
+    spec, figure = axes.get_subplotspec(), axes.figure
+    columns = spec.get_gridspec().ncols if spec is not None else 1
+    width = figure.get_figwidth() / columns - MARGIN  # pyright: ignore[reportAttributeAccessIssue]
+    letters = max(8, round(72 * width / (LETTER * size)))
+    axes.set_title(fill(words, letters), pad=5, fontsize=size, **style)
 
 
 def tidy(axes: Axes, rows: bool = False) -> None:

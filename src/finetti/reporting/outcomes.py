@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from finetti.errors import DataError
-from finetti.reporting.drawing import GREY, INK, SKY, SMALL, canvas, panels, table
+from finetti.reporting.drawing import GREY, INK, SKY, SMALL, canvas, panels, table, titled
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -49,9 +49,10 @@ def outcomes(drawn: xr.DataTree) -> Figure:
             _panel(axes, sites[name].to_numpy().ravel(), data[~np.isnan(data.astype(float))])
             named = list(sites[name].attrs.get("categories", ()))
             if 0 < len(named) <= FEW:
-                axes.set_xticks(range(len(named)), named, rotation=20 if len(named) > 3 else 0)
+                turn = 20 if len(named) > 3 else 0
+                axes.set_xticks(range(len(named)), named, rotation=turn, parse_math=False)
                 axes.set_xlabel("")
-            axes.set_title(name, pad=5, parse_math=False)
+            titled(axes, name)
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper right", ncols=2, handlelength=1.4)
     return figure

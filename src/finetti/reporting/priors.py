@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from finetti.errors import DataError
-from finetti.reporting.drawing import BLUE, GREY, PALE, canvas, panels, table
+from finetti.reporting.drawing import BLUE, GREY, PALE, canvas, panels, table, titled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,11 +19,14 @@ BINS = 40
 REACH = 4.0  # posterior ranges, within which the prior is shown
 
 
-def prior_posterior(before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray]) -> Figure:
+def prior_posterior(
+    before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray], width: float | None = None
+) -> Figure:
     """Draw each parameter's prior draws and posterior draws, by name, as densities.
 
-    Arrays have any shape. A prior much wider than the posterior is cut where it leaves the panel,
-    and the panel says how much of it that is. Raises `DataError` for none or too many panels.
+    Arrays have any shape; `width` is in inches. A prior much wider than the posterior is cut where
+    it leaves the panel, and the panel says how much of it that is. Raises `DataError` for none or
+    too many panels.
 
     >>> figure = prior_posterior({"mu": np.arange(100.0)}, {"mu": np.arange(40.0, 60.0)})
     >>> len(figure.axes)
@@ -33,18 +36,18 @@ def prior_posterior(before: Mapping[str, np.ndarray], after: Mapping[str, np.nda
     if not 0 < len(names) <= PANELS:
         raise DataError(f"{len(names)} panels asked for, a picture holds 1 to {PANELS}")
     across, down = table(len(names), ACROSS)
-    with canvas(2.6 * across, 0.7 + 1.6 * down) as figure:
+    with canvas(width or 2.6 * across, 0.7 + 1.6 * down) as figure:
         for axes, name in panels(figure, names, (across, down)):
             prior, posterior = np.ravel(before[name]), np.ravel(after[name])
             low, high = _window(prior, posterior)
             bins = np.linspace(low, high, BINS + 1)
-            width = bins[1] - bins[0]
+            step = bins[1] - bins[0]
             for draws, colour, words in ((prior, PALE, "prior"), (posterior, BLUE, "posterior")):
-                share = np.histogram(draws, bins)[0] / (draws.size * width)
+                share = np.histogram(draws, bins)[0] / (draws.size * step)
                 filled = words == "prior"
                 axes.stairs(share, bins, fill=filled, color=colour, lw=1.3, label=words)
             outside = np.mean((prior < low) | (prior > high))
-            axes.set_title(name, pad=5, parse_math=False)
+            titled(axes, name)
             if outside > 0.005:
                 axes.set_xlabel(f"{outside:.0%} of the prior lies outside", color=GREY)
             axes.set_yticks([])

@@ -129,9 +129,10 @@ def again(posterior: Posterior) -> Section:
     """Say how the run was made: method, seed, seconds, versions."""
     known = posterior.attributes
     rows = [("model", known.get("model", "unknown")), ("method", known.get("method", "unknown"))]
-    for name, title in (("model_file", "model's file"), ("data_file", "data's file")):
-        if name in known:
-            rows.append((title, known[name]))
+    if "model_file" in known:
+        rows += _written(known["model_file"])
+    if "data_file" in known:
+        rows.append(("data's file", known["data_file"]))
     if "seed" in known:
         rows.append(("seed", str(known["seed"])))
     if "seconds" in known:
@@ -141,6 +142,22 @@ def again(posterior: Posterior) -> Section:
     rows.append(("this page", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"))
     grid = Grid(("what", "value"), _text([list(r) for r in rows]), "How the run was made")
     return Section("again", "To do it again", (grid,))
+
+
+def _written(model: str) -> list[tuple[str, str]]:
+    """Say where the model came from: a file, or a formula with what was said beside it."""
+    try:
+        said = json.loads(model)
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        return [("model's file", model)]
+    usual = {"missing": "refuse"}
+    return [
+        (name.replace("_", " "), "; ".join(value) if isinstance(value, list) else str(value))
+        for name, value in said.items()
+        if value and value != usual.get(name)
+    ]
 
 
 def _version(package: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +17,7 @@ from finetti.reporting.page.blocks import Note, Section
 
 if TYPE_CHECKING:
     import jinja2
+    import markupsafe
 
 Maker = Callable[[Posterior], Section | None]
 
@@ -96,4 +98,16 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
+    environment.filters["marked"] = marked
     return environment.from_string(source)
+
+
+def marked(text: str) -> markupsafe.Markup:
+    """Return text for the page, with what stands between backticks as code.
+
+    >>> marked("`a < b` & c")
+    Markup('<code>a &lt; b</code> &amp; c')
+    """
+    import markupsafe
+
+    return markupsafe.Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(markupsafe.escape(text))))
