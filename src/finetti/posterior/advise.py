@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from finetti.models import Model
 from finetti.posterior import mode
-from finetti.posterior.evidence import RHAT_LIMIT, Evidence
+from finetti.posterior.evidence import Evidence
 from finetti.posterior.finding import Advice, Finding
 from finetti.posterior.illnesses import convergence, sampler
 from finetti.posterior.illnesses.conflict import conflict
@@ -76,4 +76,4 @@ def _first(run: Evidence, row: tuple[Rule, ...]) -> Finding | None:
     return next((f for f in (rule(run) for rule in row) if f is not None), None)
 
 
-__all__ = ["RHAT_LIMIT", "Advice", "Finding", "advise"]
+__all__ = ["Advice", "Finding", "advise"]

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 FEWEST = 25  # draws, below which no tail can be fitted
+RHAT_LIMIT = 1.01
+CHANCE = 0.01  # of a warning where all chains draw independently from one distribution
+LIMIT = "r_hat_limit"  # what a summary notes beside its rows
 
 
 def summary(tree: xr.DataTree, names: list[str] | None = None) -> pd.DataFrame:
@@ -38,7 +41,32 @@ def summary(tree: xr.DataTree, names: list[str] | None = None) -> pd.DataFrame:
         with quiet():
             table = summarize(tree, var_names=names, round_to="none")  # pyright: ignore[reportArgumentType]
         found = pd.DataFrame(table)
-    return found.astype({"ess_bulk": int, "ess_tail": int}, errors="ignore")
+    found = found.astype({"ess_bulk": int, "ess_tail": int}, errors="ignore")
+    sizes = tree["posterior"].sizes
+    found.attrs[LIMIT] = rhat_limit(len(found), sizes["chain"], sizes["draw"])
+    return found
+
+
+def rhat_limit(numbers: int, chains: int, draws: int) -> float:
+    """Return the R-hat above which one of so many numbers shows that chains have not mixed.
+
+    It is 1.01 (Vehtari, Gelman, Simpson, Carpenter & Buerkner 2021), but where independent draws
+    would exceed that: then what the largest R-hat of the numbers' bulks and tails exceeds once in a
+    hundred runs of independent draws. Chains are split in two halves, whose means and variances
+    have the ratio F of an analysis of variance.
+
+    >>> rhat_limit(10, chains=4, draws=1000)
+    1.01
+    >>> round(rhat_limit(4000, chains=4, draws=250), 3)
+    1.019
+    """
+    from scipy.special import fdtri
+
+    halves, length = 2 * chains, draws // 2
+    if length < 2 or numbers < 1:
+        return RHAT_LIMIT
+    ratio = fdtri(halves - 1, halves * (length - 1), 1 - CHANCE / (2 * numbers))
+    return max(RHAT_LIMIT, float(np.sqrt((length - 1 + ratio) / length)))
 
 
 def _convention(settings: Mapping[str, Any]) -> Convention:

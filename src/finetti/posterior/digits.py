@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from math import floor, isfinite, log10
 from typing import TYPE_CHECKING
 
-from finetti.posterior.evidence import RHAT_LIMIT
+from finetti.posterior.diagnose import LIMIT, RHAT_LIMIT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +51,8 @@ def cells(summary: pd.DataFrame) -> dict[str, tuple[list[str], list[float], list
     share = re.sub(r"\D", "", low)
     interval = [f"{a}  {b}" for a, b in zip(lower, upper, strict=True)]
     rhat = [f"{r:.3f}" if isfinite(r) else "" for r in summary["r_hat"]]
-    bad = [r > RHAT_LIMIT for r in summary["r_hat"]]
+    limit = summary.attrs.get(LIMIT, RHAT_LIMIT)
+    bad = [r > limit for r in summary["r_hat"]]
     columns = {
         "mean": ("mean", written(summary["mean"], summary["mcse_mean"]), fine),
         "sd": ("sd", written(summary["sd"], summary["mcse_sd"]), fine),

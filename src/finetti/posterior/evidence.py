@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-RHAT_LIMIT = 1.01  # Vehtari, Gelman, Simpson, Carpenter & Buerkner 2021
 ESS_PER_CHAIN = 100  # the same, section 4
 BFMI_LIMIT = 0.3  # Betancourt 2016
 DEPTH_SHARE = 0.01  # of the trajectories
@@ -129,6 +128,12 @@ class Evidence:
                     found += name.removeprefix(f"{verb} ").split(", ")
         return frozenset(map(dotted, found))
 
+    @cached_property
+    def rhat_limit(self) -> float:
+        """Return the R-hat that none of the table's numbers may exceed."""
+        sizes = self.draws.sizes
+        return diagnose.rhat_limit(len(self.table), sizes["chain"], sizes["draw"])
+
     @property
     def least_ess(self) -> int:
         """Return how many effective draws are asked for."""
@@ -226,7 +231,7 @@ class Evidence:
             self.diverging.any()
             or self.capped >= DEPTH_SHARE
             or self.energy < BFMI_LIMIT
-            or (self.table["r_hat"].to_numpy(float) > RHAT_LIMIT).any()
+            or (self.table["r_hat"].to_numpy(float) > self.rhat_limit).any()
             or (ess < self.least_ess).any()
         )
 

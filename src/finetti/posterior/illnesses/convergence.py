@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from finetti.posterior import diagnose
-from finetti.posterior.evidence import RHAT_LIMIT, Evidence
+from finetti.posterior.evidence import Evidence
 from finetti.posterior.finding import Finding, listed, visible
 from finetti.posterior.lost import lost
 
@@ -68,7 +68,7 @@ def _below(run: Evidence) -> list[float]:
 def disagreeing(run: Evidence) -> Finding | None:
     """Find scalars whose R-hat is high."""
     table = run.table
-    bad = table.index[table["r_hat"].to_numpy(float) > RHAT_LIMIT]
+    bad = table.index[table["r_hat"].to_numpy(float) > run.rhat_limit]
     if not len(bad):
         return None
     worst = float(table.loc[bad, "r_hat"].astype(float).max())
@@ -76,8 +76,8 @@ def disagreeing(run: Evidence) -> Finding | None:
     return Finding(
         "chains disagree",
         tuple(bad),
-        f"R-hat is up to {worst:.3f} (above {RHAT_LIMIT}) for {listed(bad)}: the chains have "
-        f"not mixed. Run longer (more warmup and draws); if it stays, look at the trace for "
+        f"R-hat is up to {worst:.3f} (above {run.rhat_limit:.3g}) for {listed(bad)}: the chains "
+        f"have not mixed. Run longer (more warmup and draws); if it stays, look at the trace for "
         f"chains in different places, and for parameters the data cannot tell apart.",
     )
 

@@ -10,7 +10,7 @@ import pandas as pd
 from finetti.criticism.separate import separate
 from finetti.errors import ModelError
 from finetti.posterior import mode
-from finetti.posterior.advise import RHAT_LIMIT
+from finetti.posterior.diagnose import RHAT_LIMIT
 from finetti.posterior.digits import cells
 from finetti.posterior.labels import brackets, is_hidden, is_own
 from finetti.posterior.posterior import Posterior
