@@ -213,16 +213,41 @@ def test_a_density_without_a_start_is_refused_by_name():
         ft.fit(impossible(), progress=False)
 
 
-@pytest.mark.parametrize("method", [None, ft.IndependentMetropolis(draws=30)])
-def test_where_nothing_is_left_to_propose_draws_come_back_all_the_same(method):
-    @ft.model
-    def known():
-        mu = ft.sample("mu", ft.Normal(0, 1))
-        ft.sample("y", ft.Normal(mu, 1), obs=1.0)
+@ft.model
+def known():
+    mu = ft.sample("mu", ft.Normal(0, 1))
+    ft.sample("y", ft.Normal(mu, 1), obs=1.0)
 
-    posterior = ft.fit(known(), method, progress=False)
-    error = 0.5**0.5 / np.sqrt(posterior["mu"].size)
-    assert abs(float(posterior["mu"].mean()) - 0.5) < 4 * error
+
+class TestWhereNothingIsLeftToPropose:
+    @pytest.mark.parametrize("method", [None, ft.IndependentMetropolis(draws=30)])
+    def test_draws_are_those_of_what_was_integrated_out(self, method):
+        posterior = ft.fit(known(), method, progress=False)
+        draws = posterior["mu"].to_numpy().ravel()
+        assert posterior.attributes["method"].startswith("IndependentMetropolis(")
+        error = 0.5**0.5 / np.sqrt(draws.size)
+        assert abs(draws.mean() - 0.5) < 4 * error
+        assert abs(draws.std() - 0.5**0.5) < 4 * error / 2**0.5
+        assert len(np.unique(draws)) == draws.size
+
+    def test_a_run_goes_on_and_what_was_learned_can_be_used_again(self, tmp_path):
+        short, whole = ft.IndependentMetropolis(draws=20), ft.IndependentMetropolis(draws=40)
+        ft.fit(known(), short, out=tmp_path / "run.zarr", seed=2, progress=False)
+        resumed = ft.resume(tmp_path / "run.zarr", model=known(), draws=40, progress=False)
+        straight = ft.fit(known(), whole, seed=2, progress=False)
+        np.testing.assert_array_equal(resumed["mu"], straight["mu"])
+        again = ft.fit(known(), whole, tuning=straight.learned, seed=2, progress=False)
+        np.testing.assert_array_equal(again["mu"], straight["mu"])
+
+    def test_a_density_that_is_nothing_is_refused_by_name(self):
+        @ft.model
+        def impossible():
+            mu = ft.sample("mu", ft.Normal(0, 1))
+            ft.sample("y", ft.Normal(mu, 1), obs=1.0)
+            ft.factor("never", -jnp.inf)
+
+        with pytest.raises(ft.SamplingError, match="never"):
+            ft.fit(impossible(), progress=False)
 
 
 def test_a_mixture_that_does_not_fit_is_named_and_nothing_else_is_blamed():

@@ -44,7 +44,8 @@ class Component(NamedTuple):
         """Return what `packed` put together."""
         dim = scale.shape[-1]
         rows = scale[:, 1 : dim + 1], scale[:, dim + 1 : 2 * dim + 1]
-        return cls(scale[:, 0], *rows, scale[:, -1, 0])
+        weights = scale[:, -1, 0] if dim else np.zeros(len(scale))
+        return cls(scale[:, 0], *rows, weights)
 
     def terms(self, position: AnyArray, xp: ModuleType = jnp) -> tuple[AnyArray, AnyArray]:
         """Return each component's log density times its weight, and its squared distance.

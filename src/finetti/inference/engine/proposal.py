@@ -15,6 +15,7 @@ from finetti.inference.engine.mixture import fitted
 from finetti.inference.engine.price import numbers
 from finetti.inference.engine.start import DTYPE, RADIUS
 from finetti.inference.stopping import asked_to_stop
+from finetti.kernels.independence import Mixture
 from finetti.kernels.kernel import Point, Tuning
 from finetti.posterior.lost import lost
 from finetti.structure.form import Given
@@ -44,17 +45,18 @@ class Proposal:
 
 
 def propose(built: Density, seed: int, chains: int) -> Proposal | None:
-    """Return where to propose from; None where no start has a finite density, or nothing is left.
+    """Return where to propose from; None where no start has a finite density.
 
-    All it does depends on the model, its data and the seed alone.
+    All it does depends on the model, its data and the seed alone. Where no dimension is left, each
+    draw is that of what was integrated out.
     """
-    if not built.dim:
-        return None
     target, given = built.placed
     own = Own(rewrites=spread({m.name: given.rewrites[m.name] for m in target.form.moves}, 1))
     size = numbers(*built.target(DTYPE))
-    together = int(np.clip(ROOM // size, 1, TOGETHER))
+    together = int(np.clip(ROOM // size, 1, TOGETHER)) if built.dim else 1
     look = _look(target, given, own, together)
+    if not built.dim:
+        return _nothing_left(look, chains)
     # numpy takes no negative seeds.
     generator = np.random.default_rng([int(seed) % 2**63, 1994])
     starts, heights = _starts(look, generator, chains, built.dim)
@@ -70,6 +72,18 @@ def propose(built: Density, seed: int, chains: int) -> Proposal | None:
     tuning: Any = (np.asarray(1.0), found.mixture.packed())
     thin = 3 if size <= CHEAP else 1
     return Proposal(Tuning(*tuning), Point(*here), found.useful, thin)
+
+
+def _nothing_left(look: Look, chains: int) -> Proposal | None:
+    """Return the proposal of positions without a dimension: there is one, which all chains have."""
+    here = np.zeros((chains, 0))
+    heights = np.repeat(look(here[:1]), chains)
+    if not np.isfinite(heights).all():
+        return None
+    scale = Mixture().identity(0, DTYPE)
+    start: Any = (here[None], heights[None], here[None])
+    tuning: Any = (np.asarray(1.0), scale)
+    return Proposal(Tuning(*tuning), Point(*start), useful=True, thin=1)
 
 
 def _starts(

@@ -163,7 +163,7 @@ def explain(density: Density, positions: np.ndarray) -> SamplingError | SupportE
     for v in density.model.variables:
         if v.kind == "deterministic":
             continue
-        terms = [float(o.log_terms[v.name].sum()) for o in outcomes]
+        terms = [float(np.sum(o.log_terms[v.name])) for o in outcomes]
         if not np.isfinite(terms).any():
             return SamplingError(
                 f"site `{v.name}` ({v.family or v.kind}, shape {v.shape}) has log density "
