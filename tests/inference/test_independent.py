@@ -214,7 +214,7 @@ def test_a_density_without_a_start_is_refused_by_name():
 
 
 @ft.model
-def known():
+def solved():
     mu = ft.sample("mu", ft.Normal(0, 1))
     ft.sample("y", ft.Normal(mu, 1), obs=1.0)
 
@@ -222,7 +222,7 @@ def known():
 class TestWhereNothingIsLeftToPropose:
     @pytest.mark.parametrize("method", [None, ft.IndependentMetropolis(draws=30)])
     def test_draws_are_those_of_what_was_integrated_out(self, method):
-        posterior = ft.fit(known(), method, progress=False)
+        posterior = ft.fit(solved(), method, progress=False)
         draws = posterior["mu"].to_numpy().ravel()
         assert posterior.attributes["method"].startswith("IndependentMetropolis(")
         error = 0.5**0.5 / np.sqrt(draws.size)
@@ -232,11 +232,11 @@ class TestWhereNothingIsLeftToPropose:
 
     def test_a_run_goes_on_and_what_was_learned_can_be_used_again(self, tmp_path):
         short, whole = ft.IndependentMetropolis(draws=20), ft.IndependentMetropolis(draws=40)
-        ft.fit(known(), short, out=tmp_path / "run.zarr", seed=2, progress=False)
-        resumed = ft.resume(tmp_path / "run.zarr", model=known(), draws=40, progress=False)
-        straight = ft.fit(known(), whole, seed=2, progress=False)
+        ft.fit(solved(), short, out=tmp_path / "run.zarr", seed=2, progress=False)
+        resumed = ft.resume(tmp_path / "run.zarr", model=solved(), draws=40, progress=False)
+        straight = ft.fit(solved(), whole, seed=2, progress=False)
         np.testing.assert_array_equal(resumed["mu"], straight["mu"])
-        again = ft.fit(known(), whole, tuning=straight.learned, seed=2, progress=False)
+        again = ft.fit(solved(), whole, tuning=straight.learned, seed=2, progress=False)
         np.testing.assert_array_equal(again["mu"], straight["mu"])
 
     def test_a_density_that_is_nothing_is_refused_by_name(self):
