@@ -1,6 +1,7 @@
 """Check each group's own estimate against what its rows alone say in closed form."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import finetti as ft
@@ -52,6 +53,23 @@ def test_wards_have_the_logits_of_their_rates_and_none_where_nothing_tells():
     rate = np.array([3 / 10, 9 / 35])
     np.testing.assert_allclose(found[:2], np.log(rate / (1 - rate)), rtol=1e-6)
     assert np.isnan(found[2:]).all()  # none of c's patients died, and d has none
+
+
+def test_members_with_terms_have_the_least_squares_of_their_own_rows():
+    rng = np.random.default_rng(2)
+    sizes, g = [5, 4, 6, 1], np.repeat(np.arange(4), [5, 4, 6, 1])  # one row tells no slope
+    x = rng.normal(size=len(g))
+    y = 1 + 0.5 * x + rng.normal(size=4)[g] + rng.normal(size=4)[g] * x + rng.normal(size=len(g))
+    table = pd.DataFrame({"y": y, "x": x, "g": np.array(list("abcd"))[g]})
+    posterior = ft.fit(ft.formula("y ~ x + (x | g)", table), FEW, seed=1, progress=False)
+    found = separate(posterior, "g")
+    assert found.shape == (len(sizes), 2)
+    rest = y - float(posterior["Intercept"].mean()) - float(posterior["x"].mean()) * x
+    for i in range(3):
+        rows = np.stack([np.ones(sizes[i]), x[g == i]], 1)
+        expected = np.linalg.lstsq(rows, rest[g == i], rcond=None)[0]
+        np.testing.assert_allclose(found[i], expected, rtol=1e-6, atol=1e-8)
+    assert np.isnan(found[3]).all()
 
 
 @ft.model

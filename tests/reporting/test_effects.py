@@ -4,10 +4,12 @@ import sys
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_runs import EFFECT, ERROR, SCHOOLS, posterior
 
 import finetti as ft
+from finetti.criticism.separate import separate
 from finetti.reporting import plots
 
 
@@ -165,3 +167,50 @@ def test_drawing_leaves_the_users_settings_alone():
         figure.draw_without_rendering()
     assert figure.axes[0].get_facecolor() == (1, 1, 1, 1)
     assert max(t.get_fontsize() for t in figure.axes[0].get_yticklabels()) < 12
+
+
+@pytest.fixture(scope="module")
+def with_terms():
+    """Return a run of a formula whose members have an intercept and a slope."""
+    rng = np.random.default_rng(3)
+    g = np.repeat(np.arange(5), 4)
+    x = rng.normal(size=20)
+    table = pd.DataFrame(
+        {
+            "y": x + rng.normal(size=5)[g] + rng.normal(size=20),
+            "x": x,
+            "g": np.array(list("abcde"))[g],
+            "h": np.tile(list("pq"), 10),
+        }
+    )
+    model = ft.formula("y ~ x + (x | g) + (1 | h)", table)
+    return ft.fit(model, ft.NUTS(draws=50, warmup=50, chains=2), seed=1, progress=False)
+
+
+class TestOfAFormula:
+    """Draw what the hierarchy did to members that have terms."""
+
+    def test_a_term_that_is_alone_needs_no_name_and_others_do(self, with_terms):
+        assert plots.shrinkage(with_terms, "h").axes[0].get_xlabel() == "h"
+        assert plots.forest(with_terms, "h").axes[0].get_xlabel() == "h"
+        for draw in (plots.shrinkage, plots.forest):
+            assert draw(with_terms, "g", term="x").axes[0].get_xlabel() == "g[·][x]"
+            with pytest.raises(ft.ShapeError, match=r"Intercept(, | and )x"):
+                draw(with_terms, "g")
+            with pytest.raises(ft.UnknownSite, match="no term `z`"):
+                draw(with_terms, "g", term="z")
+            with pytest.raises(ft.ShapeError, match="stands in 0 dimensions"):
+                draw(with_terms, "sigma")
+
+    def test_separate_estimates_are_each_members_own(self, with_terms):
+        own = separate(with_terms, "g")[:, 1]
+        drawn = plots.shrinkage(with_terms, "g", term="x")
+        given = plots.shrinkage(with_terms, "g", own, term="x")
+        dots = [line.get_xdata() for line in drawn.axes[0].lines if len(line.get_xdata()) == 5]
+        assert np.sort(dots[0]) == pytest.approx(np.sort(own))
+        for one, other in zip(drawn.axes[0].lines, given.axes[0].lines, strict=True):
+            np.testing.assert_array_equal(one.get_xdata(), other.get_xdata())
+
+    def test_the_average_is_told_to_digits_that_mean_something(self, with_terms):
+        (said,) = [t.get_text() for t in plots.shrinkage(with_terms, "h").axes[0].texts]
+        assert "e-" not in said

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from finetti.errors import DataError, ShapeError
+from finetti.criticism.separate import separate as estimate
+from finetti.errors import DataError, ModelError, ShapeError
 from finetti.posterior.posterior import Posterior
 from finetti.reporting.drawing import BLUE, GREY, INK, SKY, SMALL, VERMILION, canvas, tidy
+from finetti.reporting.numbers import members
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,45 +62,45 @@ def effects(
         axes.plot(estimate, y, "o", color="white", mec=BLUE, ms=rows.dot, mew=rows.edge)
         if len(names) > 1:
             weights = error**-2 / (error**-2).sum()
-            _mark(axes, float(weights @ estimate), "pooled estimate")
+            _mark(axes, float(weights @ estimate), "pooled estimate", estimate)
         rows.finish(axes, names, quantity)
         _legend(axes)
     return figure
 
 
-def shrinkage(
+def shrinkage(  # noqa: PLR0913 - what is drawn, and how
     posterior: Posterior,
     name: str,
-    separate: Any,
+    separate: Any = None,
     mean: str | None = None,
-    quantity: str = "effect",
+    quantity: str | None = None,
     most: int = 500,
+    term: str | None = None,
 ) -> Figure:
     """Draw separate estimates moving to the partially pooled ones, in order of the former.
 
-    `name` is the site of the groups' effects, in one plate; `separate` has an estimate for each
-    member, NaN where it has none. `mean` is the site of the effects' mean: without it the
-    average of the partially pooled estimates is drawn. `quantity` names the effect, with its
-    unit. Dots are posterior means, bars 89% intervals as in the summary. Raises `UnknownSite`,
-    or `ShapeError` where sizes do not fit.
+    `name` is the site of the groups' effects, in one plate; of members with several terms `term`
+    names the one to draw, such as `Days` of `Subject[308][Days]`. `separate` has an estimate for
+    each member, NaN where it has none; without it, it is what each member's own observations favour
+    with all else at its posterior mean, which takes the run's model. `mean` is the site of the
+    effects' mean: without it the average of the partially pooled estimates is drawn. `quantity`
+    names the effect, with its unit. Dots are posterior means, bars 89% intervals as in the summary.
+    Of more members than `most`, as many are shown, evenly by rank. Raises `UnknownSite`,
+    `ShapeError` where sizes do not fit, or `ModelError` where members share observations.
 
     >>> figure = shrinkage(posterior, "theta", [28, 8, -3, 7, -1, 1, 18, 12], "mu")
     >>> figure.axes[0].get_xlabel()
-    'effect'
+    'theta'
     """
-    draws = posterior[name]
-    if draws.ndim != 3:
-        raise ShapeError(
-            f"site `{name}` stands in {draws.ndim - 2} dimensions: shrinkage draws a site of one "
-            f"plate"
-        )
-    apart, values = _column(separate, "separate estimates"), draws.values
+    draws, label = members(posterior, name, term, "shrinkage")
+    values, together = draws.values, draws.values.mean((0, 1))
+    apart = _own(posterior, name, term) if separate is None else separate
+    apart = _column(apart, "separate estimates")
     if len(apart) != values.shape[2]:
         raise ShapeError(
             f"{len(apart)} separate estimates, but site `{name}` has {values.shape[2]} members of "
             f"`{draws.dims[2]}`: one a member, NaN where there is none"
         )
-    together = values.mean((0, 1))
     centre = _scalar(posterior, mean) if mean else float(together.mean())
     order = np.argsort(np.where(np.isnan(apart), together, apart), kind="stable")[::-1]
     order = evenly(order, most)
@@ -106,7 +108,7 @@ def shrinkage(
     rows, y = Rows(len(order)), np.arange(len(order))
     with canvas(6.4, rows.height) as figure:
         axes = figure.add_subplot()
-        _mark(axes, centre, "group mean" if mean else "average")
+        _mark(axes, centre, "group mean" if mean else "average", together)
         axes.hlines(
             y, low, high, color=SKY, lw=rows.thick, zorder=1,
             label=f"{INTERVAL:.0%} interval",
@@ -121,9 +123,21 @@ def shrinkage(
             label="partially pooled",
         )  # fmt: skip
         coordinate = draws[draws.dims[2]].values
-        rows.finish(axes, [str(coordinate[i]) for i in order], quantity, of=len(apart))
+        rows.finish(axes, [str(coordinate[i]) for i in order], quantity or label, of=len(apart))
         _legend(axes)
     return figure
+
+
+def _own(posterior: Posterior, name: str, term: str | None) -> np.ndarray:
+    """Return each member's own estimate, of the term that is asked for."""
+    found = estimate(posterior, name)
+    if np.isnan(found).all():
+        raise ModelError(f"no member of `{name}` has observations that give it an estimate")
+    if found.ndim == 1:
+        return found
+    draws = posterior[name]
+    known = [str(label) for label in draws[draws.dims[3]].to_numpy()]
+    return found[:, 0 if term is None else known.index(term)]
 
 
 def evenly(order: np.ndarray, most: int) -> np.ndarray:
@@ -165,11 +179,13 @@ class Rows:
         axes.set_ylabel("; ".join(words), color=GREY)
 
 
-def _mark(axes: Axes, value: float, words: str) -> None:
-    """Draw a vertical line and say above the panel what it is."""
+def _mark(axes: Axes, value: float, words: str, among: np.ndarray) -> None:
+    """Draw a vertical line and say above it what it is, to a thousandth of what lies around."""
     axes.axvline(value, color=INK, lw=1, ls=(0, (4, 3)), zorder=0.8)
+    spread = float(np.ptp(among)) or abs(value) or 1.0
+    said = round(value, 3 - int(np.floor(np.log10(spread)))) + 0.0  # no negative zero
     axes.annotate(
-        f"{words} {value:.3g}", (value, 1), xycoords=axes.get_xaxis_transform(),
+        f"{words} {said:.3g}", (value, 1), xycoords=axes.get_xaxis_transform(),
         xytext=(0, 3), textcoords="offset points", ha="center", va="bottom", fontsize=SMALL,
     )  # fmt: skip
 

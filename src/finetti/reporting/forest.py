@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finetti.errors import ShapeError
 from finetti.posterior.posterior import Posterior
 from finetti.reporting.drawing import BLUE, SKY, canvas
 from finetti.reporting.effects import ENDS, INTERVAL, Rows, evenly
+from finetti.reporting.numbers import members
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,9 +21,9 @@ def forest(posterior: Posterior, name: str, most: int = 60, term: str | None = N
     """Draw each member's posterior mean, its middle half and its 89% interval, highest first.
 
     `name` is a site in one dimension, or in one beside its own terms, of which `term` names the one
-    to draw: `Days` of `Subject[308][Days]`. Of more members than `most`, as many are shown, evenly
-    by the rank of their means, and the picture says so. Raises `UnknownSite`, or `ShapeError` for a
-    site in more dimensions.
+    to draw, if there are several: `Days` of `Subject[308][Days]`. Of more members than `most`, as
+    many are shown, evenly by the rank of their means, and the picture says so. Raises
+    `UnknownSite`, or `ShapeError` for a site in more dimensions.
 
     >>> @model
     ... def weights(y):
@@ -36,13 +36,7 @@ def forest(posterior: Posterior, name: str, most: int = 60, term: str | None = N
     >>> len(figure.axes)
     1
     """
-    draws, label = posterior[name], name
-    if term is not None:
-        draws, label = draws.sel({draws.dims[-1]: term}), f"{name}[·][{term}]"
-    if draws.ndim != 3:
-        raise ShapeError(
-            f"site `{name}` stands in {draws.ndim - 2} dimensions: a forest draws a site of one"
-        )
+    draws, label = members(posterior, name, term, "a forest")
     values, labels = draws.to_numpy(), draws[draws.dims[2]].to_numpy()
     mean = values.mean((0, 1))
     shown = evenly(np.argsort(-mean, kind="stable"), most)

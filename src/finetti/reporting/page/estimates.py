@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from finetti.criticism.separate import separate
 from finetti.errors import ModelError
 from finetti.posterior import mode
 from finetti.posterior.diagnose import RHAT_LIMIT
@@ -86,27 +85,24 @@ def groups(posterior: Posterior) -> Section | None:
         of = name if term is None else f"{name}, their {term}"
         words = f"Posterior means and intervals of the {count:,} members of {of}, highest first."
         blocks.append(Picture(inline(forest(posterior, name, MEMBERS, term), words), words))
-        if term is None:
-            blocks += _shrinkage(posterior, name)
+        blocks += _shrinkage(posterior, name, term)
     if len(names) > FORESTS:
         rest = ", ".join(dict.fromkeys(name for name, _ in names[FORESTS:]))
         blocks.append(Words(f"Not drawn: {rest}; plots.forest(posterior, name) draws one."))
     return Section("groups", "The groups", tuple(blocks)) if blocks else None
 
 
-def _shrinkage(posterior: Posterior, name: str) -> Iterator[Block]:
+def _shrinkage(posterior: Posterior, name: str, term: str | None) -> Iterator[Block]:
     """Draw how far the hierarchy moved each member's own estimate, where there is one."""
     try:
-        apart = separate(posterior, name)
+        figure = shrinkage(posterior, name, most=MEMBERS, term=term)
     except ModelError:
         return
-    if np.isnan(apart).all():
-        return
+    of = name if term is None else f"{name}, its {term}"
     words = (
-        f"How far the hierarchy moved each member of {name}: from its own estimate, which its "
+        f"How far the hierarchy moved each member of {of}: from its own estimate, which its "
         f"observations alone favour with all else at its posterior mean, to the partially pooled."
     )
-    figure = shrinkage(posterior, name, apart, quantity=name, most=MEMBERS)
     yield Picture(inline(figure, words), words)
 
 
