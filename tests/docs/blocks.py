@@ -4,7 +4,8 @@ A block is run unless a comment before it says `not run:` and why. A comment `ru
 that readers are spared; `part of FILE` says that the block's lines are all in a program; `raises
 NAME`, that the block is refused so; `prints` before a block of text, that the last block run prints
 it; `prints about`, that its words are the same and its numbers those of another machine's draws;
-`prints such as`, that so are its first words, up to a parenthesis, and draws decide on the rest.
+`prints such as`, that so are its first words, up to a parenthesis, and draws decide on the rest;
+`draws FILE` before a picture, that the last block run draws it into the file.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ PIECE = re.compile(
     r"^<!--\s*(?P<said>.*?)\s*-->|^(?P<fence>`{3,})(?P<kind>[\w+-]*)[^\n]*\n(?P<text>.*?)^(?P=fence)",
     flags=re.DOTALL | re.MULTILINE,
 )
+PICTURE = re.compile(r"\s*!\[[^\]]*\]\(([^)\s]+)\)")
 SHELL = ("console", "sh", "")
 NUMBER = re.compile(r"[-+]?\d[\d,]*\.?\d*(?:e[-+]?\d+)?")
 
@@ -46,6 +48,11 @@ class Block:
         return code and not self.said.startswith(("not run", "part of"))
 
     @property
+    def drawn(self) -> str:
+        """Return the file that a picture is drawn into."""
+        return self.said.removeprefix("draws ")
+
+    @property
     def _first(self) -> bool:
         return self.text.lstrip().removeprefix("$ ").startswith("finetti ")
 
@@ -59,6 +66,10 @@ def blocks_of(page: Path) -> list[Block]:
         line, end = text.count("\n", 0, piece.start()) + 1, piece.end()
         if piece["said"] is None:
             found.append(Block(piece["kind"], piece["text"], line, said))
+            said = ""
+        elif piece["said"].startswith("draws "):
+            shown = PICTURE.match(text, end)
+            found.append(Block("picture", shown[1] if shown else "", line, piece["said"]))
             said = ""
         elif piece["said"].startswith("run first"):
             found.append(Block("python", piece["said"].partition("\n")[2], line + 1, ""))

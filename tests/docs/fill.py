@@ -1,6 +1,7 @@
 """Write what pages print into the blocks that say so: `python tests/docs/fill.py docs/page.md ...`.
 
 Look at what has changed before it is committed: the page's words stand around these numbers.
+Pictures that blocks draw are put where the page shows them.
 """
 
 import io
@@ -21,6 +22,8 @@ def filled(page: Path) -> str:
         if block.said.startswith("prints"):
             shown = "\n".join(line.rstrip() for line in printed.getvalue().strip("\n").splitlines())
             outputs[block.line] = f"{shown}\n"
+        elif block.kind == "picture":
+            shutil.copy(block.drawn, page.parent / block.text)
         elif block.is_run and not block.said.startswith("raises"):
             printed = io.StringIO()
             _execute(block, page, names, printed)

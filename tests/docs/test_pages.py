@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from blocks import ROOT, Block, blocks_of, words
+from matplotlib.image import imread, imsave
 
 from finetti.cli import main
 
@@ -21,6 +22,7 @@ RUN = [
     page for page in PAGES if any(b.is_run or b.said.startswith("part of") for b in blocks_of(page))
 ]
 SHORT = {"docs/distributions.md", "docs/dialects.md"}  # seconds each, and of both kinds
+DRAW = "from matplotlib.image import imsave\nimsave('a.png', [[0.0, 1.0]])"
 REASON = re.compile(r"not run: \w+")
 
 
@@ -51,6 +53,8 @@ def run(page: Path) -> None:
         where = f"{name_of(page)}, line {block.line}"
         if block.said.startswith("prints"):
             _compare(printed.getvalue(), block, where)
+        elif block.kind == "picture":
+            _compare_pictures(Path(block.drawn), page.parent / block.text, where)
         elif block.is_run and block.said.startswith("raises "):
             with pytest.raises(Exception) as caught:
                 _execute(block, page, names, printed)
@@ -62,6 +66,14 @@ def run(page: Path) -> None:
         elif block.is_run:
             printed = io.StringIO()
             _execute(block, page, names, printed)
+
+
+def _compare_pictures(drawn: Path, shown: Path, where: str) -> None:
+    """Hold the picture that a block draws to the one that the page shows: it has its size."""
+    assert drawn.is_file(), where
+    assert shown.is_file(), where
+    sizes = [imread(path).shape[:2] for path in (drawn, shown)]
+    assert sizes[0] == sizes[1], where
 
 
 def _execute(block: Block, page: Path, names: dict, printed: io.StringIO) -> None:
@@ -128,6 +140,10 @@ def test_a_block_that_does_not_run_says_why():
         ("```python\nprint('a 1.5')\n```\n<!-- prints about -->\n```\nb 1.5\n```\n", True),
         ("```python\nprint('a 1 (b)')\n```\n<!-- prints such as -->\n```\na 2 (c)\n```\n", False),
         ("```python\nprint('a 1 (b)')\n```\n<!-- prints such as -->\n```\nb 1 (b)\n```\n", True),
+        (f"```python\n{DRAW}\n```\n<!-- draws a.png -->\n![A line](b.png)\n", False),
+        (f"```python\n{DRAW}\n```\n<!-- draws a.png -->\n![A line](c.png)\n", True),
+        (f"```python\n{DRAW}\n```\n<!-- draws a.png -->\n![A line](wide.png)\n", True),
+        ("```python\n1\n```\n<!-- draws a.png -->\n![A line](b.png)\n", True),
         ("```\nfinetti --version\n```\n", False),
         ("```console\n$ finetti nonsense\n```\n", True),
     ],
@@ -137,6 +153,8 @@ def test_pages_that_are_wrong_fail(text, fails, tmp_path, monkeypatch):
     monkeypatch.setattr("test_pages.ROOT", tmp_path)
     page = tmp_path / "page.md"
     page.write_text(text, encoding="utf-8")
+    imsave(tmp_path / "b.png", [[1.0, 0.5]])
+    imsave(tmp_path / "wide.png", [[1.0, 0.5, 0.0]])
     if fails:
         with pytest.raises((AssertionError, NameError, pytest.fail.Exception)):
             run(page)
