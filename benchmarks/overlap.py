@@ -24,6 +24,7 @@ OTHERS = {1: 40, 3: 30}  # scenes of so many digits, merged
 DOWN = 4  # pixels by which one may lie higher, at most
 RIM = 2  # pixels of dark rim around the front digit
 LEVELS = (255.0, 140.0)  # brightness of the two shades
+SWAPPED = (140.0, 255.0)
 CROSSING = 10  # pixels of ink that both have: with fewer nothing is asked of the order
 KINDS = ("merged", "outlined", "shaded")
 
@@ -68,7 +69,7 @@ def pair(rng: np.random.Generator, of: Digits, overlap: int, kind: str) -> Pair:
     other = int(np.clip(row + rng.integers(-DOWN, DOWN + 1), -edge, TALL - FRAME + edge))
     corners = ((row, col), (other, col + apart))
     corners = corners[::-1] if rng.random() < 0.5 else corners
-    levels = LEVELS if rng.random() < 0.5 else LEVELS[::-1]
+    levels = LEVELS if rng.random() < 0.5 else SWAPPED
     front, back = (paste(of.images[i], c) for i, c in zip(chosen, corners, strict=True))
     crossing = int(((front > 128) & (back > 128)).sum())
     one, two = of.labels[chosen].tolist()
@@ -96,7 +97,7 @@ def nearest(train: Digits, shown: Pair, kind: str) -> tuple[list[int], bool]:
     best, found = np.inf, ([0, 0], False)
     layers = [paste(train.images, corner) for corner in shown.corners]
     for right in (True, False) if kind != "merged" else (True,):
-        for levels in (LEVELS, LEVELS[::-1]) if kind == "shaded" else (LEVELS,):
+        for levels in (LEVELS, SWAPPED) if kind == "shaded" else (LEVELS,):
             front, back = layers if right else layers[::-1]
             for label, image in zip(train.labels.tolist(), front, strict=True):
                 apart = ((drawn(kind, image[None], back, levels) - shown.image) ** 2).sum((1, 2))

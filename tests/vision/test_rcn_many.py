@@ -138,7 +138,10 @@ def test_a_parse_is_drawn_on_the_axes_given(rcn):
         (lambda rcn: rcn.parse(np.zeros((2, 28, 28))), "shape"),
         (lambda rcn: rcn.parse(np.full((28, 28), np.nan)), "outside 0 to 255"),
         (lambda rcn: rcn.parse(np.eye(28)), "0 to 1 only"),
-        (lambda rcn: rcn.parse(255 * np.eye(28)).in_front(0, 1), "part 0 was asked for; there are 0"),
+        (
+            lambda rcn: rcn.parse(255 * np.eye(28)).in_front(0, 1),
+            "part 0 was asked for; there are 0",
+        ),
     ],
 )
 def test_refusals_say_what_to_do(rcn, call, message):
@@ -152,7 +155,7 @@ def crowd(rng, n=6, points=30, absent=20):
     behind = rng.random((absent, n)) < 0.3
     behind[np.arange(absent), whose] = False
     claimed, echoed = rng.random((2, n, points)) < [[[0.5]], [[0.2]]]
-    return Crowd(list(range(n)), claimed, echoed, whose, behind)
+    return Crowd(claimed, echoed, whose, behind)
 
 
 def value(of, chosen):

@@ -31,13 +31,12 @@ FAINTEST = 5  # features of the image without which no shape is recognised anew
 
 @dataclass(frozen=True)
 class Crowd:
-    """Hold hypotheses of one image with what decides between sets of them.
+    """Hold what decides between sets of hypotheses of one image.
 
-    `own` are the absent features of all, with their hypotheses in `whose`, and `behind` tells which
-    hypothesis's ink would hide which.
+    `claimed` and `echoed` tell which of the image's features each explains; `whose` names the
+    hypothesis of every feature that the image lacks, and `behind` tells whose ink would hide it.
     """
 
-    hypotheses: Sequence[Hypothesis]
     claimed: Bool[AnyArray, "hypothesis point"]
     echoed: Bool[AnyArray, "hypothesis point"]
     whose: AnyArray
@@ -54,15 +53,15 @@ class Crowd:
         claimed, echoed = (
             np.stack([getattr(h, k) for h in hypotheses]) for k in ("claimed", "echoed")
         )
-        return Crowd(hypotheses, claimed, echoed, whose, behind)
+        return Crowd(claimed, echoed, whose, behind)
 
     def longer(self, chosen: tuple[int, ...]) -> Float[AnyArray, " hypothesis"]:
         """Return what a set is worth with each further hypothesis."""
-        some, n = list(chosen), len(self.hypotheses)
+        some, n = list(chosen), len(self.claimed)
         claimed = self.claimed | self.claimed[some].any(0)
         echoed = (self.echoed | self.echoed[some].any(0)) & ~claimed
         seen = claimed.sum(1) + ECHOED * echoed.sum(1)
-        hidden = self.behind[:, some].any(1)
+        hidden = np.asarray(self.behind[:, some].any(1), bool)
         cost = np.bincount(self.whose, np.where(hidden, HIDDEN, ABSENT), n)
         theirs = np.isin(self.whose, some)
         already = np.where(hidden[theirs], HIDDEN, ABSENT)
@@ -76,7 +75,8 @@ class Crowd:
     def sets(self) -> list[tuple[int, ...]]:
         """Return sets that are worth more than their parts, the best first."""
         found: dict[tuple[int, ...], float] = {}
-        open_, worth = [()], {(): 0.0}
+        open_: list[tuple[int, ...]] = [()]
+        worth: dict[tuple[int, ...], float] = {(): 0.0}
         while open_:
             longer: dict[tuple[int, ...], float] = {}
             for chosen in open_:

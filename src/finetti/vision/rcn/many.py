@@ -26,7 +26,7 @@ def parsed(
     """
     canvas = seeker.look(image)
     best, *others = _gathered(seeker, canvas, candidates) or [Gathering(0.0, ())]
-    order = ordered(seeker, canvas, best.shapes)
+    order = ordered(canvas, best.shapes)
     parts = _parts(seeker, canvas, best.shapes, order, chance)
     points = canvas.evidence.points
     explained = np.full(len(points), -1)

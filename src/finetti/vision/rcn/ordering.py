@@ -1,8 +1,8 @@
-"""Tell which of two overlapping shapes lies in front: the one whose contours run on in the other.
+"""Tell which of two overlapping shapes lies in front, by whose surface runs on where they meet.
 
-Where an opaque shape lies in front, its contour is seen all along, across the other's ink; that of
-the other ends there. Where strokes of one brightness merge, neither contour is seen in the other's
-ink, and nothing tells which is in front.
+Where opaque shapes differ in brightness, that of the front one is seen where both have ink. Where
+the front one has an outline, its own strokes run on and the other's stop short of it. Where strokes
+of one brightness merge, both run on, and nothing tells which is in front.
 """
 
 from __future__ import annotations
@@ -10,53 +10,80 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 
-from finetti.types import AnyArray, Int
-from finetti.vision.rcn.features import ORIENTATIONS
-from finetti.vision.rcn.seeking import SEEN, Canvas, Hypothesis, Seeker
+from finetti.types import AnyArray, Bool, Float
+from finetti.vision.rcn.seeking import BODY, Canvas, Hypothesis
 
-NEAR = 4.0  # pixels of the enlarged image from a contour within which it is seen
-DECIDED = 8  # points of contour by which one shape has to be seen more than the other
-
-
-def run_on(
-    seeker: Seeker, canvas: Canvas, shape: Hypothesis, other: Hypothesis
-) -> Int[AnyArray, " 2"]:
-    """Return how many points of a shape's contour in another's ink are seen, and are not.
-
-    An edge is seen whichever side of it is the brighter: a shape may be darker than what it hides.
-    """
-    outside = ~other.hides(canvas.in_pixels(shape.features[:, 1:]))
-    told = outside & shape.present
-    told = told if told.sum() >= SEEN else outside if outside.sum() >= SEEN else outside | True
-    contour = seeker.contour(shape, canvas, told)
-    contour = contour[other.hides(canvas.in_pixels(contour[:, 1:]), other.body)]
-    points, half = canvas.evidence.points, ORIENTATIONS // 2
-    off = np.abs(contour[:, None, 0] - points[:, 0]) % half
-    apart = ((contour[:, None, 1:] - points[:, 1:]) ** 2).sum(-1)
-    seen = ((np.minimum(off, half - off) <= 1) & (apart <= NEAR**2)).any(1)
-    return np.array([seen.sum(), (~seen).sum()])
+RIM = 3.0  # pixels around a shape's ink in which another's may stop short
+FULL = 0.8  # of ink: what is drawn stronger has a shape's own brightness
+SHADES = 40.0  # of 255, by which two brightnesses have to differ to tell surfaces apart
+CLEAR = 2 / 3  # of the way from one brightness to the other, to be taken for the other
+GAP = 0.4  # of a shape's brightness: what is darker shows no ink of it
+SHORT = 0.25  # of the ink near another shape by which one has to stop short more than the other
+PIXELS = 4  # by which anything is told, at least
 
 
-def ordered(
-    seeker: Seeker, canvas: Canvas, shapes: Sequence[Hypothesis]
-) -> dict[tuple[int, int], bool | None]:
-    """Return for each two shapes that overlap whether the first is in front; None if it is open."""
+def ordered(canvas: Canvas, shapes: Sequence[Hypothesis]) -> dict[tuple[int, int], bool | None]:
+    """Return for each two shapes that meet whether the first is in front; None if it is open."""
     found: dict[tuple[int, int], bool | None] = {}
-    for i, first in enumerate(shapes):
-        for j in range(i + 1, len(shapes)):
-            one, other = (
-                run_on(seeker, canvas, a, b) for a, b in ((first, shapes[j]), (shapes[j], first))
-            )
-            if one.any() or other.any():
-                found[i, j] = _first(one, other)
+    inks = [_whole(canvas, shape) for shape in shapes]
+    near = [_around(ink) for ink in inks]
+    for i, first in enumerate(inks):
+        for j in range(i + 1, len(inks)):
+            if ((first > BODY) & near[j]).any():
+                told = by_surface(canvas.image, first, inks[j])
+                found[i, j] = by_gaps(canvas.image, first, inks[j]) if told is None else told
     return found
 
 
-def _first(one: Int[AnyArray, " 2"], other: Int[AnyArray, " 2"]) -> bool | None:
-    """Tell whether the first is in front, by how much of each is seen, and is not, in the other."""
-    seen, unseen = one - other
-    if abs(seen - unseen) < DECIDED:
+def by_surface(
+    image: Float[AnyArray, "row col"],
+    first: Float[AnyArray, "row col"],
+    second: Float[AnyArray, "row col"],
+) -> bool | None:
+    """Tell whether the first ink is in front, by whose brightness is seen where both are."""
+    full, bare = (np.stack([first, second]) > FULL), np.stack([second, first]) < 1 - FULL
+    seen = [image[where] for where in (full[0] & full[1], *(full & bare))]
+    if min(map(len, seen)) < PIXELS:
         return None
-    front = one if seen > unseen else other
-    return bool(seen > unseen) if front[0] > front[1] else None
+    both, one, other = (float(np.median(values)) for values in seen)
+    if abs(one - other) < SHADES:
+        return None
+    share = (both - other) / (one - other)
+    return True if share > CLEAR else False if share < 1 - CLEAR else None
+
+
+def by_gaps(
+    image: Float[AnyArray, "row col"],
+    first: Float[AnyArray, "row col"],
+    second: Float[AnyArray, "row col"],
+) -> bool | None:
+    """Tell whether the first ink is in front, by how much of each stops short of the other."""
+    one, other = _gaps(image, first, second), _gaps(image, second, first)
+    short = other.mean() - one.mean() if len(one) and len(other) else 0.0
+    gaps = (other if short > 0 else one).sum()
+    return None if abs(short) < SHORT or gaps < PIXELS else bool(short > 0)
+
+
+def _gaps(image: AnyArray, ink: AnyArray, other: AnyArray) -> Bool[AnyArray, " pixel"]:
+    """Return which pixels of an ink beside another's show the ground instead."""
+    if not (ink > FULL).any():
+        return np.zeros(0, bool)
+    level = np.median(image[ink > FULL])
+    beside = (ink > BODY) & (other <= BODY) & _around(other)
+    return image[beside] < GAP * level
+
+
+def _around(ink: Float[AnyArray, "row col"]) -> Bool[AnyArray, "row col"]:
+    """Return where ink is, or a rim around it."""
+    if not (ink > BODY).any():
+        return np.zeros(ink.shape, bool)
+    return np.asarray(distance_transform_edt(ink <= BODY)) <= RIM
+
+
+def _whole(canvas: Canvas, shape: Hypothesis) -> Float[AnyArray, "row col"]:
+    """Return a shape's ink in the whole image."""
+    ink = np.zeros(canvas.image.shape)
+    ink[tuple(slice(a, a + n) for a, n in zip(shape.at, shape.ink.shape, strict=True))] = shape.ink
+    return ink

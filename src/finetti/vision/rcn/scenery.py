@@ -174,8 +174,10 @@ class Parse:
                 axes.add_collection(LineCollection(chosen, colors=[colour], lw=width))
             axes.plot(*places[sights == "absent"].T, "x", color=colour, ms=3, mew=0.8)
             axes.plot(*places[sights == "hidden"].T, "o", color="w", ms=1.6)
+            across, down = places.mean(0).tolist()
             axes.text(
-                *places.mean(0),
+                across,
+                down,
                 str(part.label),
                 color=colour,
                 size=18,

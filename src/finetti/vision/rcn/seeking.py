@@ -124,18 +124,6 @@ class Seeker:
         """Return each shape's own bank."""
         return tuple(Bank.of([shape.template], self.pool) for shape in self.shapes)
 
-    def contour(
-        self, of: Hypothesis, canvas: Canvas, told: Bool[AnyArray, " feature"]
-    ) -> Int[AnyArray, "point 3"]:
-        """Return the contour of a shape's image, (orientation, row, col), as some features tell."""
-        shape, unit = self.shapes[of.index], self.upsampling
-        homes = shape.template.features[told, 1:]
-        carry = plate(homes / unit, of.features[told, 1:] / unit)
-        points = shape.evidence.points
-        return np.column_stack([points[:, 0], np.rint(unit * carry(points[:, 1:] / unit))]).astype(
-            int
-        )
-
     @property
     def frame(self) -> tuple[int, int]:
         """Return the rows and columns of a learned image."""
@@ -196,7 +184,7 @@ class Seeker:
         first, unit = np.cumsum(sizes) - sizes, self.upsampling
         side = 2 * NEARBY + 1
         pooled = maximum_filter(canvas.field, (1, side, side))
-        _, tall, wide = pooled.shape
+        tall, wide = canvas.evidence.shape
         orientation, row, col = features.T
         at = (orientation * tall + row + canvas.room) * wide + col + canvas.room
         flat = pooled.reshape(-1)
@@ -269,4 +257,5 @@ def claims(
     """Tell which points have a feature of nearly their orientation, or one turned, near them."""
     off = np.abs(points[:, None, 0] - features[:, 0] - turned) % ORIENTATIONS
     apart = ((points[:, None, 1:] - features[:, 1:]) ** 2).sum(-1)
-    return ((np.minimum(off, ORIENTATIONS - off) <= 1) & (apart <= within**2)).any(1)
+    near = (np.minimum(off, ORIENTATIONS - off) <= 1) & (apart <= within**2)
+    return np.asarray(near.any(1), bool)
