@@ -19,8 +19,8 @@ IMAGES = Path(__file__).parents[1] / "docs" / "images"
 TALL, WIDE = 40, 56  # pixels of a scene
 BOX, FRAME = 20, 28  # pixels of the box that a digit of MNIST fills, and of its image
 OVERLAPS = (4, 8, 12, 16, 20)  # pixels by which the boxes overlap from side to side
-PAIRS = 20  # of each kind and overlap, of held-out digits; 10 training images a class
-OTHERS = {1: 40, 3: 30}  # scenes of so many digits, merged
+PAIRS = 12  # of each kind and overlap, of held-out digits; 10 training images a class
+OTHERS = {1: 24, 3: 12}  # scenes of so many digits, merged
 DOWN = 4  # pixels by which one may lie higher, at most
 RIM = 2  # pixels of dark rim around the front digit
 LEVELS = (255.0, 140.0)  # brightness of the two shades
@@ -68,7 +68,7 @@ def pair(rng: np.random.Generator, of: Digits, overlap: int, kind: str) -> Pair:
     col = int(rng.integers(-edge, WIDE - FRAME - apart + edge + 1))
     other = int(np.clip(row + rng.integers(-DOWN, DOWN + 1), -edge, TALL - FRAME + edge))
     corners = ((row, col), (other, col + apart))
-    corners = corners[::-1] if rng.random() < 0.5 else corners
+    corners = (corners[1], corners[0]) if rng.random() < 0.5 else corners
     levels = LEVELS if rng.random() < 0.5 else SWAPPED
     front, back = (paste(of.images[i], c) for i, c in zip(chosen, corners, strict=True))
     crossing = int(((front > 128) & (back > 128)).sum())
@@ -124,6 +124,7 @@ def fronted(parse: Any, shown: Pair) -> bool | None:
 def pairs(network: Any, train: Digits, of: Digits, kind: str) -> Iterator[dict[str, Any]]:
     """Parse pairs of one kind; yield what was asked and found of each."""
     for overlap in OVERLAPS:
+        print(kind, overlap, flush=True)
         rng = np.random.default_rng([overlap, KINDS.index(kind)])
         for _ in range(PAIRS):
             shown, began = pair(rng, of, overlap, kind), process_time()
@@ -218,7 +219,12 @@ def run() -> None:
     for kind in KINDS:
         found[kind] = summary(list(pairs(network, learned, test, kind)))
         print(kind, found[kind], flush=True)
-    found |= counted(network, test)
+        save(found)
+    save(found | counted(network, test))
+
+
+def save(found: dict[str, Any]) -> None:
+    """Write what was measured so far."""
     record(
         "overlap",
         "pairs of held-out digits that overlap, merged, outlined and in two shades",

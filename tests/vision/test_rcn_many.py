@@ -109,7 +109,7 @@ def test_strokes_that_merge_do_not_say_which_is_in_front(rcn):
 
 
 def test_an_image_without_shapes_has_no_parts(rcn):
-    for image in (np.zeros((30, 40)), np.full((30, 40), 255.0)):
+    for image in (np.zeros((30, 40)), np.full((30, 40), 255.0), np.full((3, 3), 255.0)):
         parse = rcn.parse(image)
         assert parse.labels == ()
         assert parse.worth == 0

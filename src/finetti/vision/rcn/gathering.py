@@ -22,10 +22,11 @@ from finetti.vision.rcn.seeking import Canvas, Hypothesis, Seeker, claims
 ABSENT = 1.5  # of a feature explained: what one that the image lacks costs
 HIDDEN = 0.25  # the same of one that another shape's ink hides
 ECHOED = 0.5  # what a feature of the image counts that is a contour seen from its other side
-SHAPE = 12.0  # features: the price of a shape
+SHAPE = 16.0  # features: the price of a shape
 BEAM = 30  # sets that are kept of each size
 SETTLED = 6  # sets of unlike labels that are settled
 ROUNDS = 2
+BOTH_WAYS = 30  # shapes that are tried both ways, where one is recognised anew
 FAINTEST = 5  # features of the image without which no shape is recognised anew
 
 
@@ -104,7 +105,6 @@ class Settling:
 
     seeker: Seeker
     canvas: Canvas
-    candidates: int
 
     def settle(self, shapes: Sequence[Hypothesis]) -> Gathering:
         """Return the set with each shape as the others let it be seen, without needless ones."""
@@ -135,7 +135,7 @@ class Settling:
         if len(seen.points) < FAINTEST:
             return shape
         seeker, room = self.seeker, self.canvas.room
-        each = agreement(seen, seeker.shapes, seeker.banks, self.candidates)
+        each = agreement(seen, seeker.shapes, seeker.banks, BOTH_WAYS)
         field = np.full(self.canvas.field.shape, -seen.unit, np.int8)
         row, col = shape.corner + room
         field[:, row : row + seen.shape[0], col : col + seen.shape[1]] = seen.field()

@@ -16,16 +16,13 @@ from finetti.vision.rcn.seeking import Canvas, Hypothesis, Seeker, claims
 Chance = Callable[[Float[AnyArray, " shape"]], float]
 
 
-def parsed(
-    image: Float[AnyArray, "row col"], seeker: Seeker, candidates: int, chance: Chance
-) -> Parse:
+def parsed(image: Float[AnyArray, "row col"], seeker: Seeker, chance: Chance) -> Parse:
     """Return the parse that explains most of an image, of any size; one without parts if none does.
 
-    `candidates` is how many shapes are tried both ways where one is recognised anew, and `chance`
-    gives the best label's probability from how well every learned shape agrees.
+    `chance` gives the best label's probability from how well every learned shape agrees.
     """
     canvas = seeker.look(image)
-    best, *others = _gathered(seeker, canvas, candidates) or [Gathering(0.0, ())]
+    best, *others = _gathered(seeker, canvas) or [Gathering(0.0, ())]
     order = ordered(canvas, best.shapes)
     parts = _parts(seeker, canvas, best.shapes, order, chance)
     points = canvas.evidence.points
@@ -37,12 +34,12 @@ def parsed(
     return Parse(image, parts, order, canvas.in_pixels(points[:, 1:]), explained, best.worth, names)
 
 
-def _gathered(seeker: Seeker, canvas: Canvas, candidates: int) -> list[Gathering]:
+def _gathered(seeker: Seeker, canvas: Canvas) -> list[Gathering]:
     """Return the best sets of unlike labels, settled, the best first."""
     hypotheses = seeker.seek(canvas) if len(canvas.sparse) else []
     if not hypotheses:
         return []
-    settling = Settling(seeker, canvas, candidates)
+    settling = Settling(seeker, canvas)
     sets = ([hypotheses[i] for i in chosen] for chosen in Crowd.of(hypotheses, canvas).sets())
     tried = list(_unlike(sets, seeker))[:SETTLED]
     found = sorted((settling.settle(some) for some in tried), key=lambda g: -g.worth)

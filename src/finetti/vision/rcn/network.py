@@ -21,7 +21,7 @@ from finetti.vision.rcn.checking import (
 )
 from finetti.vision.rcn.covering import Covered, believed, covers
 from finetti.vision.rcn.evidence import Evidence, see
-from finetti.vision.rcn.explanation import Explanation, explain
+from finetti.vision.rcn.explanation import Explanation, explain, likeliest
 from finetti.vision.rcn.many import parsed
 from finetti.vision.rcn.matching import Bank, lay
 from finetti.vision.rcn.posing import Poses, framed, longer_side
@@ -231,13 +231,13 @@ class RCN:
                 "leave it out, or look at `hidden`"
             )
         mask, each = self._understood(image, hidden, evidence)
-        shape = self.shapes[int(each.argmax())]
+        shape = likeliest(self.shapes, each, image, mask)
         best = by_label(each, self.shapes, self.classes)
         chances = self._probabilities(best[None])[0]
         order = np.argsort(-best, kind="stable")
         return Explanation(
             np.asarray(image, float), mask, shape.label, self.upsampling, self._margin,
-            *explain(shape.template, self._seen(image, mask), self.pool),
+            *explain(shape, self._seen(image, mask), self.pool),
             tuple((self.classes[i], float(chances[i])) for i in order),
         )  # fmt: skip
 
@@ -255,9 +255,7 @@ class RCN:
         ['level', 'upright']
         """
         self._refuse_unlearned()
-        return parsed(
-            checked(np.asarray(image)[None])[0], self._seeker, self.candidates, self._chance
-        )
+        return parsed(checked(np.asarray(image)[None])[0], self._seeker, self._chance)
 
     def _understood(
         self, image: AnyArray, hidden: Hidden, evidence: Evidence

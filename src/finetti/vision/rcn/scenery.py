@@ -174,7 +174,7 @@ class Parse:
                 axes.add_collection(LineCollection(chosen, colors=[colour], lw=width))
             axes.plot(*places[sights == "absent"].T, "x", color=colour, ms=3, mew=0.8)
             axes.plot(*places[sights == "hidden"].T, "o", color="w", ms=1.6)
-            across, down = places.mean(0).tolist()
+            across, down = float(places[:, 0].mean()), float(places[:, 1].min()) - 1.5
             axes.text(
                 across,
                 down,
@@ -183,7 +183,7 @@ class Parse:
                 size=18,
                 weight="bold",
                 ha="center",
-                va="center",
+                va="bottom",
             )
         axes.set_xticks([])
         axes.set_yticks([])

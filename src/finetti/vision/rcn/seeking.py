@@ -205,11 +205,12 @@ class Seeker:
     ) -> tuple[Int[AnyArray, " hypothesis"], Int[AnyArray, "hypothesis 2"]]:
         """Choose those that agree best, a few shapes of one label in each square of the image."""
         sizes = np.array([len(shape.template.features) for shape in self.shapes])
-        cells, chosen = (corner // (CELL * self.upsampling)).tolist(), []
+        cell, chosen = CELL * self.upsampling, []
         kept: dict[tuple, set[int]] = {}
-        for i in np.argsort(-agreement * np.sqrt(sizes[index]), kind="stable").tolist():
-            here = kept.setdefault((self.shapes[index[i]].label, *cells[i]), set())
-            if len(here) < RIVALS and index[i] not in here:
+        for i in np.argsort(-agreement * np.sqrt(sizes[index]), kind="stable"):
+            place = (int(corner[i, 0]) // cell, int(corner[i, 1]) // cell)
+            here = kept.setdefault((self.shapes[index[i]].label, *place), set())
+            if len(here) < RIVALS and int(index[i]) not in here:
                 here.add(int(index[i]))
                 chosen.append(i)
                 if len(chosen) == most:
