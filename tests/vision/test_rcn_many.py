@@ -4,6 +4,7 @@ from itertools import combinations, permutations
 
 import numpy as np
 import pytest
+from held import DIGITS, IMAGES, LABELS
 from scipy.ndimage import binary_dilation
 
 import finetti as ft
@@ -120,6 +121,23 @@ def test_a_shape_cut_off_or_in_a_small_image_is_still_seen(rcn):
     whole = scene("L", (10, 16))
     assert rcn.parse(whole[8:40, 20:44]).labels == ("L",)
     assert rcn.parse(whole[10:38, 10:]).labels == ("L",)
+
+
+def test_digits_that_lie_apart_are_recognised_as_each_alone():
+    network = RCN().fit(IMAGES, LABELS)
+    digits = DIGITS["test_images"][[2, 14, 33]]
+    parse = network.parse(np.hstack([np.pad(digit, (4, 2)) for digit in digits]))
+    order = np.argsort([part.middle[1] for part in parse.parts])
+    assert [parse.labels[i] for i in order] == network.predict(digits).tolist()
+    assert all(told is None for told in parse.order.values())
+
+
+def test_shapes_of_any_size_are_found_whatever_the_settings():
+    images = np.stack([np.pad(shape[2:26, 2:26], ((0, 0), (2, 6))) for shape in SHAPES.values()])
+    for network in (RCN(pool=21, upsampling=2), RCN(pool=31, upsampling=3)):
+        learned = network.fit(images, list(SHAPES))
+        parse = learned.parse(np.hstack([scene("L", (2, 1))[:, :30], scene("-", (9, 4))]))
+        assert sorted(parse.labels) == ["-", "L"]
 
 
 def test_a_parse_is_drawn_on_the_axes_given(rcn):

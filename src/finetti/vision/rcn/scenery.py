@@ -28,6 +28,10 @@ class Part:
     says what the image shows of each, and `behind` which other part hides it, by its number, -1 for
     none. `ink`, 0 to 1, is drawn in the part of the image whose first pixel is `at`. `chance` is
     the probability of the label, given that a shape is there.
+
+    >>> part = rcn.parse(image).parts[0]  # doctest: +SKIP
+    >>> part.label, part.count(Sight.HIDDEN), part.middle  # doctest: +SKIP
+    (7, 12, (19.5, 30.2))
     """
 
     label: object

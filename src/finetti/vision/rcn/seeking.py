@@ -132,7 +132,7 @@ class Seeker:
 
     def look(self, image: Float[AnyArray, "row col"]) -> Canvas:
         """Find the features of an image of any size."""
-        room = self.upsampling * max(self.frame)
+        room = self.upsampling * max(self.frame) + self.pool
         evidence = see(image, self.upsampling, self.margin + room)
         sparse = sparsify(evidence.points)
         return Canvas(image, evidence, sparse, self.upsampling, self.margin, room)
