@@ -125,7 +125,7 @@ def pairs(network: Any, train: Digits, of: Digits, kind: str) -> Iterator[dict[s
     """Parse pairs of one kind; yield what was asked and found of each."""
     for overlap in OVERLAPS:
         print(kind, overlap, flush=True)
-        rng = np.random.default_rng([overlap, KINDS.index(kind)])
+        rng = np.random.default_rng([overlap, KINDS.index(kind), 1])
         for _ in range(PAIRS):
             shown, began = pair(rng, of, overlap, kind), process_time()
             parse = network.parse(shown.image)

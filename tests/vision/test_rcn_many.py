@@ -153,7 +153,7 @@ def test_a_parse_is_drawn_on_the_axes_given(rcn):
     ("call", "message"),
     [
         (lambda rcn: RCN().parse(np.zeros((28, 28))), "has learned nothing"),
-        (lambda rcn: rcn.parse(np.zeros((2, 28, 28))), "shape"),
+        (lambda rcn: rcn.parse(np.zeros((2, 28, 28))), r"shape \(2, 28, 28\); give one image"),
         (lambda rcn: rcn.parse(np.full((28, 28), np.nan)), "outside 0 to 255"),
         (lambda rcn: rcn.parse(np.eye(28)), "0 to 1 only"),
         (

@@ -169,8 +169,8 @@ class Explanation:
 def likeliest(
     shapes: Sequence[Shape],
     agreement: Float[AnyArray, " shape"],
-    image: Float[AnyArray, "row col"],
-    hidden: Bool[AnyArray, "row col"] | None,
+    image: AnyArray,
+    hidden: AnyArray | None,
 ) -> Shape:
     """Return the shape that agrees best, or where parts are hidden one of its label like it.
 
@@ -183,7 +183,7 @@ def likeliest(
     order = (shapes[i] for i in np.argsort(-agreement, kind="stable") if np.isfinite(agreement[i]))
     alike = list(islice((s for s in order if s.label == best.label), ALIKE))
     seen = np.pad(~np.asarray(hidden, bool), SHIFT, constant_values=True)
-    target = np.pad(image, SHIFT)
+    target = np.pad(np.asarray(image, float), SHIFT)
 
     def apart(shape: Shape) -> float:
         rows, cols = shape.pixels.shape

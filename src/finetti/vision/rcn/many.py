@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from finetti import DataError
 from finetti.types import AnyArray, Float
+from finetti.vision.rcn.checking import checked
 from finetti.vision.rcn.explanation import CLAIM, Sight
 from finetti.vision.rcn.gathering import SETTLED, Crowd, Gathering, Settling
 from finetti.vision.rcn.ordering import ordered
@@ -16,11 +18,14 @@ from finetti.vision.rcn.seeking import Canvas, Hypothesis, Seeker, claims
 Chance = Callable[[Float[AnyArray, " shape"]], float]
 
 
-def parsed(image: Float[AnyArray, "row col"], seeker: Seeker, chance: Chance) -> Parse:
+def parsed(image: AnyArray, seeker: Seeker, chance: Chance) -> Parse:
     """Return the parse that explains most of an image, of any size; one without parts if none does.
 
     `chance` gives the best label's probability from how well every learned shape agrees.
     """
+    if image.ndim != 2:
+        raise DataError(f"the image has shape {image.shape}; give one image, (row, col), in grey")
+    image = checked(image[None])[0]
     canvas = seeker.look(image)
     best, *others = _gathered(seeker, canvas) or [Gathering(0.0, ())]
     order = ordered(canvas, best.shapes)

@@ -255,7 +255,7 @@ class RCN:
         ['level', 'upright']
         """
         self._refuse_unlearned()
-        return parsed(checked(np.asarray(image)[None])[0], self._seeker, self._chance)
+        return parsed(np.asarray(image), self._seeker, self._chance)
 
     def _understood(
         self, image: AnyArray, hidden: Hidden, evidence: Evidence

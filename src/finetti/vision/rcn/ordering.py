@@ -18,7 +18,7 @@ from finetti.vision.rcn.seeking import BODY, Canvas, Hypothesis
 RIM = 3.0  # pixels around a shape's ink in which another's may stop short
 FULL = 0.8  # of ink: what is drawn stronger has a shape's own brightness
 SHADES = 40.0  # of 255, by which two brightnesses have to differ to tell surfaces apart
-CLEAR = 2 / 3  # of the way from one brightness to the other, to be taken for the other
+CLEAR = 0.25  # of the way between two brightnesses: how far off what is taken for one may be
 GAP = 0.4  # of a shape's brightness: what is darker shows no ink of it
 SHORT = 0.25  # of the ink near another shape by which one has to stop short more than the other
 PIXELS = 4  # by which anything is told, at least
@@ -51,7 +51,7 @@ def by_surface(
     if abs(one - other) < SHADES:
         return None
     share = (both - other) / (one - other)
-    return True if share > CLEAR else False if share < 1 - CLEAR else None
+    return True if abs(share - 1) < CLEAR else False if abs(share) < CLEAR else None
 
 
 def by_gaps(
