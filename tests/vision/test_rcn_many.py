@@ -45,7 +45,7 @@ def over(front, back, how):
     if how == "merged":
         return np.maximum(front, back)
     if how == "outlined":
-        return np.where(binary_dilation(front > 0, np.ones((3, 3)), 2), front, back)
+        return np.where(binary_dilation(front > 0, np.ones((3, 3))), front, back)
     levels = {"brighter": (255, 130), "darker": (130, 255)}[how]
     return np.where(front > 0, levels[0], np.where(back > 0, levels[1], 0))
 

@@ -22,7 +22,7 @@ from finetti.vision.rcn.seeking import Canvas, Hypothesis, Seeker, claims
 ABSENT = 1.5  # of a feature explained: what one that the image lacks costs
 HIDDEN = 0.25  # the same of one that another shape's ink hides
 ECHOED = 0.5  # what a feature of the image counts that is a contour seen from its other side
-SHAPE = 12.0  # features: the price of a shape
+SHAPE = 16.0  # features: the price of a shape
 BEAM = 30  # sets that are kept of each size
 SETTLED = 6  # sets of unlike labels that are settled
 ROUNDS = 2
