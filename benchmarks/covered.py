@@ -60,12 +60,9 @@ def completed(network: Any, train: Digits, test: Digits) -> dict[str, Any]:
         hidden[np.ix_(row + reach, col + reach)] = True
         truth = within(network, network.explain(image).points, hidden)
         explanation = network.explain(np.where(hidden, 0, image), hidden)
-        turn = explanation.template.features[:, :1]
-        placed = np.concatenate([turn, explanation.placement.shifts], 1)
-        placed[:, 1:] += explanation.template.features[:, 1:]
         apart = ((train.images.astype(float) - image) ** 2 * ~hidden).sum((1, 2))
         nearest = network.explain(train.images[apart.argmin()]).points
-        for name, points in (("RCN", placed), ("nearest neighbour", nearest)):
+        for name, points in (("RCN", explanation.contour), ("nearest neighbour", nearest)):
             guess = within(network, points, hidden)
             figures.setdefault(f"{name}: true features reconstructed", []).append(met(truth, guess))
             figures.setdefault(f"{name}: reconstructed features true", []).append(met(guess, truth))

@@ -9,6 +9,7 @@ from held import DIGITS, IMAGES, LABELS
 
 import finetti as ft
 from finetti.vision import RCN, Covered, Sight
+from finetti.vision.rcn.explanation import likeliest
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,6 +32,23 @@ def test_a_shifted_image_agrees_wholly_still(network):
     explanation = network.explain(moved)
     assert (explanation.placement.shifts == (8, -12)).all()
     assert explanation.label == LABELS[17]
+    points = network.shapes[17].evidence.points
+    np.testing.assert_array_equal(explanation.contour, points + np.array([0, 8, -12]))
+
+
+def test_under_a_mask_the_shape_of_the_label_is_that_of_the_visible_pixels(network):
+    shapes, hidden, label = network.shapes, np.zeros((28, 28), bool), LABELS[17]
+    hidden[14:] = True
+    sixes = np.flatnonzero(label == LABELS)
+    agreement = np.where(label == LABELS, 1.0, 0.9)
+    agreement[sixes[0]], agreement[sixes[-1]] = 1.1, -np.inf
+    for i in sixes[:-1]:
+        moved = np.roll(np.where(hidden, 255, IMAGES[i]), 1, 1)  # what the mask hides is anything
+        assert likeliest(shapes, agreement, moved, hidden) is shapes[i]
+        assert likeliest(shapes, agreement, moved, None) is shapes[sixes[0]]
+    other = IMAGES[0]  # of another label, or no candidate: not taken however alike
+    assert likeliest(shapes, agreement, other, hidden).label == label
+    assert likeliest(shapes, agreement, IMAGES[sixes[-1]], hidden) is not shapes[sixes[-1]]
 
 
 def test_few_examples_teach_digits(network):

@@ -29,6 +29,20 @@ def test_images_are_recognised_and_drawn(files):
     assert sorted(path.name for path in Path(names[2]).iterdir()) == ["0.png", "1.png"]
 
 
+def test_images_of_many_shapes_are_parsed_and_drawn(files):
+    image = np.zeros((2, 28, 28))
+    image[0, 4:24, 12:16] = image[1, 12:16, 4:24] = 255
+    both = np.zeros((2, 30, 60))
+    both[0, 1:29, 1:29], both[0, 1:29, 30:58] = image
+    np.savez(files / "strokes.npz", images=image, labels=["upright", "level"])
+    np.savez(files / "many.npz", images=both)
+    names = [str(files / name) for name in ("strokes.npz", "many.npz", "pictures")]
+    run = CliRunner().invoke(app, ["vision", "parse", *names[:2], "--out", names[2]])
+    assert run.exit_code == 0, run.output
+    assert [run.output.count(word) for word in ("upright", "level", "nothing")] == [1, 1, 1]
+    assert sorted(path.name for path in Path(names[2]).iterdir()) == ["0.png", "1.png"]
+
+
 def test_what_a_file_lacks_is_said(files):
     np.savez(files / "bare.npz", images=np.zeros((1, 28, 28)))
     arguments = ["vision", str(files / "bare.npz"), str(files / "asked.npz")]

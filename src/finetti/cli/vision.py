@@ -58,10 +58,11 @@ vision.command()(read)
 
 @vision.callback()
 def seeing() -> None:
-    """Recognise images from a few examples, or read lines of text in pictures.
+    """Recognise images from a few examples, parse many shapes, or read lines of text.
 
     \b
       finetti vision examples.npz images.npz --out runs/vision
+      finetti vision parse examples.npz images.npz --out runs/parses
       finetti vision read line.png --font DejaVuSans.ttf
     """
 
@@ -108,6 +109,42 @@ def recognise(examples: Examples, images: Images, out: Out = None, reject: Rejec
     if truth is not None:
         found = right(np.array(labels, object), truth)
         console.print(f"\n{found.sum()} of {len(found)} are as labelled.")
+    if out is not None:
+        console.print(f"\nThe pictures are in {out}.", markup=False)
+
+
+@vision.command()
+def parse(examples: Examples, images: Images, out: Out = None) -> None:
+    """Find which shapes, however many, explain images together, where, and which is in front.
+
+    \b
+      finetti vision parse examples.npz images.npz --out runs/parses
+    """
+    from finetti.vision import RCN, Sight
+    from finetti.vision.rcn.checking import checked
+
+    if out is not None:
+        outputs.folder_path("--out", out)
+    learned, asked = _arrays(examples, "images", "labels"), _arrays(images, "images")
+    network = RCN().fit(learned["images"], learned["labels"])
+    table = Table(box=None, pad_edge=False)
+    titles = ("image", "shape", "label", "probability", "row", "column", "present", "hidden")
+    for title in (*titles, "absent", "in front of"):
+        table.add_column(title, justify="left" if title == "label" else "right")
+    for i, image in enumerate(checked(asked["images"])):
+        found = network.parse(image)
+        if not found.parts:
+            table.add_row(str(i), "", "nothing")
+        for j, part in enumerate(found.parts):
+            counts = (str(part.count(s)) for s in (Sight.PRESENT, Sight.HIDDEN, Sight.ABSENT))
+            behind = (k for k in range(len(found.parts)) if found.in_front(j, k))
+            where = (f"{x:.0f}" for x in part.middle)
+            row = (str(i), str(j), str(part.label), f"{part.chance:.2f}", *where, *counts)
+            table.add_row(*row, ", ".join(map(str, behind)))
+        if out is not None:
+            _draw(found, out / f"{i}.png")
+    console = Console(highlight=False)
+    console.print(table)
     if out is not None:
         console.print(f"\nThe pictures are in {out}.", markup=False)
 

@@ -8,12 +8,15 @@ from finetti.vision.rcn.ink import ink
 from finetti.vision.rcn.network import RCN
 from finetti.vision.rcn.posing import Poses
 from finetti.vision.rcn.reading import Reader, Reading
+from finetti.vision.rcn.scenery import Parse, Part
 
 __all__ = [
     "RCN",
     "Covered",
     "Explanation",
     "Letters",
+    "Parse",
+    "Part",
     "Poses",
     "Reader",
     "Reading",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -64,6 +65,29 @@ def as_labels(
                 f"{np.asarray(learned)[0]!r}: give both as numbers, or both as text"
             )
     return given
+
+
+def refuse_strangers(labels: AnyArray, classes: AnyArray) -> None:
+    """Say which label was never learned, if any."""
+    known = np.isin(labels, classes)
+    if not known.all():
+        raise DataError(
+            f"label {labels[~known].tolist()[0]!r} was never learned, and tells nothing of how "
+            "sure to be; leave such images out"
+        )
+
+
+def warn_of_ties(found: Float[AnyArray, "image label"], stacklevel: int) -> None:
+    """Warn of images whose best agreement several labels have, as the caller's caller's doing."""
+    best = found.max(1, keepdims=True)
+    tied = np.isfinite(best[:, 0]) & ((found == best).sum(1) > 1)
+    if tied.any():
+        which = ", ".join(map(str, np.flatnonzero(tied)[:5]))
+        warnings.warn(
+            f"{tied.sum()} images (such as {which}) agree equally with several labels, and are "
+            "given the first in order; reject=0.5 gives them None",
+            stacklevel=stacklevel,
+        )
 
 
 def right(found: AnyArray, labels: AnyArray | Sequence[object]) -> Bool[AnyArray, " image"]:

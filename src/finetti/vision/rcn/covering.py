@@ -8,7 +8,7 @@ has to raise the best agreement by more than its price, so that what is not cove
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,3 +93,17 @@ def covers(
         if mask is not None:
             found.append(mask)
     return found
+
+
+def believed(
+    covered: Covered,
+    agreement: Float[AnyArray, " shape"],
+    tried: Iterable[tuple[Bool[AnyArray, "row col"], Float[AnyArray, " shape"]]],
+) -> tuple[Bool[AnyArray, "row col"] | None, Float[AnyArray, " shape"]]:
+    """Return the mask that is worth its price, if any is, and the agreement with it."""
+    best: tuple[AnyArray | None, AnyArray] = None, agreement
+    value = agreement.max()
+    for mask, again in tried:
+        if again.max() - covered.price > value:
+            best, value = (mask, again), again.max() - covered.price
+    return best

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from finetti import MissingExtra
 from finetti.types import AnyArray, Bool, Float, Int
+from finetti.vision.rcn.agreeing import Shape
 from finetti.vision.rcn.evidence import Evidence, in_pixels, unaries
 from finetti.vision.rcn.features import ORIENTATIONS
 from finetti.vision.rcn.loops import Placement, place
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 CLAIM = 6.0  # pixels of the enlarged image within which a feature explains an edge
+SHIFT = 3  # pixels by which a shape as a whole may be moved to be compared
+ALIKE = 10  # shapes of the best label, of which the visible pixels choose one
 HOPE = 1.0  # features: what a hidden place is taken to show, so that none flees from there
 
 
@@ -42,6 +47,8 @@ class Explanation:
     they shift. `hidden` are the pixels that were given as covered, or inferred to be. `sights` says
     of each feature what the image shows there, and `points` are the image's own features. Places
     are pixels of the enlarged image with its margin; `places` gives them in pixels of the image.
+    `contour` is all of the shape's contour, (orientation, row, col), each point moved with the
+    feature nearest to it: where the image is hidden, it is the contour reconstructed.
     `chances` are all labels with their probabilities, the best first.
 
     >>> explanation = rcn.explain(image)  # doctest: +SKIP
@@ -58,6 +65,7 @@ class Explanation:
     placement: Placement
     sights: tuple[Sight, ...]
     points: Int[AnyArray, "point 3"]
+    contour: Int[AnyArray, "place 3"]
     chances: tuple[tuple[object, float], ...]
 
     def __repr__(self) -> str:
@@ -158,10 +166,41 @@ class Explanation:
         return in_pixels(places, self.upsampling, self.margin)
 
 
+def likeliest(
+    shapes: Sequence[Shape],
+    agreement: Float[AnyArray, " shape"],
+    image: AnyArray,
+    hidden: AnyArray | None,
+) -> Shape:
+    """Return the shape that agrees best, or where parts are hidden one of its label like it.
+
+    Agreement leaves how a hidden part looks open; of the label's best shapes that is taken whose
+    pixels differ least from the visible ones, moved by up to `SHIFT` pixels.
+    """
+    best = shapes[int(agreement.argmax())]
+    if hidden is None or not np.any(hidden):
+        return best
+    order = (shapes[i] for i in np.argsort(-agreement, kind="stable") if np.isfinite(agreement[i]))
+    alike = list(islice((s for s in order if s.label == best.label), ALIKE))
+    seen = np.pad(~np.asarray(hidden, bool), SHIFT, constant_values=True)
+    target = np.pad(np.asarray(image, float), SHIFT)
+
+    def apart(shape: Shape) -> float:
+        rows, cols = shape.pixels.shape
+        steps = range(2 * SHIFT + 1)
+        windows = (np.s_[r : r + rows, c : c + cols] for r in steps for c in steps)
+        return min(float(((shape.pixels - target[w])[seen[w]] ** 2).sum()) for w in windows)
+
+    return min(alike, key=apart)
+
+
 def explain(
-    template: Template, evidence: Evidence, pool: int
-) -> tuple[Template, Placement, tuple[Sight, ...], Int[AnyArray, "point 3"]]:
-    """Place a template's features in an image, and say what the image shows there."""
+    shape: Shape, evidence: Evidence, pool: int
+) -> tuple[
+    Template, Placement, tuple[Sight, ...], Int[AnyArray, "point 3"], Int[AnyArray, "place 3"]
+]:
+    """Place a shape's features in an image, and say what the image shows there."""
+    template = shape.template
     seen = evidence.field()
     hoped = seen.astype(np.float32) / evidence.unit
     if evidence.hidden is not None:
@@ -174,4 +213,7 @@ def explain(
     if evidence.hidden is not None:
         for i in np.flatnonzero(evidence.hidden[tuple(places[:, 1:].T)]):
             shown[i] = Sight.HIDDEN
-    return template, placement, tuple(shown), evidence.points
+    contour = shape.evidence.points.copy()
+    apart = ((contour[:, None, 1:] - template.features[:, 1:]) ** 2).sum(-1)
+    contour[:, 1:] += placement.shifts[apart.argmin(1)]
+    return template, placement, tuple(shown), evidence.points, contour

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
 from finetti import DataError
 from finetti.types import AnyArray, Bool, Float
 from finetti.vision.rcn.agreeing import Shape, agreement, by_label
-from finetti.vision.rcn.checking import as_labels, as_mask, checked, right
-from finetti.vision.rcn.covering import Covered, covers
+from finetti.vision.rcn.checking import (
+    as_labels,
+    as_mask,
+    checked,
+    refuse_strangers,
+    right,
+    warn_of_ties,
+)
+from finetti.vision.rcn.covering import Covered, believed, covers
 from finetti.vision.rcn.evidence import Evidence, see
-from finetti.vision.rcn.explanation import Explanation, explain
+from finetti.vision.rcn.explanation import Explanation, explain, likeliest
+from finetti.vision.rcn.many import parsed
 from finetti.vision.rcn.matching import Bank, lay
 from finetti.vision.rcn.posing import Poses, framed, longer_side
-from finetti.vision.rcn.sampling import instances
+from finetti.vision.rcn.sampling import instances, labelled
+from finetti.vision.rcn.scenery import Parse
+from finetti.vision.rcn.seeking import Seeker
 from finetti.vision.rcn.sureness import FEWEST, Sureness, share
 from finetti.vision.rcn.template import learn
 
@@ -95,12 +105,7 @@ class RCN:
         images or more, labelled; each also stands for a stranger, with its own class left out.
         """
         labels = as_labels(labels, len(checked(images)), self._labels)
-        known = np.isin(labels, self.classes)
-        if not known.all():
-            raise DataError(
-                f"label {labels[~known].tolist()[0]!r} was never learned, and tells nothing of how "
-                "sure to be; leave such images out"
-            )
+        refuse_strangers(labels, self.classes)
         found = self._by_label(images, None)
         seen = np.isfinite(found).any(1)
         if seen.sum() < FEWEST:
@@ -148,16 +153,10 @@ class RCN:
         found = self._by_label(images, hidden, poses)
         best = found.argmax(1)
         none = ~np.isfinite(found).any(1)
-        tied = ~none & ((found == found.max(1, keepdims=True)).sum(1) > 1)
         if reject is not None:
             none |= self._probabilities(found).max(1) < least
-        elif tied.any():
-            which = ", ".join(map(str, np.flatnonzero(tied)[:5]))
-            warnings.warn(
-                f"{tied.sum()} images (such as {which}) agree equally with several labels, and are "
-                "given the first in order; reject=0.5 gives them None",
-                stacklevel=2,
-            )
+        else:
+            warn_of_ties(found, stacklevel=3)
         labels = self.classes[best]
         if none.any():
             labels = labels.astype(object)
@@ -197,12 +196,7 @@ class RCN:
         (3, 28, 28)
         """
         self._refuse_unlearned()
-        of = [shape for shape in self.shapes if shape.label == label]
-        if not of:
-            raise DataError(
-                f"label {label!r} was never learned; give one of "
-                f"{', '.join(map(repr, self.classes.tolist()[:10]))}"
-            )
+        of = labelled(self.shapes, label)
         return instances(of, count, np.random.default_rng(seed), self.upsampling, self._margin)
 
     def blank(self, image: AnyArray, hidden: Hidden = None) -> bool:
@@ -237,15 +231,31 @@ class RCN:
                 "leave it out, or look at `hidden`"
             )
         mask, each = self._understood(image, hidden, evidence)
-        shape = self.shapes[int(each.argmax())]
+        shape = likeliest(self.shapes, each, image, mask)
         best = by_label(each, self.shapes, self.classes)
         chances = self._probabilities(best[None])[0]
         order = np.argsort(-best, kind="stable")
         return Explanation(
             np.asarray(image, float), mask, shape.label, self.upsampling, self._margin,
-            *explain(shape.template, self._seen(image, mask), self.pool),
+            *explain(shape, self._seen(image, mask), self.pool),
             tuple((self.classes[i], float(chances[i])) for i in order),
         )  # fmt: skip
+
+    def parse(self, image: AnyArray) -> Parse:
+        """Find which learned shapes, however many, explain an image together, and where they lie.
+
+        The image, (row, col) from 0 to 255, may have any size; shapes of the size learned may
+        overlap and be cut off. Where contours tell, it is said which lies in front. An image that
+        no learned shape explains has no parts.
+
+        >>> images = np.zeros((2, 28, 28))
+        >>> images[0, 4:24, 12:16] = images[1, 12:16, 4:24] = 255  # an upright and a level stroke
+        >>> rcn = RCN().fit(images, ["upright", "level"])
+        >>> sorted(rcn.parse(np.hstack([images[1], images[0]])).labels)
+        ['level', 'upright']
+        """
+        self._refuse_unlearned()
+        return parsed(np.asarray(image), self._seeker, self._chance)
 
     def _understood(
         self, image: AnyArray, hidden: Hidden, evidence: Evidence
@@ -257,13 +267,8 @@ class RCN:
         agreement = self._agreement(evidence)
         if not isinstance(hidden, Covered):
             return hidden, agreement
-        best: tuple[AnyArray | None, AnyArray] = None, agreement
-        value = agreement.max()
-        for mask in covers(hidden, evidence, self.shapes, agreement, self.pool, self.upsampling):
-            agreement = self.agreement(image, mask)
-            if agreement.max() - hidden.price > value:
-                best, value = (mask, agreement), agreement.max() - hidden.price
-        return best
+        masks = covers(hidden, evidence, self.shapes, agreement, self.pool, self.upsampling)
+        return believed(hidden, agreement, ((m, self.agreement(image, m)) for m in masks))
 
     def _by_label(
         self, images: AnyArray, hidden: Hidden, poses: Poses | None = None
@@ -302,6 +307,16 @@ class RCN:
         examples = len(self.shapes) / len(self.classes)
         sureness = self.sureness or Sureness.usual(examples)
         return sureness.probabilities(found, self.strangers)[:, :-1]
+
+    def _chance(self, agreement: Float[AnyArray, " shape"]) -> float:
+        """Return the probability of the best label."""
+        return float(
+            self._probabilities(by_label(agreement, self.shapes, self.classes)[None]).max()
+        )
+
+    @cached_property
+    def _seeker(self) -> Seeker:
+        return Seeker(self.shapes, self.banks, self.pool, self.upsampling, self._margin)
 
     @property
     def _labels(self) -> AnyArray:

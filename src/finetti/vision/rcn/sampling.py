@@ -11,21 +11,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.interpolate import RBFInterpolator
 from scipy.linalg import cholesky, solve_triangular
 from scipy.ndimage import map_coordinates
 
 from finetti import DataError
 from finetti.types import AnyArray, Float
 from finetti.vision.rcn.agreeing import Shape
+from finetti.vision.rcn.carrying import plate
 from finetti.vision.rcn.evidence import in_pixels
 from finetti.vision.rcn.template import Template
 
 GIVE = 0.7  # of a bound: the deviation of a difference between neighbours
 SPREAD = 5.0  # pixels of the enlarged image: how far a shape as a whole moves, a deviation
 STEPS = 100
-SMOOTH = 4.0  # how little a warp follows single features
-FEWEST = 4  # features by which pixels can be bent rather than moved
+
+
+def labelled(shapes: Sequence[Shape], label: object) -> list[Shape]:
+    """Return the shapes of a label, or say that it was never learned."""
+    found = [shape for shape in shapes if shape.label == label]
+    if not found:
+        known = np.unique(np.array([shape.label for shape in shapes])).tolist()
+        raise DataError(
+            f"label {label!r} was never learned; give one of {', '.join(map(repr, known[:10]))}"
+        )
+    return found
 
 
 def instances(
@@ -73,16 +82,9 @@ def warped(
     shape: Shape, drawn: Float[AnyArray, "feature 2"], upsampling: int, margin: int
 ) -> Float[AnyArray, "row col"]:
     """Carry a shape's pixels along with its features, by a thin plate through their new places."""
-    pixels, template = shape.pixels, shape.template
-    homes = in_pixels(template.features[:, 1:], upsampling, margin)
-    moved = homes + drawn / upsampling
+    pixels = shape.pixels
+    homes = in_pixels(shape.template.features[:, 1:], upsampling, margin)
     grid = np.indices(pixels.shape).reshape(2, -1).T.astype(float)
-    if len(homes) < FEWEST:
-        source = grid - drawn.mean(0) / upsampling
-    else:
-        plate = RBFInterpolator(
-            moved, homes - moved, kernel="thin_plate_spline", smoothing=SMOOTH, degree=1
-        )
-        source = grid + plate(grid)
+    source = plate(homes + drawn / upsampling, homes)(grid)
     found = map_coordinates(np.asarray(pixels, float), source.T, order=1, mode="constant")
     return found.reshape(pixels.shape).clip(0, 255)
