@@ -73,6 +73,8 @@ def separate(posterior: Posterior, name: str) -> np.ndarray:
         values, step = climb(start)
         for _ in range(STEPS):
             values, step = climb(values)
+            if not (np.abs(step) > CLOSE * spread).any():  # all are there, or have no top
+                break
         lost = ~(np.abs(step) < np.sqrt(CLOSE) * spread).all(1, keepdims=True)
         lost |= (np.abs(values - start) > FARTHEST * spread).any(1, keepdims=True)
         kept = jnp.where(lost, start, values).reshape(moved.shape)
@@ -90,6 +92,9 @@ def _newton(slope: Array, bend: Array) -> Array:
 
     `bend` has shape (member, term, term).
     """
+    if bend.shape[-1] == 1:  # many members have one number each, and LAPACK is slow with small ones
+        curved = bend[..., 0]
+        return jnp.where(curved < 0, -slope / jnp.where(curved < 0, curved, 1.0), jnp.nan)
     values, vectors = jnp.linalg.eigh(-bend)
     top = values[:, :1] > CLOSE * jnp.abs(values[:, -1:])
     along = jnp.einsum("mij,mi->mj", vectors, slope) / jnp.where(top, values, 1.0)
