@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,10 @@ import jax
 import jax.numpy as jnp
 
 from finetti.dialects import tf
+from finetti.dialects.tf.tensors import settled
+from finetti.dialects.tfp import mappings
 from finetti.distributions import biject_to, constraints, transforms
-from finetti.types import Value
+from finetti.types import Array, Value
 
 
 @dataclass(frozen=True)
@@ -28,26 +30,40 @@ class Bijector:
         """Return the transformation of distributions that it is."""
         return self.steps[0] if len(self.steps) == 1 else transforms.ComposeTransform(self.steps)
 
-    def forward(self, x: Value) -> Value:
+    def forward(self, x: Value, name: str = "") -> Value:
         """Return the constrained value."""
-        return self.transform(jnp.asarray(tf.value_of(x)))
+        with jax.enable_x64(True):
+            return settled(self.transform(_array(x)))
 
     __call__ = forward
 
-    def inverse(self, y: Value) -> Value:
+    def inverse(self, y: Value, name: str = "") -> Value:
         """Return the unconstrained value."""
-        return self.transform.inv(jnp.asarray(tf.value_of(y)))
+        with jax.enable_x64(True):
+            return settled(self.transform.inv(_array(y)))
 
-    def forward_log_det_jacobian(self, x: Value, event_ndims: int = 0) -> Value:
+    def forward_log_det_jacobian(self, x: Value, event_ndims: int = 0, name: str = "") -> Value:
         """Return the log Jacobian, summed over the last `event_ndims` axes."""
-        x = jnp.asarray(tf.value_of(x))
-        found = self.transform.log_abs_det_jacobian(x, self.transform(x))
-        own = x.ndim - found.ndim  # axes that the transformation itself takes for an event
-        return found.sum(tuple(range(found.ndim - max(event_ndims - own, 0), found.ndim)))
+        with jax.enable_x64(True):
+            x = _array(x)
+            found = self.transform.log_abs_det_jacobian(x, self.transform(x))
+            own = x.ndim - found.ndim  # axes that the transformation itself takes for an event
+            last = max(event_ndims - own, 0)
+            return settled(found.sum(tuple(range(found.ndim - last, found.ndim))))
 
-    def inverse_log_det_jacobian(self, y: Value, event_ndims: int = 0) -> Value:
+    def inverse_log_det_jacobian(self, y: Value, event_ndims: int = 0, name: str = "") -> Value:
         """Return the log Jacobian of the inverse, summed over the last `event_ndims` axes."""
-        return -self.forward_log_det_jacobian(self.inverse(y), event_ndims)
+        return -self.forward_log_det_jacobian(self.inverse(y), self.free_rank(event_ndims))
+
+    def free_rank(self, rank: int) -> int:
+        """Return how many axes a value of a rank has before it is mapped."""
+        with jax.enable_x64(True):
+            transform = self.transform
+            return rank - transform.codomain.event_dim + transform.domain.event_dim
+
+
+def _array(value: Value) -> Array:
+    return jnp.asarray(tf.convert_to_tensor(value))
 
 
 def onto(support: Any) -> Bijector:
@@ -65,29 +81,144 @@ def Exp() -> Bijector:
     return onto(constraints.positive)
 
 
-def Softplus() -> Bijector:
-    """Return log(1 + exp(x)), onto the positive numbers."""
-    return onto(constraints.softplus_positive)
+def Softplus(hinge_softness: Value = None, low: Value = None) -> Bijector:
+    """Return log(1 + exp(x)), onto the positive numbers, or onto those above `low`.
+
+    With a `hinge_softness` c it is c log(1 + exp(x / c)).
+    """
+    made = onto(constraints.softplus_positive)
+    if hinge_softness is not None:
+        made = Chain([Scale(hinge_softness), made, Invert(Scale(hinge_softness))])
+    return made if low is None else Chain([Shift(low), made])
 
 
-def Sigmoid(low: float | int = 0.0, high: float = 1.0) -> Bijector:
-    """Return the scaled logistic function, onto the numbers between two bounds."""
-    return onto(constraints.interval(low, high))
+def Sigmoid(low: Value = None, high: Value = None) -> Bijector:
+    """Return the scaled logistic function, onto the numbers between two bounds, 0 and 1."""
+    if (low is None) != (high is None):
+        raise ValueError("Sigmoid takes both of low and high, or neither")
+    return onto(constraints.interval(0.0, 1.0) if low is None else constraints.interval(low, high))
+
+
+def Tanh() -> Bijector:
+    """Return the hyperbolic tangent."""
+    return _one(
+        mappings.elementwise(
+            jnp.tanh, jnp.arctanh, lambda x: 2 * (jnp.log(2.0) - x - jax.nn.softplus(-2 * x))
+        )
+    )
 
 
 def Shift(shift: Value) -> Bijector:
     """Return the map that adds a number."""
-    return Bijector((transforms.AffineTransform(jnp.asarray(tf.value_of(shift), float), 1.0),))
+    return Bijector((transforms.AffineTransform(_real(shift), 1.0),))
 
 
-def Scale(scale: Value) -> Bijector:
-    """Return the map that multiplies by a number."""
-    return Bijector((transforms.AffineTransform(0.0, jnp.asarray(tf.value_of(scale), float)),))
+def Scale(scale: Value = None, log_scale: Value = None) -> Bijector:
+    """Return the map that multiplies by a number, or by the exponential of one."""
+    if (scale is None) == (log_scale is None):
+        raise ValueError("Scale takes one of scale and log_scale")
+    factor = jnp.exp(_real(log_scale)) if scale is None else _real(scale)
+    return Bijector((transforms.AffineTransform(0.0, factor),))
 
 
 def AffineScalar(shift: Value = 0.0, scale: Value = 1.0) -> Bijector:
     """Return the map that multiplies and then adds."""
     return Chain([Shift(shift), Scale(scale)])
+
+
+def ScaleMatvecTriL(scale_tril: Value, adjoint: bool = False) -> Bijector:
+    """Return the map that multiplies vectors by a lower triangular matrix."""
+    return _one(mappings.matrix_product(_real(scale_tril), adjoint))
+
+
+def ScaleMatvecDiag(scale_diag: Value) -> Bijector:
+    """Return the map that multiplies vectors by a diagonal matrix."""
+    with jax.enable_x64(True):
+        diagonal = _real(scale_diag)
+        matrix = diagonal[..., None] * jnp.eye(diagonal.shape[-1])
+    return _one(mappings.matrix_product(matrix, False))
+
+
+def SoftmaxCentered() -> Bijector:
+    """Return the map of n numbers to n + 1 shares, the last of which has the logit 0."""
+    return _one(mappings.softmax_centered())
+
+
+def FillTriangular() -> Bijector:
+    """Return the map of n (n + 1) / 2 numbers to a lower triangle."""
+    return _one(mappings.fill_triangular())
+
+
+def TransformDiagonal(diag_bijector: Bijector) -> Bijector:
+    """Return the map of matrices' diagonals by a bijector."""
+    return _one(mappings.transform_diagonal(diag_bijector.transform))
+
+
+def FillScaleTriL(diag_bijector: Bijector | None = None, diag_shift: Value = 1e-5) -> Bijector:
+    """Return the map of n (n + 1) / 2 numbers to a Cholesky factor, its diagonal positive."""
+    positive = Softplus() if diag_bijector is None else diag_bijector
+    shifted = positive if diag_shift is None else Chain([Shift(diag_shift), positive])
+    return Chain([TransformDiagonal(shifted), FillTriangular()])
+
+
+def CholeskyOuterProduct() -> Bijector:
+    """Return the map of Cholesky factors to their matrices."""
+    return _one(mappings.cholesky_outer_product())
+
+
+def CholeskyToInvCholesky() -> Bijector:
+    """Return the map of the Cholesky factor of a matrix to that of its inverse."""
+    return _one(mappings.cholesky_to_inverse())
+
+
+def CorrelationCholesky() -> Bijector:
+    """Return the map of n (n - 1) / 2 numbers to the Cholesky factor of a correlation matrix."""
+    return onto(constraints.corr_cholesky)
+
+
+def Ascending() -> Bijector:
+    """Return the map of numbers to ascending ones: the first, and positive steps from it."""
+    return onto(constraints.ordered_vector)
+
+
+def Reciprocal() -> Bijector:
+    """Return one over a number."""
+    return _one(
+        mappings.elementwise(lambda x: 1 / x, lambda y: 1 / y, lambda x: -2 * jnp.log(jnp.abs(x)))
+    )
+
+
+def Square() -> Bijector:
+    """Return the square of positive numbers."""
+    return _one(mappings.elementwise(jnp.square, jnp.sqrt, lambda x: jnp.log(2 * x)))
+
+
+def NormalCDF() -> Bijector:
+    """Return the standard normal's distribution function."""
+    return _one(mappings.normal_cdf())
+
+
+def GumbelCDF(loc: Value = 0.0, scale: Value = 1.0) -> Bijector:
+    """Return a Gumbel's distribution function."""
+    return _one(mappings.gumbel_cdf(_real(loc), _real(scale)))
+
+
+def KumaraswamyCDF(concentration1: Value = 1.0, concentration0: Value = 1.0) -> Bijector:
+    """Return a Kumaraswamy's distribution function."""
+    return _one(mappings.kumaraswamy_cdf(_real(concentration1), _real(concentration0)))
+
+
+def Inline(
+    forward_fn: Callable[[Any], Any],
+    inverse_fn: Callable[[Any], Any],
+    forward_log_det_jacobian_fn: Callable[[Any], Any],
+    forward_min_event_ndims: int = 0,
+    name: str = "",
+) -> Bijector:
+    """Return the map of three functions; values have `forward_min_event_ndims` axes."""
+    rank = int(forward_min_event_ndims)
+    jacobian = lambda x, y: forward_log_det_jacobian_fn(x)  # noqa: E731
+    return _one(mappings.Mapping(forward_fn, inverse_fn, jacobian, (rank, rank)))
 
 
 def Invert(bijector: Bijector) -> Bijector:
@@ -100,11 +231,34 @@ def Log() -> Bijector:
     return Invert(Exp())
 
 
-def Chain(bijectors: Sequence[Bijector]) -> Bijector:
+def Chain(bijectors: Sequence[Bijector], name: str = "") -> Bijector:
     """Return maps one after the other, the last of the list first."""
     return Bijector(tuple(step for b in list(bijectors)[::-1] for step in b.steps))
 
 
-def log_jacobian(bijector: Any, x: jax.Array) -> jax.Array:
-    """Return a bijector's whole log Jacobian at a value of any shape."""
-    return jnp.sum(bijector.forward_log_det_jacobian(x, event_ndims=0))
+def _one(mapping: mappings.Mapping) -> Bijector:
+    return Bijector((mapping,))
+
+
+def _real(value: Value) -> Array:
+    """Return a parameter as an array, in the precision that it has."""
+    with jax.enable_x64(True):
+        array = _array(value)
+        return array if array.dtype.kind == "f" else array.astype(float)
+
+
+@dataclass(frozen=True)
+class Each:
+    """Map the parts of a state, each by a bijector of its own."""
+
+    bijectors: tuple[Bijector, ...]
+
+    def onto(self, parts: Sequence[Value]) -> tuple[list[Value], Value]:
+        """Return the constrained parts and the whole log Jacobian."""
+        pairs = list(zip(self.bijectors, parts, strict=True))
+        jacobian = sum(jnp.sum(b.forward_log_det_jacobian(x, event_ndims=0)) for b, x in pairs)
+        return [b.forward(x) for b, x in pairs], jacobian
+
+    def back(self, parts: Sequence[Value]) -> list[Value]:
+        """Return the unconstrained parts."""
+        return [b.inverse(y) for b, y in zip(self.bijectors, parts, strict=True)]

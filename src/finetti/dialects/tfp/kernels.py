@@ -9,7 +9,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.dialects.tfp.bijectors import Bijector, Identity, log_jacobian
+from finetti.dialects.tfp.bijectors import Bijector, Each, Identity
+from finetti.dialects.tfp.pinned import JointBijector
 from finetti.kernels.hmc import Hamiltonian
 from finetti.kernels.kernel import Kernel
 from finetti.kernels.metropolis import RandomWalk
@@ -23,14 +24,14 @@ Parts = list[Any]
 class Moves:
     """Hold what a transition kernel comes down to.
 
-    `target` gives the log density of the unconstrained parts of the state, which `bijectors` map to
+    `target` gives the log density of the unconstrained parts of the state, which `maps` takes to
     the program's own. `adapt` counts the first steps that adapt the step size.
     """
 
     target: Callable[..., Any]
     kernel: Kernel
     step_size: Value
-    bijectors: tuple[Any, ...] | None = None
+    maps: Each | JointBijector | None = None
     adapt: int = 0
     layers: tuple[str, ...] = ()
 
@@ -106,16 +107,22 @@ class TransformedTransitionKernel:
 
     def moves(self) -> Moves:
         """Return what it comes down to."""
-        inner = self.inner_kernel.moves()
-        listed = isinstance(self.bijector, list | tuple)
-        bijectors = tuple(self.bijector) if listed else (self.bijector,)
+        inner, maps = self.inner_kernel.moves(), self._maps()
 
         def target(*parts: Any) -> Any:
-            pairs = list(zip(bijectors, parts, strict=True))
-            jacobian = sum(log_jacobian(bijector, x) for bijector, x in pairs)
-            return inner.target(*(bijector.forward(x) for bijector, x in pairs)) + jacobian
+            state, jacobian = maps.onto(parts)
+            return inner.target(*state) + jacobian
 
-        return replace(inner, target=target, bijectors=bijectors, layers=("inner", *inner.layers))
+        return replace(inner, target=target, maps=maps, layers=("inner", *inner.layers))
+
+    def _maps(self) -> Each | JointBijector:
+        if isinstance(self.bijector, JointBijector):
+            return self.bijector
+        each = self.bijector if isinstance(self.bijector, list | tuple) else [self.bijector]
+        for part in each:
+            if not isinstance(part, Bijector):
+                raise TypeError(f"bijector= takes bijectors of tfp.bijectors, not {part!r}")
+        return Each(tuple(each))
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,6 +199,10 @@ class Target:
         return jnp.reshape(jnp.asarray(self.function(*parts), float), ())
 
 
-def bijectors_of(moves: Moves, count: int) -> tuple[Bijector, ...]:
-    """Return the bijector of each part of the state."""
-    return moves.bijectors or tuple(Identity() for _ in range(count))
+def maps_of(moves: Moves, count: int) -> Each | JointBijector:
+    """Return the map of a state's parts; raise `ValueError` where it is of another number."""
+    maps = moves.maps or Each((Identity(),) * count)
+    expected = len(maps.bijectors) if isinstance(maps, Each) else len(maps.pinned.names)
+    if expected != count:
+        raise ValueError(f"there are {expected} bijectors for {count} parts of the state")
+    return maps

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from finetti.dialects.tf.tensors import Tensor
 from finetti.posterior import diagnose
 
 
@@ -18,7 +19,7 @@ def effective_sample_size(
     It is ArviZ's estimate (Vehtari et al. 2021), whatever the filters say. `states` is an array
     whose first axis is the draws, or a list of such.
     """
-    return jax.tree.map(_effective, states)
+    return jax.tree.map(lambda x: Tensor.of(_effective(x)), states)
 
 
 def _effective(draws: Any) -> np.ndarray:
@@ -43,7 +44,9 @@ def potential_scale_reduction(
     variances: 1 at convergence, and the square of what others call R-hat.
     """
     return jax.tree.map(
-        lambda x: _reduction(np.asarray(x, float), independent_chain_ndims, split_chains),
+        lambda x: Tensor.of(
+            _reduction(np.asarray(x, float), independent_chain_ndims, split_chains)
+        ),
         chains_states,
     )
 

@@ -1,0 +1,48 @@
+"""Stand in for what TensorFlow has around its values: sessions, graphs, devices, settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from finetti.dialects.tf import arrays
+from finetti.dialects.tf.tensors import to_numpy
+
+
+class Session:
+    """Run nothing: everything has its value already. For `with tf.Session() as sess:`."""
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+    def run(self, fetches: Any, feed_dict: Any = None) -> Any:
+        """Return the values of what is asked for, as numpy arrays in the same structure."""
+        if feed_dict:
+            raise ValueError("Session.run takes no feed_dict: everything has its value already")
+        return to_numpy(fetches)
+
+
+def function(f: Callable[..., Any] | None = None, **settings: Any) -> Any:
+    """Return a function as it is: there is no graph to make of it."""
+    return (lambda g: g) if f is None else f
+
+
+def nothing() -> None:
+    """Do nothing: everything has its value already, and there is no graph."""
+
+
+global_variables_initializer = reset_default_graph = nothing
+enable_v2_behavior = enable_eager_execution = nothing
+
+nest = SimpleNamespace(
+    map_structure=arrays.map_structure,
+    flatten=arrays.flatten,
+    pack_sequence_as=arrays.pack_sequence_as,
+)
+# What is refused of shapes is so by numpy.
+errors = SimpleNamespace(InvalidArgumentError=ValueError)
+test = SimpleNamespace(gpu_device_name=lambda: "")
