@@ -11,6 +11,7 @@ import numpy as np
 
 from finetti.dialects import tf
 from finetti.dialects.edward2.interceptors import interception
+from finetti.dialects.tfp.distribution import site_law
 from finetti.language import sites
 from finetti.models import Model, model
 
@@ -60,7 +61,7 @@ def as_model(program: Callable[..., Any]) -> Model:
             made = make(*rv_args, **rv_kwargs)
             if rv_kwargs.get("name") is None:
                 raise KeyError(f"{make.__name__} is made without name=: name every random variable")
-            distribution = made.distribution.made
+            distribution = site_law(made.distribution, rv_kwargs["name"])
             if made.sample_shape:
                 distribution = distribution.expand(made.sample_shape + distribution.batch_shape)
             obs = None if given is None else np.asarray(tf.value_of(given))

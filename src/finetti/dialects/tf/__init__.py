@@ -7,6 +7,7 @@ from 0.
 
 import sys
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -101,6 +102,7 @@ from finetti.dialects.tf.randomness import (
 )
 from finetti.dialects.tf.surroundings import (
     Session,
+    config,
     enable_eager_execution,
     enable_v2_behavior,
     errors,
@@ -131,7 +133,7 @@ compat = SimpleNamespace(v1=sys.modules[__name__], v2=sys.modules[__name__])
 __all__ = [
     "RANDOMNESS", "Randomness", "Session", "Tensor", "abs", "add", "argmax", "argmin", "bool",
     "bool_", "boolean_mask", "broadcast_to", "cast", "clip_by_value", "compat", "concat",
-    "constant", "convert_to_tensor", "cos", "cosh", "cumsum", "divide", "dot", "einsum",
+    "config", "constant", "convert_to_tensor", "cos", "cosh", "cumsum", "divide", "dot", "einsum",
     "enable_eager_execution", "enable_v2_behavior", "equal", "errors", "exp", "expand_dims",
     "expm1", "eye", "fill", "float16", "float32", "float64", "floor", "function", "gather",
     "global_variables_initializer", "greater", "greater_equal", "identity", "int32", "int64",
@@ -145,3 +147,11 @@ __all__ = [
     "stack", "subtract", "tan", "tanh", "tensordot", "test", "tile", "to_float", "to_int32",
     "to_numpy", "transpose", "unstack", "value_of", "where", "zeros", "zeros_like",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Say of what is not imitated that it is not."""
+    raise AttributeError(
+        f"tf.{name} is not imitated: finetti stands in for functions of TensorFlow that return "
+        f"values, without variables and graphs"
+    )

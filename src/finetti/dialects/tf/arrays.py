@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.dialects.tf.tensors import Tensor, extents, home, settled, value_of, values_of
+from finetti.dialects.tf.tensors import Tensor, extents, home, settled, traced, value_of, values_of
 from finetti.types import DType, Value
 
 
@@ -75,8 +75,9 @@ def range(
     name: str | None = None,
 ) -> Tensor:
     """Return numbers from a start, or 0, up to a limit."""
-    bounds: Any = (0, start) if limit is None else (start, limit)
-    return Tensor.of(np.arange(*bounds, delta, dtype=dtype))
+    bounds: Any = (0, start, delta) if limit is None else (start, limit, delta)
+    found = np.arange(*bounds)
+    return Tensor.of(found if dtype is None else found.astype(dtype))
 
 
 def linspace(start: Value, stop: Value, num: int, name: str | None = None) -> Tensor:
@@ -164,13 +165,13 @@ def gather(
     """Return the rows of the indices along an axis; each index must be one of a row."""
     if batch_dims:
         raise ValueError("tf.gather takes no batch_dims here: write the batch as an index")
-    params, indices = value_of(params), value_of(indices)
-    if not home(indices).__name__.startswith("jax"):
-        known, size = np.asarray(indices), np.shape(params)[axis]
-        if known.size and not (known.min() >= 0 and known.max() < size):
+    params, indices, size = value_of(params), values_of(indices), np.shape(params)[axis]
+    if not traced(indices):
+        indices = np.asarray(indices)
+        if indices.size and not (indices.min() >= 0 and indices.max() < size):
             raise ValueError(
-                f"tf.gather: indices from {known.min()} to {known.max()} do not all lie in 0 to "
-                f"{size - 1}"
+                f"tf.gather: indices from {indices.min()} to {indices.max()} do not all lie in 0 "
+                f"to {size - 1}"
             )
     return settled(home(params, indices).take(params, indices, axis))
 

@@ -31,7 +31,7 @@ def function(f: Callable[..., Any] | None = None, **settings: Any) -> Any:
     return (lambda g: g) if f is None else f
 
 
-def nothing() -> None:
+def nothing(*settings: Any) -> None:
     """Do nothing: everything has its value already, and there is no graph."""
 
 
@@ -46,3 +46,5 @@ nest = SimpleNamespace(
 # What is refused of shapes is so by numpy.
 errors = SimpleNamespace(InvalidArgumentError=ValueError)
 test = SimpleNamespace(gpu_device_name=lambda: "")
+_devices = {"list_physical_devices": lambda kind=None: [], "set_memory_growth": nothing}
+config = SimpleNamespace(**_devices, experimental=SimpleNamespace(**_devices))

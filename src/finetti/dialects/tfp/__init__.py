@@ -1,5 +1,15 @@
-"""Stand in for TensorFlow Probability: `tfp.mcmc`, `tfp.distributions`, `tfp.bijectors`."""
+"""Stand in for TensorFlow Probability: distributions, bijectors, chains, and optimisers."""
 
-from finetti.dialects.tfp import bijectors, distributions, mcmc
+from typing import Any
 
-__all__ = ["bijectors", "distributions", "mcmc"]
+from finetti.dialects.tfp import bijectors, distributions, math, mcmc, optimizer
+
+__all__ = ["bijectors", "distributions", "math", "mcmc", "optimizer"]
+
+
+def __getattr__(name: str) -> Any:
+    """Say of what is not imitated that it is not."""
+    raise AttributeError(
+        f"tfp.{name} is not imitated: finetti stands in for {', '.join(__all__)} of TensorFlow "
+        f"Probability, as docs/dialects.md lists"
+    )

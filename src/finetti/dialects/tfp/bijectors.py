@@ -8,9 +8,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from finetti.dialects import tf
-from finetti.dialects.tf.tensors import settled
+from finetti.dialects.tf.tensors import extents, settled
 from finetti.dialects.tfp import mappings
 from finetti.distributions import biject_to, constraints, transforms
 from finetti.types import Array, Value
@@ -191,6 +192,13 @@ def Reciprocal() -> Bijector:
 def Square() -> Bijector:
     """Return the square of positive numbers."""
     return _one(mappings.elementwise(jnp.square, jnp.sqrt, lambda x: jnp.log(2 * x)))
+
+
+def Reshape(event_shape_out: Any, event_shape_in: Any = (-1,)) -> Bijector:
+    """Return the map of events to another shape; without `event_shape_in` of vectors."""
+    after, before = extents(event_shape_out), extents(event_shape_in)
+    before = (int(np.prod(after)),) if before == (-1,) else before
+    return Bijector((transforms.ReshapeTransform(after, before),))
 
 
 def NormalCDF() -> Bijector:

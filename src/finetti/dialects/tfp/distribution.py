@@ -140,14 +140,13 @@ def distribution(
         if missing:
             raise TypeError(f"{name} needs {', '.join(missing)}")
         plain = {k: None if v is None else _plain(v) for k, v in given.items()}
-        known = [v for v in plain.values() if v is not None]
-        dtype = settings.get("dtype") or _dtype(kind, known)
+        arrays = {k: v for k, v in plain.items() if hasattr(v, "dtype")}
+        dtype = settings.get("dtype") or _dtype(kind, list(arrays.values()))
         checked = nullcontext() if settings.get("validate_args") else ft.unchecked()
         with jax.enable_x64(True), checked:
-            arrays = {
-                k: None if v is None else _real(jnp.asarray(v), dtype) for k, v in plain.items()
-            }
-            Distribution.__init__(self, make(**arrays), plain, dtype, settings.get("name", name))
+            arrays = {k: _real(jnp.asarray(v), dtype) for k, v in arrays.items()}
+            made = make(**{**plain, **arrays})
+        Distribution.__init__(self, made, plain, dtype, settings.get("name", name))
 
     doc = f"Distribute as {name}({', '.join(parameters)}), in TensorFlow Probability's parameters."
     body = {"__init__": __init__, "__doc__": doc, "__signature__": _signature(parameters, defaults)}
@@ -165,7 +164,9 @@ def _signature(parameters: tuple[str, ...], defaults: dict[str, Any]) -> inspect
 def _plain(value: Value) -> Any:
     """Return a parameter as an array; one that has a type keeps it."""
     value = tf.value_of(value)
-    return value if hasattr(value, "dtype") else tf.convert_to_tensor(value)
+    return (
+        value if hasattr(value, "dtype") or isinstance(value, bool) else tf.convert_to_tensor(value)
+    )
 
 
 def _real(array: Value, dtype: DType) -> Value:
@@ -191,6 +192,17 @@ def law(part: Any) -> ft.Distribution:
 
 def _is_variable(part: object) -> bool:
     return hasattr(type(part), "is_random_variable")
+
+
+def site_law(made: Distribution, name: str) -> ft.Distribution:
+    """Return the finetti distribution of a site, whose density must be that of its draws."""
+    for part in (made, *made.parameters.values()):
+        if isinstance(part, Distribution) and part.parameters.get("input_output_cholesky"):
+            raise ValueError(
+                f"`{name}` is drawn as Cholesky factors with the density of their matrices "
+                f"(input_output_cholesky=True), which no Model can hold: draw the matrices"
+            )
+    return made.made
 
 
 def composite(name: str, doc: str, make: Callable[..., Any], *whole: str) -> type[Distribution]:

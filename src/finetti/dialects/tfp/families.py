@@ -135,8 +135,8 @@ _TABLE += [
      lambda cutpoints, loc: ft.OrderedLogistic(loc, cutpoints), int),
     ("Triangular", ("low", "high", "peak"), laws.triangular, float,
      {"low": 0.0, "high": 1.0, "peak": 0.5}),
-    ("WishartTriL", ("df", "scale_tril"),
-     lambda df, scale_tril: ft.Wishart(df, scale_tril=scale_tril)),
+    ("WishartTriL", ("df", "scale_tril", "input_output_cholesky"), laws.wishart, float,
+     {"input_output_cholesky": False}),
     ("Zipf", ("power",), laws.zipf, int),
 ]  # fmt: skip
 CLASSES = {

@@ -252,12 +252,12 @@ class JointDistributionCoroutine(JointDistribution):
     def gathered(self, parts: Sequence[Any]) -> Any:
         """Return the parts as a named tuple, or in the structure of `sample_dtype`."""
         like: Any = self.sample_dtype
+        kind: Any = type(like)
         if isinstance(like, Mapping):
-            return type(like)(zip(like, parts, strict=True))
+            return kind(zip(like, parts, strict=True))
         if like is None or hasattr(like, "_fields"):
-            kind: Any = self._structure if like is None else type(like)
-            return kind(*parts)
-        return type(like)(parts)
+            return (self._structure if like is None else kind)(*parts)
+        return kind(parts)
 
     @cached_property
     def _structure(self) -> Any:

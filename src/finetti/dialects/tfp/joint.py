@@ -17,7 +17,7 @@ import numpy as np
 from finetti.dialects import tf
 from finetti.dialects.tf.randomness import Seed
 from finetti.dialects.tf.tensors import extents
-from finetti.dialects.tfp.distribution import Distribution
+from finetti.dialects.tfp.distribution import Distribution, site_law
 from finetti.dialects.tfp.pinned import Pinned
 from finetti.language import sites
 from finetti.models import Model, model
@@ -204,8 +204,10 @@ class JointDistribution(ABC):
                 )
 
         def state(place: int, made: Distribution, root: bool, given: Any) -> tuple[Value, Value]:
-            obs = None if given is None else np.asarray(tf.value_of(given))
-            value = sites.sample(self.names[place], made.made, obs=obs)
+            name, obs = self.names[place], None
+            if given is not None:
+                obs = np.asarray(tf.value_of(given))
+            value = sites.sample(name, site_law(made, name), obs=obs)
             return value, value
 
         def statements() -> Any:

@@ -48,6 +48,7 @@ class HamiltonianMonteCarlo:
     num_leapfrog_steps: int
     state_gradients_are_stopped: bool = False
     seed: int | None = None
+    store_parameters_in_results: bool = False
     name: str | None = None
 
     def moves(self) -> Moves:
@@ -63,12 +64,38 @@ class NoUTurnSampler:
     target_log_prob_fn: Callable[..., Any]
     step_size: Value
     max_tree_depth: int = 10
+    max_energy_diff: float = 1000.0
+    unrolled_leapfrog_steps: int = 1
+    parallel_iterations: int = 10
     seed: int | None = None
     name: str | None = None
 
     def moves(self) -> Moves:
         """Return what it comes down to."""
         return Moves(self.target_log_prob_fn, NoUTurn(int(self.max_tree_depth)), self.step_size)
+
+
+@dataclass(frozen=True, eq=False)
+class MetropolisAdjustedLangevinAlgorithm:
+    """Follow the gradient with noise: a leapfrog of the root of `step_size`, which is a variance.
+
+    Roberts & Tweedie 1996.
+    """
+
+    target_log_prob_fn: Callable[..., Any]
+    step_size: Value
+    volatility_fn: None = None
+    seed: int | None = None
+    name: str | None = None
+
+    def moves(self) -> Moves:
+        """Return what it comes down to."""
+        if self.volatility_fn is not None:
+            raise ValueError("noise has the same volatility everywhere: volatility_fn is not taken")
+        sizes = self.step_size
+        listed = isinstance(sizes, list | tuple)
+        roots: Value = [np.sqrt(np.asarray(s)) for s in sizes] if listed else np.sqrt(sizes)
+        return Moves(self.target_log_prob_fn, Hamiltonian(1), roots)
 
 
 @dataclass(frozen=True)
@@ -129,12 +156,20 @@ class TransformedTransitionKernel:
 class DualAveragingStepSizeAdaptation:
     """Adapt the inner kernel's step size in the first steps, to a target acceptance probability.
 
-    Hoffman & Gelman 2014, section 3.2.
+    Hoffman & Gelman 2014, section 3.2, with its own settings whatever these say. Functions that say
+    where results keep a step size have nothing to do here.
     """
 
     inner_kernel: Any
     num_adaptation_steps: int
     target_accept_prob: float | int = 0.75
+    exploration_shrinkage: float = 0.05
+    step_count_smoothing: float = 10
+    decay_rate: float = 0.75
+    step_size_setter_fn: Any = None
+    step_size_getter_fn: Any = None
+    log_accept_prob_getter_fn: Any = None
+    reduce_fn: Any = None
     name: str | None = None
 
     def moves(self) -> Moves:
@@ -145,7 +180,19 @@ class DualAveragingStepSizeAdaptation:
         return replace(inner, kernel=kernel, adapt=steps, layers=("new", *inner.layers))
 
 
-SimpleStepSizeAdaptation = DualAveragingStepSizeAdaptation
+def SimpleStepSizeAdaptation(  # noqa: PLR0913 - TensorFlow Probability's own arguments
+    inner_kernel: Any,
+    num_adaptation_steps: int,
+    target_accept_prob: float | int = 0.75,
+    adaptation_rate: float = 0.01,
+    step_size_setter_fn: Any = None,
+    step_size_getter_fn: Any = None,
+    log_accept_prob_getter_fn: Any = None,
+    reduce_fn: Any = None,
+    name: str | None = None,
+) -> DualAveragingStepSizeAdaptation:
+    """Adapt the inner kernel's step size as `DualAveragingStepSizeAdaptation` does."""
+    return DualAveragingStepSizeAdaptation(inner_kernel, num_adaptation_steps, target_accept_prob)
 
 
 def _aiming(kernel: Kernel, rate: float) -> Kernel:

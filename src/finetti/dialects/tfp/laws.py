@@ -95,6 +95,26 @@ def zipf(power: Value) -> ft.Distribution:
     )
 
 
+def wishart(df: Value, scale_tril: Value, input_output_cholesky: bool) -> ft.Distribution:
+    """Distribute positive definite matrices; or name each by its Cholesky factor.
+
+    The density is that of the matrix also where its factor stands for it.
+    """
+    made: Any = ft.Wishart(df, scale_tril=scale_tril)
+    if not input_output_cholesky:
+        return made
+
+    def density(factor: Array) -> Array:
+        return made.log_prob(factor @ jnp.swapaxes(factor, -1, -2))
+
+    def sampler(key: Key, shape: tuple[int, ...]) -> Array:
+        lead = shape[: len(shape) - len(made.batch_shape) - 2]
+        return jnp.linalg.cholesky(made.sample(key, lead))
+
+    support = ft.constraints.lower_cholesky
+    return Written(density, support, made.batch_shape, made.event_shape, sampler)
+
+
 def mixture(p: Value, distributions: Any) -> ft.Distribution:
     """Mix one family over the last axis of its batch, or a list of distributions."""
     shares = ft.Categorical(probs=p)

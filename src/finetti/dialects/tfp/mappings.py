@@ -26,9 +26,7 @@ class Mapping(transforms.Transform):
     `ranks` counts the axes of what is mapped, before and after; `shape` gives the latter's.
     """
 
-    domain: Any
-    codomain: Any
-    pytree_aux_fields = ("act", "back", "jacobian", "domain", "codomain", "shape", "unshape")
+    pytree_aux_fields = ("act", "back", "jacobian", "ranks", "shape", "unshape")
 
     def __init__(
         self,
@@ -41,8 +39,17 @@ class Mapping(transforms.Transform):
     ) -> None:
         """Take the functions."""
         self.act, self.back, self.jacobian = act, back, jacobian
-        self.domain, self.codomain = CONSTRAINTS[ranks[0]], CONSTRAINTS[ranks[1]]
-        self.shape, self.unshape = shape, unshape
+        self.ranks, self.shape, self.unshape = ranks, shape, unshape
+
+    @property
+    def domain(self) -> Any:
+        """Return the constraint on what is mapped."""
+        return CONSTRAINTS[self.ranks[0]]
+
+    @property
+    def codomain(self) -> Any:
+        """Return the constraint on what it is mapped to."""
+        return CONSTRAINTS[self.ranks[1]]
 
     def __call__(self, x: Value) -> Value:
         """Return what a value is mapped to."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +16,7 @@ from finetti.dialects.tfp.bijectors import Each
 from finetti.dialects.tfp.kernels import (
     DualAveragingStepSizeAdaptation,
     HamiltonianMonteCarlo,
+    MetropolisAdjustedLangevinAlgorithm,
     Moves,
     NoUTurnSampler,
     RandomWalkMetropolis,
@@ -33,6 +35,10 @@ from finetti.kernels.hmc import Hamiltonian
 from finetti.kernels.kernel import Point, Tuning, evaluate
 from finetti.kernels.metropolis import RandomWalk
 from finetti.types import Value
+
+diagnostic = SimpleNamespace(
+    effective_sample_size=effective_sample_size, potential_scale_reduction=potential_scale_reduction
+)
 
 
 class AcceptedResults(NamedTuple):
@@ -102,6 +108,8 @@ def sample_chain(  # noqa: PLR0913 - TensorFlow Probability's own arguments
     """
     if kernel is None:
         raise ValueError("sample_chain needs kernel=, such as tfp.mcmc.HamiltonianMonteCarlo(...)")
+    if previous_kernel_results is not None:
+        raise ValueError("sample_chain takes no previous_kernel_results: start from its states")
     listed = isinstance(current_state, list | tuple)
     parts = [np.asarray(tf.value_of(p)) for p in (current_state if listed else [current_state])]
     with jax.enable_x64(True):
@@ -145,7 +153,6 @@ class _Run:
         # The target's value tells whether chains lead: it has an axis of them then, and else none.
         value = jnp.asarray(jax.eval_shape(moves.target, *free).shape, int)
         self.batched = len(value) > 0
-        chains = int(free[0].shape[0]) if self.batched else 1
         if len(value) > 1:
             raise ValueError(f"one axis of chains can lead, not {len(value)}: {tuple(value)}")
         for place, part in enumerate(free if self.batched else []):
@@ -155,6 +162,7 @@ class _Run:
                     f"{place} of the state has shape {part.shape}: sum the log density over all "
                     f"but chains"
                 )
+        chains = int(value[0]) if self.batched else 1
         self.shapes = Shapes(tuple(x.shape[1:] if self.batched else x.shape for x in free))
         target = Target(moves.target, self.shapes, self.batched)
         rows = free if self.batched else [x[None] for x in free]
@@ -227,11 +235,13 @@ class _Run:
 __all__ = [
     "DualAveragingStepSizeAdaptation",
     "HamiltonianMonteCarlo",
+    "MetropolisAdjustedLangevinAlgorithm",
     "NoUTurnSampler",
     "RandomWalkMetropolis",
     "SimpleStepSizeAdaptation",
     "StatesAndTrace",
     "TransformedTransitionKernel",
+    "diagnostic",
     "effective_sample_size",
     "potential_scale_reduction",
     "random_walk_normal_fn",
