@@ -24,12 +24,12 @@ from finetti.dialects.pymc2.distributions import CLASSES, DRAWS, LIKES, Impute
 from finetti.dialects.pymc2.mcmc import MCMC
 from finetti.dialects.pymc2.model import Container, Model
 from finetti.dialects.pymc2.nodes import Deterministic, Node, Potential, Stochastic, Variable
+from finetti.dialects.pymc2.stepping import Gibbs, NoStepper, Slicer, StepMethod
 from finetti.dialects.pymc2.steps import (
     AdaptiveMetropolis,
     BinaryMetropolis,
     DiscreteMetropolis,
     Metropolis,
-    StepMethod,
 )
 from finetti.dialects.pymc2.summits import MAP, NormApprox
 from finetti.dialects.pymc2.traced import ZeroProbability
@@ -48,14 +48,17 @@ __all__ = [
     "Container",
     "Deterministic",
     "DiscreteMetropolis",
+    "Gibbs",
     "Impute",
     "Lambda",
     "Matplot",
     "Metropolis",
     "Model",
+    "NoStepper",
     "Node",
     "NormApprox",
     "Potential",
+    "Slicer",
     "StepMethod",
     "Stochastic",
     "Variable",

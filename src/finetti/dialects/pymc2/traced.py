@@ -213,14 +213,22 @@ def run(
 
     `example` gives a result of the right shape where the function has to run on the host.
     """
+    found = attempt(function, values)
+    if found is None:
+        return on_host(function, values, np.asarray(example())), False
+    return found, True
+
+
+def attempt(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
+    """Return a function's result on values, some traced; None where it cannot be traced."""
     if not any(isinstance(x, Tracer) for x in jax.tree.leaves(dict(values))):
-        return function(**values), True
+        return function(**values)
     try:
         inner = substituted(function) if isinstance(function, FunctionType) else function
         found = unwrap(inner(**{k: wrap(v) for k, v in values.items()}))
-        return jax.tree.map(jnp.asarray, stack(found)), True
+        return jax.tree.map(jnp.asarray, stack(found))
     except UNTRACEABLE:
-        return on_host(function, values, np.asarray(example())), False
+        return None
 
 
-__all__ = ["Traced", "ZeroProbability", "run", "stack", "unwrap", "wrap", "wrapped"]
+__all__ = ["Traced", "ZeroProbability", "attempt", "run", "stack", "unwrap", "wrap", "wrapped"]
