@@ -79,6 +79,10 @@ REFUSED = {
     "an unknown keyword": (lambda: tf.exp(1.0, axis=0), TypeError, "tf.exp takes no axis"),
     "a feed": (lambda: tf.Session().run(1.0, {"x": 1.0}), ValueError, "no feed_dict"),
     "variables": (lambda: tf.Variable(1.0), AttributeError, "tf.Variable is not imitated"),
+    "no distribution of that name": (
+        lambda: tfd.GaussianProcess, AttributeError, "GaussianProcess is not imitated"),
+    "no bijector of that name": (lambda: tfb.Blockwise, AttributeError, "tfp.bijectors.Blockwise"),
+    "no numbers": (lambda: tf.exp(tf.constant(["a", object()])), TypeError, "expected numbers"),
     "no room": (lambda: tfp.sts, AttributeError, "tfp.sts is not imitated"),
     "twice": (lambda: tfd.Normal(0.0, 1.0, loc=2.0), TypeError, "given loc twice"),
     "unknown": (lambda: tfd.Normal(0.0, sigma=1.0), TypeError, "not sigma"),
@@ -289,3 +293,25 @@ def test_chains_count_together_where_asked_for():
     both = tfp.mcmc.effective_sample_size(draws, cross_chain_dims=1)
     assert both.shape == (2,)
     assert (both > 2 * each.mean(0)).all()
+
+
+def test_correlations_have_their_density():
+    """Of two rows the correlation r has a density in proportion to (1 - r^2)^(eta - 1)."""
+    r, eta = 0.3, 2.5
+    known = stats.beta(eta, eta).logpdf((1 + r) / 2) - np.log(2)
+    made = tfd.LKJ(dimension=2, concentration=eta)
+    assert float(made.log_prob([[1.0, r], [r, 1.0]])) == pytest.approx(known)
+    factor = np.linalg.cholesky([[1.0, r], [r, 1.0]])
+    assert float(tfd.CholeskyLKJ(2, eta).log_prob(factor)) == pytest.approx(known)
+    with jax.enable_x64(True):
+        traced = jax.jit(lambda eta: tfd.CholeskyLKJ(2, eta).log_prob(factor))(eta)
+    assert float(traced) == pytest.approx(known)
+    draws = tfd.LKJ(2, eta).sample(4000, seed=0)[:, 0, 1]
+    assert abs(draws.var() / stats.beta(eta, eta).var() / 4 - 1) < 4 * np.sqrt(2 / 4000)
+
+
+def test_a_bijector_of_a_distribution_is_that_of_its_draws():
+    made = tfb.Exp(name="e", validate_args=True)(tfd.Normal(1.0, 2.0))
+    assert float(made.log_prob(0.7)) == pytest.approx(stats.lognorm(2, scale=np.e).logpdf(0.7))
+    both = tfb.Exp()(tfb.Scale(0.5))
+    assert float(both.forward(2.0)) == pytest.approx(np.e)

@@ -5,7 +5,11 @@ follow numpy's global generator, which PyMC2 programs seed. `pm.Model([...]).fin
 model for `ft.fit`.
 """
 
-from finetti.dialects.pymc2 import diagnostics, distributions, six
+from typing import Any
+
+import numpy as np
+
+from finetti.dialects.pymc2 import diagnostics, distributions, graph, six
 from finetti.dialects.pymc2 import matplot as Matplot
 from finetti.dialects.pymc2 import quantities as utils
 from finetti.dialects.pymc2.arithmetic import METHODS
@@ -18,6 +22,15 @@ from finetti.dialects.pymc2.decorators import (
     observed,
     potential,
     stochastic,
+)
+from finetti.dialects.pymc2.determined import (
+    FUNCTIONS,
+    CompletedDirichlet,
+    Index,
+    InvLogit,
+    LinearCombination,
+    Logit,
+    value,
 )
 from finetti.dialects.pymc2.diagnostics import discrepancy, gelman_rubin, geweke, raftery_lewis
 from finetti.dialects.pymc2.distributions import CLASSES, DRAWS, LIKES, Impute
@@ -39,18 +52,29 @@ for _name, _method in METHODS.items():
 globals().update(CLASSES)
 globals().update(LIKES)
 globals().update(DRAWS)
+globals().update(FUNCTIONS)
+
+inf = Inf = np.inf
+stoch, dtrm, pot = stochastic, deterministic, potential
+lambda_deterministic = lam_dtrm = Lambda
 
 __all__ = [
     "MAP",
     "MCMC",
     "AdaptiveMetropolis",
     "BinaryMetropolis",
+    "CompletedDirichlet",
     "Container",
     "Deterministic",
     "DiscreteMetropolis",
     "Gibbs",
     "Impute",
+    "Index",
+    "Inf",
+    "InvLogit",
     "Lambda",
+    "LinearCombination",
+    "Logit",
     "Matplot",
     "Metropolis",
     "Model",
@@ -68,15 +92,35 @@ __all__ = [
     "diagnostics",
     "discrepancy",
     "distributions",
+    "dtrm",
     "gelman_rubin",
     "geweke",
+    "graph",
+    "inf",
     "invlogit",
+    "lam_dtrm",
+    "lambda_deterministic",
     "logit",
     "observed",
+    "pot",
     "potential",
     "raftery_lewis",
     "six",
+    "stoch",
     "stochastic",
     "utils",
+    "value",
 ]
-__all__ += [*CLASSES, *LIKES, *DRAWS]
+__all__ += [*CLASSES, *LIKES, *DRAWS, *FUNCTIONS]
+
+LACKING = {
+    "gp": "there are no Gaussian processes: write the covariance, and MvNormalCov",
+    "TWalk": "move the stochastics by AdaptiveMetropolis",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Say of what is not imitated that it is not, and what to do."""
+    raise AttributeError(
+        f"pymc.{name} is not imitated: {LACKING.get(name, 'see docs/dialects.md')}"
+    )

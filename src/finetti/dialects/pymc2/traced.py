@@ -133,21 +133,42 @@ def unwrap(value: Any) -> Any:
 
 
 def stack(value: Any) -> Any:
-    """Return a list of values, nested or not, as one array; anything else as it is."""
+    """Return a list of values, nested or not, as one array; anything else as it is.
+
+    Raises `ValueError` for values of different shapes, unless each is a single number.
+    """
     if isinstance(value, list | tuple):
         parts = [jnp.asarray(stack(unwrap(v))) for v in value]
+        shapes = {part.shape for part in parts}
+        if len(shapes) > 1 and any(part.size != 1 for part in parts):
+            raise ValueError(f"a list of values of shapes {sorted(shapes)} is no array")
         return jnp.stack(jnp.broadcast_arrays(*parts)) if parts else np.array([])
     return value
 
 
 def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function of arrays as one of `Traced` values; lists of numbers become arrays."""
+    """Return a function of arrays as one of `Traced` values; lists of numbers become arrays.
+
+    Functions that take a list of arrays get the list.
+    """
+    listed = _each if getattr(function, "__name__", "") in OF_LISTS else _listed
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        plain = [_listed(unwrap(a)) for a in args]
-        return wrap(function(*plain, **{k: _listed(unwrap(v)) for k, v in kwargs.items()}))
+        plain = [listed(unwrap(a)) for a in args]
+        return wrap(function(*plain, **{k: listed(unwrap(v)) for k, v in kwargs.items()}))
 
     return call
+
+
+OF_LISTS = (
+    "block", "broadcast_arrays", "choose", "column_stack", "concatenate", "dstack", "hstack", "ix_",
+    "meshgrid", "piecewise", "select", "stack", "vstack",
+)  # fmt: skip
+
+
+def _each(value: Any) -> Any:
+    """Return the parts of a list as arrays, each in the shape that it has."""
+    return [_listed(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _listed(value: Any) -> Any:

@@ -7,7 +7,6 @@ from 0.
 
 import sys
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 
@@ -103,11 +102,13 @@ from finetti.dialects.tf.randomness import (
 from finetti.dialects.tf.surroundings import (
     Session,
     config,
+    control_dependencies,
     enable_eager_execution,
     enable_v2_behavior,
     errors,
     function,
     global_variables_initializer,
+    lacking,
     nest,
     reset_default_graph,
     test,
@@ -133,25 +134,20 @@ compat = SimpleNamespace(v1=sys.modules[__name__], v2=sys.modules[__name__])
 __all__ = [
     "RANDOMNESS", "Randomness", "Session", "Tensor", "abs", "add", "argmax", "argmin", "bool",
     "bool_", "boolean_mask", "broadcast_to", "cast", "clip_by_value", "compat", "concat",
-    "config", "constant", "convert_to_tensor", "cos", "cosh", "cumsum", "divide", "dot", "einsum",
-    "enable_eager_execution", "enable_v2_behavior", "equal", "errors", "exp", "expand_dims",
-    "expm1", "eye", "fill", "float16", "float32", "float64", "floor", "function", "gather",
-    "global_variables_initializer", "greater", "greater_equal", "identity", "int32", "int64",
-    "less", "less_equal", "linalg", "linspace", "log", "log1p", "logical_and", "logical_not",
-    "logical_or", "math", "matmul", "matvec", "maximum", "minimum", "multiply", "nest", "newaxis",
-    "nn", "not_equal", "one_hot", "ones", "ones_like", "pad", "pow", "precise", "random",
-    "random_normal", "random_shuffle", "random_uniform", "range", "rank", "reduce_all",
-    "reduce_any", "reduce_logsumexp", "reduce_max", "reduce_mean", "reduce_min", "reduce_prod",
-    "reduce_std", "reduce_sum", "reduce_variance", "reset_default_graph", "reshape", "rsqrt",
-    "set_random_seed", "shape", "sigmoid", "sign", "sin", "sinh", "sqrt", "square", "squeeze",
-    "stack", "subtract", "tan", "tanh", "tensordot", "test", "tile", "to_float", "to_int32",
-    "to_numpy", "transpose", "unstack", "value_of", "where", "zeros", "zeros_like",
+    "config", "constant", "control_dependencies", "convert_to_tensor", "cos", "cosh", "cumsum",
+    "divide", "dot", "einsum", "enable_eager_execution", "enable_v2_behavior", "equal",
+    "errors", "exp", "expand_dims", "expm1", "eye", "fill", "float16", "float32", "float64",
+    "floor", "function", "gather", "global_variables_initializer", "greater", "greater_equal",
+    "identity", "int32", "int64", "less", "less_equal", "linalg", "linspace", "log", "log1p",
+    "logical_and", "logical_not", "logical_or", "math", "matmul", "matvec", "maximum",
+    "minimum", "multiply", "nest", "newaxis", "nn", "not_equal", "one_hot", "ones", "ones_like",
+    "pad", "pow", "precise", "random", "random_normal", "random_shuffle", "random_uniform",
+    "range", "rank", "reduce_all", "reduce_any", "reduce_logsumexp", "reduce_max",
+    "reduce_mean", "reduce_min", "reduce_prod", "reduce_std", "reduce_sum", "reduce_variance",
+    "reset_default_graph", "reshape", "rsqrt", "set_random_seed", "shape", "sigmoid", "sign",
+    "sin", "sinh", "sqrt", "square", "squeeze", "stack", "subtract", "tan", "tanh", "tensordot",
+    "test", "tile", "to_float", "to_int32", "to_numpy", "transpose", "unstack", "value_of",
+    "where", "zeros", "zeros_like",
 ]  # fmt: skip
 
-
-def __getattr__(name: str) -> Any:
-    """Say of what is not imitated that it is not."""
-    raise AttributeError(
-        f"tf.{name} is not imitated: finetti stands in for functions of TensorFlow that return "
-        f"values, without variables and graphs"
-    )
+__getattr__ = lacking("tf")

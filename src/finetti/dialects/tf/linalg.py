@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.dialects.tf.arrays import einsum, eye, matmul, matvec, tensordot
+from finetti.dialects.tf.surroundings import lacking
 from finetti.dialects.tf.tensors import settled, value_of
 from finetti.types import Array, Value
 
@@ -88,3 +89,5 @@ __all__ = [
     "matmul", "matrix_transpose", "matvec", "norm", "set_diag", "solve", "tensordot",
     "trace", "triangular_solve",
 ]  # fmt: skip
+
+__getattr__ = lacking("tf.linalg")

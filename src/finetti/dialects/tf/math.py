@@ -58,6 +58,7 @@ from finetti.dialects.tf.arithmetic import (
     tan,
     tanh,
 )
+from finetti.dialects.tf.surroundings import lacking
 
 __all__ = [
     "abs", "add", "argmax", "argmin", "cos", "cosh", "cumsum", "digamma", "divide", "equal", "erf",
@@ -68,3 +69,5 @@ __all__ = [
     "reduce_prod", "reduce_std", "reduce_sum", "reduce_variance", "rsqrt", "sigmoid", "sign",
     "sin", "sinh", "softmax", "softplus", "sqrt", "square", "subtract", "tan", "tanh",
 ]  # fmt: skip
+
+__getattr__ = lacking("tf.math")

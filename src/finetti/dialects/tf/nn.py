@@ -1,6 +1,7 @@
 """Offer what programs take from `tf.nn`."""
 
 from finetti.dialects.tf.arithmetic import log_softmax, sigmoid, softmax, softplus
+from finetti.dialects.tf.surroundings import lacking
 from finetti.dialects.tf.tensors import value_of
 from finetti.types import Value
 
@@ -14,3 +15,5 @@ def sigmoid_cross_entropy_with_logits(
 
 
 __all__ = ["log_softmax", "sigmoid", "sigmoid_cross_entropy_with_logits", "softmax", "softplus"]
+
+__getattr__ = lacking("tf.nn")

@@ -6,9 +6,12 @@ from finetti.dialects.tf.randomness import (
     random_uniform,
     set_random_seed,
 )
+from finetti.dialects.tf.surroundings import lacking
 
 set_seed, normal, uniform, shuffle = (
     set_random_seed, random_normal, random_uniform, random_shuffle,
 )  # fmt: skip
 
 __all__ = ["normal", "set_seed", "shuffle", "uniform"]
+
+__getattr__ = lacking("tf.random")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -33,6 +34,20 @@ def function(f: Callable[..., Any] | None = None, **settings: Any) -> Any:
 
 def nothing(*settings: Any) -> None:
     """Do nothing: everything has its value already, and there is no graph."""
+
+
+def lacking(room: str) -> Callable[[str], Any]:
+    """Return the `__getattr__` of a module that says what it does not imitate."""
+
+    def say(name: str) -> Any:
+        raise AttributeError(f"{room}.{name} is not imitated: docs/dialects.md says what is")
+
+    return say
+
+
+def control_dependencies(operations: Any) -> nullcontext[None]:
+    """Hold nothing: what is written first is done first. For `with` statements."""
+    return nullcontext()
 
 
 global_variables_initializer = reset_default_graph = nothing

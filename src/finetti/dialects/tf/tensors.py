@@ -84,7 +84,10 @@ def convert_to_tensor(value: Value, dtype: DType = None, name: str | None = None
     if traced(value):
         value = jnp.asarray(value)
         return value if dtype is None else value.astype(dtype)
-    return Tensor.of(np.asarray(value, dtype))
+    found = np.asarray(value, dtype)
+    if found.dtype == object:
+        raise TypeError(f"expected numbers, not {value!r}")
+    return Tensor.of(found)
 
 
 def cast(x: Value, dtype: DType, name: str | None = None) -> Value:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from finetti.dialects import tf
+from finetti.dialects.tf.surroundings import lacking
 from finetti.dialects.tf.tensors import extents, settled
 from finetti.dialects.tfp import mappings
 from finetti.distributions import biject_to, constraints, transforms
@@ -36,7 +38,11 @@ class Bijector:
         with jax.enable_x64(True):
             return settled(self.transform(_array(x)))
 
-    __call__ = forward
+    def __call__(self, x: Any, name: str = "") -> Any:
+        """Return the constrained value; of a distribution that of its draws, of maps a chain."""
+        if isinstance(x, Bijector):
+            return Bijector(x.steps + self.steps)
+        return x.transformed(self) if hasattr(x, "transformed") else self.forward(x)
 
     def inverse(self, y: Value, name: str = "") -> Value:
         """Return the unconstrained value."""
@@ -63,6 +69,19 @@ class Bijector:
             return rank - transform.codomain.event_dim + transform.domain.event_dim
 
 
+Made = TypeVar("Made", bound=Callable[..., Any])
+
+
+def named(make: Made) -> Made:
+    """Let a bijector's function take `name` and `validate_args`, which change nothing."""
+
+    @wraps(make)
+    def call(*args: Any, name: str = "", validate_args: bool = False, **kwargs: Any) -> Any:
+        return make(*args, **kwargs)
+
+    return cast(Made, call)
+
+
 def _array(value: Value) -> Array:
     return jnp.asarray(tf.convert_to_tensor(value))
 
@@ -72,16 +91,19 @@ def onto(support: Any) -> Bijector:
     return Bijector((biject_to(support),))
 
 
+@named
 def Identity() -> Bijector:
     """Return the map that changes nothing."""
     return onto(constraints.real)
 
 
+@named
 def Exp() -> Bijector:
     """Return the exponential, onto the positive numbers."""
     return onto(constraints.positive)
 
 
+@named
 def Softplus(hinge_softness: Value = None, low: Value = None) -> Bijector:
     """Return log(1 + exp(x)), onto the positive numbers, or onto those above `low`.
 
@@ -93,6 +115,7 @@ def Softplus(hinge_softness: Value = None, low: Value = None) -> Bijector:
     return made if low is None else Chain([Shift(low), made])
 
 
+@named
 def Sigmoid(low: Value = None, high: Value = None) -> Bijector:
     """Return the scaled logistic function, onto the numbers between two bounds, 0 and 1."""
     if (low is None) != (high is None):
@@ -100,6 +123,7 @@ def Sigmoid(low: Value = None, high: Value = None) -> Bijector:
     return onto(constraints.interval(0.0, 1.0) if low is None else constraints.interval(low, high))
 
 
+@named
 def Tanh() -> Bijector:
     """Return the hyperbolic tangent."""
     return _one(
@@ -109,11 +133,13 @@ def Tanh() -> Bijector:
     )
 
 
+@named
 def Shift(shift: Value) -> Bijector:
     """Return the map that adds a number."""
     return Bijector((transforms.AffineTransform(_real(shift), 1.0),))
 
 
+@named
 def Scale(scale: Value = None, log_scale: Value = None) -> Bijector:
     """Return the map that multiplies by a number, or by the exponential of one."""
     if (scale is None) == (log_scale is None):
@@ -122,16 +148,19 @@ def Scale(scale: Value = None, log_scale: Value = None) -> Bijector:
     return Bijector((transforms.AffineTransform(0.0, factor),))
 
 
+@named
 def AffineScalar(shift: Value = 0.0, scale: Value = 1.0) -> Bijector:
     """Return the map that multiplies and then adds."""
     return Chain([Shift(shift), Scale(scale)])
 
 
+@named
 def ScaleMatvecTriL(scale_tril: Value, adjoint: bool = False) -> Bijector:
     """Return the map that multiplies vectors by a lower triangular matrix."""
     return _one(mappings.matrix_product(_real(scale_tril), adjoint))
 
 
+@named
 def ScaleMatvecDiag(scale_diag: Value) -> Bijector:
     """Return the map that multiplies vectors by a diagonal matrix."""
     with jax.enable_x64(True):
@@ -140,21 +169,25 @@ def ScaleMatvecDiag(scale_diag: Value) -> Bijector:
     return _one(mappings.matrix_product(matrix, False))
 
 
+@named
 def SoftmaxCentered() -> Bijector:
     """Return the map of n numbers to n + 1 shares, the last of which has the logit 0."""
     return _one(mappings.softmax_centered())
 
 
+@named
 def FillTriangular() -> Bijector:
     """Return the map of n (n + 1) / 2 numbers to a lower triangle."""
     return _one(mappings.fill_triangular())
 
 
+@named
 def TransformDiagonal(diag_bijector: Bijector) -> Bijector:
     """Return the map of matrices' diagonals by a bijector."""
     return _one(mappings.transform_diagonal(diag_bijector.transform))
 
 
+@named
 def FillScaleTriL(diag_bijector: Bijector | None = None, diag_shift: Value = 1e-5) -> Bijector:
     """Return the map of n (n + 1) / 2 numbers to a Cholesky factor, its diagonal positive."""
     positive = Softplus() if diag_bijector is None else diag_bijector
@@ -162,26 +195,31 @@ def FillScaleTriL(diag_bijector: Bijector | None = None, diag_shift: Value = 1e-
     return Chain([TransformDiagonal(shifted), FillTriangular()])
 
 
+@named
 def CholeskyOuterProduct() -> Bijector:
     """Return the map of Cholesky factors to their matrices."""
     return _one(mappings.cholesky_outer_product())
 
 
+@named
 def CholeskyToInvCholesky() -> Bijector:
     """Return the map of the Cholesky factor of a matrix to that of its inverse."""
     return _one(mappings.cholesky_to_inverse())
 
 
+@named
 def CorrelationCholesky() -> Bijector:
     """Return the map of n (n - 1) / 2 numbers to the Cholesky factor of a correlation matrix."""
     return onto(constraints.corr_cholesky)
 
 
+@named
 def Ascending() -> Bijector:
     """Return the map of numbers to ascending ones: the first, and positive steps from it."""
     return onto(constraints.ordered_vector)
 
 
+@named
 def Reciprocal() -> Bijector:
     """Return one over a number."""
     return _one(
@@ -189,11 +227,13 @@ def Reciprocal() -> Bijector:
     )
 
 
+@named
 def Square() -> Bijector:
     """Return the square of positive numbers."""
     return _one(mappings.elementwise(jnp.square, jnp.sqrt, lambda x: jnp.log(2 * x)))
 
 
+@named
 def Reshape(event_shape_out: Any, event_shape_in: Any = (-1,)) -> Bijector:
     """Return the map of events to another shape; without `event_shape_in` of vectors."""
     after, before = extents(event_shape_out), extents(event_shape_in)
@@ -201,27 +241,30 @@ def Reshape(event_shape_out: Any, event_shape_in: Any = (-1,)) -> Bijector:
     return Bijector((transforms.ReshapeTransform(after, before),))
 
 
+@named
 def NormalCDF() -> Bijector:
     """Return the standard normal's distribution function."""
     return _one(mappings.normal_cdf())
 
 
+@named
 def GumbelCDF(loc: Value = 0.0, scale: Value = 1.0) -> Bijector:
     """Return a Gumbel's distribution function."""
     return _one(mappings.gumbel_cdf(_real(loc), _real(scale)))
 
 
+@named
 def KumaraswamyCDF(concentration1: Value = 1.0, concentration0: Value = 1.0) -> Bijector:
     """Return a Kumaraswamy's distribution function."""
     return _one(mappings.kumaraswamy_cdf(_real(concentration1), _real(concentration0)))
 
 
+@named
 def Inline(
     forward_fn: Callable[[Any], Any],
     inverse_fn: Callable[[Any], Any],
     forward_log_det_jacobian_fn: Callable[[Any], Any],
     forward_min_event_ndims: int = 0,
-    name: str = "",
 ) -> Bijector:
     """Return the map of three functions; values have `forward_min_event_ndims` axes."""
     rank = int(forward_min_event_ndims)
@@ -229,17 +272,20 @@ def Inline(
     return _one(mappings.Mapping(forward_fn, inverse_fn, jacobian, (rank, rank)))
 
 
+@named
 def Invert(bijector: Bijector) -> Bijector:
     """Return the map turned round."""
     return Bijector(tuple(step.inv for step in bijector.steps[::-1]))
 
 
+@named
 def Log() -> Bijector:
     """Return the logarithm, of positive numbers."""
     return Invert(Exp())
 
 
-def Chain(bijectors: Sequence[Bijector], name: str = "") -> Bijector:
+@named
+def Chain(bijectors: Sequence[Bijector]) -> Bijector:
     """Return maps one after the other, the last of the list first."""
     return Bijector(tuple(step for b in list(bijectors)[::-1] for step in b.steps))
 
@@ -270,3 +316,6 @@ class Each:
     def back(self, parts: Sequence[Value]) -> list[Value]:
         """Return the unconstrained parts."""
         return [b.inverse(y) for b, y in zip(self.bijectors, parts, strict=True)]
+
+
+__getattr__ = lacking("tfp.bijectors")

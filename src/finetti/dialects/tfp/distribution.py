@@ -19,6 +19,7 @@ from finetti.dialects.tfp.bijectors import Bijector, onto
 from finetti.dialects.written import log_density
 from finetti.types import DType, Value
 
+COUNTS = ("dimension",)  # parameters that shapes depend on
 SETTINGS = ("name", "dtype", "validate_args", "allow_nan_stats")
 
 
@@ -88,6 +89,13 @@ class Distribution:
         """Return the standard deviation."""
         return tf.sqrt(self.variance())
 
+    def transformed(self, bijector: Bijector) -> Distribution:
+        """Return the distribution of what a bijector makes of draws."""
+        with jax.enable_x64(True):
+            made = ft.TransformedDistribution(self.made, bijector.transform)
+        parts = {"distribution": self, "bijector": bijector}
+        return Distribution(made, parts, self.dtype, self.name)
+
     def experimental_default_event_space_bijector(self) -> Bijector:
         """Return the map of the real numbers onto the support."""
         return onto(self.made.support)
@@ -140,7 +148,7 @@ def distribution(
         if missing:
             raise TypeError(f"{name} needs {', '.join(missing)}")
         plain = {k: None if v is None else _plain(v) for k, v in given.items()}
-        arrays = {k: v for k, v in plain.items() if hasattr(v, "dtype")}
+        arrays = {k: v for k, v in plain.items() if hasattr(v, "dtype") and k not in COUNTS}
         dtype = settings.get("dtype") or _dtype(kind, list(arrays.values()))
         checked = nullcontext() if settings.get("validate_args") else ft.unchecked()
         with jax.enable_x64(True), checked:

@@ -1,5 +1,6 @@
 """Gather TensorFlow Probability's distributions, single ones and joint ones."""
 
+from finetti.dialects.tf.surroundings import lacking
 from finetti.dialects.tfp.distribution import Distribution
 from finetti.dialects.tfp.families import CLASSES
 from finetti.dialects.tfp.joining import (
@@ -25,3 +26,5 @@ __all__ = [
     "JointDistributionSequentialAutoBatched",
 ]
 __all__ += list(CLASSES)
+
+__getattr__ = lacking("tfp.distributions")

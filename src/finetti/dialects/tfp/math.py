@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.scipy import special
 
 from finetti.dialects import tf
+from finetti.dialects.tf.surroundings import lacking
 from finetti.dialects.tf.tensors import settled
 from finetti.dialects.tfp import mappings
 from finetti.types import Value
@@ -64,3 +65,6 @@ def lbeta(x: Value, y: Value, name: str = "") -> Value:
     """Return the logarithm of the beta function."""
     with jax.enable_x64(True):
         return settled(special.betaln(_real(x), _real(y)))
+
+
+__getattr__ = lacking("tfp.math")

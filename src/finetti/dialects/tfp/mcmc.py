@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.dialects import tf
+from finetti.dialects.tf.surroundings import lacking
 from finetti.dialects.tf.tensors import settled
 from finetti.dialects.tfp.bijectors import Each
 from finetti.dialects.tfp.kernels import (
@@ -247,3 +248,5 @@ __all__ = [
     "random_walk_normal_fn",
     "sample_chain",
 ]
+
+__getattr__ = lacking("tfp.mcmc")

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import optimize
 
 from finetti.dialects import tf
+from finetti.dialects.tf.surroundings import lacking
 from finetti.dialects.tf.tensors import Tensor
 from finetti.types import Value
 
@@ -200,3 +201,6 @@ def nelder_mead_minimize(  # noqa: PLR0913 - TensorFlow Probability's own argume
     parts = [end.success, end.nfev, end.x.reshape(shape), end.fun, final.reshape(-1, *shape),
              values, end.nit]  # fmt: skip
     return Simplex._make(map(Tensor.of, parts))
+
+
+__getattr__ = lacking("tfp.optimizer")
