@@ -1,10 +1,13 @@
 """Check joint distributions by TensorFlow Probability's interface against scipy's densities."""
 
 import collections
+import json
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from arviz_stats.base import array_stats
 from scipy import stats
 
 import finetti as ft
@@ -287,3 +290,61 @@ def test_what_cannot_be_is_refused_in_a_sentence(name):
     attempt, words = REFUSED[name]
     with pytest.raises((ValueError, TypeError), match=words):
         attempt()
+
+
+def exact():
+    path = Path(__file__).parents[1] / "data" / "eight_schools_exact.json"
+    return json.loads(path.read_text())["models"]["tfp_edward2"]
+
+
+def schools_to_sample():
+    """Return the joint distribution of a chain's parts, tau being positive, given the data."""
+    joint = tfd.JointDistributionNamedAutoBatched({
+        "mu": tfd.Normal(0.0, 10.0),
+        "tau": tfd.LogNormal(5.0, 1.0),
+        "eta": tfd.Sample(tfd.Normal(0.0, 1.0), 8),
+        "y": lambda mu, tau, eta: tfd.Normal(mu + tau * eta, SIGMA),
+    })  # fmt: skip
+    return joint.experimental_pin(y=Y)
+
+
+@pytest.mark.parametrize("way", ["a list of bijectors", "the joint's own"])
+def test_eight_schools_are_sampled_on_the_transformed_scale(way):
+    pinned = schools_to_sample()
+    names = ("mu", "tau", "eta")
+    listed = [tfb.Identity(), tfb.Exp(), tfb.Identity()]
+    own = pinned.experimental_default_event_space_bijector()
+    start = [tf.zeros(4), tf.ones(4), tf.zeros([4, 8])]
+    state = start if way == "a list of bijectors" else [
+        dict(zip(names, start, strict=True))[n] for n in pinned.names
+    ]  # fmt: skip
+    order = names if way == "a list of bijectors" else pinned.names
+    tf.random.set_seed(2)
+    states, accepted = tfp.mcmc.sample_chain(
+        num_results=1500,
+        num_burnin_steps=500,
+        current_state=state,
+        kernel=tfp.mcmc.DualAveragingStepSizeAdaptation(
+            tfp.mcmc.TransformedTransitionKernel(
+                tfp.mcmc.HamiltonianMonteCarlo(
+                    lambda *parts: pinned.unnormalized_log_prob(
+                        **dict(zip(order, parts, strict=True))
+                    ),
+                    step_size=0.1,
+                    num_leapfrog_steps=8,
+                ),
+                bijector=listed if way == "a list of bijectors" else own,
+            ),
+            num_adaptation_steps=400,
+        ),
+        trace_fn=lambda _, results: results.inner_results.inner_results.is_accepted,
+    )
+    assert accepted.shape == (1500, 4)
+    found = dict(zip(order, states, strict=True))
+    assert (found["tau"] > 0).all()
+    theta = found["mu"][..., None] + found["tau"][..., None] * found["eta"]
+    known = np.array(exact()["theta"]["mean"])
+    for i in range(8):
+        draws = np.asarray(theta[..., i]).T
+        error = float(array_stats.mcse(draws, chain_axis=0, draw_axis=1, method="mean"))
+        assert abs(draws.mean() - known[i]) < 4 * error, i

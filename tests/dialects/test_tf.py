@@ -81,7 +81,7 @@ REFUSED = {
     "variables": (lambda: tf.Variable(1.0), AttributeError, "tf.Variable is not imitated"),
     "no distribution of that name": (
         lambda: tfd.GaussianProcess, AttributeError, "GaussianProcess is not imitated"),
-    "no bijector of that name": (lambda: tfb.Blockwise, AttributeError, "tfp.bijectors.Blockwise"),
+    "no bijector of that name": (lambda: tfb.RealNVP, AttributeError, "tfp.bijectors.RealNVP"),
     "no numbers": (lambda: tf.exp(tf.constant(["a", object()])), TypeError, "expected numbers"),
     "no room": (lambda: tfp.sts, AttributeError, "tfp.sts is not imitated"),
     "twice": (lambda: tfd.Normal(0.0, 1.0, loc=2.0), TypeError, "given loc twice"),
@@ -140,6 +140,9 @@ VECTORS = {
     "ScaleMatvecTriL": (tfb.ScaleMatvecTriL(L), np.array([0.3, -1.2])),
     "adjoint": (tfb.ScaleMatvecTriL(L, adjoint=True), np.array([0.3, -1.2])),
     "ScaleMatvecDiag": (tfb.ScaleMatvecDiag([2.0, 0.5]), np.array([0.3, -1.2])),
+    "Blockwise": (tfb.Blockwise([tfb.Exp(), tfb.Scale(2.0)]), np.array([0.3, -1.2])),
+    "Blockwise by sizes": (
+        tfb.Blockwise([tfb.Exp(), tfb.Ascending()], [1, 2]), np.array([0.3, -1.2, 0.4])),
     "Inline": (
         tfb.Inline(lambda x: 3 * x, lambda y: y / 3, lambda x: np.log(3) + 0 * x),
         np.array([0.3, -1.2])),

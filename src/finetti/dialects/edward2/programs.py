@@ -23,6 +23,7 @@ def make_log_joint_fn(program: Callable[..., Any]) -> Callable[..., Any]:
     keyword has the value its maker gave it, else `LookupError`; one without a name is a `KeyError`.
     Only keywords that are the program's own arguments go to it.
     """
+    _demand_function(program)
 
     def log_joint_fn(*args: Any, **kwargs: Any) -> Any:
         """Run the program, its variables at the values given, and add up their log densities."""
@@ -52,6 +53,7 @@ def as_model(program: Callable[..., Any]) -> Model:
 
     A random variable that is made with a value is observed.
     """
+    _demand_function(program)
 
     def statements(*args: Any, **kwargs: Any) -> Any:
         """Run the program, its random variables stated as sites."""
@@ -71,9 +73,14 @@ def as_model(program: Callable[..., Any]) -> Model:
         with interception(state):
             return program(*args, **kwargs)
 
-    statements.__name__ = program.__name__
+    statements.__name__ = getattr(program, "__name__", "program")
     statements.__signature__ = inspect.signature(program)  # pyright: ignore[reportFunctionMemberAccess]
     return model(statements)
+
+
+def _demand_function(program: object) -> None:
+    if not callable(program):
+        raise TypeError(f"a program is a function that makes random variables, not {program!r}")
 
 
 def _own(program: Callable[..., Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from jax.core import Tracer
 
 from finetti.dialects.pymc2.families import Family, bind, snake
-from finetti.dialects.pymc2.nodes import draw_key
+from finetti.dialects.pymc2.relatives import draw_key
 from finetti.dialects.pymc2.traced import stack, unwrap
 from finetti.types import Key, Value
 

@@ -44,6 +44,8 @@ def _precise(value: Value) -> Value:
         wide = jnp.result_type(float)
         return value.astype(wide) if value.dtype.kind == "f" else value
     array = np.asarray(value)
+    if array.dtype.kind in "USO":
+        raise TypeError(f"parents are numbers, arrays or nodes, not {value!r}")
     return array.astype(float) if array.dtype.kind == "f" else array
 
 

@@ -48,6 +48,11 @@ class MCMC(Model):
 
         A method that a program writes itself is run as it is written, on the host.
         """
+        if not (isinstance(method, type) and issubclass(method, StepMethod)):
+            raise TypeError(
+                f"use_step_method takes a class of step methods, then what it moves: "
+                f"use_step_method(Metropolis, x), not {method!r}"
+            )
         made = method(*args, **kwargs)
         for node in made.stochastics:
             if node not in self.stochastics:
@@ -79,6 +84,12 @@ class MCMC(Model):
         time, until `stop_tuning_after` windows in a row need no change, or until burn-in ends if
         not `tune_throughout`.
         """
+        for label, number, least in (("iter", iter, 1), ("burn", burn, 0), ("thin", thin, 1)):
+            if not isinstance(number, int | float | np.integer) or number != int(number):
+                raise TypeError(f"{label} is a whole number, not {number!r}")
+            if number < least:
+                raise ValueError(f"{label} is at least {least}, not {number}")
+        iter, burn, thin = int(iter), int(burn), int(thin)
         if burn >= iter:
             raise ValueError(f"burn = {burn} leaves none of {iter} iterations")
         self.say_what_is_held()

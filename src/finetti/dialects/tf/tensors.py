@@ -85,7 +85,7 @@ def convert_to_tensor(value: Value, dtype: DType = None, name: str | None = None
         value = jnp.asarray(value)
         return value if dtype is None else value.astype(dtype)
     found = np.asarray(value, dtype)
-    if found.dtype == object:
+    if found.dtype.kind not in "fiubc":
         raise TypeError(f"expected numbers, not {value!r}")
     return Tensor.of(found)
 

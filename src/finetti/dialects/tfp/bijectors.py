@@ -273,6 +273,16 @@ def Inline(
 
 
 @named
+def Blockwise(bijectors: Sequence[Bijector], block_sizes: Any = None) -> Bijector:
+    """Return the map of a vector's blocks, each by a bijector; of single elements without sizes."""
+    maps = tuple(b.transform for b in bijectors)
+    sizes = (1,) * len(maps) if block_sizes is None else extents(block_sizes)
+    if len(sizes) != len(maps):
+        raise ValueError(f"there are {len(maps)} bijectors and {len(sizes)} block_sizes")
+    return _one(mappings.blockwise(maps, sizes))
+
+
+@named
 def Invert(bijector: Bijector) -> Bijector:
     """Return the map turned round."""
     return Bijector(tuple(step.inv for step in bijector.steps[::-1]))

@@ -58,8 +58,17 @@ class Distribution:
 
     def log_prob(self, value: Value, name: str = "") -> Value:
         """Return the log density, one a batch element; minus infinity off the support."""
+        value = tf.convert_to_tensor(value)
+        own = self.batch_shape + self.event_shape
+        try:
+            np.broadcast_shapes(value.shape, own)
+        except ValueError as error:
+            label = f" `{self.name}`" if self.name not in (None, type(self).__name__) else ""
+            raise ValueError(
+                f"{type(self).__name__}{label} has shape {own}, and its value {value.shape}"
+            ) from error
         with jax.enable_x64(True):
-            return settled(log_density(self.made, tf.convert_to_tensor(value)))
+            return settled(log_density(self.made, value))
 
     def prob(self, value: Value, name: str = "") -> Value:
         """Return the density."""
@@ -147,13 +156,19 @@ def distribution(
         missing = [p for p in parameters if p not in given]
         if missing:
             raise TypeError(f"{name} needs {', '.join(missing)}")
-        plain = {k: None if v is None else _plain(v) for k, v in given.items()}
+        plain = {k: None if v is None else _plain(name, k, v) for k, v in given.items()}
         arrays = {k: v for k, v in plain.items() if hasattr(v, "dtype") and k not in COUNTS}
         dtype = settings.get("dtype") or _dtype(kind, list(arrays.values()))
         checked = nullcontext() if settings.get("validate_args") else ft.unchecked()
         with jax.enable_x64(True), checked:
             arrays = {k: _real(jnp.asarray(v), dtype) for k, v in arrays.items()}
-            made = make(**{**plain, **arrays})
+            try:
+                made = make(**{**plain, **arrays})
+            except (ValueError, TypeError) as error:
+                shapes = ", ".join(f"{k} {np.shape(v)}" for k, v in arrays.items())
+                said = str(error).partition("\n")[0]
+                of = f" of {shapes}" if shapes else ""
+                raise type(error)(f"{name} cannot be made{of}: {said}") from error
         Distribution.__init__(self, made, plain, dtype, settings.get("name", name))
 
     doc = f"Distribute as {name}({', '.join(parameters)}), in TensorFlow Probability's parameters."
@@ -169,12 +184,15 @@ def _signature(parameters: tuple[str, ...], defaults: dict[str, Any]) -> inspect
     )
 
 
-def _plain(value: Value) -> Any:
+def _plain(name: str, parameter: str, value: Value) -> Any:
     """Return a parameter as an array; one that has a type keeps it."""
-    value = tf.value_of(value)
-    return (
-        value if hasattr(value, "dtype") or isinstance(value, bool) else tf.convert_to_tensor(value)
-    )
+    found = tf.value_of(value)
+    if isinstance(found, bool):
+        return found
+    found = found if hasattr(found, "dtype") else tf.convert_to_tensor(found)
+    if not jnp.issubdtype(found.dtype, np.number) and found.dtype != bool:
+        raise TypeError(f"{name}'s {parameter} is a number or an array of such, not {value!r}")
+    return found
 
 
 def _real(array: Value, dtype: DType) -> Value:

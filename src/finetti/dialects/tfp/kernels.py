@@ -36,6 +36,16 @@ class Moves:
     layers: tuple[str, ...] = ()
 
 
+def moves_of(kernel: Any) -> Moves:
+    """Return what a transition kernel comes down to; raise `TypeError` for what is none."""
+    if not hasattr(kernel, "moves"):
+        raise TypeError(f"expected a kernel such as tfp.mcmc.HamiltonianMonteCarlo, not {kernel!r}")
+    moves = kernel.moves()
+    if not callable(moves.target):
+        raise TypeError(f"target_log_prob_fn is a function of the state, not {moves.target!r}")
+    return moves
+
+
 @dataclass(frozen=True, eq=False)
 class HamiltonianMonteCarlo:
     """Follow trajectories of a fixed number of leapfrogs, with the identity for mass matrix.
@@ -53,6 +63,8 @@ class HamiltonianMonteCarlo:
 
     def moves(self) -> Moves:
         """Return what it comes down to."""
+        if int(self.num_leapfrog_steps) < 1:
+            raise ValueError(f"num_leapfrog_steps is at least 1, not {self.num_leapfrog_steps}")
         kernel = Hamiltonian(int(self.num_leapfrog_steps))
         return Moves(self.target_log_prob_fn, kernel, self.step_size)
 
@@ -134,7 +146,7 @@ class TransformedTransitionKernel:
 
     def moves(self) -> Moves:
         """Return what it comes down to."""
-        inner, maps = self.inner_kernel.moves(), self._maps()
+        inner, maps = moves_of(self.inner_kernel), self._maps()
 
         def target(*parts: Any) -> Any:
             state, jacobian = maps.onto(parts)
@@ -174,7 +186,7 @@ class DualAveragingStepSizeAdaptation:
 
     def moves(self) -> Moves:
         """Return what it comes down to."""
-        inner = self.inner_kernel.moves()
+        inner = moves_of(self.inner_kernel)
         kernel = _aiming(inner.kernel, float(self.target_accept_prob))
         steps = int(self.num_adaptation_steps)
         return replace(inner, kernel=kernel, adapt=steps, layers=("new", *inner.layers))
@@ -221,6 +233,10 @@ class Shapes:
     def spread(self, sizes: Any) -> np.ndarray:
         """Return step sizes, one for all or a list of one a part, as one for each coordinate."""
         each = sizes if isinstance(sizes, list | tuple) else [sizes] * len(self.shapes)
+        if len(each) != len(self.shapes):
+            raise ValueError(f"there are {len(each)} step sizes for {len(self.shapes)} parts")
+        if not all((np.asarray(e) > 0).all() for e in each):
+            raise ValueError(f"step sizes are positive, not {sizes!r}")
         full = [
             np.broadcast_to(np.asarray(e, float), s) for e, s in zip(each, self.shapes, strict=True)
         ]

@@ -26,6 +26,7 @@ from finetti.dialects.tfp.kernels import (
     Target,
     TransformedTransitionKernel,
     maps_of,
+    moves_of,
     random_walk_normal_fn,
 )
 from finetti.dialects.tfp.statistics import effective_sample_size, potential_scale_reduction
@@ -111,10 +112,16 @@ def sample_chain(  # noqa: PLR0913 - TensorFlow Probability's own arguments
         raise ValueError("sample_chain needs kernel=, such as tfp.mcmc.HamiltonianMonteCarlo(...)")
     if previous_kernel_results is not None:
         raise ValueError("sample_chain takes no previous_kernel_results: start from its states")
+    if num_results < 1 or num_burnin_steps < 0 or num_steps_between_results < 0:
+        raise ValueError(
+            f"sample_chain makes at least one result, after steps of which there are none or more: "
+            f"not {num_results} after {num_burnin_steps}, {num_steps_between_results} in between"
+        )
     listed = isinstance(current_state, list | tuple)
-    parts = [np.asarray(tf.value_of(p)) for p in (current_state if listed else [current_state])]
+    given = current_state if listed else [current_state]
+    parts = [np.asarray(tf.convert_to_tensor(p)) for p in given]
     with jax.enable_x64(True):
-        run = _Run(kernel.moves(), parts, seed)
+        run = _Run(moves_of(kernel), parts, seed)
         stride = num_steps_between_results + 1
         wanted = num_burnin_steps + 1 + (num_results - 1) * stride
         rows = num_burnin_steps + np.arange(num_results) * stride
