@@ -263,6 +263,7 @@ def test_searches_find_the_minimum_that_they_start_by(name):
     assert (np.abs(found.objective_gradient).max(-1) <= 1e-6).all()
     one = minimize(both, initial_position=tf.constant(starts[0]), tolerance=1e-6)
     np.testing.assert_allclose(one.position, known[0], atol=1e-5)
+    assert all(isinstance(part, tf.Tensor) for part in (*found, *one))
     cut = minimize(both, initial_position=starts[0], max_iterations=1)
     assert not cut.converged
     assert not cut.failed

@@ -31,7 +31,19 @@ class Found(NamedTuple):
     position: Tensor
     objective_value: Tensor
     objective_gradient: Tensor
-    inverse_hessian_estimate: Tensor | None = None
+
+
+class FoundWithHessian(NamedTuple):
+    """Hold where a search ended that also learned the inverse of the second derivatives."""
+
+    converged: Tensor
+    failed: Tensor
+    num_iterations: Tensor
+    num_objective_evaluations: Tensor
+    position: Tensor
+    objective_value: Tensor
+    objective_gradient: Tensor
+    inverse_hessian_estimate: Tensor
 
 
 class Simplex(NamedTuple):
@@ -64,7 +76,7 @@ def bfgs_minimize(  # noqa: PLR0913 - TensorFlow Probability's own arguments
     stopping_condition: Any = None,
     parallel_iterations: int = 1,
     name: str = "",
-) -> Found:
+) -> FoundWithHessian:
     """Return where the quasi-Newton method of Broyden, Fletcher, Goldfarb and Shanno ends.
 
     The function gives values and gradients at positions of shape (n,), or (searches, n): then each
@@ -99,7 +111,7 @@ def _searched(
     start: Value,
     settings: dict[str, Any],
     tolerance: float,
-) -> Found:
+) -> Any:
     starts = np.asarray(tf.value_of(start), float)
     evaluate = _quick(function)
     if starts.ndim == 1:
@@ -116,11 +128,8 @@ def _searched(
             return value[i], gradient[i]
 
         found.append(_search(method, row, starts[i], settings, tolerance))
-    stacked = [
-        None if any(part is None for part in parts) else Tensor.of(np.stack(parts))
-        for parts in zip(*found, strict=True)
-    ]
-    return Found(*stacked)  # pyright: ignore[reportArgumentType]
+    stacked = (Tensor.of(np.stack(parts)) for parts in zip(*found, strict=True))
+    return type(found[0])._make(stacked)
 
 
 def _search(
@@ -129,7 +138,7 @@ def _search(
     start: np.ndarray,
     settings: dict[str, Any],
     tolerance: float,
-) -> Found:
+) -> Any:
     def numbers(x: np.ndarray) -> tuple[float, np.ndarray]:
         value, gradient = evaluate(x)
         if np.shape(value):
@@ -138,13 +147,23 @@ def _search(
             )
         return float(value), np.asarray(gradient, float)
 
+    iterations = evaluations = 0
     with jax.enable_x64(True):
-        end: Any = optimize.minimize(numbers, start, jac=True, method=method, options=settings)
+        while True:
+            left = settings | {"maxiter": settings["maxiter"] - iterations}
+            end: Any = optimize.minimize(numbers, start, jac=True, method=method, options=left)
+            iterations, evaluations = iterations + end.nit, evaluations + end.nfev
+            # A search that ends where differences are below rounding goes on with its memory lost.
+            stuck = not end.nit or not np.isfinite(end.fun) or np.array_equal(end.x, start)
+            if stuck or iterations >= settings["maxiter"] or np.abs(end.jac).max() <= tolerance:
+                break
+            start = end.x
     converged = bool(np.isfinite(end.fun)) and bool(np.abs(end.jac).max() <= tolerance)
-    failed = not converged and (end.nit < settings["maxiter"] or not np.isfinite(end.fun))
-    parts = [converged, failed, end.nit, end.nfev, end.x, end.fun, end.jac]
-    inverse = Tensor.of(end.hess_inv) if method == "BFGS" else None
-    return Found._make([*map(Tensor.of, parts), inverse])
+    failed = not converged and (iterations < settings["maxiter"] or not np.isfinite(end.fun))
+    parts = [converged, failed, iterations, evaluations, end.x, end.fun, end.jac]
+    if method == "BFGS":
+        return FoundWithHessian._make(map(Tensor.of, [*parts, end.hess_inv]))
+    return Found._make(map(Tensor.of, parts))
 
 
 def _quick(function: ValueAndGradient) -> Callable[[np.ndarray], tuple[Any, Any]]:
