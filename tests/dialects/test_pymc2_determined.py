@@ -165,3 +165,18 @@ def test_arrays_are_joined_as_numpy_joins_them(name):
     model.use_step_method(pm.NoStepper, [a, b])
     model.sample(1)
     np.testing.assert_allclose(model.trace("made")[0], made.value)
+
+
+def test_a_list_of_parts_of_different_shapes_keeps_them():
+    a, b = pm.Normal("a", 0, 1, value=1.5), pm.Normal("b", [0, 0], 1, value=[0.3, 2.0])
+    both = pm.Deterministic(lambda a, b: [2 * a, b], "both", {"a": a, "b": b}, trace=False)
+    total = pm.Lambda("total", lambda both=both: both[0] + both[1].sum())
+    model = pm.MCMC([a, b, both, total])
+    model.use_step_method(pm.NoStepper, [a, b])
+    model.sample(1)
+    assert float(model.trace("total")[0]) == pytest.approx(5.3)
+    nodes = np.empty(2, object)
+    nodes[:] = [a, b]
+    value = pm.Container(nodes).value
+    assert float(value[0]) == 1.5
+    np.testing.assert_array_equal(value[1], [0.3, 2.0])

@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from finetti.dialects.pymc2.relatives import draw_key, through
-from finetti.dialects.pymc2.traced import ZeroProbability, stack
+from finetti.dialects.pymc2.relatives import arranged, draw_key, through
+from finetti.dialects.pymc2.traced import ZeroProbability
 from finetti.dialects.written import log_density
 from finetti.types import DType, Value, Values
 
@@ -329,8 +329,7 @@ def resolve(value: Any, read: Callable[[Any], Any]) -> Any:
     if isinstance(value, dict):
         return {k: resolve(v, read) for k, v in value.items()}
     if isinstance(value, np.ndarray) and value.dtype == object:
-        flat = stack([resolve(v, read) for v in value.ravel()])
-        return flat.reshape(value.shape + np.shape(flat)[1:])
+        return arranged([resolve(v, read) for v in value.ravel()], value.shape)
     return value
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from finetti.dialects.pymc2.traced import stack
+
 
 def through(nodes: Iterable[Any], step: Callable[[Any], Iterable[Any]]) -> set[Any]:
     """Return the nodes that are not determined, and those that determined ones step to."""
@@ -22,6 +24,17 @@ def through(nodes: Iterable[Any], step: Callable[[Any], Iterable[Any]]) -> set[A
         else:
             found.add(node)
     return found
+
+
+def arranged(parts: list[Any], shape: tuple[int, ...]) -> Any:
+    """Return values in the places of an array of nodes: one array, or an array of such."""
+    try:
+        flat = stack(parts)
+        return flat.reshape(shape + np.shape(flat)[1:])
+    except ValueError:
+        found = np.empty(len(parts), object)
+        found[:] = parts
+        return found.reshape(shape)
 
 
 def draw_key() -> jax.Array:

@@ -247,9 +247,17 @@ def attempt(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
     try:
         inner = substituted(function) if isinstance(function, FunctionType) else function
         found = unwrap(inner(**{k: wrap(v) for k, v in values.items()}))
-        return jax.tree.map(jnp.asarray, stack(found))
+        return jax.tree.map(jnp.asarray, _one_array(found))
     except UNTRACEABLE:
         return None
+
+
+def _one_array(found: Any) -> Any:
+    """Return a list as one array if it is one, else with its parts in their own shapes."""
+    try:
+        return stack(found)
+    except ValueError:
+        return found
 
 
 __all__ = ["Traced", "ZeroProbability", "attempt", "run", "stack", "unwrap", "wrap", "wrapped"]
