@@ -204,6 +204,16 @@ def test_a_programs_own_method_is_assigned_by_its_competence():
     hold(model.trace("chosen")[:], 0, 1)
 
 
+def test_a_step_method_may_be_taken_away():
+    lam, nodes = rate()
+    model = pm.MCMC(nodes)
+    model.use_step_method(pm.NoStepper, lam)
+    model.remove_step_method(model.step_method_dict[lam][0])
+    model.sample(200)
+    assert isinstance(model.step_method_dict[lam][0], pm.Metropolis)
+    assert len(np.unique(model.trace("lam")[:])) > 10
+
+
 def test_what_is_held_stays():
     a, b = pm.Normal("a", 0, 1, value=0.7), pm.Normal("b", 0, 1, value=0.0)
     model = pm.MCMC([a, b])

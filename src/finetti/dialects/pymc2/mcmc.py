@@ -59,6 +59,10 @@ class MCMC(Model):
                 raise ValueError(f"{node.__name__} is not a stochastic of this model")
         self.step_methods.append(made)
 
+    def remove_step_method(self, step_method: StepMethod) -> None:
+        """Take a step method away; what it moved gets the most competent one."""
+        self.step_methods.remove(step_method)
+
     def assign_step_methods(self) -> None:
         """Give every stochastic that has no step method the most competent one."""
         for node, methods in self.step_method_dict.items():
