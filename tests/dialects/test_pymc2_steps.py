@@ -214,6 +214,17 @@ def test_a_step_method_may_be_taken_away():
     assert len(np.unique(model.trace("lam")[:])) > 10
 
 
+def test_burn_in_goes_on_until_steps_are_tuned():
+    x = pm.Normal("x", 0, 1, value=0.0)
+    model = pm.MCMC([x])
+    model.use_step_method(pm.Metropolis, x, proposal_sd=1e-4)
+    model.sample(3000, 10, tune_interval=100, burn_till_tuned=True)
+    assert len(model.trace("x")[:]) == 2990
+    moved = (np.diff(model.trace("x")[:]) != 0).mean()
+    assert 0.2 - 4 * 0.01 < moved < 0.5 + 4 * 0.01  # the table's bounds, and 4 standard errors
+    hold(model.trace("x")[:], 0, 1)
+
+
 def test_what_is_held_stays():
     a, b = pm.Normal("a", 0, 1, value=0.7), pm.Normal("b", 0, 1, value=0.0)
     model = pm.MCMC([a, b])

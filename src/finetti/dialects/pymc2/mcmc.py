@@ -86,16 +86,20 @@ class MCMC(Model):
 
         Every `tune_interval` iterations each step's scale follows its acceptance since the last
         time, until `stop_tuning_after` windows in a row need no change, or until burn-in ends if
-        not `tune_throughout`.
+        not `tune_throughout`. With `burn_till_tuned` burn-in goes on until then, and `iter - burn`
+        iterations follow without tuning.
         """
         for label, number, least in (("iter", iter, 1), ("burn", burn, 0), ("thin", thin, 1)):
-            if not isinstance(number, int | float | np.integer) or number != int(number):
-                raise TypeError(f"{label} is a whole number, not {number!r}")
+            if not isinstance(number, int | float | np.integer):
+                raise TypeError(f"{label} is a number, not {number!r}")
             if number < least:
                 raise ValueError(f"{label} is at least {least}, not {number}")
         iter, burn, thin = int(iter), int(burn), int(thin)
         if burn >= iter:
             raise ValueError(f"burn = {burn} leaves none of {iter} iterations")
+        wanted = iter - burn
+        if burn_till_tuned:
+            tune_throughout, burn = False, max(burn, stop_tuning_after * tune_interval)
         self.say_what_is_held()
         self.assign_step_methods()
         _ = self.logp  # raises ZeroProbability where the values to start from are impossible
@@ -104,15 +108,17 @@ class MCMC(Model):
             hosted = any(on_host(m) for m in self.step_methods)
             run = Alternating(self) if hosted or not compiled else Run(self)
             clean, begun, kept = 0, 0, []
-            while begun < iter:
+            while begun < burn + wanted:
                 tuning = clean < stop_tuning_after and (tune_throughout or begun < burn)
-                window = min(tune_interval, iter - begun)
+                window = min(tune_interval, burn + wanted - begun)
                 draws = run.advance(begun, window)
                 numbers = np.arange(begun, begun + window)
                 kept.append(draws[(numbers >= burn) & (numbers % thin == 0)])
                 begun += window
                 if tuning and window == tune_interval:
                     clean = clean + 1 if run.tune() else 0
+                    if burn_till_tuned and clean < stop_tuning_after:
+                        burn = max(burn, begun + tune_interval)
             run.close()
             self._keep(run, np.concatenate(kept))
             self.place(run.last)
