@@ -170,7 +170,8 @@ def test_what_fails_on_the_host_is_one_sentence_with_the_users_line(run, caplog)
 
 WHOLE = sorted(name for name, family in FAMILIES.items() if family.dtype is int)
 ARGUMENTS = {
-    "Binomial": (9, 0.3), "Categorical": ([0.2, 0.3, 0.5],), "DiscreteUniform": (0, 9),
+    "Betabin": (2.0, 5.0, 9), "Binomial": (9, 0.3), "Categorical": ([0.2, 0.3, 0.5],),
+    "DiscreteUniform": (0, 9),
     "Hypergeometric": (4, 5, 9), "Multinomial": (9, [0.2, 0.3, 0.5]),
     "NegativeBinomial": (3.0, 2.0), "Poisson": (3.0,), "TruncatedPoisson": (3.0, 1),
 }  # fmt: skip

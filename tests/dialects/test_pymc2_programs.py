@@ -2,10 +2,12 @@
 
 from time import process_time
 
+import jax
 import numpy as np
 import pytest
 from scipy import stats
 
+import finetti as ft
 from finetti.dialects import pymc2 as pm
 from finetti.dialects.pymc2.imputing import gaps
 
@@ -139,26 +141,6 @@ def test_discrepancies_and_pictures(checked, tmp_path, capsys):
     assert len({file for files in drawn for file in files}) == len(drawn)
 
 
-def test_steps_that_a_program_writes_are_named_and_replaced():
-    class Bounded(pm.Metropolis):
-        def propose(self):
-            raise AssertionError("it is not run")
-
-    class Own(pm.StepMethod):
-        def step(self):
-            raise AssertionError("it is not run")
-
-    x = pm.Normal("x", 0.0, 1.0, value=0.0)
-    model = pm.MCMC([x])
-    with pytest.warns(UserWarning, match="Bounded .* is not run: `x` is moved by Metropolis"):
-        model.use_step_method(Bounded, x, proposal_sd=2.0)
-    assert type(model.step_method_dict[x][0]) is pm.Metropolis
-    with pytest.warns(UserWarning, match="Own .* is not run"):
-        pm.MCMC([x]).use_step_method(Own, x)
-    with pytest.raises(ValueError, match="for 2 stochastics"):
-        pm.MCMC([x]).use_step_method(Own, [x, pm.Normal("y", 0.0, 1.0)])
-
-
 def test_quantities_and_six_are_there():
     draws = np.random.default_rng(0).normal(size=500)
     low, high = pm.utils.hpd(draws, 0.1)
@@ -167,3 +149,30 @@ def test_quantities_and_six_are_there():
     assert pm.utils.autocorr(np.arange(10.0)) == pytest.approx(7 / 8.25, rel=0.2)
     assert dict(pm.six.iteritems({"a": 1})) == {"a": 1}
     assert pm.distributions.Normal is pm.Normal
+
+
+def test_a_function_may_look_at_data_that_are_known(monkeypatch):
+    """A loop over data with an `if` becomes part of the density: nothing runs on the host."""
+    data = np.array([0, 3, 0, 5])
+    monkeypatch.setattr("finetti.dialects.pymc2.traced.on_host", None)
+    mu, psi = pm.Uniform("mu", 0, 20, value=4.0), pm.Beta("psi", 1, 1, value=0.6)
+
+    @pm.observed(dtype=int, plot=False)
+    def inflated(value=data, mu=mu, psi=psi):
+        like = 0.0
+        for x in value:
+            if not x:
+                like += np.log((1.0 - psi) + psi * np.exp(-mu))
+            else:
+                like += np.log(psi) + pm.poisson_like(x, mu)
+        return like
+
+    model = pm.Model([mu, psi, inflated])
+    known = 2 * np.log(0.4 + 0.6 * np.exp(-4)) + 2 * np.log(0.6)
+    known += stats.poisson(4).logpmf([3, 5]).sum() - np.log(20)
+    with jax.enable_x64(True):
+        density = jax.jit(model.density.log_density)
+        assert float(density(model.position())) == pytest.approx(known, abs=1e-9)
+        elsewhere = ft.density(model.finetti.condition(inflated=np.array([1, 3, 0, 5])))
+        position = elsewhere.unconstrain({"mu": 4.0, "psi": 0.6})
+        assert not np.isfinite(float(jax.jit(elsewhere.log_density)(position)))

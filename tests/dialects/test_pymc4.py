@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from arviz_stats.base import array_stats
 from scipy import stats
 
 import finetti as ft
@@ -270,3 +271,51 @@ def test_predictions_are_dicts_and_arvizs_groups(drawn):
 
 def test_nothing_global_changes():
     assert not jax.config.jax_enable_x64
+
+
+@pm.model
+def counted():
+    rate = yield pm.Gamma("rate", 2.0, 1.0)
+    yield pm.Poisson("y", rate, observed=np.full(10, 4))
+
+
+@pm.model
+def chosen():
+    which = yield pm.Bernoulli("which", 0.5)
+    x = yield pm.Normal("x", 0.0, 1.0)
+    yield pm.Normal("y", x + which, 1.0, observed=1.2)
+
+
+@pytest.mark.parametrize("kind", ["hmc", "rwm", "nuts_simple"])
+def test_samplers_are_those_of_their_names(kind):
+    tf.set_random_seed(1)
+    trace = pm.sample(counted(), sampler_type=kind, num_samples=1500, num_chains=4, burn_in=500)
+    draws = np.swapaxes(trace.trace["counted/rate"], 0, 1)
+    error = array_stats.mcse(draws, chain_axis=0, draw_axis=1, method="mean")
+    assert abs(draws.mean() - 42 / 11) < 4 * error
+    used = trace.run.tree.attrs["method"]
+    assert {"hmc": "HMC", "rwm": "Metropolis", "nuts_simple": "NUTS"}[kind] in str(used)
+
+
+REFUSED = {
+    "an unknown sampler": (
+        lambda: pm.sample(counted(), sampler_type="slice"), ValueError,
+        "one of nuts, .* not 'slice'"),
+    "whole numbers": (
+        lambda: pm.sample(chosen(), sampler_type="nuts"), ValueError, "cannot move chosen/which"),
+    "an unknown setting": (
+        lambda: pm.sample(counted(), draws=3), TypeError, "sample takes no draws"),
+    "no model": (lambda: pm.sample(counted), TypeError, "call it first"),
+    "a variational fit": (lambda: pm.fit, AttributeError, "no variational fits"),
+    "a process": (lambda: pm.gp.GP, AttributeError, "no Gaussian processes"),
+    "a lack": (lambda: pm.AR("x", 3, [0.1], 1.0), AttributeError, "pymc4.AR is not imitated"),
+    "an unknown parameter": (lambda: pm.Normal("x", 0, sigma=1), TypeError, "takes loc, scale"),
+    "a lacking parameter": (lambda: pm.Normal("x", 0), TypeError, "needs scale"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_is_refused(name):
+    attempt, error, words = REFUSED[name]
+    with pytest.raises(error, match=words):
+        attempt()

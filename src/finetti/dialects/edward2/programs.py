@@ -11,6 +11,7 @@ import numpy as np
 
 from finetti.dialects import tf
 from finetti.dialects.edward2.interceptors import interception
+from finetti.dialects.tfp.distribution import site_law
 from finetti.language import sites
 from finetti.models import Model, model
 
@@ -22,6 +23,7 @@ def make_log_joint_fn(program: Callable[..., Any]) -> Callable[..., Any]:
     keyword has the value its maker gave it, else `LookupError`; one without a name is a `KeyError`.
     Only keywords that are the program's own arguments go to it.
     """
+    _demand_function(program)
 
     def log_joint_fn(*args: Any, **kwargs: Any) -> Any:
         """Run the program, its variables at the values given, and add up their log densities."""
@@ -51,6 +53,7 @@ def as_model(program: Callable[..., Any]) -> Model:
 
     A random variable that is made with a value is observed.
     """
+    _demand_function(program)
 
     def statements(*args: Any, **kwargs: Any) -> Any:
         """Run the program, its random variables stated as sites."""
@@ -60,7 +63,7 @@ def as_model(program: Callable[..., Any]) -> Model:
             made = make(*rv_args, **rv_kwargs)
             if rv_kwargs.get("name") is None:
                 raise KeyError(f"{make.__name__} is made without name=: name every random variable")
-            distribution = made.distribution.made
+            distribution = site_law(made.distribution, rv_kwargs["name"])
             if made.sample_shape:
                 distribution = distribution.expand(made.sample_shape + distribution.batch_shape)
             obs = None if given is None else np.asarray(tf.value_of(given))
@@ -70,9 +73,14 @@ def as_model(program: Callable[..., Any]) -> Model:
         with interception(state):
             return program(*args, **kwargs)
 
-    statements.__name__ = program.__name__
+    statements.__name__ = getattr(program, "__name__", "program")
     statements.__signature__ = inspect.signature(program)  # pyright: ignore[reportFunctionMemberAccess]
     return model(statements)
+
+
+def _demand_function(program: object) -> None:
+    if not callable(program):
+        raise TypeError(f"a program is a function that makes random variables, not {program!r}")
 
 
 def _own(program: Callable[..., Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -75,6 +75,12 @@ def held(listed: set[Node]) -> dict[Node, Any]:
     return {n: n.value for n in ordered if isinstance(n, Stochastic) and n not in listed}
 
 
+def names_of(nodes: Iterable[Node]) -> dict[Node, str]:
+    """Return the name of the site, or the first of the sites, of each node that counts."""
+    listed = set(nodes)
+    return _names(listed, left_out(listed))
+
+
 def _names(listed: set[Node], counted: set[Node]) -> dict[Node, str]:
     """Return the name of each node's site: one left out may have that of another."""
     named = {n: n.__name__ for n in listed}

@@ -85,7 +85,11 @@ def stochastic(function: Callable[..., Any] | None = None, **settings: Any) -> A
 
         def density(x: Value) -> Value:
             with host.only_where(possible):
-                found, _ = traced.run(logp, {"value": x, **values}, lambda: np.zeros(()))
+                found = traced.attempt(logp, {"value": x, **values})
+                if found is None and made.observed:
+                    found = _at_data(logp, x, np.asarray(made.value), values)
+                if found is None:
+                    found, _ = traced.run(logp, {"value": x, **values}, lambda: np.zeros(()))
             return jnp.sum(jnp.asarray(found))
 
         def sampler(key: Key, size: tuple[int, ...]) -> Value:
@@ -97,9 +101,18 @@ def stochastic(function: Callable[..., Any] | None = None, **settings: Any) -> A
         support = constraints.independent(support, len(shape)) if shape else support
         return Written(density, support, (), shape, sampler)
 
-    return Stochastic(
-        distribute, function.__name__, parents, value, dtype, doc=function.__doc__ or "", **settings
-    )
+    doc = function.__doc__ or ""
+    made = Stochastic(distribute, function.__name__, parents, value, dtype, doc=doc, **settings)
+    return made
+
+
+def _at_data(logp: Callable[..., Any], x: Value, data: np.ndarray, values: dict[str, Value]) -> Any:
+    """Return the log density at data that are known, so that the function may look at them.
+
+    It is not a number at any others; None is said of what cannot be traced so either.
+    """
+    found = traced.attempt(logp, {"value": data, **values})
+    return None if found is None else jnp.where(jnp.all(x == data), jnp.sum(found), jnp.nan)
 
 
 def observed(function: Any = None, **settings: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -10,9 +11,9 @@ import numpy as np
 from jax.core import Tracer
 
 from finetti.dialects.pymc2.families import Family, bind, snake
-from finetti.dialects.pymc2.nodes import draw_key
-from finetti.dialects.pymc2.traced import unwrap
-from finetti.types import Value
+from finetti.dialects.pymc2.relatives import draw_key
+from finetti.dialects.pymc2.traced import stack, unwrap
+from finetti.types import Key, Value
 
 Size = tuple[int, ...] | None
 
@@ -35,6 +36,18 @@ _BY_NUMPY: dict[str, Callable[..., Any]] = {
 
 def drawer(family: Family) -> Callable[..., Any]:
     """Return the function that draws from a family; inside a model it runs on the host."""
+    compiled: Any = jax.jit(partial(_sample, family), static_argnums=2)
+    eager: list[bool] = []  # whether it was found not to compile
+
+    def sampled(parents: dict[str, Value], shape: Size) -> np.ndarray:
+        key, values = draw_key(), {k: np.asarray(stack(v)) for k, v in parents.items()}
+        with jax.enable_x64(True):
+            if not eager:
+                try:
+                    return np.asarray(compiled(key, values, shape))
+                except jax.errors.JAXTypeError:
+                    eager.append(True)
+            return np.asarray(_sample(family, key, values, shape))
 
     def draw(*args: Any, size: Any = None, **kwargs: Any) -> Any:
         if len(args) == len(family.parameters) + 1:
@@ -43,7 +56,8 @@ def drawer(family: Family) -> Callable[..., Any]:
         if any(isinstance(v, Tracer) for v in jax.tree.leaves(unwrap([size, *parents.values()]))):
             raise NotImplementedError(f"r{snake(family.name)} draws on the host")
         shape = None if size is None else tuple(np.atleast_1d(size).astype(int).tolist())
-        found = _drawn(family, parents, shape)
+        by_numpy = family.name in _BY_NUMPY
+        found = _drawn(family, parents, shape) if by_numpy else sampled(parents, shape)
         return found.item() if found.ndim == 0 else found.astype(family.dtype)
 
     draw.__name__ = draw.__qualname__ = f"r{snake(family.name)}"
@@ -52,14 +66,15 @@ def drawer(family: Family) -> Callable[..., Any]:
 
 
 def _drawn(family: Family, parents: dict[str, Value], shape: Size) -> np.ndarray:
-    if family.name in _BY_NUMPY:
-        values = {k: np.asarray(v) for k, v in parents.items()}
-        batch = np.broadcast_shapes(*(v.shape for v in values.values()))
-        full = batch if shape is None else np.broadcast_shapes(shape, batch) if batch else shape
-        rng: Any = np.random.mtrand._rand  # the global generator, which PyMC2 programs seed
-        return np.asarray(_BY_NUMPY[family.name](rng, full, **values))
-    with jax.enable_x64(True):
-        made = family.distribute(parents)
-        if made.batch_shape and shape:
-            made, shape = made.expand(np.broadcast_shapes(shape, made.batch_shape)), ()
-        return np.asarray(made.sample(draw_key(), shape or ()))
+    values = {k: np.asarray(v) for k, v in parents.items()}
+    batch = np.broadcast_shapes(*(v.shape for v in values.values()))
+    full = batch if shape is None else np.broadcast_shapes(shape, batch) if batch else shape
+    rng: Any = np.random.mtrand._rand  # the global generator, which PyMC2 programs seed
+    return np.asarray(_BY_NUMPY[family.name](rng, full, **values))
+
+
+def _sample(family: Family, key: Key, parents: dict[str, Value], shape: Size) -> Any:
+    made = family.distribute(parents)
+    if made.batch_shape and shape:
+        made, shape = made.expand(np.broadcast_shapes(shape, made.batch_shape)), ()
+    return made.sample(key, shape or ())

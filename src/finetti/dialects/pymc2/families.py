@@ -44,6 +44,8 @@ def _precise(value: Value) -> Value:
         wide = jnp.result_type(float)
         return value.astype(wide) if value.dtype.kind == "f" else value
     array = np.asarray(value)
+    if array.dtype.kind in "USO":
+        raise TypeError(f"parents are numbers, arrays or nodes, not {value!r}")
     return array.astype(float) if array.dtype.kind == "f" else array
 
 
@@ -122,6 +124,20 @@ def _truncated_poisson(mu: Value, k: Value) -> ft.Distribution:
     return Written(density, BELOW(k), jnp.shape(mu + k))
 
 
+def _truncated_pareto(alpha: Value, m: Value, b: Value) -> ft.Distribution:
+    """Cut a Pareto off above b."""
+
+    def density(x: Array) -> Array:
+        share = -jnp.expm1(alpha * (jnp.log(m) - jnp.log(b)))
+        return jnp.log(alpha) + alpha * jnp.log(m) - (alpha + 1) * jnp.log(x) - jnp.log(share)
+
+    def sampler(key: Key, shape: tuple[int, ...]) -> Array:
+        u = jax.random.uniform(key, shape)
+        return m * (1 - u * (1 - (m / b) ** alpha)) ** (-1 / alpha)
+
+    return Written(density, constraints.interval(m, b), jnp.shape(alpha + m + b), sampler=sampler)
+
+
 def _degenerate(k: Value) -> ft.Distribution:
     return ft.Delta(k)
 
@@ -171,6 +187,12 @@ def _univariate() -> list[Family]:
     return [
         Family("Bernoulli", ("p",), lambda p: ft.Bernoulli(probs=p), int),
         Family("Beta", ("alpha", "beta"), lambda alpha, beta: ft.Beta(alpha, beta)),
+        Family(
+            "Betabin",
+            ("alpha", "beta", "n"),
+            lambda alpha, beta, n: ft.BetaBinomial(alpha, beta, _whole(n)),
+            int,
+        ),
         Family("Binomial", ("n", "p"), lambda n, p: ft.Binomial(n, probs=p), int),
         Family("Cauchy", ("alpha", "beta"), lambda alpha, beta: ft.Cauchy(alpha, beta)),
         Family("Chi2", ("nu",), lambda nu: ft.Gamma(nu / 2, 0.5)),
@@ -219,6 +241,7 @@ def _univariate() -> list[Family]:
             lambda mu, tau, a, b: ft.TruncatedNormal(mu, _sd(tau), low=a, high=b),
             defaults=(("a", -np.inf), ("b", np.inf)),
         ),
+        Family("TruncatedPareto", ("alpha", "m", "b"), _truncated_pareto),
         Family("TruncatedPoisson", ("mu", "k"), _truncated_poisson, int),
         Family("Uniform", ("lower", "upper"), lambda lower, upper: ft.Uniform(lower, upper)),
         Family("Uninformative", (), _uninformative),

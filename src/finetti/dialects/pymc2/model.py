@@ -187,6 +187,11 @@ def _collect(source: Any) -> list[Node]:
     if isinstance(source, ModuleType) or not isinstance(
         source, Node | Container | Mapping | list | tuple | set | np.ndarray
     ):
+        if not hasattr(source, "__dict__"):
+            raise TypeError(
+                f"a Model is made of nodes: a list of them, a dict such as locals(), or a module, "
+                f"not {source!r}"
+            )
         source = vars(source)
     return nodes_in(source)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
-from finetti.dialects.pymc2.traced import ZeroProbability, stack
+from finetti.dialects.pymc2.relatives import arranged, draw_key, through
+from finetti.dialects.pymc2.traced import ZeroProbability
 from finetti.dialects.written import log_density
 from finetti.types import DType, Value, Values
 
@@ -25,6 +26,8 @@ class Node:
 
     def __init__(self, name: str, parents: Mapping[str, Any], doc: str = "") -> None:
         """Take a place in the graph."""
+        if not isinstance(name, str):
+            raise TypeError(f"{type(self).__name__} takes its name first, a text, not {name!r}")
         self.__name__, self.__doc__ = name, doc
         self.parents = dict(parents)
         self.children: set[Node] = set()
@@ -38,12 +41,12 @@ class Node:
     @property
     def extended_parents(self) -> set[Node]:
         """Return the stochastics that it depends on, through deterministics alone."""
-        return _through(nodes_in(self.parents), lambda node: nodes_in(node.parents))
+        return through(nodes_in(self.parents), lambda node: nodes_in(node.parents))
 
     @property
     def extended_children(self) -> set[Node]:
         """Return the stochastics and potentials that depend on it, through deterministics alone."""
-        return _through(self.children, lambda node: node.children)
+        return through(self.children, lambda node: node.children)
 
     @property
     def coparents(self) -> set[Node]:
@@ -148,7 +151,7 @@ class Stochastic(Variable):
         self.observed = bool(observed) and self.mask is None
         self.partly_observed = bool(observed) and self.mask is not None
         self.keep_trace = trace and not self.observed
-        self._size = () if size is None else tuple(np.atleast_1d(size).astype(int))
+        self._size = () if size is None else tuple(np.atleast_1d(size).astype(int).tolist())
         self._shape = self._read_shape(value)
         if self.mask is not None:
             self._value = np.where(self.mask, self._draw(), self._typed(np.ma.filled(value, 0)))
@@ -157,7 +160,10 @@ class Stochastic(Variable):
         self.last_value = self._value
 
     def _typed(self, value: Value) -> np.ndarray:
-        typed = np.asarray(value, self.dtype)
+        try:
+            typed = np.asarray(value, self.dtype)
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"Stochastic {self.__name__}'s value is no array: {error}") from error
         if self.dtype.kind in "iub" and not np.array_equal(typed, np.asarray(value)):
             raise ValueError(
                 f"Stochastic {self.__name__} takes whole numbers and is given {np.asarray(value)}: "
@@ -173,13 +179,27 @@ class Stochastic(Variable):
 
     def _read_shape(self, value: Value) -> tuple[int, ...]:
         with jax.enable_x64(True):
-            made = self.distribute(self.parent_values())
+            try:
+                made = self.distribute(self.parent_values())
+            except (ValueError, TypeError) as error:
+                said = str(error).partition("\n")[0]
+                raise type(error)(
+                    f"Stochastic {self.__name__} cannot be made of its parents: {said}"
+                ) from error
         own = made.batch_shape + made.event_shape
-        if value is not None:
-            return np.broadcast_shapes(np.shape(value), own) if not self._size else np.shape(value)
-        if not self._size:
-            return own
-        return (*np.broadcast_shapes(self._size, made.batch_shape), *made.event_shape)
+        try:
+            if value is not None:
+                given = np.shape(value)
+                return given if self._size else np.broadcast_shapes(given, own)
+            if not self._size:
+                return own
+            return (*np.broadcast_shapes(self._size, made.batch_shape), *made.event_shape)
+        except ValueError as error:
+            what, shape = ("size", self._size) if value is None else ("value", np.shape(value))
+            raise ValueError(
+                f"Stochastic {self.__name__} has a {what} of shape {shape}, and its parents "
+                f"give it shape {own}"
+            ) from error
 
     def _draw(self) -> np.ndarray:
         key = draw_key()
@@ -309,8 +329,7 @@ def resolve(value: Any, read: Callable[[Any], Any]) -> Any:
     if isinstance(value, dict):
         return {k: resolve(v, read) for k, v in value.items()}
     if isinstance(value, np.ndarray) and value.dtype == object:
-        flat = stack([resolve(v, read) for v in value.ravel()])
-        return flat.reshape(value.shape + np.shape(flat)[1:])
+        return arranged([resolve(v, read) for v in value.ravel()], value.shape)
     return value
 
 
@@ -327,23 +346,3 @@ def nodes_in(value: Any) -> list[Node]:
     if not isinstance(value, list | tuple | set | frozenset):
         return []
     return list(dict.fromkeys(node for part in value for node in nodes_in(part)))
-
-
-def _through(nodes: Iterable[Node], step: Callable[[Node], Iterable[Node]]) -> set[Node]:
-    """Return the nodes that are not determined, and those that determined ones step to."""
-    found, seen, waiting = set[Node](), set[Node](), list(nodes)
-    while waiting:
-        node = waiting.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        if node.determined:
-            waiting.extend(step(node))
-        else:
-            found.add(node)
-    return found
-
-
-def draw_key() -> jax.Array:
-    """Return a key from numpy's global generator: PyMC2 programs seed that one."""
-    return jax.random.key(int(np.random.randint(2**31 - 1)))  # noqa: NPY002

@@ -2,62 +2,28 @@
 
 from __future__ import annotations
 
-import warnings
-from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
 
 from finetti.dialects.pymc2.build import site_of, unknown
-from finetti.dialects.pymc2.nodes import Stochastic, nodes_in
+from finetti.dialects.pymc2.nodes import Stochastic
+from finetti.dialects.pymc2.stepping import Compiled, Places, Proposing, StepMethod, random
 from finetti.kernels.adaptive import AdaptiveWalk
 from finetti.kernels.discrete import BinaryFlip, DiscreteWalk
 from finetti.kernels.kernel import Kernel
 from finetti.kernels.metropolis import RandomWalk
 from finetti.types import Value
 
-Places = dict[str, tuple[int, ...]]
 
-
-class StepMethod(ABC):
-    """Move some stochastics by a kernel; each place where it moves has a scale that is tuned."""
-
-    stochastics: tuple[Stochastic, ...]
-    tunes: bool = True
-
-    def __init__(self, stochastics: Any) -> None:
-        """Take on the stochastics."""
-        self.stochastics = tuple(n for n in nodes_in(stochastics) if isinstance(n, Stochastic))
-        for node in self.stochastics:
-            if node.observed:
-                raise ValueError(f"{node.__name__} is observed: no step method can move it")
-        self.adaptive_scale_factor: float = 1.0
-
-    @abstractmethod
-    def kernel(self) -> Kernel:
-        """Return the kernel that moves the coordinates at one place."""
-
-    @abstractmethod
-    def places(self, where: Places) -> list[tuple[int, ...]]:
-        """Return the coordinates that move together, in turn."""
-
-    @abstractmethod
-    def spread(self) -> np.ndarray:
-        """Return the proposals' standard deviations at the start, one a coordinate."""
-
-    @staticmethod
-    def competence(stochastic: Stochastic) -> int:
-        """Return how well the method suits a stochastic; 0 is not at all, 3 is best."""
-        return 0
-
-
-class Metropolis(StepMethod):
+class Metropolis(Proposing):
     """Propose from a normal around the current value of one stochastic, all of it at once.
 
-    `proposal_sd` is `scale` times the size of the value at the start, 1 where that is zero.
+    `proposal_sd` is `scale` times the size of the value at the start, 1 where that is zero. With
+    `proposal_distribution="prior"` values are drawn given the parents' instead.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - PyMC2's own arguments
         self,
         stochastic: Any,
         scale: float | int = 1.0,
@@ -65,12 +31,26 @@ class Metropolis(StepMethod):
         proposal_distribution: str | None = None,
         verbose: int = -1,
         tally: bool = True,
+        check_before_accepting: bool = True,
     ) -> None:
         """Take on one stochastic."""
-        super().__init__(stochastic)
+        super().__init__(stochastic, verbose)
         (self.stochastic,) = self.stochastics
-        _only_normal(proposal_distribution)
+        self.from_prior = _from_prior(proposal_distribution)
         self.proposal_sd = _proposal_sd(self.stochastic, scale, proposal_sd)
+
+    def propose(self) -> None:
+        """Set a value normal around the current one, or drawn from the prior."""
+        if self.from_prior:
+            self._before = self.terms([self.stochastic])
+            self.stochastic.random()
+            return
+        spread = self.adaptive_scale_factor * self.proposal_sd
+        self.stochastic.value = random.normal(self.stochastic.value, spread)
+
+    def hastings_factor(self) -> float:
+        """Return the log density of the way back less that of the way there."""
+        return self._before - self.terms([self.stochastic]) if self.from_prior else 0.0
 
     def kernel(self) -> Kernel:
         """Return a random walk."""
@@ -90,7 +70,7 @@ class Metropolis(StepMethod):
         return 1 if stochastic.dtype.kind == "f" else 0
 
 
-class DiscreteMetropolis(StepMethod):
+class DiscreteMetropolis(Proposing):
     """Propose jumps of whole numbers, one coordinate at a time."""
 
     def __init__(
@@ -106,6 +86,12 @@ class DiscreteMetropolis(StepMethod):
         super().__init__(stochastic)
         (self.stochastic,) = self.stochastics
         self.proposal_sd = _proposal_sd(self.stochastic, scale, proposal_sd)
+
+    def propose(self) -> None:
+        """Set a value some whole numbers from the current one."""
+        spread = self.adaptive_scale_factor * self.proposal_sd
+        jumps = np.round(random.normal(0.0, spread, np.shape(self.stochastic.value)))
+        self.stochastic.value = self.stochastic.value + jumps.astype(self.stochastic.dtype)
 
     def kernel(self) -> Kernel:
         """Return jumps."""
@@ -125,7 +111,7 @@ class DiscreteMetropolis(StepMethod):
         return 1 if stochastic.dtype.kind in "iu" else 0
 
 
-class BinaryMetropolis(StepMethod):
+class BinaryMetropolis(Proposing):
     """Propose flips between zero and one, one coordinate at a time."""
 
     tunes = False
@@ -138,9 +124,16 @@ class BinaryMetropolis(StepMethod):
         verbose: int = -1,
         tally: bool = True,
     ) -> None:
-        """Take on one stochastic; every flip is proposed, so that `p_jump` has nothing to do."""
-        super().__init__(stochastic)
+        """Take on one stochastic; a kernel proposes every flip, whatever `p_jump` says."""
+        super().__init__(stochastic, verbose)
         (self.stochastic,) = self.stochastics
+        self.p_jump = p_jump
+
+    def propose(self) -> None:
+        """Set a value of which each element is flipped with probability `p_jump`."""
+        value = np.asarray(self.stochastic.value)
+        flipped = random.random(value.shape) < self.p_jump
+        self.stochastic.value = np.where(flipped, 1 - value.astype(int), value)
 
     def kernel(self) -> Kernel:
         """Return flips."""
@@ -161,7 +154,7 @@ class BinaryMetropolis(StepMethod):
         return 2 if binary else 0
 
 
-class AdaptiveMetropolis(StepMethod):
+class AdaptiveMetropolis(Compiled):
     """Move several stochastics together by a proposal that learns their covariance.
 
     `scales` maps stochastics to standard deviations to start with. The covariance is renewed every
@@ -213,53 +206,12 @@ METHODS = (Metropolis, DiscreteMetropolis, BinaryMetropolis)
 
 
 def assign(stochastic: Stochastic) -> StepMethod:
-    """Return the step method most competent for a stochastic."""
-    best = max(METHODS, key=lambda method: method.competence(stochastic))
+    """Return the step method most competent for a stochastic: a program's own where it is more."""
+    kinds: list[Any] = [*METHODS, *StepMethod.registered]
+    best = max(kinds, key=lambda kind: kind.competence(stochastic))
     if not best.competence(stochastic):
         raise ValueError(f"no step method is competent for {stochastic.__name__}")
     return best(stochastic)
-
-
-def is_known(method: type[StepMethod]) -> bool:
-    """Tell whether a step method is one of these, without steps that a program wrote itself."""
-    return method.__module__ == __name__
-
-
-def replaced(method: type[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> StepMethod:
-    """Return what moves the stochastics of a step method that a program wrote, and say so.
-
-    It is the method that the program's is a kind of, if that is one of these and takes its
-    stochastic alone, or else the most competent one.
-    """
-    known = next((m for m in method.__mro__ if m in METHODS), None)
-    nodes = [n for n in nodes_in(args[:1] or kwargs.get("stochastic")) if isinstance(n, Stochastic)]
-    if len(nodes) != 1:
-        raise ValueError(
-            f"{method.__name__} is a step method that the program writes itself, for "
-            f"{len(nodes)} stochastics: it cannot be run; move several by AdaptiveMetropolis"
-        )
-    made = known(nodes[0]) if known is not None else assign(nodes[0])
-    warnings.warn(
-        f"{method.__name__} is a step method that the program writes itself, and is not run: "
-        f"`{nodes[0].__name__}` is moved by {type(made).__name__}, to the same posterior",
-        stacklevel=3,
-    )
-    return made
-
-
-def tuned(factor: float, rate: float) -> float:
-    """Return the scale factor after a window with an acceptance rate, by PyMC2's table.
-
-    >>> [tuned(1.0, rate) for rate in (0.0, 0.01, 0.1, 0.3, 0.6, 0.8, 0.99)]
-    [0.1, 0.5, 0.9, 1.0, 1.1, 2.0, 10.0]
-    """
-    for bound, times in ((0.001, 0.1), (0.05, 0.5), (0.2, 0.9)):
-        if rate < bound:
-            return factor * times or factor
-    for bound, times in ((0.95, 10.0), (0.75, 2.0), (0.5, 1.1)):
-        if rate > bound:
-            return factor * times
-    return factor
 
 
 def _proposal_sd(node: Stochastic, scale: float, given: Any) -> np.ndarray:
@@ -269,6 +221,7 @@ def _proposal_sd(node: Stochastic, scale: float, given: Any) -> np.ndarray:
     return np.asarray(np.where(value == 0, 1.0, value) * scale)
 
 
-def _only_normal(proposal: str | None) -> None:
-    if proposal is not None and proposal.lower() != "normal":
-        raise ValueError(f"proposals are normal, not {proposal!r}")
+def _from_prior(proposal: str | None) -> bool:
+    if proposal is not None and proposal.lower() not in ("normal", "prior"):
+        raise ValueError(f"proposals are normal, or of the prior, not {proposal!r}")
+    return proposal is not None and proposal.lower() == "prior"

@@ -133,21 +133,42 @@ def unwrap(value: Any) -> Any:
 
 
 def stack(value: Any) -> Any:
-    """Return a list of values, nested or not, as one array; anything else as it is."""
+    """Return a list of values, nested or not, as one array; anything else as it is.
+
+    Raises `ValueError` for values of different shapes, unless each is a single number.
+    """
     if isinstance(value, list | tuple):
         parts = [jnp.asarray(stack(unwrap(v))) for v in value]
+        shapes = {part.shape for part in parts}
+        if len(shapes) > 1 and any(part.size != 1 for part in parts):
+            raise ValueError(f"a list of values of shapes {sorted(shapes)} is no array")
         return jnp.stack(jnp.broadcast_arrays(*parts)) if parts else np.array([])
     return value
 
 
 def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function of arrays as one of `Traced` values; lists of numbers become arrays."""
+    """Return a function of arrays as one of `Traced` values; lists of numbers become arrays.
+
+    Functions that take a list of arrays get the list.
+    """
+    listed = _each if getattr(function, "__name__", "") in OF_LISTS else _listed
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        plain = [_listed(unwrap(a)) for a in args]
-        return wrap(function(*plain, **{k: _listed(unwrap(v)) for k, v in kwargs.items()}))
+        plain = [listed(unwrap(a)) for a in args]
+        return wrap(function(*plain, **{k: listed(unwrap(v)) for k, v in kwargs.items()}))
 
     return call
+
+
+OF_LISTS = (
+    "block", "broadcast_arrays", "choose", "column_stack", "concatenate", "dstack", "hstack", "ix_",
+    "meshgrid", "piecewise", "select", "stack", "vstack",
+)  # fmt: skip
+
+
+def _each(value: Any) -> Any:
+    """Return the parts of a list as arrays, each in the shape that it has."""
+    return [_listed(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _listed(value: Any) -> Any:
@@ -213,14 +234,30 @@ def run(
 
     `example` gives a result of the right shape where the function has to run on the host.
     """
+    found = attempt(function, values)
+    if found is None:
+        return on_host(function, values, np.asarray(example())), False
+    return found, True
+
+
+def attempt(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
+    """Return a function's result on values, some traced; None where it cannot be traced."""
     if not any(isinstance(x, Tracer) for x in jax.tree.leaves(dict(values))):
-        return function(**values), True
+        return function(**values)
     try:
         inner = substituted(function) if isinstance(function, FunctionType) else function
         found = unwrap(inner(**{k: wrap(v) for k, v in values.items()}))
-        return jax.tree.map(jnp.asarray, stack(found)), True
+        return jax.tree.map(jnp.asarray, _one_array(found))
     except UNTRACEABLE:
-        return on_host(function, values, np.asarray(example())), False
+        return None
 
 
-__all__ = ["Traced", "ZeroProbability", "run", "stack", "unwrap", "wrap", "wrapped"]
+def _one_array(found: Any) -> Any:
+    """Return a list as one array if it is one, else with its parts in their own shapes."""
+    try:
+        return stack(found)
+    except ValueError:
+        return found
+
+
+__all__ = ["Traced", "ZeroProbability", "attempt", "run", "stack", "unwrap", "wrap", "wrapped"]

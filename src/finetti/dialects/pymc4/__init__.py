@@ -7,6 +7,7 @@ finetti Model for `ft.fit`.
 """
 
 from types import SimpleNamespace
+from typing import Any
 
 from finetti.dialects.pymc4 import distributions
 from finetti.dialects.pymc4.configured import Config, Model, inline
@@ -57,3 +58,17 @@ __all__ = [
     "trace_to_arviz",
 ]
 __all__ += [*DISTRIBUTIONS]
+
+LACKING = {
+    "fit": "there are no variational fits: sample, or ft.fit(model.finetti)",
+    "gp": "there are no Gaussian processes: write the covariance, and MvNormal",
+    "AR": "write the steps as Normal variables",
+    "VonMisesFisher": "directions have no map from the real numbers here",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Say of what is not imitated that it is not, and what to do."""
+    raise AttributeError(
+        f"pymc4.{name} is not imitated: {LACKING.get(name, 'see docs/dialects.md')}"
+    )

@@ -14,6 +14,7 @@ import numpy as np
 
 from finetti.dialects import tf
 from finetti.dialects.pymc4.distributions import Distribution
+from finetti.errors import UnknownSite
 from finetti.language import sites
 from finetti.models import Model as FinettiModel
 from finetti.models import model as finetti_model
@@ -62,7 +63,12 @@ class Model:
         """
 
         def statements() -> Any:
-            return _Play(observed, shapes or {}).play(self, "")
+            play = _Play(observed, shapes or {}, set())
+            found = play.play(self, "")
+            for name in observed:
+                if name not in play.met:
+                    raise UnknownSite.among(name, play.met, "observe")
+            return found
 
         statements.__name__ = self.name or "generator"
         return finetti_model(statements)()
@@ -126,6 +132,7 @@ class _Play:
 
     observed: dict[str, Any]
     shapes: dict[str, tuple[int, ...]]
+    met: set[str]  # the variables so far
 
     def play(self, item: Model, prefix: str) -> Any:
         """Return what a model returns, its variables being sampled."""
@@ -164,6 +171,7 @@ class _Play:
         )
 
     def _sample(self, asked: Distribution, name: str) -> Any:
+        self.met.add(name)
         obs = self.observed.get(name, asked.observed)
         made = asked.built()
         if name in self.shapes:

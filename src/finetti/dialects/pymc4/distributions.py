@@ -87,6 +87,8 @@ def _unwrapped(value: Any) -> Any:
         return value.built()
     if isinstance(value, list | tuple) and any(isinstance(v, Distribution) for v in value):
         return [_unwrapped(v) for v in value]
+    if isinstance(value, str):
+        raise TypeError(f"a distribution's parameters are numbers or arrays, not {value!r}")
     return tf.precise({"": tf.value_of(value)})[""]
 
 
@@ -105,6 +107,8 @@ def constructor(title: str, family: Family) -> Callable[..., Distribution]:
         batch_stack: Any = None, reinterpreted_batch_ndims: int = 0, observed: Any = None,
         **kwargs: Any,
     ) -> Distribution:  # fmt: skip
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"{title} takes its name first, a text, not {name!r}")
         given = {k: v for k, v in kwargs.items() if k not in SETTINGS}
         parameters = family.parameters
         if len(args) > len(parameters) or given.keys() - set(parameters):

@@ -14,6 +14,7 @@ from finetti.dialects.pymc4.evaluating import Space
 from finetti.inference.fit import fit
 from finetti.inference.methods.blocks import Block, Compound, DiscreteMetropolis
 from finetti.inference.methods.trajectories import HMC, NUTS
+from finetti.inference.methods.walks import Metropolis
 from finetti.posterior.labels import dotted
 from finetti.posterior.posterior import Posterior
 from finetti.structure.tracing import invert
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 
 
 SETTINGS = {
-    "include_log_likelihood", "nchains", "sampler_methods", "sampler_type", "trace_discrete",
-    "use_auto_batching",
+    "include_log_likelihood", "nchains", "sampler_methods", "trace_discrete", "use_auto_batching",
 }  # fmt: skip
+WITHOUT_DISCRETE = ("nuts", "nuts_simple", "hmc", "hmc_simple")
+SAMPLERS = (*WITHOUT_DISCRETE, "rwm", "compound")
 
 
 class Draws(NamedTuple):
@@ -91,15 +93,17 @@ def sample_generator(  # noqa: PLR0913 - PyMC4's own arguments
     xla: bool = False,
     use_auto_batching: bool = True,
     seed: int | None = None,
+    sampler_type: str | None = None,
+    num_leapfrog_steps: int = 10,
     **settings: Any,
 ) -> Draws:
-    """Return draws by the no-U-turn sampler, all chains side by side.
+    """Return draws by the no-U-turn sampler, or by another, all chains side by side.
 
     The model is sampled as it is written; the step size starts from `step_size` and is learned in
     the `burn_in` draws, which are not kept. Discrete variables jump by Metropolis between the
-    trajectories of the others. A list of step sizes counts as their mean. Other settings of
-    PyMC4's samplers (`sampler_type`, `sampler_methods`, `trace_discrete`, ...) choose how it moves,
-    and change nothing here.
+    trajectories of the others. A list of step sizes counts as their mean. `sampler_type` is nuts,
+    hmc, rwm (random-walk Metropolis) or compound. Other settings of PyMC4's samplers
+    (`sampler_methods`, `trace_discrete`, ...) change nothing here.
     """
     if unknown := settings.keys() - SETTINGS:
         raise TypeError(f"sample takes no {', '.join(sorted(unknown))}")
@@ -112,10 +116,7 @@ def sample_generator(  # noqa: PLR0913 - PyMC4's own arguments
         "thin": 1,
     }
     free = [v for v in built.variables if v.kind == "latent"]
-    if any(v.discrete for v in free):
-        method: Any = _compound(free, shared)
-    else:
-        method = NUTS(**shared, step_size=step, target_acceptance=0.8)
+    method = _method(free, shared, sampler_type, step, num_leapfrog_steps)
     number = int(jax.random.randint(tf.RANDOMNESS.key(seed), (), 0, 2**31 - 1))
     run = fit(built, method, seed=number, plan=built.plan().as_written(), progress=False)
     space = Space.of(built)
@@ -127,12 +128,29 @@ def sample_generator(  # noqa: PLR0913 - PyMC4's own arguments
     return Draws(trace, {str(k): _draws_first(stats[k]) for k in stats}, run)
 
 
-def _compound(free: list[Any], shared: dict[str, Any]) -> Any:
-    """Return the method that moves discrete variables by jumps, and the others together by HMC."""
+def _method(
+    free: list[Any], shared: dict[str, Any], kind: str | None, step: float, leapfrogs: int
+) -> Any:
+    """Return the method of a sampler's name; without one that which suits the variables."""
+    if kind is not None and kind not in SAMPLERS:
+        raise ValueError(f"sampler_type is one of {', '.join(SAMPLERS)}, not {kind!r}")
+    discrete = [v.name for v in free if v.discrete]
+    if kind in WITHOUT_DISCRETE and discrete:
+        raise ValueError(
+            f"sampler_type={kind!r} cannot move {', '.join(discrete)}, which has whole numbers: "
+            f"leave it out, or say 'compound'"
+        )
     rest = tuple(v.name for v in free if not v.discrete)
+    walks = kind == "rwm"
     if not rest:
         return DiscreteMetropolis(**shared)
-    return Compound(blocks=(Block(rest, HMC()),), **shared)
+    if discrete:
+        return Compound(blocks=(Block(rest, Metropolis() if walks else HMC()),), **shared)
+    if walks:
+        return Metropolis(**shared)
+    if kind in ("hmc", "hmc_simple"):
+        return HMC(**shared, leapfrogs=leapfrogs)
+    return NUTS(**shared, step_size=step, target_acceptance=0.8)
 
 
 def _transformed(space: Space, own: str, trace: dict[str, np.ndarray]) -> np.ndarray:

@@ -1,5 +1,8 @@
-"""Stand in for TensorFlow Probability: `tfp.mcmc`, `tfp.distributions`, `tfp.bijectors`."""
+"""Stand in for TensorFlow Probability: distributions, bijectors, chains, and optimisers."""
 
-from finetti.dialects.tfp import bijectors, distributions, mcmc
+from finetti.dialects.tf.surroundings import lacking
+from finetti.dialects.tfp import bijectors, distributions, math, mcmc, optimizer
 
-__all__ = ["bijectors", "distributions", "mcmc"]
+__all__ = ["bijectors", "distributions", "math", "mcmc", "optimizer"]
+
+__getattr__ = lacking("tfp")

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from finetti.dialects import tf
+from finetti.dialects.tf.surroundings import lacking
+from finetti.dialects.tf.tensors import extents, settled
+from finetti.dialects.tfp import mappings
 from finetti.distributions import biject_to, constraints, transforms
-from finetti.types import Value
+from finetti.types import Array, Value
 
 
 @dataclass(frozen=True)
@@ -28,26 +33,57 @@ class Bijector:
         """Return the transformation of distributions that it is."""
         return self.steps[0] if len(self.steps) == 1 else transforms.ComposeTransform(self.steps)
 
-    def forward(self, x: Value) -> Value:
+    def forward(self, x: Value, name: str = "") -> Value:
         """Return the constrained value."""
-        return self.transform(jnp.asarray(tf.value_of(x)))
+        with jax.enable_x64(True):
+            return settled(self.transform(_array(x)))
 
-    __call__ = forward
+    def __call__(self, x: Any, name: str = "") -> Any:
+        """Return the constrained value; of a distribution that of its draws, of maps a chain."""
+        if isinstance(x, Bijector):
+            return Bijector(x.steps + self.steps)
+        return x.transformed(self) if hasattr(x, "transformed") else self.forward(x)
 
-    def inverse(self, y: Value) -> Value:
+    def inverse(self, y: Value, name: str = "") -> Value:
         """Return the unconstrained value."""
-        return self.transform.inv(jnp.asarray(tf.value_of(y)))
+        with jax.enable_x64(True):
+            return settled(self.transform.inv(_array(y)))
 
-    def forward_log_det_jacobian(self, x: Value, event_ndims: int = 0) -> Value:
+    def forward_log_det_jacobian(self, x: Value, event_ndims: int = 0, name: str = "") -> Value:
         """Return the log Jacobian, summed over the last `event_ndims` axes."""
-        x = jnp.asarray(tf.value_of(x))
-        found = self.transform.log_abs_det_jacobian(x, self.transform(x))
-        own = x.ndim - found.ndim  # axes that the transformation itself takes for an event
-        return found.sum(tuple(range(found.ndim - max(event_ndims - own, 0), found.ndim)))
+        with jax.enable_x64(True):
+            x = _array(x)
+            found = self.transform.log_abs_det_jacobian(x, self.transform(x))
+            own = x.ndim - found.ndim  # axes that the transformation itself takes for an event
+            last = max(event_ndims - own, 0)
+            return settled(found.sum(tuple(range(found.ndim - last, found.ndim))))
 
-    def inverse_log_det_jacobian(self, y: Value, event_ndims: int = 0) -> Value:
+    def inverse_log_det_jacobian(self, y: Value, event_ndims: int = 0, name: str = "") -> Value:
         """Return the log Jacobian of the inverse, summed over the last `event_ndims` axes."""
-        return -self.forward_log_det_jacobian(self.inverse(y), event_ndims)
+        return -self.forward_log_det_jacobian(self.inverse(y), self.free_rank(event_ndims))
+
+    def free_rank(self, rank: int) -> int:
+        """Return how many axes a value of a rank has before it is mapped."""
+        with jax.enable_x64(True):
+            transform = self.transform
+            return rank - transform.codomain.event_dim + transform.domain.event_dim
+
+
+Made = TypeVar("Made", bound=Callable[..., Any])
+
+
+def named(make: Made) -> Made:
+    """Let a bijector's function take `name` and `validate_args`, which change nothing."""
+
+    @wraps(make)
+    def call(*args: Any, name: str = "", validate_args: bool = False, **kwargs: Any) -> Any:
+        return make(*args, **kwargs)
+
+    return cast(Made, call)
+
+
+def _array(value: Value) -> Array:
+    return jnp.asarray(tf.convert_to_tensor(value))
 
 
 def onto(support: Any) -> Bijector:
@@ -55,56 +91,241 @@ def onto(support: Any) -> Bijector:
     return Bijector((biject_to(support),))
 
 
+@named
 def Identity() -> Bijector:
     """Return the map that changes nothing."""
     return onto(constraints.real)
 
 
+@named
 def Exp() -> Bijector:
     """Return the exponential, onto the positive numbers."""
     return onto(constraints.positive)
 
 
-def Softplus() -> Bijector:
-    """Return log(1 + exp(x)), onto the positive numbers."""
-    return onto(constraints.softplus_positive)
+@named
+def Softplus(hinge_softness: Value = None, low: Value = None) -> Bijector:
+    """Return log(1 + exp(x)), onto the positive numbers, or onto those above `low`.
+
+    With a `hinge_softness` c it is c log(1 + exp(x / c)).
+    """
+    made = onto(constraints.softplus_positive)
+    if hinge_softness is not None:
+        made = Chain([Scale(hinge_softness), made, Invert(Scale(hinge_softness))])
+    return made if low is None else Chain([Shift(low), made])
 
 
-def Sigmoid(low: float | int = 0.0, high: float = 1.0) -> Bijector:
-    """Return the scaled logistic function, onto the numbers between two bounds."""
-    return onto(constraints.interval(low, high))
+@named
+def Sigmoid(low: Value = None, high: Value = None) -> Bijector:
+    """Return the scaled logistic function, onto the numbers between two bounds, 0 and 1."""
+    if (low is None) != (high is None):
+        raise ValueError("Sigmoid takes both of low and high, or neither")
+    return onto(constraints.interval(0.0, 1.0) if low is None else constraints.interval(low, high))
 
 
+@named
+def Tanh() -> Bijector:
+    """Return the hyperbolic tangent."""
+    return _one(
+        mappings.elementwise(
+            jnp.tanh, jnp.arctanh, lambda x: 2 * (jnp.log(2.0) - x - jax.nn.softplus(-2 * x))
+        )
+    )
+
+
+@named
 def Shift(shift: Value) -> Bijector:
     """Return the map that adds a number."""
-    return Bijector((transforms.AffineTransform(jnp.asarray(tf.value_of(shift), float), 1.0),))
+    return Bijector((transforms.AffineTransform(_real(shift), 1.0),))
 
 
-def Scale(scale: Value) -> Bijector:
-    """Return the map that multiplies by a number."""
-    return Bijector((transforms.AffineTransform(0.0, jnp.asarray(tf.value_of(scale), float)),))
+@named
+def Scale(scale: Value = None, log_scale: Value = None) -> Bijector:
+    """Return the map that multiplies by a number, or by the exponential of one."""
+    if (scale is None) == (log_scale is None):
+        raise ValueError("Scale takes one of scale and log_scale")
+    factor = jnp.exp(_real(log_scale)) if scale is None else _real(scale)
+    return Bijector((transforms.AffineTransform(0.0, factor),))
 
 
+@named
 def AffineScalar(shift: Value = 0.0, scale: Value = 1.0) -> Bijector:
     """Return the map that multiplies and then adds."""
     return Chain([Shift(shift), Scale(scale)])
 
 
+@named
+def ScaleMatvecTriL(scale_tril: Value, adjoint: bool = False) -> Bijector:
+    """Return the map that multiplies vectors by a lower triangular matrix."""
+    return _one(mappings.matrix_product(_real(scale_tril), adjoint))
+
+
+@named
+def ScaleMatvecDiag(scale_diag: Value) -> Bijector:
+    """Return the map that multiplies vectors by a diagonal matrix."""
+    with jax.enable_x64(True):
+        diagonal = _real(scale_diag)
+        matrix = diagonal[..., None] * jnp.eye(diagonal.shape[-1])
+    return _one(mappings.matrix_product(matrix, False))
+
+
+@named
+def SoftmaxCentered() -> Bijector:
+    """Return the map of n numbers to n + 1 shares, the last of which has the logit 0."""
+    return _one(mappings.softmax_centered())
+
+
+@named
+def FillTriangular() -> Bijector:
+    """Return the map of n (n + 1) / 2 numbers to a lower triangle."""
+    return _one(mappings.fill_triangular())
+
+
+@named
+def TransformDiagonal(diag_bijector: Bijector) -> Bijector:
+    """Return the map of matrices' diagonals by a bijector."""
+    return _one(mappings.transform_diagonal(diag_bijector.transform))
+
+
+@named
+def FillScaleTriL(diag_bijector: Bijector | None = None, diag_shift: Value = 1e-5) -> Bijector:
+    """Return the map of n (n + 1) / 2 numbers to a Cholesky factor, its diagonal positive."""
+    positive = Softplus() if diag_bijector is None else diag_bijector
+    shifted = positive if diag_shift is None else Chain([Shift(diag_shift), positive])
+    return Chain([TransformDiagonal(shifted), FillTriangular()])
+
+
+@named
+def CholeskyOuterProduct() -> Bijector:
+    """Return the map of Cholesky factors to their matrices."""
+    return _one(mappings.cholesky_outer_product())
+
+
+@named
+def CholeskyToInvCholesky() -> Bijector:
+    """Return the map of the Cholesky factor of a matrix to that of its inverse."""
+    return _one(mappings.cholesky_to_inverse())
+
+
+@named
+def CorrelationCholesky() -> Bijector:
+    """Return the map of n (n - 1) / 2 numbers to the Cholesky factor of a correlation matrix."""
+    return onto(constraints.corr_cholesky)
+
+
+@named
+def Ascending() -> Bijector:
+    """Return the map of numbers to ascending ones: the first, and positive steps from it."""
+    return onto(constraints.ordered_vector)
+
+
+@named
+def Reciprocal() -> Bijector:
+    """Return one over a number."""
+    return _one(
+        mappings.elementwise(lambda x: 1 / x, lambda y: 1 / y, lambda x: -2 * jnp.log(jnp.abs(x)))
+    )
+
+
+@named
+def Square() -> Bijector:
+    """Return the square of positive numbers."""
+    return _one(mappings.elementwise(jnp.square, jnp.sqrt, lambda x: jnp.log(2 * x)))
+
+
+@named
+def Reshape(event_shape_out: Any, event_shape_in: Any = (-1,)) -> Bijector:
+    """Return the map of events to another shape; without `event_shape_in` of vectors."""
+    after, before = extents(event_shape_out), extents(event_shape_in)
+    before = (int(np.prod(after)),) if before == (-1,) else before
+    return Bijector((transforms.ReshapeTransform(after, before),))
+
+
+@named
+def NormalCDF() -> Bijector:
+    """Return the standard normal's distribution function."""
+    return _one(mappings.normal_cdf())
+
+
+@named
+def GumbelCDF(loc: Value = 0.0, scale: Value = 1.0) -> Bijector:
+    """Return a Gumbel's distribution function."""
+    return _one(mappings.gumbel_cdf(_real(loc), _real(scale)))
+
+
+@named
+def KumaraswamyCDF(concentration1: Value = 1.0, concentration0: Value = 1.0) -> Bijector:
+    """Return a Kumaraswamy's distribution function."""
+    return _one(mappings.kumaraswamy_cdf(_real(concentration1), _real(concentration0)))
+
+
+@named
+def Inline(
+    forward_fn: Callable[[Any], Any],
+    inverse_fn: Callable[[Any], Any],
+    forward_log_det_jacobian_fn: Callable[[Any], Any],
+    forward_min_event_ndims: int = 0,
+) -> Bijector:
+    """Return the map of three functions; values have `forward_min_event_ndims` axes."""
+    rank = int(forward_min_event_ndims)
+    jacobian = lambda x, y: forward_log_det_jacobian_fn(x)  # noqa: E731
+    return _one(mappings.Mapping(forward_fn, inverse_fn, jacobian, (rank, rank)))
+
+
+@named
+def Blockwise(bijectors: Sequence[Bijector], block_sizes: Any = None) -> Bijector:
+    """Return the map of a vector's blocks, each by a bijector; of single elements without sizes."""
+    maps = tuple(b.transform for b in bijectors)
+    sizes = (1,) * len(maps) if block_sizes is None else extents(block_sizes)
+    if len(sizes) != len(maps):
+        raise ValueError(f"there are {len(maps)} bijectors and {len(sizes)} block_sizes")
+    return _one(mappings.blockwise(maps, sizes))
+
+
+@named
 def Invert(bijector: Bijector) -> Bijector:
     """Return the map turned round."""
     return Bijector(tuple(step.inv for step in bijector.steps[::-1]))
 
 
+@named
 def Log() -> Bijector:
     """Return the logarithm, of positive numbers."""
     return Invert(Exp())
 
 
+@named
 def Chain(bijectors: Sequence[Bijector]) -> Bijector:
     """Return maps one after the other, the last of the list first."""
     return Bijector(tuple(step for b in list(bijectors)[::-1] for step in b.steps))
 
 
-def log_jacobian(bijector: Any, x: jax.Array) -> jax.Array:
-    """Return a bijector's whole log Jacobian at a value of any shape."""
-    return jnp.sum(bijector.forward_log_det_jacobian(x, event_ndims=0))
+def _one(mapping: mappings.Mapping) -> Bijector:
+    return Bijector((mapping,))
+
+
+def _real(value: Value) -> Array:
+    """Return a parameter as an array, in the precision that it has."""
+    with jax.enable_x64(True):
+        array = _array(value)
+        return array if array.dtype.kind == "f" else array.astype(float)
+
+
+@dataclass(frozen=True)
+class Each:
+    """Map the parts of a state, each by a bijector of its own."""
+
+    bijectors: tuple[Bijector, ...]
+
+    def onto(self, parts: Sequence[Value]) -> tuple[list[Value], Value]:
+        """Return the constrained parts and the whole log Jacobian."""
+        pairs = list(zip(self.bijectors, parts, strict=True))
+        jacobian = sum(jnp.sum(b.forward_log_det_jacobian(x, event_ndims=0)) for b, x in pairs)
+        return [b.forward(x) for b, x in pairs], jacobian
+
+    def back(self, parts: Sequence[Value]) -> list[Value]:
+        """Return the unconstrained parts."""
+        return [b.inverse(y) for b, y in zip(self.bijectors, parts, strict=True)]
+
+
+__getattr__ = lacking("tfp.bijectors")

@@ -9,7 +9,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.dialects.tfp.bijectors import Bijector, Identity, log_jacobian
+from finetti.dialects.tfp.bijectors import Bijector, Each, Identity
+from finetti.dialects.tfp.pinned import JointBijector
 from finetti.kernels.hmc import Hamiltonian
 from finetti.kernels.kernel import Kernel
 from finetti.kernels.metropolis import RandomWalk
@@ -23,16 +24,26 @@ Parts = list[Any]
 class Moves:
     """Hold what a transition kernel comes down to.
 
-    `target` gives the log density of the unconstrained parts of the state, which `bijectors` map to
+    `target` gives the log density of the unconstrained parts of the state, which `maps` takes to
     the program's own. `adapt` counts the first steps that adapt the step size.
     """
 
     target: Callable[..., Any]
     kernel: Kernel
     step_size: Value
-    bijectors: tuple[Any, ...] | None = None
+    maps: Each | JointBijector | None = None
     adapt: int = 0
     layers: tuple[str, ...] = ()
+
+
+def moves_of(kernel: Any) -> Moves:
+    """Return what a transition kernel comes down to; raise `TypeError` for what is none."""
+    if not hasattr(kernel, "moves"):
+        raise TypeError(f"expected a kernel such as tfp.mcmc.HamiltonianMonteCarlo, not {kernel!r}")
+    moves = kernel.moves()
+    if not callable(moves.target):
+        raise TypeError(f"target_log_prob_fn is a function of the state, not {moves.target!r}")
+    return moves
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +58,13 @@ class HamiltonianMonteCarlo:
     num_leapfrog_steps: int
     state_gradients_are_stopped: bool = False
     seed: int | None = None
+    store_parameters_in_results: bool = False
     name: str | None = None
 
     def moves(self) -> Moves:
         """Return what it comes down to."""
+        if int(self.num_leapfrog_steps) < 1:
+            raise ValueError(f"num_leapfrog_steps is at least 1, not {self.num_leapfrog_steps}")
         kernel = Hamiltonian(int(self.num_leapfrog_steps))
         return Moves(self.target_log_prob_fn, kernel, self.step_size)
 
@@ -62,12 +76,38 @@ class NoUTurnSampler:
     target_log_prob_fn: Callable[..., Any]
     step_size: Value
     max_tree_depth: int = 10
+    max_energy_diff: float = 1000.0
+    unrolled_leapfrog_steps: int = 1
+    parallel_iterations: int = 10
     seed: int | None = None
     name: str | None = None
 
     def moves(self) -> Moves:
         """Return what it comes down to."""
         return Moves(self.target_log_prob_fn, NoUTurn(int(self.max_tree_depth)), self.step_size)
+
+
+@dataclass(frozen=True, eq=False)
+class MetropolisAdjustedLangevinAlgorithm:
+    """Follow the gradient with noise: a leapfrog of the root of `step_size`, which is a variance.
+
+    Roberts & Tweedie 1996.
+    """
+
+    target_log_prob_fn: Callable[..., Any]
+    step_size: Value
+    volatility_fn: None = None
+    seed: int | None = None
+    name: str | None = None
+
+    def moves(self) -> Moves:
+        """Return what it comes down to."""
+        if self.volatility_fn is not None:
+            raise ValueError("noise has the same volatility everywhere: volatility_fn is not taken")
+        sizes = self.step_size
+        listed = isinstance(sizes, list | tuple)
+        roots: Value = [np.sqrt(np.asarray(s)) for s in sizes] if listed else np.sqrt(sizes)
+        return Moves(self.target_log_prob_fn, Hamiltonian(1), roots)
 
 
 @dataclass(frozen=True)
@@ -106,39 +146,65 @@ class TransformedTransitionKernel:
 
     def moves(self) -> Moves:
         """Return what it comes down to."""
-        inner = self.inner_kernel.moves()
-        listed = isinstance(self.bijector, list | tuple)
-        bijectors = tuple(self.bijector) if listed else (self.bijector,)
+        inner, maps = moves_of(self.inner_kernel), self._maps()
 
         def target(*parts: Any) -> Any:
-            pairs = list(zip(bijectors, parts, strict=True))
-            jacobian = sum(log_jacobian(bijector, x) for bijector, x in pairs)
-            return inner.target(*(bijector.forward(x) for bijector, x in pairs)) + jacobian
+            state, jacobian = maps.onto(parts)
+            return inner.target(*state) + jacobian
 
-        return replace(inner, target=target, bijectors=bijectors, layers=("inner", *inner.layers))
+        return replace(inner, target=target, maps=maps, layers=("inner", *inner.layers))
+
+    def _maps(self) -> Each | JointBijector:
+        if isinstance(self.bijector, JointBijector):
+            return self.bijector
+        each = self.bijector if isinstance(self.bijector, list | tuple) else [self.bijector]
+        for part in each:
+            if not isinstance(part, Bijector):
+                raise TypeError(f"bijector= takes bijectors of tfp.bijectors, not {part!r}")
+        return Each(tuple(each))
 
 
 @dataclass(frozen=True, eq=False)
 class DualAveragingStepSizeAdaptation:
     """Adapt the inner kernel's step size in the first steps, to a target acceptance probability.
 
-    Hoffman & Gelman 2014, section 3.2.
+    Hoffman & Gelman 2014, section 3.2, with its own settings whatever these say. Functions that say
+    where results keep a step size have nothing to do here.
     """
 
     inner_kernel: Any
     num_adaptation_steps: int
     target_accept_prob: float | int = 0.75
+    exploration_shrinkage: float = 0.05
+    step_count_smoothing: float = 10
+    decay_rate: float = 0.75
+    step_size_setter_fn: Any = None
+    step_size_getter_fn: Any = None
+    log_accept_prob_getter_fn: Any = None
+    reduce_fn: Any = None
     name: str | None = None
 
     def moves(self) -> Moves:
         """Return what it comes down to."""
-        inner = self.inner_kernel.moves()
+        inner = moves_of(self.inner_kernel)
         kernel = _aiming(inner.kernel, float(self.target_accept_prob))
         steps = int(self.num_adaptation_steps)
         return replace(inner, kernel=kernel, adapt=steps, layers=("new", *inner.layers))
 
 
-SimpleStepSizeAdaptation = DualAveragingStepSizeAdaptation
+def SimpleStepSizeAdaptation(  # noqa: PLR0913 - TensorFlow Probability's own arguments
+    inner_kernel: Any,
+    num_adaptation_steps: int,
+    target_accept_prob: float | int = 0.75,
+    adaptation_rate: float = 0.01,
+    step_size_setter_fn: Any = None,
+    step_size_getter_fn: Any = None,
+    log_accept_prob_getter_fn: Any = None,
+    reduce_fn: Any = None,
+    name: str | None = None,
+) -> DualAveragingStepSizeAdaptation:
+    """Adapt the inner kernel's step size as `DualAveragingStepSizeAdaptation` does."""
+    return DualAveragingStepSizeAdaptation(inner_kernel, num_adaptation_steps, target_accept_prob)
 
 
 def _aiming(kernel: Kernel, rate: float) -> Kernel:
@@ -167,6 +233,10 @@ class Shapes:
     def spread(self, sizes: Any) -> np.ndarray:
         """Return step sizes, one for all or a list of one a part, as one for each coordinate."""
         each = sizes if isinstance(sizes, list | tuple) else [sizes] * len(self.shapes)
+        if len(each) != len(self.shapes):
+            raise ValueError(f"there are {len(each)} step sizes for {len(self.shapes)} parts")
+        if not all((np.asarray(e) > 0).all() for e in each):
+            raise ValueError(f"step sizes are positive, not {sizes!r}")
         full = [
             np.broadcast_to(np.asarray(e, float), s) for e, s in zip(each, self.shapes, strict=True)
         ]
@@ -192,6 +262,10 @@ class Target:
         return jnp.reshape(jnp.asarray(self.function(*parts), float), ())
 
 
-def bijectors_of(moves: Moves, count: int) -> tuple[Bijector, ...]:
-    """Return the bijector of each part of the state."""
-    return moves.bijectors or tuple(Identity() for _ in range(count))
+def maps_of(moves: Moves, count: int) -> Each | JointBijector:
+    """Return the map of a state's parts; raise `ValueError` where it is of another number."""
+    maps = moves.maps or Each((Identity(),) * count)
+    expected = len(maps.bijectors) if isinstance(maps, Each) else len(maps.pinned.names)
+    if expected != count:
+        raise ValueError(f"there are {expected} bijectors for {count} parts of the state")
+    return maps

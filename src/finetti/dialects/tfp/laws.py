@@ -95,6 +95,26 @@ def zipf(power: Value) -> ft.Distribution:
     )
 
 
+def wishart(df: Value, scale_tril: Value, input_output_cholesky: bool) -> ft.Distribution:
+    """Distribute positive definite matrices; or name each by its Cholesky factor.
+
+    The density is that of the matrix also where its factor stands for it.
+    """
+    made: Any = ft.Wishart(df, scale_tril=scale_tril)
+    if not input_output_cholesky:
+        return made
+
+    def density(factor: Array) -> Array:
+        return made.log_prob(factor @ jnp.swapaxes(factor, -1, -2))
+
+    def sampler(key: Key, shape: tuple[int, ...]) -> Array:
+        lead = shape[: len(shape) - len(made.batch_shape) - 2]
+        return jnp.linalg.cholesky(made.sample(key, lead))
+
+    support = ft.constraints.lower_cholesky
+    return Written(density, support, made.batch_shape, made.event_shape, sampler)
+
+
 def mixture(p: Value, distributions: Any) -> ft.Distribution:
     """Mix one family over the last axis of its batch, or a list of distributions."""
     shares = ft.Categorical(probs=p)
@@ -134,3 +154,48 @@ def one_hot(probs: Value = None, logits: Value = None) -> ft.Distribution:
     return Written(
         lambda x: law.log_prob(x.argmax(-1)), _Vectors(), law.batch_shape, (size,), sampler
     )
+
+
+class _Copied(ft.constraints.Constraint):  # pyright: ignore[reportGeneralTypeIssues]
+    """Admit copies, right of a batch, of what a support admits left of it."""
+
+    def __init__(self, support: Any, batch: int, copies: int) -> None:
+        self.support, self.batch, self.copies = support, batch, copies
+        self.event_dim, self.is_discrete = support.event_dim + copies, support.is_discrete
+
+    def __call__(self, x: Value) -> Value:
+        """Tell which values are admitted, one a batch element."""
+        inside: Any = self.support(_leading(x, self.batch, self.copies, self.support.event_dim))
+        axes = range(inside.ndim - self.batch - self.copies, inside.ndim - self.batch)
+        return inside.all(tuple(axes))
+
+    def tree_flatten(self) -> Any:
+        """Return what is traced and what is not."""
+        return (self.support,), (("support",), {"batch": self.batch, "copies": self.copies})
+
+
+def _leading(x: Array, batch: int, copies: int, event: int) -> Array:
+    """Return (..., *batch, *copies, *event) with the copies before the batch."""
+    first = x.ndim - event - copies
+    return jnp.moveaxis(x, tuple(range(first, first + copies)),
+                        tuple(range(first - batch, first - batch + copies)))  # fmt: skip
+
+
+def copies(made: ft.Distribution, shape: tuple[int, ...]) -> ft.Distribution:
+    """Distribute independent copies as one event, their axes between the batch and the event."""
+    batch, count, event = len(made.batch_shape), len(shape), len(made.event_shape)
+
+    def density(x: Array) -> Array:
+        terms = jnp.asarray(made.log_prob(_leading(x, batch, count, event)))
+        first = terms.ndim - batch - count
+        return terms.sum(tuple(range(first, first + count)))
+
+    def sampler(key: Key, size: tuple[int, ...]) -> Array:
+        lead = size[: len(size) - batch - count - event]
+        drawn = made.sample(key, lead + shape)
+        first = len(lead)
+        return jnp.moveaxis(drawn, tuple(range(first, first + count)),
+                            tuple(range(first + batch, first + batch + count)))  # fmt: skip
+
+    support = _Copied(made.support, batch, count)
+    return Written(density, support, made.batch_shape, shape + made.event_shape, sampler)

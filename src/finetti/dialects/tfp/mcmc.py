@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import jax
@@ -10,10 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.dialects import tf
-from finetti.dialects.tfp.distributions import settled
+from finetti.dialects.tf.surroundings import lacking
+from finetti.dialects.tf.tensors import settled
+from finetti.dialects.tfp.bijectors import Each
 from finetti.dialects.tfp.kernels import (
     DualAveragingStepSizeAdaptation,
     HamiltonianMonteCarlo,
+    MetropolisAdjustedLangevinAlgorithm,
     Moves,
     NoUTurnSampler,
     RandomWalkMetropolis,
@@ -21,7 +25,8 @@ from finetti.dialects.tfp.kernels import (
     SimpleStepSizeAdaptation,
     Target,
     TransformedTransitionKernel,
-    bijectors_of,
+    maps_of,
+    moves_of,
     random_walk_normal_fn,
 )
 from finetti.dialects.tfp.statistics import effective_sample_size, potential_scale_reduction
@@ -32,6 +37,10 @@ from finetti.kernels.hmc import Hamiltonian
 from finetti.kernels.kernel import Point, Tuning, evaluate
 from finetti.kernels.metropolis import RandomWalk
 from finetti.types import Value
+
+diagnostic = SimpleNamespace(
+    effective_sample_size=effective_sample_size, potential_scale_reduction=potential_scale_reduction
+)
 
 
 class AcceptedResults(NamedTuple):
@@ -101,15 +110,23 @@ def sample_chain(  # noqa: PLR0913 - TensorFlow Probability's own arguments
     """
     if kernel is None:
         raise ValueError("sample_chain needs kernel=, such as tfp.mcmc.HamiltonianMonteCarlo(...)")
+    if previous_kernel_results is not None:
+        raise ValueError("sample_chain takes no previous_kernel_results: start from its states")
+    if num_results < 1 or num_burnin_steps < 0 or num_steps_between_results < 0:
+        raise ValueError(
+            f"sample_chain makes at least one result, after steps of which there are none or more: "
+            f"not {num_results} after {num_burnin_steps}, {num_steps_between_results} in between"
+        )
     listed = isinstance(current_state, list | tuple)
-    parts = [np.asarray(tf.value_of(p)) for p in (current_state if listed else [current_state])]
+    given = current_state if listed else [current_state]
+    parts = [np.asarray(tf.convert_to_tensor(p)) for p in given]
     with jax.enable_x64(True):
-        run = _Run(kernel.moves(), parts, seed)
+        run = _Run(moves_of(kernel), parts, seed)
         stride = num_steps_between_results + 1
         wanted = num_burnin_steps + 1 + (num_results - 1) * stride
         rows = num_burnin_steps + np.arange(num_results) * stride
         states, results = run.walk(wanted, rows)
-        made = states if listed else states[0]
+        made = _like(current_state, states) if listed else states[0]
         if trace_fn is None:
             return made
         traced = results if trace_fn is _everything else _trace(trace_fn, made, results)
@@ -117,6 +134,11 @@ def sample_chain(  # noqa: PLR0913 - TensorFlow Probability's own arguments
     if return_final_kernel_results:
         return made, traced, final
     return StatesAndTrace(made, traced)
+
+
+def _like(state: Any, parts: list[Any]) -> Any:
+    """Return the parts as a named tuple where the state is one, else as a list."""
+    return type(state)(*parts) if hasattr(state, "_fields") else parts
 
 
 def _trace(trace_fn: Callable[..., Any], states: Any, results: KernelResults) -> Any:
@@ -127,24 +149,28 @@ def _trace(trace_fn: Callable[..., Any], states: Any, results: KernelResults) ->
         count = len(results.is_accepted)
         pick = lambda tree, i: jax.tree.map(lambda x: x[i], tree)  # noqa: E731
         rows = [trace_fn(pick(states, i), pick(results, i)) for i in range(count)]
-        return jax.tree.map(lambda *x: np.stack(x), *rows)
+        return jax.tree.map(lambda *x: settled(np.stack(x)), *rows)
 
 
 class _Run:
     """Drive the chains of one call."""
 
     def __init__(self, moves: Moves, parts: list[np.ndarray], seed: int | None) -> None:
-        self.moves, self.bijectors = moves, bijectors_of(moves, len(parts))
-        free = [
-            jnp.asarray(b.inverse(p.astype(float)))
-            for b, p in zip(self.bijectors, parts, strict=True)
-        ]
+        self.moves, self.maps = moves, maps_of(moves, len(parts))
+        free = [jnp.asarray(x) for x in self.maps.back([p.astype(float) for p in parts])]
         # The target's value tells whether chains lead: it has an axis of them then, and else none.
         value = jnp.asarray(jax.eval_shape(moves.target, *free).shape, int)
         self.batched = len(value) > 0
-        chains = int(free[0].shape[0]) if self.batched else 1
         if len(value) > 1:
             raise ValueError(f"one axis of chains can lead, not {len(value)}: {tuple(value)}")
+        for place, part in enumerate(free if self.batched else []):
+            if part.shape[:1] != tuple(value):
+                raise ValueError(
+                    f"the target's value has shape {tuple(value.tolist())}, one a chain, and part "
+                    f"{place} of the state has shape {part.shape}: sum the log density over all "
+                    f"but chains"
+                )
+        chains = int(value[0]) if self.batched else 1
         self.shapes = Shapes(tuple(x.shape[1:] if self.batched else x.shape for x in free))
         target = Target(moves.target, self.shapes, self.batched)
         rows = free if self.batched else [x[None] for x in free]
@@ -182,8 +208,14 @@ class _Run:
         info = {k: np.concatenate([p.info[k] for p in phases], 1)[:, rows] for k in phases[0].info}
         moved = (positions != before).any(-1)[:, rows]
         free = self.shapes.split(jnp.asarray(self._lead(positions[:, rows])))
-        states = [np.asarray(b.forward(x)) for b, x in zip(self.bijectors, free, strict=True)]
+        states = [settled(x) for x in self._constrained(free)]
         return states, self._results(moved, {k: self._lead(v) for k, v in info.items()})
+
+    def _constrained(self, free: list[Any]) -> list[Value]:
+        """Return the program's own states, results first."""
+        if isinstance(self.maps, Each):
+            return self.maps.onto(free)[0]
+        return jax.vmap(lambda *parts: self.maps.onto(parts)[0])(*free)
 
     def _lead(self, array: np.ndarray) -> np.ndarray:
         """Put results first; a single chain has no axis."""
@@ -195,7 +227,7 @@ class _Run:
         with np.errstate(divide="ignore"):
             ratio = np.log(info["acceptance"])
         accepted = AcceptedResults(info["log_density"], info["step_size"])
-        return KernelResults(
+        found = KernelResults(
             is_accepted=self._lead(moved) if simple else np.ones_like(self._lead(moved)),
             log_accept_ratio=ratio,
             accepted_results=accepted,
@@ -205,18 +237,23 @@ class _Run:
             has_divergence=info["diverging"],
             energy=info["energy"],
         )
+        return jax.tree.map(settled, found)
 
 
 __all__ = [
     "DualAveragingStepSizeAdaptation",
     "HamiltonianMonteCarlo",
+    "MetropolisAdjustedLangevinAlgorithm",
     "NoUTurnSampler",
     "RandomWalkMetropolis",
     "SimpleStepSizeAdaptation",
     "StatesAndTrace",
     "TransformedTransitionKernel",
+    "diagnostic",
     "effective_sample_size",
     "potential_scale_reduction",
     "random_walk_normal_fn",
     "sample_chain",
 ]
+
+__getattr__ = lacking("tfp.mcmc")

@@ -7,31 +7,43 @@ from typing import Any
 import jax
 import numpy as np
 
+from finetti.dialects.tf.tensors import Tensor, extents
 from finetti.posterior import diagnose
 
 
-def effective_sample_size(
-    states: Any, filter_threshold: float | int = 0.0, filter_beyond_lag: int | None = None
+def effective_sample_size(  # noqa: PLR0913 - TensorFlow Probability's own arguments
+    states: Any,
+    filter_threshold: float | int | None = 0.0,
+    filter_beyond_lag: int | None = None,
+    filter_beyond_positive_pairs: bool = False,
+    cross_chain_dims: Any = None,
+    validate_args: bool = False,
+    name: str = "",
 ) -> Any:
     """Return the effective number of draws of each scalar of each chain, for its mean.
 
     It is ArviZ's estimate (Vehtari et al. 2021), whatever the filters say. `states` is an array
-    whose first axis is the draws, or a list of such.
+    whose first axis is the draws, or a list of such. Chains along the axes `cross_chain_dims`
+    count together.
     """
-    return jax.tree.map(_effective, states)
+    together = () if cross_chain_dims is None else extents(cross_chain_dims)
+    return jax.tree.map(lambda x: Tensor.of(_effective(x, together)), states)
 
 
-def _effective(draws: Any) -> np.ndarray:
+def _effective(draws: Any, together: tuple[int, ...]) -> np.ndarray:
     from arviz_stats.base.array import array_stats
 
     draws = np.asarray(draws, float)
-    flat = draws.reshape(len(draws), -1)
+    axes = [axis % draws.ndim for axis in together]
+    draws = np.moveaxis(draws, axes, range(1, 1 + len(axes)))
+    rest = draws.shape[1 + len(axes) :]
+    flat = draws.reshape(len(draws), -1, int(np.prod(rest)))
     with diagnose.quiet():
         found = [
-            array_stats.ess(flat[None, :, i], chain_axis=0, draw_axis=1, method="mean")
-            for i in range(flat.shape[1])
+            array_stats.ess(flat[..., i], chain_axis=1, draw_axis=0, method="mean")
+            for i in range(flat.shape[-1])
         ]
-    return np.reshape([np.asarray(f).item() for f in found], draws.shape[1:])
+    return np.reshape([np.asarray(f).item() for f in found], rest)
 
 
 def potential_scale_reduction(
@@ -43,7 +55,9 @@ def potential_scale_reduction(
     variances: 1 at convergence, and the square of what others call R-hat.
     """
     return jax.tree.map(
-        lambda x: _reduction(np.asarray(x, float), independent_chain_ndims, split_chains),
+        lambda x: Tensor.of(
+            _reduction(np.asarray(x, float), independent_chain_ndims, split_chains)
+        ),
         chains_states,
     )
 

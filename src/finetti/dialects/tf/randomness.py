@@ -1,0 +1,74 @@
+"""Count off random numbers from a seed, as TensorFlow's global generator does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from finetti.dialects.tf.tensors import Tensor, extents, settled, value_of
+from finetti.types import DType, Key, Value
+
+Seed = Any  # a number, a pair of numbers, a key, or None
+
+
+class Randomness:
+    """Count off keys from a seed, as TensorFlow's global generator does."""
+
+    def __init__(self) -> None:
+        """Start from 0."""
+        self.start(0)
+
+    def start(self, seed: int) -> None:
+        """Start from a seed."""
+        self.root, self.numbers = int(seed), count()
+
+    def key(self, seed: Seed = None) -> Key:
+        """Return the key of an operation's own seed, or the next key."""
+        if seed is None:
+            return jax.random.fold_in(jax.random.key(self.root), next(self.numbers))
+        if isinstance(seed, jax.Array) and jnp.issubdtype(seed.dtype, jax.dtypes.prng_key):
+            return seed
+        numbers = [int(s) for s in np.ravel(np.asarray(seed))]
+        key = jax.random.key(numbers[0])
+        for number in numbers[1:]:
+            key = jax.random.fold_in(key, number)
+        return key
+
+
+RANDOMNESS = Randomness()
+
+
+def set_random_seed(seed: int) -> None:
+    """Start random numbers from a seed."""
+    RANDOMNESS.start(seed)
+
+
+def random_normal(
+    shape: Sequence[int] | int = (), mean: Value = 0.0, stddev: Value = 1.0,
+    dtype: DType = np.float32, seed: Seed = None, name: str | None = None,
+) -> Value:  # fmt: skip
+    """Return normal random numbers."""
+    drawn = jax.random.normal(RANDOMNESS.key(seed), extents(shape))
+    return settled((value_of(mean) + value_of(stddev) * drawn).astype(dtype))
+
+
+def random_uniform(
+    shape: Sequence[int] | int = (), minval: Value = 0.0, maxval: Value = 1.0,
+    dtype: DType = np.float32, seed: Seed = None, name: str | None = None,
+) -> Value:  # fmt: skip
+    """Return uniform random numbers, whole ones below `maxval` where `dtype` is of such."""
+    key, size = RANDOMNESS.key(seed), extents(shape)
+    if np.dtype(dtype).kind in "iu":
+        return settled(jax.random.randint(key, size, int(minval), int(maxval), np.dtype(dtype)))
+    low, high = value_of(minval), value_of(maxval)
+    return settled((low + (high - low) * jax.random.uniform(key, size)).astype(dtype))
+
+
+def random_shuffle(value: Value, seed: Seed = None, name: str | None = None) -> Tensor:
+    """Return the rows of a value in a random order."""
+    return settled(jax.random.permutation(RANDOMNESS.key(seed), jnp.asarray(value_of(value))))

@@ -1,0 +1,65 @@
+"""Stand in for what TensorFlow has around its values: sessions, graphs, devices, settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any
+
+from finetti.dialects.tf import arrays
+from finetti.dialects.tf.tensors import to_numpy
+
+
+class Session:
+    """Run nothing: everything has its value already. For `with tf.Session() as sess:`."""
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+    def run(self, fetches: Any, feed_dict: Any = None) -> Any:
+        """Return the values of what is asked for, as numpy arrays in the same structure."""
+        if feed_dict:
+            raise ValueError("Session.run takes no feed_dict: everything has its value already")
+        return to_numpy(fetches)
+
+
+def function(f: Callable[..., Any] | None = None, **settings: Any) -> Any:
+    """Return a function as it is: there is no graph to make of it."""
+    return (lambda g: g) if f is None else f
+
+
+def nothing(*settings: Any) -> None:
+    """Do nothing: everything has its value already, and there is no graph."""
+
+
+def lacking(room: str) -> Callable[[str], Any]:
+    """Return the `__getattr__` of a module that says what it does not imitate."""
+
+    def say(name: str) -> Any:
+        raise AttributeError(f"{room}.{name} is not imitated: docs/dialects.md says what is")
+
+    return say
+
+
+def control_dependencies(operations: Any) -> nullcontext[None]:
+    """Hold nothing: what is written first is done first. For `with` statements."""
+    return nullcontext()
+
+
+global_variables_initializer = reset_default_graph = nothing
+enable_v2_behavior = enable_eager_execution = nothing
+
+nest = SimpleNamespace(
+    map_structure=arrays.map_structure,
+    flatten=arrays.flatten,
+    pack_sequence_as=arrays.pack_sequence_as,
+)
+# What is refused of shapes is so by numpy.
+errors = SimpleNamespace(InvalidArgumentError=ValueError)
+test = SimpleNamespace(gpu_device_name=lambda: "")
+_devices = {"list_physical_devices": lambda kind=None: [], "set_memory_growth": nothing}
+config = SimpleNamespace(**_devices, experimental=SimpleNamespace(**_devices))

@@ -1,0 +1,251 @@
+"""Hold a distribution by the interface of TensorFlow Probability, and make classes of such."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from finetti import distributions as ft
+from finetti.dialects import tf
+from finetti.dialects.tf.randomness import Seed
+from finetti.dialects.tf.tensors import extents, settled
+from finetti.dialects.tfp.bijectors import Bijector, onto
+from finetti.dialects.written import log_density
+from finetti.types import DType, Value
+
+COUNTS = ("dimension",)  # parameters that shapes depend on
+SETTINGS = ("name", "dtype", "validate_args", "allow_nan_stats")
+
+
+class Distribution:
+    """Hold a distribution: `sample(sample_shape, seed)`, `log_prob(value)`, `mean()` and so on.
+
+    `dtype` is that of the parameters together, double precision for Python's own numbers.
+    """
+
+    def __init__(
+        self, made: Any, parameters: dict[str, Value], dtype: DType, name: str | None
+    ) -> None:
+        """Wrap a finetti distribution."""
+        self.made, self.parameters, self.dtype, self.name = made, parameters, dtype, name
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.__dict__.get("parameters", {}):
+            return self.parameters[name]
+        raise AttributeError(f"{type(self).__name__} has no attribute `{name}`")
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """Return the shape of independent copies."""
+        return self.made.batch_shape
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Return the shape of one draw."""
+        return self.made.event_shape
+
+    def sample(self, sample_shape: Any = (), seed: Seed = None, name: str = "") -> Value:
+        """Return draws of shape (*sample_shape, *batch shape, *event shape)."""
+        with jax.enable_x64(True):
+            drawn = self.made.sample(tf.RANDOMNESS.key(seed), extents(sample_shape))
+            return settled(drawn.astype(self.dtype))
+
+    def log_prob(self, value: Value, name: str = "") -> Value:
+        """Return the log density, one a batch element; minus infinity off the support."""
+        value = tf.convert_to_tensor(value)
+        own = self.batch_shape + self.event_shape
+        try:
+            np.broadcast_shapes(value.shape, own)
+        except ValueError as error:
+            label = f" `{self.name}`" if self.name not in (None, type(self).__name__) else ""
+            raise ValueError(
+                f"{type(self).__name__}{label} has shape {own}, and its value {value.shape}"
+            ) from error
+        with jax.enable_x64(True):
+            return settled(log_density(self.made, value))
+
+    def prob(self, value: Value, name: str = "") -> Value:
+        """Return the density."""
+        return tf.exp(self.log_prob(value))
+
+    def cdf(self, value: Value, name: str = "") -> Value:
+        """Return the probability of what is at most a value."""
+        with jax.enable_x64(True):
+            return settled(self._known("cdf")(jnp.asarray(tf.value_of(value))))
+
+    def quantile(self, value: Value, name: str = "") -> Value:
+        """Return the value below which a probability lies."""
+        with jax.enable_x64(True):
+            return settled(self._known("icdf")(jnp.asarray(tf.value_of(value))))
+
+    def mean(self, name: str = "") -> Value:
+        """Return the mean."""
+        with jax.enable_x64(True):
+            return settled(jnp.broadcast_to(self.made.mean, self.made.shape()))
+
+    def variance(self, name: str = "") -> Value:
+        """Return the variance."""
+        with jax.enable_x64(True):
+            return settled(jnp.broadcast_to(self.made.variance, self.made.shape()))
+
+    def stddev(self, name: str = "") -> Value:
+        """Return the standard deviation."""
+        return tf.sqrt(self.variance())
+
+    def transformed(self, bijector: Bijector) -> Distribution:
+        """Return the distribution of what a bijector makes of draws."""
+        with jax.enable_x64(True):
+            made = ft.TransformedDistribution(self.made, bijector.transform)
+        parts = {"distribution": self, "bijector": bijector}
+        return Distribution(made, parts, self.dtype, self.name)
+
+    def experimental_default_event_space_bijector(self) -> Bijector:
+        """Return the map of the real numbers onto the support."""
+        return onto(self.made.support)
+
+    def _known(self, what: str) -> Callable[[Any], Any]:
+        """Return a method of the distribution, which says in one sentence where it has none."""
+
+        def call(value: Any) -> Any:
+            try:
+                return getattr(self.made, what)(value)
+            except (NotImplementedError, AttributeError) as error:
+                name = {"cdf": "cdf", "icdf": "quantile"}[what]
+                raise NotImplementedError(f"{type(self).__name__} has no {name} here") from error
+
+        return call
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} batch_shape={self.batch_shape} name={self.name!r}>"
+
+
+def bound(
+    name: str, order: tuple[str, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a call's parameters by name, and its settings; raise `TypeError` for others."""
+    settings = {k: v for k, v in kwargs.items() if k in SETTINGS}
+    named = {k: v for k, v in kwargs.items() if k not in SETTINGS}
+    given = dict(zip(order, args, strict=False))
+    if len(args) > len(order):
+        raise TypeError(f"{name} takes {', '.join(order)}, not {len(args)} parameters")
+    if unknown := sorted(named.keys() - set(order)):
+        raise TypeError(f"{name} takes {', '.join(order)}, not {', '.join(unknown)}")
+    if twice := sorted(given.keys() & named.keys()):
+        raise TypeError(f"{name} is given {', '.join(twice)} twice")
+    return given | named, settings
+
+
+def distribution(
+    name: str,
+    parameters: tuple[str, ...],
+    make: Callable[..., Any],
+    kind: type = float,
+    **defaults: Any,
+) -> type[Distribution]:
+    """Return the class of a distribution, its parameters in order; those in `defaults` may lack."""
+
+    def __init__(self: Distribution, *args: Any, **kwargs: Any) -> None:
+        given, settings = bound(name, parameters, args, kwargs)
+        given = {**defaults, **given}
+        missing = [p for p in parameters if p not in given]
+        if missing:
+            raise TypeError(f"{name} needs {', '.join(missing)}")
+        plain = {k: None if v is None else _plain(name, k, v) for k, v in given.items()}
+        arrays = {k: v for k, v in plain.items() if hasattr(v, "dtype") and k not in COUNTS}
+        dtype = settings.get("dtype") or _dtype(kind, list(arrays.values()))
+        checked = nullcontext() if settings.get("validate_args") else ft.unchecked()
+        with jax.enable_x64(True), checked:
+            arrays = {k: _real(jnp.asarray(v), dtype) for k, v in arrays.items()}
+            try:
+                made = make(**{**plain, **arrays})
+            except (ValueError, TypeError) as error:
+                shapes = ", ".join(f"{k} {np.shape(v)}" for k, v in arrays.items())
+                said = str(error).partition("\n")[0]
+                of = f" of {shapes}" if shapes else ""
+                raise type(error)(f"{name} cannot be made{of}: {said}") from error
+        Distribution.__init__(self, made, plain, dtype, settings.get("name", name))
+
+    doc = f"Distribute as {name}({', '.join(parameters)}), in TensorFlow Probability's parameters."
+    body = {"__init__": __init__, "__doc__": doc, "__signature__": _signature(parameters, defaults)}
+    return type(name, (Distribution,), body)
+
+
+def _signature(parameters: tuple[str, ...], defaults: dict[str, Any]) -> inspect.Signature:
+    """Return the signature of a class: joint distributions ask which parameters it needs."""
+    kind, empty = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
+    return inspect.Signature(
+        [inspect.Parameter(p, kind, default=defaults.get(p, empty)) for p in parameters]
+    )
+
+
+def _plain(name: str, parameter: str, value: Value) -> Any:
+    """Return a parameter as an array; one that has a type keeps it."""
+    found = tf.value_of(value)
+    if isinstance(found, bool):
+        return found
+    found = found if hasattr(found, "dtype") else tf.convert_to_tensor(found)
+    if not jnp.issubdtype(found.dtype, np.number) and found.dtype != bool:
+        raise TypeError(f"{name}'s {parameter} is a number or an array of such, not {value!r}")
+    return found
+
+
+def _real(array: Value, dtype: DType) -> Value:
+    """Return real parameters in the distribution's own precision."""
+    real = array.dtype.kind == "f" and np.dtype(dtype).kind == "f"
+    return array.astype(jnp.result_type(dtype, array.dtype)) if real else array
+
+
+def _dtype(kind: type, known: list[Any]) -> DType:
+    if kind is int:
+        return np.int32
+    floats = [v.dtype for v in known if v.dtype.kind == "f"]
+    return np.result_type(*floats) if floats else np.float64
+
+
+def law(part: Any) -> ft.Distribution:
+    """Return the finetti distribution of a distribution or of a random variable."""
+    found = part.distribution if _is_variable(part) else part
+    if not isinstance(found, Distribution):
+        raise TypeError(f"expected a distribution of tfp.distributions, not {part!r}")
+    return found.made
+
+
+def _is_variable(part: object) -> bool:
+    return hasattr(type(part), "is_random_variable")
+
+
+def site_law(made: Distribution, name: str) -> ft.Distribution:
+    """Return the finetti distribution of a site, whose density must be that of its draws."""
+    for part in (made, *made.parameters.values()):
+        if isinstance(part, Distribution) and part.parameters.get("input_output_cholesky"):
+            raise ValueError(
+                f"`{name}` is drawn as Cholesky factors with the density of their matrices "
+                f"(input_output_cholesky=True), which no Model can hold: draw the matrices"
+            )
+    return made.made
+
+
+def composite(name: str, doc: str, make: Callable[..., Any], *whole: str) -> type[Distribution]:
+    """Return the class of a distribution made of others; `whole` are parts that set no dtype."""
+    order = tuple(inspect.signature(make).parameters)
+
+    def __init__(self: Distribution, *args: Any, **kwargs: Any) -> None:
+        given, settings = bound(name, order, args, kwargs)
+        parts = jax.tree.leaves([p for k, p in given.items() if k not in whole])
+        typed = [p for p in parts if isinstance(p, Distribution) or _is_variable(p)]
+        if not typed:
+            raise TypeError(
+                f"{name} is made of distributions of tfp.distributions: {', '.join(order)}"
+            )
+        with jax.enable_x64(True), ft.unchecked():
+            made = make(**given)
+        Distribution.__init__(self, made, given, typed[0].dtype, settings.get("name", name))
+
+    body = {"__init__": __init__, "__doc__": doc, "__signature__": inspect.signature(make)}
+    return type(name, (Distribution,), body)
