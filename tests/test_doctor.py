@@ -17,7 +17,7 @@ from finetti.cli.commands import app
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-OURS = {"all", "dev", "docs", "peers"}  # all of them; and what no user of finetti needs
+OURS = {"all", "browser", "dev", "docs", "peers"}  # all of them; and what no user of finetti needs
 
 
 def packages(extra):

@@ -6,7 +6,8 @@ import xarray as xr
 from scipy.stats import binom
 
 from finetti.posterior import diagnose
-from finetti.posterior.advise import advise
+from finetti.posterior.evidence import Evidence
+from finetti.posterior.illnesses.convergence import disagreeing
 
 RUNS, CHANCE = 300, 1e-3  # of this test failing where the limit is what it says
 
@@ -29,9 +30,10 @@ def test_independent_draws_are_warned_of_once_in_a_hundred_runs():
 @pytest.mark.parametrize(("numbers", "draws"), [(8, 1000), (1000, 1000), (4000, 250)])
 def test_a_chain_elsewhere_is_found_among_many(numbers, draws):
     apart = np.random.default_rng(4).normal(size=(4, draws, numbers))
-    assert "chains disagree" not in {f.problem for f in advise(tree(apart))}
+    assert disagreeing(Evidence(tree(apart))) is None
     apart[0, :, 5] += 1.0
-    (found,) = [f for f in advise(tree(apart)) if f.problem == "chains disagree"]
+    found = disagreeing(Evidence(tree(apart)))
+    assert found is not None
     assert found.sites == ("x[5]",)
 
 

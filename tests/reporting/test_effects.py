@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from made_runs import EFFECT, ERROR, SCHOOLS, posterior
 
 import finetti as ft
@@ -180,19 +181,26 @@ def with_terms():
             "y": x + rng.normal(size=5)[g] + rng.normal(size=20),
             "x": x,
             "g": np.array(list("abcde"))[g],
-            "h": np.tile(list("pq"), 10),
         }
     )
-    model = ft.formula("y ~ x + (x | g) + (1 | h)", table)
+    model = ft.formula("y ~ x + (x | g)", table)
     return ft.fit(model, ft.NUTS(draws=50, warmup=50, chains=2), seed=1, progress=False)
 
 
 class TestOfAFormula:
     """Draw what the hierarchy did to members that have terms."""
 
-    def test_a_term_that_is_alone_needs_no_name_and_others_do(self, with_terms):
-        assert plots.shrinkage(with_terms, "h").axes[0].get_xlabel() == "h"
-        assert plots.forest(with_terms, "h").axes[0].get_xlabel() == "h"
+    def test_a_term_that_is_alone_needs_no_name(self):
+        draws = np.random.default_rng(0).normal(size=(2, 9, 3, 1))
+        sites = xr.Dataset({"h": (("chain", "draw", "h_level", "h_term"), draws)},
+                           {"h_level": list("abc"), "h_term": ["Intercept"]})  # fmt: skip
+        alone = ft.Posterior(xr.DataTree.from_dict({"posterior": sites}))
+        for figure in (plots.shrinkage(alone, "h", [1, 2, np.nan]), plots.forest(alone, "h")):
+            assert figure.axes[0].get_xlabel() == "h"
+        (said,) = [text.get_text() for text in plots.shrinkage(alone, "h", [1, 2, 3]).axes[0].texts]
+        assert "e-" not in said
+
+    def test_of_several_one_is_named(self, with_terms):
         for draw in (plots.shrinkage, plots.forest):
             assert draw(with_terms, "g", term="x").axes[0].get_xlabel() == "g[·][x]"
             with pytest.raises(ft.ShapeError, match=r"Intercept(, | and )x"):
@@ -210,7 +218,3 @@ class TestOfAFormula:
         assert np.sort(dots[0]) == pytest.approx(np.sort(own))
         for one, other in zip(drawn.axes[0].lines, given.axes[0].lines, strict=True):
             np.testing.assert_array_equal(one.get_xdata(), other.get_xdata())
-
-    def test_the_average_is_told_to_digits_that_mean_something(self, with_terms):
-        (said,) = [t.get_text() for t in plots.shrinkage(with_terms, "h").axes[0].texts]
-        assert "e-" not in said
