@@ -31,13 +31,13 @@ from benchmarks import (
     warm,
     warm_up,
 )
-from benchmarks.entries import AS_WRITTEN, FINETTI, NUMPYRO, NUTPIE, PYMC, Finetti
+from benchmarks.entries import AS_WRITTEN, FINETTI, FINETTI_NUTS, NUMPYRO, NUTPIE, PYMC, Finetti
 from benchmarks.entry import Entry
 from benchmarks.problem import Problem
 from benchmarks.results import CPU, RATE, SAMPLING, WALL, Result
 
 SCHOOLS = eight_schools.PROBLEM
-ALL = (FINETTI, AS_WRITTEN, *NUMPYRO, NUTPIE, PYMC)
+ALL = (FINETTI, FINETTI_NUTS, AS_WRITTEN, *NUMPYRO, NUTPIE, PYMC)
 LEVELS = (
     FINETTI,
     Finetti("finetti, level 0", options={"xla_backend_optimization_level": 0}),

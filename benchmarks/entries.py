@@ -14,13 +14,20 @@ Options = dict[str, int]
 
 
 class Finetti(Entry):
-    """Fit as a user does; or refuse the rewrites, or compile with other options."""
+    """Fit as a user does; or by trajectories, without the rewrites, or compiled with options."""
 
     packages = ("finetti", "numpyro", "jax", "jaxlib")
     keeps = (("FINETTI_CACHE", "{}"),)
 
-    def __init__(self, name: str, rewrites: bool = True, options: Options | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        rewrites: bool = True,
+        options: Options | None = None,
+        trajectories: bool = False,
+    ) -> None:
         self.name, self.rewrites, self.options = name, rewrites, options
+        self.trajectories = trajectories
 
     def prepare(self, problem: Problem) -> None:
         import finetti
@@ -31,7 +38,9 @@ class Finetti(Entry):
         self.plan = self.model.plan() if self.rewrites else self.model.plan().as_written()
 
     def sample(self, seed: int) -> None:
-        method = self.library.NUTS(draws=DRAWS, warmup=WARMUP, chains=CHAINS)
+        chosen = self.library.NUTS if self.trajectories else self.library.Automatic
+        settings = {"warmup": WARMUP} if self.trajectories else {}
+        method = chosen(draws=DRAWS, chains=CHAINS, **settings)
         self.posterior = self.library.fit(
             self.model, method, seed=seed, plan=self.plan, progress=False
         )
@@ -39,7 +48,8 @@ class Finetti(Entry):
     def read(self, names: tuple[str, ...]) -> Run:
         stats = self.posterior.tree["sample_stats"]
         draws = {name: self.posterior[name].to_numpy() for name in names}
-        return Run(draws, int(stats["n_steps"].sum()), int(stats["diverging"].sum()))
+        diverged = int(stats["diverging"].sum()) if "diverging" in stats else 0
+        return Run(draws, int(stats["n_steps"].sum()), diverged)
 
     def summarize(self) -> None:
         print(self.posterior.summary().to_string())
@@ -154,6 +164,7 @@ class PyMC(FromPyMC):
 
 
 FINETTI = Finetti("finetti")
+FINETTI_NUTS = Finetti("finetti, NUTS", trajectories=True)
 AS_WRITTEN = Finetti("finetti, as written", rewrites=False)
 NUMPYRO = tuple(NumPyro(chains) for chains in ("vectorized", "parallel", "sequential"))
 NUTPIE, PYMC = Nutpie(), PyMC()
