@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from finetti.criticism.separate import separate as estimate
+from finetti.criticism.separate import separate as separate_estimates
 from finetti.errors import DataError, ModelError, ShapeError
 from finetti.posterior.posterior import Posterior
 from finetti.reporting.drawing import BLUE, GREY, INK, SKY, SMALL, VERMILION, canvas, tidy
@@ -81,21 +81,22 @@ def shrinkage(  # noqa: PLR0913 - what is drawn, and how
 
     `name` is the site of the groups' effects, in one plate; of members with several terms `term`
     names the one to draw, such as `Days` of `Subject[308][Days]`. `separate` has an estimate for
-    each member, NaN where it has none; without it, it is what each member's own observations favour
-    with all else at its posterior mean, which takes the run's model. `mean` is the site of the
-    effects' mean: without it the average of the partially pooled estimates is drawn. `quantity`
-    names the effect, with its unit. Dots are posterior means, bars 89% intervals as in the summary.
-    Of more members than `most`, as many are shown, evenly by rank. Raises `UnknownSite`,
-    `ShapeError` where sizes do not fit, or `ModelError` where members share observations.
+    each member, or a column of them for each term, NaN where there is none; without it, it is what
+    each member's own observations favour with all else at its posterior mean, which takes the run's
+    model. `mean` is the site of the effects' mean: without it the average of the partially pooled
+    estimates is drawn. `quantity` names the effect, with its unit. Dots are posterior means, bars
+    89% intervals as in the summary. Of more members than `most`, as many are shown, evenly by rank.
+    Raises `UnknownSite`, `ShapeError` where sizes do not fit, or `ModelError` where members share
+    observations.
 
     >>> figure = shrinkage(posterior, "theta", [28, 8, -3, 7, -1, 1, 18, 12], "mu")
     >>> figure.axes[0].get_xlabel()
     'theta'
     """
-    draws, label = members(posterior, name, term, "shrinkage")
+    draws, label, place = members(posterior, name, term, "shrinkage")
     values, together = draws.values, draws.values.mean((0, 1))
-    apart = _own(posterior, name, term) if separate is None else separate
-    apart = _column(apart, "separate estimates")
+    apart = np.asarray(own_estimates(posterior, name) if separate is None else separate, float)
+    apart = _column(apart[:, place] if apart.ndim == 2 else apart, "separate estimates")
     if len(apart) != values.shape[2]:
         raise ShapeError(
             f"{len(apart)} separate estimates, but site `{name}` has {values.shape[2]} members of "
@@ -128,16 +129,15 @@ def shrinkage(  # noqa: PLR0913 - what is drawn, and how
     return figure
 
 
-def _own(posterior: Posterior, name: str, term: str | None) -> np.ndarray:
-    """Return each member's own estimate, of the term that is asked for."""
-    found = estimate(posterior, name)
+def own_estimates(posterior: Posterior, name: str) -> np.ndarray:
+    """Return each member's own estimate, shape (member,) or (member, term).
+
+    Raises `ModelError` where members share observations, or none has an estimate.
+    """
+    found = separate_estimates(posterior, name)
     if np.isnan(found).all():
         raise ModelError(f"no member of `{name}` has observations that give it an estimate")
-    if found.ndim == 1:
-        return found
-    draws = posterior[name]
-    known = [str(label) for label in draws[draws.dims[3]].to_numpy()]
-    return found[:, 0 if term is None else known.index(term)]
+    return found
 
 
 def evenly(order: np.ndarray, most: int) -> np.ndarray:

@@ -36,7 +36,7 @@ def forest(posterior: Posterior, name: str, most: int = 60, term: str | None = N
     >>> len(figure.axes)
     1
     """
-    draws, label = members(posterior, name, term, "a forest")
+    draws, label, _ = members(posterior, name, term, "a forest")
     values, labels = draws.to_numpy(), draws[draws.dims[2]].to_numpy()
     mean = values.mean((0, 1))
     shown = evenly(np.argsort(-mean, kind="stable"), most)

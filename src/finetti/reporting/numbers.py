@@ -43,16 +43,16 @@ def find_numbers(posterior: Posterior, names: Sequence[str], most: int) -> dict[
 
 def members(
     posterior: Posterior, name: str, term: str | None, picture: str
-) -> tuple[xr.DataArray, str]:
+) -> tuple[xr.DataArray, str, int]:
     """Return the draws of a site's members, dims (chain, draw, member), and what to call them.
 
-    Members may have terms, of which `term` names the one to take; one that is alone needs no name.
-    Raises `UnknownSite` for a term that there is not, or `ShapeError` for a site of other
-    dimensions, naming the `picture` that is not drawn.
+    Members may have terms, of which `term` names the one to take, and its place comes last; one
+    that is alone needs no name. Raises `UnknownSite` for a term that there is not, or `ShapeError`
+    for a site of other dimensions, naming the `picture` that is not drawn.
     """
     draws = posterior[name]
     if draws.ndim == 3 and term is None:
-        return draws, name
+        return draws, name, 0
     if draws.ndim != 4:
         wish = "one of one does" if term is None else f"`{term}` is of members that have terms"
         raise ShapeError(
@@ -71,7 +71,7 @@ def members(
             f"the members of site `{name}` have no term `{term}`{near} (terms: {listed(known)})"
         )
     place = 0 if term is None else known.index(term)
-    return draws[..., place], name if term is None else f"{name}[·][{term}]"
+    return draws[..., place], name if term is None else f"{name}[·][{term}]", place
 
 
 def _members(posterior: Posterior, site: str) -> dict[str, np.ndarray]:

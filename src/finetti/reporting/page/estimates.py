@@ -13,7 +13,7 @@ from finetti.posterior.diagnose import RHAT_LIMIT
 from finetti.posterior.digits import cells
 from finetti.posterior.labels import brackets, is_hidden, is_own
 from finetti.posterior.posterior import Posterior
-from finetti.reporting.effects import shrinkage
+from finetti.reporting.effects import own_estimates, shrinkage
 from finetti.reporting.forest import forest
 from finetti.reporting.page.blocks import Block, Cell, Grid, Picture, Section, Words
 from finetti.reporting.page.vector import inline
@@ -80,30 +80,37 @@ def groups(posterior: Posterior) -> Section | None:
     """Draw the members of each plate's sites."""
     names = list(_grouped(posterior))
     blocks: list[Block] = []
+    apart = {name: _apart(posterior, name) for name in dict.fromkeys(n for n, _ in names[:FORESTS])}
     for name, term in names[:FORESTS]:
         count = posterior[name].shape[2]
         of = name if term is None else f"{name}, their {term}"
         words = f"Posterior means and intervals of the {count:,} members of {of}, highest first."
         blocks.append(Picture(inline(forest(posterior, name, MEMBERS, term), words), words))
-        blocks += _shrinkage(posterior, name, term)
+        if (own := apart[name]) is not None:
+            blocks.append(_shrinkage(posterior, name, term, own))
     if len(names) > FORESTS:
         rest = ", ".join(dict.fromkeys(name for name, _ in names[FORESTS:]))
         blocks.append(Words(f"Not drawn: {rest}; plots.forest(posterior, name) draws one."))
     return Section("groups", "The groups", tuple(blocks)) if blocks else None
 
 
-def _shrinkage(posterior: Posterior, name: str, term: str | None) -> Iterator[Block]:
-    """Draw how far the hierarchy moved each member's own estimate, where there is one."""
+def _apart(posterior: Posterior, name: str) -> np.ndarray | None:
+    """Return each member's own estimate, of all its terms; None where there is none."""
     try:
-        figure = shrinkage(posterior, name, most=MEMBERS, term=term)
+        return own_estimates(posterior, name)
     except ModelError:
-        return
+        return None
+
+
+def _shrinkage(posterior: Posterior, name: str, term: str | None, apart: np.ndarray) -> Picture:
+    """Draw how far the hierarchy moved each member's own estimate."""
     of = name if term is None else f"{name}, its {term}"
     words = (
         f"How far the hierarchy moved each member of {of}: from its own estimate, which its "
         f"observations alone favour with all else at its posterior mean, to the partially pooled."
     )
-    yield Picture(inline(figure, words), words)
+    figure = shrinkage(posterior, name, apart, most=MEMBERS, term=term)
+    return Picture(inline(figure, words), words)
 
 
 def _grouped(posterior: Posterior) -> Iterator[tuple[str, str | None]]:

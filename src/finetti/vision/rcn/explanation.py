@@ -147,12 +147,10 @@ class Explanation:
         axes.add_collection(LineCollection(list(np.stack([home, places], 1)), colors="C1", lw=0.6))
         loose = self._in_image(self.points[self.explained < 0, 1:])[:, ::-1]
         axes.plot(*loose.T, ".", color="0.4", ms=2)
-        angle = 2 * np.pi * self.template.features[:, 0] / ORIENTATIONS
-        along = np.stack([-np.sin(angle), np.cos(angle)], -1)  # an edge runs across its gradient
+        drawn = strokes(places, self.template.features[:, 0], 0.7)
         for sight, colour in zip(Sight, ("C2", "C3", "C0"), strict=True):
             chosen = np.array([s is sight for s in self.sights], bool)
-            strokes = np.stack([places - 0.7 * along, places + 0.7 * along], 1)[chosen]
-            axes.add_collection(LineCollection(list(strokes), colors=colour, lw=2))
+            axes.add_collection(LineCollection(list(drawn[chosen]), colors=colour, lw=2))
         axes.set_title(f"{self.label}: {self.count(Sight.PRESENT)} of {len(self.sights)} present")
         axes.set_xticks([])
         axes.set_yticks([])
@@ -164,6 +162,15 @@ class Explanation:
 
     def _in_image(self, places: AnyArray) -> Float[AnyArray, "place 2"]:
         return in_pixels(places, self.upsampling, self.margin)
+
+
+def strokes(
+    places: Float[AnyArray, "feature 2"], orientations: Int[AnyArray, " feature"], reach: float
+) -> Float[AnyArray, "feature 2 2"]:
+    """Return the ends of a stroke through each place, (across, down), along the edge there."""
+    angle = 2 * np.pi * orientations / ORIENTATIONS
+    along = reach * np.stack([-np.sin(angle), np.cos(angle)], -1)
+    return np.stack([places - along, places + along], 1)
 
 
 def likeliest(

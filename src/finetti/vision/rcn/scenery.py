@@ -10,7 +10,7 @@ import numpy as np
 
 from finetti import DataError, MissingExtra
 from finetti.types import AnyArray, Float, Int
-from finetti.vision.rcn.explanation import Sight
+from finetti.vision.rcn.explanation import Sight, strokes
 from finetti.vision.rcn.seeking import BODY
 
 if TYPE_CHECKING:
@@ -169,12 +169,11 @@ class Parse:
         loose = self.points[self.explained < 0, ::-1]
         axes.plot(*loose.T, ".", color="0.3", ms=2)
         for colour, part in zip(colours, self.parts, strict=True):
-            places, angle = part.places[:, ::-1], np.pi * part.orientations / 8
-            along = np.stack([-np.sin(angle), np.cos(angle)], -1)
-            strokes = np.stack([places - 0.6 * along, places + 0.6 * along], 1)
+            places = part.places[:, ::-1]
+            drawn = strokes(places, part.orientations, 0.6)
             sights = np.array([sight.value for sight in part.sights])
             for sight, width in ((Sight.PRESENT, 2.4), (Sight.HIDDEN, 1.0)):
-                chosen = list(strokes[sights == sight.value])
+                chosen = list(drawn[sights == sight.value])
                 axes.add_collection(LineCollection(chosen, colors=[colour], lw=width))
             axes.plot(*places[sights == "absent"].T, "x", color=colour, ms=3, mew=0.8)
             axes.plot(*places[sights == "hidden"].T, "o", color="w", ms=1.6)
