@@ -27,6 +27,7 @@ from benchmarks import (
     posed,
     scenes,
     shapes,
+    slopes,
     sure,
     warm,
     warm_up,
@@ -100,6 +101,10 @@ def run_counts() -> None:
     warm_runs("counts_warm", counts.PROBLEM, (FINETTI, *NUMPYRO, NUTPIE, PYMC), rounds=4)
 
 
+def run_slopes() -> None:
+    cold_runs("slopes_cold", slopes.PROBLEM, (FINETTI, NUMPYRO[0], NUTPIE), rounds=2)
+
+
 def run_levels() -> None:
     warm_runs("levels_warm", SCHOOLS, LEVELS, rounds=10)
     cold_runs("levels_cold", SCHOOLS, LEVELS, rounds=4)
@@ -141,6 +146,7 @@ BENCHMARKS = {
     "imports": lambda: imports(rounds=10),
     "eight_schools": run_eight_schools,
     "counts": run_counts,
+    "slopes": run_slopes,
     "levels": run_levels,
     "forms": run_forms,
     "warm_up": run_warm_up,

@@ -20,9 +20,10 @@ SAMPLE_ONCE = """
 import pickle, sys
 from benchmarks.problems import PROBLEMS
 entry = pickle.loads(bytes.fromhex(sys.argv[2]))
-entry.prepare(PROBLEMS[sys.argv[1]])
+problem = PROBLEMS[sys.argv[1]]
+entry.prepare(problem)
 entry.sample(seed=1)
-entry.summarize()
+entry.summarize(problem.watched)
 """
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 
 from benchmarks.entry import CHAINS, DRAWS, WARMUP, Entry, Run
@@ -51,20 +49,15 @@ class Finetti(Entry):
         diverged = int(stats["diverging"].sum()) if "diverging" in stats else 0
         return Run(draws, int(stats["n_steps"].sum()), diverged)
 
-    def summarize(self) -> None:
-        print(self.posterior.summary().to_string())
+    def summarize(self, names: tuple[str, ...]) -> None:
+        print(self.posterior.summary(list(names)).to_string())
 
 
 def _compile_with(options: Options) -> None:
     """Let finetti compile all its programs with XLA's options given, in place of its own."""
-    import jax
-
     from finetti import compiling
 
-    def jit(function, static_argnames, compiler_options):
-        return jax.jit(function, static_argnames=static_argnames, compiler_options=options)
-
-    compiling.jax = SimpleNamespace(jit=jit, default_backend=jax.default_backend)
+    compiling.EFFORT.update({effort: dict(options) for effort in compiling.EFFORT})
 
 
 class NumPyro(Entry):
@@ -110,8 +103,11 @@ class NumPyro(Entry):
             int(stats["diverging"].sum()),
         )
 
-    def summarize(self) -> None:
-        self.sampler.print_summary()
+    def summarize(self, names: tuple[str, ...]) -> None:
+        from numpyro.diagnostics import print_summary
+
+        draws = self.sampler.get_samples(group_by_chain=True)
+        print_summary({name: draws[name] for name in names})
 
 
 class FromPyMC(Entry):
@@ -124,10 +120,10 @@ class FromPyMC(Entry):
         draws = {name: self.trace.posterior[name].to_numpy() for name in names}
         return Run(draws, int(stats["n_steps"].sum()), int(stats["diverging"].sum()))
 
-    def summarize(self) -> None:
+    def summarize(self, names: tuple[str, ...]) -> None:
         import arviz
 
-        print(arviz.summary(self.trace).to_string())
+        print(arviz.summary(self.trace, var_names=list(names)).to_string())
 
 
 class Nutpie(FromPyMC):

@@ -48,5 +48,5 @@ class Entry(ABC):
         """Return the draws of the last run."""
 
     @abstractmethod
-    def summarize(self) -> None:
-        """Print the library's own table of the last run."""
+    def summarize(self, names: tuple[str, ...]) -> None:
+        """Print the library's own table of some variables of the last run."""

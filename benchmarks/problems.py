@@ -1,5 +1,5 @@
 """List the problems by name."""
 
-from benchmarks import counts, eight_schools
+from benchmarks import counts, eight_schools, slopes
 
-PROBLEMS = {problem.name: problem for problem in (eight_schools.PROBLEM, counts.PROBLEM)}
+PROBLEMS = {each.PROBLEM.name: each.PROBLEM for each in (eight_schools, counts, slopes)}

@@ -25,14 +25,15 @@ from jax.sharding import Mesh
 
 from finetti.dividing import everywhere, mesh_of, undivided
 from finetti.errors import SamplingError
+from finetti.jaxprs import made
 from finetti.programs import kept
 from finetti.turns import InTurn
 from finetti.types import Tree, Value
 
 ONCE, OFTEN = 0, 1  # for programs that run once, and for the sampler's loop
-BY_SIZE = 2  # ONCE, or OFTEN where the arguments hold so many numbers that running takes longer
+BY_SIZE = 2  # ONCE, or OFTEN where each of thousands of evaluations makes many numbers
 USUAL = 3  # as JAX compiles by itself
-LARGE = 1_000_000
+LARGE = 200_000  # numbers: 4,000 evaluations of as many cost by ONCE what compiling OFTEN does
 MOST = 128  # programs held in memory: a fit takes about 11, of 50 MB and 900 maps in all
 LEVEL = "xla_backend_optimization_level"
 PLAIN_SUMS = {"xla_cpu_experimental_ynn_fusion_type": ""}
@@ -45,15 +46,18 @@ EFFORT: dict[int, dict[str, Any]] = {
 
 
 R = TypeVar("R")
-Kind = tuple[Hashable, ...]  # effort, fixed arguments, and what the others are
+Kind = tuple[Hashable, ...]  # fixed arguments, and what the others are
 
 
-def compiled(level: int, *static: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
+def compiled(
+    level: int, *static: str, evaluations: Callable[..., int] = lambda *_: 1
+) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """Return a decorator like `jax.jit` that compiles with an effort on a CPU.
 
     `level` is ONCE, OFTEN, BY_SIZE or USUAL. `static` names the arguments that the compiled program
-    depends on. Where another program is being traced the function becomes a part of that. What is
-    compiled is kept: on disk (`programs`), and in memory the `MOST` that were used last.
+    depends on. `evaluations` returns, for a call's arguments, how many it makes at a time, which
+    BY_SIZE asks for. Where another program is being traced the function becomes a part of that.
+    What is compiled is kept: on disk (`programs`), and in memory the `MOST` that were used last.
     """
 
     def decorate(function: Callable[..., R]) -> Callable[..., R]:
@@ -70,14 +74,20 @@ def compiled(level: int, *static: str) -> Callable[[Callable[..., R]], Callable[
             if any(isinstance(leaf, Tracer) for leaf in leaves):
                 return function(*undivided(args))
             _refuse_forked()
-            effort = _effort(level, leaves)
-            key = (effort, tuple(fixed.values()), tree, tuple(map(_kind, leaves)))
-            # A program is compiled when it is first called.
+            key = (tuple(fixed.values()), tree, tuple(map(_kind, leaves)))
+
+            def ready() -> Callable[..., Any]:
+                """Return the program, which is compiled when it is first called."""
+                own, settings = _own(function, fixed, mesh_of(given))
+                effort = level
+                if level == BY_SIZE:
+                    # To be compiled it is traced, once: JAX keeps that.
+                    program = jax.jit(own, **settings).trace(*given).jaxpr
+                    effort = OFTEN if made(program.eqns) >= LARGE * evaluations(*args) else ONCE
+                return InTurn(own, compiler_options=_options(effort), **settings)
+
             with kept():
-                program = IN_MEMORY.get(
-                    programs, key, lambda: _ready(function, fixed, effort, mesh_of(given))
-                )
-                return program(*given)
+                return IN_MEMORY.get(programs, key, ready)(*given)
 
         return call
 
@@ -134,12 +144,13 @@ class Recent:
 IN_MEMORY = Recent(MOST)
 
 
-def _ready(
-    function: Callable[..., Any], fixed: Mapping[int, Hashable], effort: int, mesh: Mesh | None
-) -> Callable[..., Any]:
-    """Return a program of its own for some fixed arguments: what JAX keeps of it goes with it.
+def _own(
+    function: Callable[..., Any], fixed: Mapping[int, Hashable], mesh: Mesh | None
+) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """Return a function of its own for some fixed arguments: what JAX keeps of it goes with it.
 
-    Where it is given what is divided over a mesh, every device has what it yields.
+    Beside it come the settings of `jax.jit`: where it is given what is divided over a mesh, every
+    device has what it yields.
     """
 
     @wraps(function)
@@ -149,19 +160,11 @@ def _ready(
         return function(*(fixed[place] if place in fixed else next(rest) for place in places))
 
     del own.__wrapped__  # whose parameters are others
-    to: dict[str, Any] = {} if mesh is None else {"out_shardings": everywhere(mesh)}
-    return InTurn(own, compiler_options=_options(effort), **to)
+    return own, {} if mesh is None else {"out_shardings": everywhere(mesh)}
 
 
 def _kind(leaf: Value) -> Hashable:
     return (leaf.shape, leaf.dtype) if hasattr(leaf, "dtype") else type(leaf)
-
-
-def _effort(level: int, leaves: list[Value]) -> int:
-    """Return ONCE or OFTEN."""
-    if level != BY_SIZE:
-        return level
-    return OFTEN if sum(getattr(leaf, "size", 1) for leaf in leaves) >= LARGE else ONCE
 
 
 def _options(level: int) -> dict[str, Any] | None:

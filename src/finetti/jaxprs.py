@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import prod
 from typing import Any
 
 import jax
@@ -92,6 +93,25 @@ def inside(equations: Iterable[Equation]) -> Iterator[Equation]:
         yield equation
         for program in held(equation):
             yield from inside(program.eqns)
+
+
+def yielded(equation: Equation) -> int:
+    """Return how many numbers an equation yields."""
+    return sum(prod(v.aval.shape) for v in equation.outvars)
+
+
+def made(equations: Iterable[Equation], each: Callable[[Equation], int] = yielded) -> int:
+    """Return how many numbers some equations make, or what `each` counts of one.
+
+    Of a choice all ways count, a scan as often as it runs, a loop of unknown length once.
+    """
+    found = 0
+    for equation in equations:
+        inner = list(held(equation))
+        times = equation.params["length"] if equation.primitive.name == "scan" else 1
+        found += times * sum(made(program.eqns, each) for program in inner)
+        found += 0 if inner else each(equation)
+    return found
 
 
 def anew(name: str, parameters: Mapping[str, Any], run: Run) -> dict[str, Any]:

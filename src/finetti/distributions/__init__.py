@@ -20,7 +20,7 @@ from numpyro.distributions import (
     biject_to,
     constraints,
 )
-from numpyro.distributions.distribution import validation_enabled
+from numpyro.distributions.distribution import COERCIONS, validation_enabled
 
 from finetti.distributions.censored import *  # noqa: F403
 from finetti.distributions.censored import __all__ as _CENSORED
@@ -199,6 +199,7 @@ def unchecked() -> AbstractContextManager[None]:
 
 
 __all__ = [
+    "COERCIONS",
     "MENDED",
     "NAMES",
     "NOTHING",

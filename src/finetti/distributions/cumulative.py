@@ -216,7 +216,7 @@ def limits(name: str, base: Any, **sides: Any) -> tuple[Any, ...]:
             raise ModelError(
                 f"ft.{name} has {side} = NaN{row}: give an infinite limit where there is none"
             )
-    batch = jnp.broadcast_shapes(base.batch_shape, *map(jnp.shape, found.values()))
+    batch = jnp.broadcast_shapes(base.batch_shape, *map(np.shape, found.values()))
     return tuple(array_of(limit).broadcast_to(limit, batch) for limit in found.values())
 
 

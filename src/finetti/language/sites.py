@@ -16,6 +16,7 @@ from finetti.errors import MissingValue, ModelError, SeedError, ShapeError, Supp
 from finetti.language.dims import Groups, Plate, as_dims, as_plate
 from finetti.language.effects import Site, inside, perform, plates
 from finetti.language.holes import REMEDIES, with_nan
+from finetti.language.listed import as_arrays
 from finetti.types import AnyArray, Array, Value
 
 
@@ -44,6 +45,7 @@ def sample(
         raise ModelError(
             f"site `{name}` needs a distribution such as ft.Normal(0, 1), not {distribution!r}"
         )
+    as_arrays(distribution)
     check_arguments(name, distribution)
     fitted = fit_plates(name, distribution, plates())
     site = Site("sample", name, fitted, obs, obs is not None, plates())

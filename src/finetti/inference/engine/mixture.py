@@ -19,7 +19,7 @@ from finetti.types import Float
 ROUNDS = 8
 GAIN = 0.02  # of a share, without which two rounds on end are the last
 LEAST = 0.25  # below which the mixture is of no use
-HEAVIEST = 0.02  # of all weight, on one point
+HEAVIEST = 20.0  # times an even share of all weight, on one point
 FITTED = 10  # steps of expectation and maximisation a round
 WIDER = 4.0  # of the second component of a mode, its covariance beside the first's
 GUARD = 0.05  # the weight of a component as wide as all, twice
@@ -50,7 +50,8 @@ class Fitted:
     @property
     def useful(self) -> bool:
         """Tell whether to draw by it."""
-        return self.share >= LEAST and self.heaviest <= HEAVIEST
+        even = 1 / len(self.sample.points)
+        return self.share >= LEAST and self.heaviest <= HEAVIEST * even
 
     def resample(
         self, generator: np.random.Generator, count: int

@@ -27,7 +27,7 @@ TOGETHER = 128  # points that are evaluated side by side
 ROOM = 2_000_000  # numbers that they may take
 ROUND = 1024, 128  # points of a round: as a rule, and at least where each takes much work
 EVEN = 0.9, 0.7  # the share of their number that they are to be worth: as a rule, and of fewer
-WORK = 200_000_000  # numbers that a round may take
+WORK = 2_000_000_000  # numbers that a round may take
 CHEAP = 20_000  # numbers: three draws are made for one that is kept
 
 
@@ -119,7 +119,7 @@ def _look(target: Target, given: Given, own: Own, together: int) -> Look:
     return look
 
 
-@compiled(BY_SIZE, "target")
+@compiled(BY_SIZE, "target", evaluations=lambda *args: args[-1].shape[1])
 def heights_at(target: Target, shared: Given, own: Own, positions: Array) -> Array:
     """Return the log density at positions, (fit, point, dim)."""
 

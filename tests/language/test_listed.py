@@ -1,0 +1,95 @@
+"""Lists of numbers are taken where arrays are, by every distribution, in models alone."""
+
+import jax
+import numpy as np
+import numpyro.distributions as borrowed
+import pytest
+
+import finetti as ft
+
+ROOT = [[1.0, 0.0], [0.5, 1.0]]
+MADE = {
+    "Normal": lambda c: ft.Normal(c([0.0, 1.0]), c([1.0, 2.0])),
+    "HalfNormal": lambda c: ft.HalfNormal(c([1.0, 2.0])),
+    "StudentT": lambda c: ft.StudentT(c([3.0, 4.0]), c([0.0, 1.0]), 1.0),
+    "Gamma": lambda c: ft.Gamma(c([1.0, 2.0]), c([1.0, 2.0])),
+    "Beta": lambda c: ft.Beta(c([1.0, 2.0]), c([1.0, 2.0])),
+    "BetaBinomial": lambda c: ft.BetaBinomial(c([1.0, 2.0]), c([1.0, 2.0]), 9),
+    "Poisson": lambda c: ft.Poisson(c([1.0, 2.0])),
+    "Bernoulli": lambda c: ft.Bernoulli(c([0.1, 0.2])),
+    "Bernoulli, logits": lambda c: ft.Bernoulli(logits=c([0.1, 0.2])),
+    "Binomial": lambda c: ft.Binomial(c([10, 3]), c([0.1, 0.2])),
+    "Dirichlet": lambda c: ft.Dirichlet(c([1.0, 2.0])),
+    "Categorical": lambda c: ft.Categorical(c([0.1, 0.9])),
+    "Multinomial": lambda c: ft.Multinomial(5, c([0.1, 0.9])),
+    "MultivariateNormal": lambda c: ft.MultivariateNormal(c([0.1, 0.9]), scale_tril=c(ROOT)),
+    "Uniform": lambda c: ft.Uniform(c([0.0, 1.0]), c([1.0, 2.0])),
+    "Exponential": lambda c: ft.Exponential(c([1.0, 2.0])),
+    "LogNormal": lambda c: ft.LogNormal(c([1.0, 2.0]), 1.0),
+    "TruncatedNormal": lambda c: ft.TruncatedNormal(c([1.0, 2.0]), 1.0, low=c([0.0, 0.0])),
+    "NegativeBinomial2": lambda c: ft.NegativeBinomial2(c([1.0, 2.0]), c([1.0, 2.0])),
+    "Pareto": lambda c: ft.Pareto(c([1.0, 2.0]), c([1.0, 2.0])),
+    "OrderedLogistic": lambda c: ft.OrderedLogistic(0.3, c([1.0, 2.0])),
+    "ZeroInflatedPoisson": lambda c: ft.ZeroInflatedPoisson(c([0.1, 0.2]), c([1.0, 2.0])),
+    "nested": lambda c: ft.Normal(c([0.0, 1.0]), 1.0).mask(np.array([True, False])),
+}
+
+
+def deep(kind, values):
+    return kind(deep(kind, v) if isinstance(v, list) else v for v in values)
+
+
+def log_density(made, value):
+    @ft.model
+    def one():
+        ft.sample("x", made())
+
+    site = one().condition(x=value).trace()["x"]
+    return float(site.distribution.log_prob(site.value).sum())
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+@pytest.mark.parametrize("name", MADE)
+@pytest.mark.usefixtures("float64")
+def test_a_list_is_taken_as_the_array_of_its_numbers(name, kind):
+    make = MADE[name]
+    value = np.asarray(make(np.asarray).sample(jax.random.key(1)))
+    expected = log_density(lambda: make(np.asarray), value)
+    assert np.isfinite(expected)
+    assert log_density(lambda: make(lambda v: deep(kind, v)), value) == expected
+
+
+def test_a_list_may_hold_other_sites():
+    @ft.model
+    def pair():
+        a = ft.sample("a", ft.Normal(0, 1))
+        ft.sample("x", ft.StudentT([3.0, 4.0], [a, 2 * a], 1.0))
+
+    sites = pair().trace(seed=0)
+    a = float(sites["a"].value)
+    np.testing.assert_allclose(sites["x"].distribution.loc, [a, 2 * a], rtol=1e-6)
+
+
+def test_a_distribution_that_was_made_before_the_model_may_hold_lists():
+    prior = ft.Normal([0.0, 1.0], [1.0, 2.0])
+
+    @ft.model
+    def one():
+        ft.sample("x", prior)
+
+    assert one().variables[0].shape == (2,)
+    assert "Normal([0, 1], [1, 2])" in str(one().plan())
+
+
+def test_elsewhere_numpyro_is_as_it_was():
+    with pytest.raises(TypeError):
+        borrowed.StudentT([3.0, 4.0])
+
+
+def test_what_no_distribution_takes_is_refused_by_it():
+    @ft.model
+    def one():
+        ft.sample("x", ft.StudentT([3.0, 4.0], nothing=1.0))
+
+    with pytest.raises(TypeError, match="nothing"):
+        one().plan()
