@@ -1,4 +1,4 @@
-"""Observations are condensed where an evaluation is then of fewer numbers, counted on its program."""
+"""Observations are condensed where an evaluation is then of fewer numbers, counted by equations."""
 
 import jax
 import numpy as np

@@ -30,7 +30,12 @@ STEPS = 1e-3 * np.arange(-2.0, 3.0)[[2, 0, 1, 3, 4]]
 SLOPE = np.array([0, 1, -8, 8, -1]) / 12e-3  # of the values at these steps, to the fourth order
 ROUGH = np.array([0, 0, -1, 1, 0]) / 2e-3
 UNLIKELY = 1e-8  # the chance of a failure by chance, of some thousand comparisons in all
-every = pytest.mark.parametrize("seed", shortened(range(ALL), *QUICK))
+
+
+@pytest.fixture(scope="module", params=shortened(range(ALL), *QUICK))
+def seed(request):
+    """Have the tests of a seed run one after another: what they look at is compiled once."""
+    return request.param
 
 
 @cache
@@ -101,7 +106,6 @@ def drawn_back(seed: int) -> dict[str, Any]:
         return jax.tree.map(np.asarray, compiled(ONCE)(everything)(plan.given, z, keys))
 
 
-@every
 def test_each_density_is_that_of_its_definition(seed):
     found = looked(seed)
     outcome = found["outcome"]
@@ -116,7 +120,6 @@ def test_each_density_is_that_of_its_definition(seed):
         np.testing.assert_allclose(outcome.values[name], value, rtol=1e-9, err_msg=name)
 
 
-@every
 def test_the_planned_density_and_its_slope_are_the_exact_marginals(seed):
     found = looked(seed)
     size = 1 + np.abs(found["as written"]).max()
@@ -129,7 +132,6 @@ def test_the_planned_density_and_its_slope_are_the_exact_marginals(seed):
     assert abs(found["slope"] @ found["way"] - expected) < 1e-6 * max(scale, 1e-3 * size)
 
 
-@every
 def test_a_move_changes_the_density_by_its_jacobian_alone(seed):
     found = looked(seed)
     scale = 1 + np.abs(found["phi"]).max(initial=0)
@@ -138,7 +140,6 @@ def test_a_move_changes_the_density_by_its_jacobian_alone(seed):
     np.testing.assert_allclose(found["moved"], expected, rtol=1e-8, atol=1e-8)
 
 
-@every
 def test_what_was_taken_out_is_drawn_back_from_its_conditional(seed):
     exactly, taken = looked(seed)["exactly"], looked(seed)["taken"]
     if not looked(seed)["plan"].form.marginals:

@@ -21,7 +21,7 @@ from finetti.inference.engine.price import products
 from finetti.inference.engine.proposal import Proposal, propose
 from finetti.inference.journey import Journey, Work, block_of
 from finetti.inference.keeping import Memory, Stored
-from finetti.inference.methods.independent import Automatic, IndependentMetropolis
+from finetti.inference.methods.independent import SOME, Automatic, IndependentMetropolis
 from finetti.inference.methods.method import Chains, Method, natural
 from finetti.inference.methods.precision import MOST
 from finetti.inference.methods.searches import Search
@@ -37,7 +37,6 @@ from finetti.posterior.posterior import Posterior
 from finetti.store.store import Destination
 from finetti.structure.choices import Choices
 from finetti.structure.plan import Plan
-from finetti.structure.rewrites.integrate.find import FEW
 from finetti.targets.density import Density, density
 from finetti.types import Values as Named
 
@@ -62,7 +61,7 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     """Draw from the posterior of a model with its data.
 
     `method` holds the settings, `NUTS(draws=2000)` for one. Left out it is `Automatic()`: where the
-    plan leaves up to 5 dimensions, `IndependentMetropolis`, if its mixture fits, and `NUTS`
+    plan leaves up to 8 dimensions, `IndependentMetropolis`, if its mixture fits, and `NUTS`
     otherwise. `plan` says which rewrites to make: that of the method, which is `model.plan()`,
     unless you change it by `model.plan().without(...)`. `init` maps latent variables to constrained
     starting values for every chain; without it the starts are random. `tuning` is the `learned` of
@@ -189,7 +188,7 @@ def _suited(method: Chains, built: Density, beginning: Beginning) -> tuple[Chain
     if isinstance(method, Automatic):
         if tuning is not None and np.ndim(tuning.scale) == 3:  # a mixture
             return method.independent(), None
-        if tuning is None and not given and built.dim <= FEW:
+        if tuning is None and not given and built.dim <= SOME:
             proposal = propose(built, beginning.seed, method.chains)
             if proposal is not None and proposal.useful:
                 return method.independent(proposal.thin), proposal

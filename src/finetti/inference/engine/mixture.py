@@ -18,7 +18,8 @@ from finetti.types import Float
 
 ROUNDS = 8
 GAIN = 0.02  # of a share, without which two rounds on end are the last
-LEAST = 0.25  # below which the mixture is of no use
+LEAST = 0.25, 0.7  # below which the mixture is of no use: in few dimensions, and in more
+FEW = 5  # dimensions; in more of them rounds see less of the tails
 HEAVIEST = 20.0  # times an even share of all weight, on one point
 FITTED = 10  # steps of expectation and maximisation a round
 WIDER = 4.0  # of the second component of a mode, its covariance beside the first's
@@ -50,8 +51,8 @@ class Fitted:
     @property
     def useful(self) -> bool:
         """Tell whether to draw by it."""
-        even = 1 / len(self.sample.points)
-        return self.share >= LEAST and self.heaviest <= HEAVIEST * even
+        count, dim = self.sample.points.shape
+        return self.share >= LEAST[dim > FEW] and self.heaviest * count <= HEAVIEST
 
     def resample(
         self, generator: np.random.Generator, count: int

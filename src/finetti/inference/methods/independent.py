@@ -15,6 +15,7 @@ from finetti.models import Model
 from finetti.structure.plan import Plan
 from finetti.targets.layout import Layout
 
+SOME = 8  # dimensions, up to which a mixture is fitted to see whether it fits
 DEAR = 100_000_000  # multiplications of an evaluation
 ENOUGH = ESS(400)  # effective draws, as many as the advice asks for
 
@@ -55,7 +56,7 @@ class IndependentMetropolis(Chains):
 
 @dataclass(frozen=True)
 class Automatic(Chains):
-    """Choose `IndependentMetropolis` for up to 5 dimensions where its mixture fits, else `NUTS`.
+    """Choose `IndependentMetropolis` for up to 8 dimensions where its mixture fits, else `NUTS`.
 
     It is what `fit` does by itself. `warmup` is that of `NUTS`: a mixture needs none. Where an
     evaluation takes more than 100 million multiplications, as it does where effects of many crossed
