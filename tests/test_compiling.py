@@ -36,7 +36,7 @@ def level(effort):
 def test_an_effort_follows_the_numbers_of_an_evaluation(efforts, numbers, evaluations, effort):
     runs = []
 
-    @compiled(BY_SIZE, evaluations=lambda x: evaluations)
+    @compiled(BY_SIZE, evaluations=lambda x: (evaluations, 1))
     def grown(x):
         runs.append(x)
         return jnp.sum(jnp.broadcast_to(x, (numbers,)) * 2.0)
@@ -46,6 +46,22 @@ def test_an_effort_follows_the_numbers_of_an_evaluation(efforts, numbers, evalua
     grown(np.float32(2.5))
     assert len(runs) == 1  # traced once, to be counted and to be compiled
     assert len(efforts) == 1
+
+
+@pytest.mark.parametrize(("numbers", "effort"), [(10, ONCE), (LARGE, OFTEN)])
+def test_what_is_made_before_a_loop_is_shared_out_among_its_turns(efforts, numbers, effort):
+    @compiled(BY_SIZE, evaluations=lambda noise: (1, len(noise)))
+    def walked(noise):
+        noise = jnp.exp(jnp.sin(noise * 2.0) + 1.0)  # more numbers in all than LARGE
+
+        def turn(at):
+            i, x = at
+            return i + 1, x + jnp.sum(jnp.broadcast_to(noise[i], (numbers,)))
+
+        return jax.lax.while_loop(lambda at: at[0] < len(noise), turn, (0, 0.0))[1]
+
+    walked(np.ones(LARGE, np.float32)[: LARGE if numbers < LARGE else 10])
+    assert efforts[0][LEVEL] == level(effort)
 
 
 def test_numbers_are_counted_in_what_a_program_calls_and_repeats():

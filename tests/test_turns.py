@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from finetti import turns
+from finetti import compiling, turns
 from finetti.jaxprs import held
 
 pytestmark = pytest.mark.skipif(not turns.hanging(), reason="only jaxlib 0.10 on a CPU hangs")
@@ -64,8 +64,10 @@ def each(function, matrices):
 def test_a_program_yields_the_same_with_its_calls_in_turn(function, float64):
     closed = closed_of(function)
     given = jax.tree.leaves(MATRICES)
-    plain = jax.jit(jax.extend.core.jaxpr_as_fun(closed))
-    written = jax.jit(turns.in_turn(closed))
+    # Plain loops compute an operand twice where it is used twice, with roundings that differ.
+    options = {n: not v for n, v in compiling.PLAIN_LOOPS.items() if compiling._knows(n, v)}
+    plain = jax.jit(jax.extend.core.jaxpr_as_fun(closed), compiler_options=options)
+    written = jax.jit(turns.in_turn(closed), compiler_options=options)
     with jax.default_matmul_precision("highest"):
         for one, other in zip(plain(*given), written(*given), strict=True):
             np.testing.assert_array_equal(one, other)

@@ -50,14 +50,15 @@ Kind = tuple[Hashable, ...]  # fixed arguments, and what the others are
 
 
 def compiled(
-    level: int, *static: str, evaluations: Callable[..., int] = lambda *_: 1
+    level: int, *static: str, evaluations: Callable[..., tuple[int, int]] = lambda *_: (1, 1)
 ) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """Return a decorator like `jax.jit` that compiles with an effort on a CPU.
 
     `level` is ONCE, OFTEN, BY_SIZE or USUAL. `static` names the arguments that the compiled program
-    depends on. `evaluations` returns, for a call's arguments, how many it makes at a time, which
-    BY_SIZE asks for. Where another program is being traced the function becomes a part of that.
-    What is compiled is kept: on disk (`programs`), and in memory the `MOST` that were used last.
+    depends on. `evaluations` returns, for a call's arguments, how many it makes side by side, and
+    how many times in a loop, which BY_SIZE asks for. Where another program is being traced the
+    function becomes a part of that. What is compiled is kept: on disk (`programs`), and in memory
+    the `MOST` that were used last.
     """
 
     def decorate(function: Callable[..., R]) -> Callable[..., R]:
@@ -83,7 +84,9 @@ def compiled(
                 if level == BY_SIZE:
                     # To be compiled it is traced, once: JAX keeps that.
                     program = jax.jit(own, **settings).trace(*given).jaxpr
-                    effort = OFTEN if made(program.eqns) >= LARGE * evaluations(*args) else ONCE
+                    beside, turns = evaluations(*args)
+                    numbers = made(program.eqns, turns=turns) // (beside * turns)
+                    effort = OFTEN if numbers >= LARGE else ONCE
                 return InTurn(own, compiler_options=_options(effort), **settings)
 
             with kept():

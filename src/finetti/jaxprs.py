@@ -100,16 +100,18 @@ def yielded(equation: Equation) -> int:
     return sum(prod(v.aval.shape) for v in equation.outvars)
 
 
-def made(equations: Iterable[Equation], each: Callable[[Equation], int] = yielded) -> int:
+def made(
+    equations: Iterable[Equation], each: Callable[[Equation], int] = yielded, turns: int = 1
+) -> int:
     """Return how many numbers some equations make, or what `each` counts of one.
 
-    Of a choice all ways count, a scan as often as it runs, a loop of unknown length once.
+    Of a choice all ways count, a scan as often as it runs, a loop of unknown length `turns` times.
     """
     found = 0
     for equation in equations:
-        inner = list(held(equation))
-        times = equation.params["length"] if equation.primitive.name == "scan" else 1
-        found += times * sum(made(program.eqns, each) for program in inner)
+        inner, name = list(held(equation)), equation.primitive.name
+        times = {"scan": equation.params.get("length"), "while": turns}.get(name, 1)
+        found += times * sum(made(program.eqns, each, turns) for program in inner)
         found += 0 if inner else each(equation)
     return found
 

@@ -196,7 +196,7 @@ def test_starting_values_and_hard_posteriors_go_to_the_no_u_turn_sampler(monkeyp
         bound(), method, init={"mu": 1.0, "tau": 1.0, "theta": np.zeros(8)}, progress=False
     )
     assert started.attributes["method"].startswith("NUTS(draws=20, warmup=20")
-    monkeypatch.setattr(mixture, "LEAST", 1.1)
+    monkeypatch.setattr(mixture, "LEAST", (1.1, 1.1))
     hard = ft.fit(bound(), method, progress=False)
     assert hard.attributes["method"].startswith("NUTS(draws=20, warmup=20")
     more = ft.fit(bound(), method, plan=bound().plan().as_written(), progress=False)

@@ -9,8 +9,8 @@ KILLS = 5  # of each run in the long tests
 
 
 def test_a_run_survives_kills_at_random_moments(tmp_path):
-    found, died = survivor(tmp_path, "nuts", 4, seed=1)
-    assert died >= 2
+    found, died = survivor(tmp_path, "nuts", 2, seed=1)
+    assert died >= 1
     assert found == unbroken(tmp_path, "nuts")
 
 

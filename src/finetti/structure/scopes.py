@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
+from typing import Any
 
 import jax
 import numpy as np
@@ -24,6 +25,31 @@ MOVES = {
     "broadcast_in_dim", "concatenate", "copy", "copy_p", "dynamic_slice", "expand_dims", "gather",
     "name", "pad", "reshape", "rev", "slice", "split", "squeeze", "stack", "transpose", "unstack",
 }  # fmt: skip
+
+
+def _broadcast(parameters: dict[str, Any], x: np.ndarray) -> np.ndarray:
+    """Do what `broadcast_in_dim` does."""
+    shape, places = parameters["shape"], parameters["broadcast_dimensions"]
+    own = dict(zip(places, x.shape, strict=True))
+    return np.broadcast_to(x.reshape([own.get(axis, 1) for axis in range(len(shape))]), shape)
+
+
+def _cut(parameters: dict[str, Any], x: np.ndarray) -> np.ndarray:
+    """Do what `slice` does."""
+    ends = parameters["start_indices"], parameters["limit_indices"]
+    steps = parameters["strides"] or [1] * x.ndim
+    return x[tuple(slice(*each) for each in zip(*ends, steps, strict=True))]
+
+
+# Those that numpy has: JAX would compile a program for each shape.
+PLAIN_MOVES: dict[str, Callable[..., np.ndarray]] = {
+    "broadcast_in_dim": _broadcast,
+    "concatenate": lambda parameters, *xs: np.concatenate(xs, parameters["dimension"]),
+    "reshape": lambda parameters, x: x.reshape(parameters["new_sizes"]),
+    "slice": _cut,
+    "squeeze": lambda parameters, x: np.squeeze(x, parameters["dimensions"]),
+    "transpose": lambda parameters, x: np.transpose(x, parameters["permutation"]),
+}
 INDICES = {"gather": 1, "dynamic_slice": 1}  # operands from here on say where to look
 REDUCTIONS = {
     "argmax", "argmin", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_prod",
@@ -115,8 +141,11 @@ class Scopes:
         # Row 0 of the table, nobody, is what is filled in.
         if "fill_value" in parameters:
             parameters["fill_value"] = 0
-        found = primitive.bind(*map(jax.numpy.asarray, positions), *where, **parameters)
-        found = found if primitive.multiple_results else [found]
+        if primitive.name in PLAIN_MOVES:
+            found = [PLAIN_MOVES[primitive.name](parameters, *positions)]
+        else:
+            found = primitive.bind(*map(jax.numpy.asarray, positions), *where, **parameters)
+            found = found if primitive.multiple_results else [found]
         rows = np.concatenate(table)
         return [tidy(rows[np.asarray(f)]) for f in found]
 

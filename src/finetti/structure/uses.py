@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import jax
 import numpy as np
+from jax.core import eval_context
 from jax.lax import GatherScatterMode
 
-from finetti.jaxprs import bind, called, heads, is_literal
+from finetti.compiling import ONCE, compiled
+from finetti.jaxprs import bind, called, heads, is_literal, read
 from finetti.structure.dimensions import Made, Names, make
 from finetti.structure.equations import read_tag, scanned
 from finetti.types import Atom, Equation, Jaxpr, Value
@@ -126,25 +127,30 @@ class _Values:
         """Return a variable's value, None where it is not known."""
         if is_literal(atom):
             return atom.val
+        planned: list[Equation] = []
+        later: set[Atom] = set()  # what these make
         waiting = [atom]
         while waiting:
             variable = waiting[-1]
-            equation = self.makers.get(variable)
-            # A latent site's value is a placeholder, no data, though numbers alone have made it.
-            if variable in self.known or equation is None or read_tag(equation):
-                self.known.setdefault(variable, None)
+            if variable in self.known or variable in later:
                 waiting.pop()
                 continue
+            equation = self.makers.get(variable)
+            # A latent site's value is a placeholder, no data, though numbers alone have made it.
+            if equation is None or read_tag(equation):
+                self.known[variable] = None
+                continue
             inputs = [v for v in equation.invars if not is_literal(v)]
-            missing = [v for v in inputs if v not in self.known]
+            missing = [v for v in inputs if v not in self.known and v not in later]
             if missing:
                 waiting += missing
-                continue
-            waiting.pop()
-            given = [v.val if is_literal(v) else self.known[v] for v in equation.invars]
-            unknown = any(x is None for x in given) or equation.effects
-            found = [None] * len(equation.outvars) if unknown else _evaluate(equation, given)
-            self.known.update(zip(equation.outvars, found, strict=True))
+            elif equation.effects or any(v not in later and self.known[v] is None for v in inputs):
+                self.known.update((v, None) for v in equation.outvars)
+            else:
+                planned.append(equation)
+                later.update(equation.outvars)
+        if planned:
+            self.known.update(_evaluated(planned, self.known))
         return self.known[atom]
 
     def table(self, atom: Atom) -> Atom | None:
@@ -159,9 +165,21 @@ class _Values:
         return None
 
 
-def _evaluate(equation: Equation, given: list[Value]) -> list[Value]:
-    with jax.ensure_compile_time_eval():
-        return bind(equation, given)
+def _evaluated(equations: list[Equation], known: Mapping[Atom, Value]) -> dict[Atom, Value]:
+    """Return what equations yield, all of them by one program."""
+    given = {v: known[v] for e in equations for v in e.invars if not is_literal(v) and v in known}
+
+    @compiled(ONCE)
+    def outcome(values: list[Value]) -> list[Value]:
+        read_as = dict(zip(given, values, strict=True))
+        for equation in equations:
+            found = bind(equation, [read(v, read_as) for v in equation.invars])
+            read_as.update(zip(equation.outvars, found, strict=True))
+        return [read_as[v] for e in equations for v in e.outvars]
+
+    with eval_context():  # whatever is being traced around
+        found = outcome(list(given.values()))
+    return dict(zip((v for e in equations for v in e.outvars), found, strict=True))
 
 
 def _uses(equation: Equation, inputs: list[Made | None], values: _Values) -> Iterator[Use]:

@@ -119,7 +119,7 @@ def _look(target: Target, given: Given, own: Own, together: int) -> Look:
     return look
 
 
-@compiled(BY_SIZE, "target", evaluations=lambda *args: args[-1].shape[1])
+@compiled(BY_SIZE, "target", evaluations=lambda *args: (args[-1].shape[1], 1))
 def heights_at(target: Target, shared: Given, own: Own, positions: Array) -> Array:
     """Return the log density at positions, (fit, point, dim)."""
 

@@ -155,7 +155,10 @@ def _steps(
 _sweep = compiled(OFTEN, "course", "native")(_steps)
 # Where every step is a draw, the loop is not worth the compiler's effort.
 _sweep_once = compiled(
-    BY_SIZE, "course", "native", evaluations=lambda *args: args[2].keys.shape[0]
+    BY_SIZE,
+    "course",
+    "native",
+    evaluations=lambda course, _, orders, *__: (len(orders.keys), course.capacity),
 )(_steps)
 
 
