@@ -91,11 +91,15 @@ def restart_step(step_size: StepSizes) -> StepSize:
     return StepSize(zero, jnp.log(10 * step_size), zero, jnp.log(step_size))
 
 
-def average(step: StepSize, acceptance: StepSizes, target: StepSizes) -> StepSize:
-    """Move the dual averages by one observed acceptance probability."""
+def average(step: StepSize, acceptance: StepSizes, target: StepSizes, chains: int = 1) -> StepSize:
+    """Move the dual averages by one observed acceptance probability.
+
+    Each of some chains has a say whenever it has completed a draw.
+    """
     count = step.count + 1
-    # t0 = 10, kappa = 0.75 and gamma = 0.05, as in the paper.
-    weight = 1 / (count + 10)
+    # t0 = 10 draws, kappa = 0.75 and gamma = 0.05, as in the paper. Chains that learn together have
+    # as many times as many says: without that the first of them throw the step size about.
+    weight = 1 / (count + 10 * chains)
     error = (1 - weight) * step.error + weight * (target - acceptance)
     fresh = count**-0.75
     log_size = _log_size(StepSize(count, step.anchor, error, step.log_average))
@@ -146,7 +150,7 @@ def update(
     count = told.sum(-1)
     fine = told & jnp.isfinite(info.acceptance)
     acceptance = jnp.where(fine, info.acceptance, 0.0).sum(-1) / jnp.maximum(count, 1)
-    step = average(adaptation.step, acceptance, jnp.asarray(kernel.target_acceptance))
+    step = average(adaptation.step, acceptance, jnp.asarray(kernel.target_acceptance), chains)
     step = jax.tree.map(lambda new, old: jnp.where(count > 0, new, old), step, adaptation.step)
     moments = kernel.metric.absorb(adaptation.moments, draws.position, draws.gradient, done & shown)
     drawn = adaptation.drawn + (done & shown).sum(dtype=jnp.int32)
