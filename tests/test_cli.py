@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -291,7 +292,11 @@ def test_a_run_that_is_not_there_is_named(capsys, folder):
 
 
 def test_without_typer_one_line_says_what_to_install():
-    program = "import sys; sys.modules['typer'] = None; from finetti.cli import main; main([])"
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    program = "import sys; sys.modules['typer'] = None; from finetti.cli import main; main()"
+    command = [sys.executable, "-c", program]
+    ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 1
     assert ended.stderr == "error: the command line needs typer: pip install 'finetti[cli]'\n"
+    told = subprocess.run([*command, "--version"], capture_output=True, text=True)
+    assert told.returncode == 0
+    assert told.stdout == f"finetti {version('finetti')}\n"

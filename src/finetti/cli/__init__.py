@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
+from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,6 +26,9 @@ def main(arguments: list[str] | None = None) -> None:
         try:
             import typer  # noqa: F401
         except ImportError as error:
+            if (sys.argv[1:] if arguments is None else arguments) == ["--version"]:
+                print(f"finetti {version('finetti')}")  # to say it nothing is needed
+                return
             raise MissingExtra.needed("typer", "cli", "the command line") from error
         from finetti.cli.every import app
         from finetti.cli.words import spoken
