@@ -52,10 +52,19 @@ def run(
 ) -> list[Value]:
     """Evaluate a jaxpr an equation at a time; `arguments` are its constants, then its inputs."""
     known = dict(zip(heads(jaxpr), arguments, strict=True))
-    for equation in jaxpr.eqns:
+    follow(jaxpr.eqns, known, evaluate)
+    return [read(v, known) for v in jaxpr.outvars]
+
+
+def follow(
+    equations: Iterable[Equation],
+    known: dict[Atom, Value],
+    evaluate: Callable[[Equation, list[Value]], list[Value]] = bind,
+) -> None:
+    """Evaluate equations in order, and add what they yield to what is known."""
+    for equation in equations:
         found = evaluate(equation, [read(v, known) for v in equation.invars])
         known.update(zip(equation.outvars, found, strict=True))
-    return [read(v, known) for v in jaxpr.outvars]
 
 
 def heads(jaxpr: Jaxpr) -> list[Atom]:

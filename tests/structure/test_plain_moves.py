@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from finetti.jaxprs import bind, called, run
 from finetti.structure.scopes import PLAIN_MOVES
 
 X = np.arange(24, dtype=np.int32).reshape(2, 3, 4)
@@ -25,29 +26,22 @@ def test_every_move_is_tried():
 
 @pytest.mark.parametrize("name", CASES)
 def test_numpy_moves_as_jax_does(name):
+    moves = []
+
+    def evaluate(equation, inputs):
+        call = called(equation)
+        if call is not None:
+            inner, constants = call
+            return run(inner, [*constants, *inputs], evaluate)
+        found = bind(equation, inputs)
+        if equation.primitive.name == name:
+            parameters = equation.primitive.get_bind_params(equation.params)
+            ours = PLAIN_MOVES[name](parameters, *map(np.asarray, inputs))
+            np.testing.assert_array_equal(ours, found[0])
+            moves.append(name)
+        return found
+
     for function in CASES[name]:
-        closed = jax.make_jaxpr(function)(X)
-        moves = []
-
-        def evaluate(jaxpr, consts, *given, name=name, moves=moves):
-            known = dict(zip(jaxpr.constvars, consts, strict=True))
-            known |= dict(zip(jaxpr.invars, given, strict=True))
-            for equation in jaxpr.eqns:
-                inputs = [v.val if hasattr(v, "val") else known[v] for v in equation.invars]
-                primitive = equation.primitive
-                parameters = primitive.get_bind_params(equation.params)
-                if primitive.name in ("jit", "pjit"):
-                    inner = equation.params["jaxpr"]
-                    found = evaluate(inner.jaxpr, inner.consts, *inputs)
-                else:
-                    found = primitive.bind(*inputs, **parameters)
-                    found = found if primitive.multiple_results else [found]
-                if primitive.name == name:
-                    ours = PLAIN_MOVES[name](parameters, *map(np.asarray, inputs))
-                    np.testing.assert_array_equal(ours, found[0])
-                    moves.append(name)
-                known.update(zip(equation.outvars, found, strict=True))
-            return [known[v] for v in jaxpr.outvars]
-
-        evaluate(closed.jaxpr, closed.consts, X)
-        assert moves
+        before, closed = len(moves), jax.make_jaxpr(function)(X)
+        run(closed.jaxpr, [*closed.consts, X], evaluate)
+        assert len(moves) > before

@@ -10,7 +10,7 @@ from jax.core import eval_context
 from jax.lax import GatherScatterMode
 
 from finetti.compiling import ONCE, compiled
-from finetti.jaxprs import bind, called, heads, is_literal, read
+from finetti.jaxprs import called, follow, heads, is_literal
 from finetti.structure.dimensions import Made, Names, make
 from finetti.structure.equations import read_tag, scanned
 from finetti.types import Atom, Equation, Jaxpr, Value
@@ -168,18 +168,16 @@ class _Values:
 def _evaluated(equations: list[Equation], known: Mapping[Atom, Value]) -> dict[Atom, Value]:
     """Return what equations yield, all of them by one program."""
     given = {v: known[v] for e in equations for v in e.invars if not is_literal(v) and v in known}
+    made = [v for e in equations for v in e.outvars]
 
     @compiled(ONCE)
     def outcome(values: list[Value]) -> list[Value]:
-        read_as = dict(zip(given, values, strict=True))
-        for equation in equations:
-            found = bind(equation, [read(v, read_as) for v in equation.invars])
-            read_as.update(zip(equation.outvars, found, strict=True))
-        return [read_as[v] for e in equations for v in e.outvars]
+        found = dict(zip(given, values, strict=True))
+        follow(equations, found)
+        return [found[v] for v in made]
 
     with eval_context():  # whatever is being traced around
-        found = outcome(list(given.values()))
-    return dict(zip((v for e in equations for v in e.outvars), found, strict=True))
+        return dict(zip(made, outcome(list(given.values())), strict=True))
 
 
 def _uses(equation: Equation, inputs: list[Made | None], values: _Values) -> Iterator[Use]:

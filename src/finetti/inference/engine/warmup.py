@@ -91,7 +91,7 @@ def restart_step(step_size: StepSizes) -> StepSize:
     return StepSize(zero, jnp.log(10 * step_size), zero, jnp.log(step_size))
 
 
-def average(step: StepSize, acceptance: StepSizes, target: StepSizes, chains: int = 1) -> StepSize:
+def average(step: StepSize, acceptance: StepSizes, target: StepSizes, chains: int) -> StepSize:
     """Move the dual averages by one observed acceptance probability.
 
     Each of some chains has a say whenever it has completed a draw.

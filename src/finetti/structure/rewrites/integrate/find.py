@@ -43,7 +43,7 @@ from finetti.structure.words import listed
 from finetti.types import Constants, Scalar
 
 MANY = 8  # products with columns: forming ahead must spare as many, less one a pair of classes
-FEW = 5  # dimensions left to sample, which are drawn by values alone, without gradients
+FEW = 5  # dimensions left to sample, which are nearly always drawn by values alone
 WIDEST_OF_FEW = 2500  # rows that a border may have then
 WIDE = 200  # columns of the border: more are put together from single observations if they can be
 COLOURS = 64  # products that may tell what of a wide border is not formed ahead
