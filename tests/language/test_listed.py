@@ -93,3 +93,17 @@ def test_what_no_distribution_takes_is_refused_by_it():
 
     with pytest.raises(TypeError, match="nothing"):
         one().plan()
+
+
+@pytest.mark.parametrize(
+    "values", [[[1.0, 2.0], [3.0]], ["a", "b"], [3.0, None]], ids=["ragged", "words", "nothing"]
+)
+@pytest.mark.parametrize("family", ["Normal", "StudentT"])
+def test_a_list_of_anything_else_is_refused_by_the_argument(family, values):
+    @ft.model
+    def one():
+        ft.sample("x", getattr(ft, family)(values, 1.0))
+
+    argument = {"Normal": "loc", "StudentT": "df"}[family]
+    with pytest.raises(ft.ModelError, match=f"ft.{family} has {argument} = .*must hold numbers"):
+        one().plan()

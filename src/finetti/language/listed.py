@@ -16,6 +16,7 @@ import numpy as np
 from jax.core import Tracer
 
 from finetti.distributions import COERCIONS, Distribution
+from finetti.errors import ModelError
 from finetti.language.effects import running
 from finetti.types import AnyArray
 
@@ -48,13 +49,28 @@ def _given_arrays(
 def _changed(made: type[Distribution], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments that are lists, as arrays."""
     listed = {name: given.get(name) for name in made.arg_constraints}
-    return {n: _array(value) for n, value in listed.items() if isinstance(value, list | tuple)}
+    listed = {n: value for n, value in listed.items() if isinstance(value, list | tuple)}
+    found = {name: _array(value) for name, value in listed.items()}
+    for name, array in found.items():
+        if array is None:
+            raise ModelError(
+                f"ft.{made.__name__} has {name} = {listed[name]!r:.100}: a list must hold numbers, "
+                f"and lists in it be of one length"
+            )
+    return found
 
 
-def _array(values: list[Any] | tuple[Any, ...]) -> AnyArray:
-    """Return an array, of numpy where all numbers are known: it may outlive a trace."""
+def _array(values: list[Any] | tuple[Any, ...]) -> AnyArray | None:
+    """Return an array, of numpy where all numbers are known: it may outlive a trace.
+
+    It is None where the list holds anything else.
+    """
     known = not any(isinstance(x, Tracer) for x in jax.tree.leaves(values))
-    return np.asarray(values) if known else jnp.asarray(values)
+    try:
+        found = np.asarray(values) if known else jnp.asarray(values)
+    except (TypeError, ValueError):
+        return None
+    return found if found.dtype.kind in "biufc" else None
 
 
 if _given_arrays not in COERCIONS:
