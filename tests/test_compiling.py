@@ -9,6 +9,8 @@ from finetti import compiling
 from finetti.compiling import BY_SIZE, LARGE, LEVEL, OFTEN, ONCE, compiled
 from finetti.jaxprs import made
 
+MANY = 10**9  # calls, for which any program is worth compiling
+
 
 @pytest.fixture
 def efforts(monkeypatch):
@@ -36,7 +38,7 @@ def level(effort):
 def test_an_effort_follows_the_numbers_of_an_evaluation(efforts, numbers, evaluations, effort):
     runs = []
 
-    @compiled(BY_SIZE, evaluations=lambda x: (evaluations, 1))
+    @compiled(BY_SIZE, evaluations=lambda x: (evaluations, 1), calls=MANY)
     def grown(x):
         runs.append(x)
         return jnp.sum(jnp.broadcast_to(x, (numbers,)) * 2.0)
@@ -62,6 +64,88 @@ def test_what_is_made_before_a_loop_is_shared_out_among_its_turns(efforts, numbe
 
     walked(np.ones(LARGE, np.float32)[: LARGE if numbers < LARGE else 10])
     assert efforts[0][LEVEL] == level(effort)
+
+
+def paired(x, key):
+    """Return a pytree: what is computed, and what is random."""
+    return {"sum": x.sum(), "noise": x + jax.random.normal(key, x.shape), "key": key}
+
+
+class TestWhatIsNotWorthCompiling:
+    """Numpy runs a program that it ends before XLA had compiled it."""
+
+    def yields(self, effort, calls=4):
+        found = compiled(effort, calls=calls)(paired)(np.arange(3.0), jax.random.key(2))
+        assert found["key"] == jax.random.key(2)
+        return found
+
+    @pytest.mark.parametrize("effort", [ONCE, BY_SIZE])
+    def test_it_yields_what_xla_would_and_nothing_is_compiled(self, efforts, effort):
+        with jax.enable_x64(True):
+            found = self.yields(effort)
+            assert not efforts
+            assert isinstance(found["sum"], np.ndarray)
+            expected = self.yields(effort, MANY)
+            assert len(efforts) == 1
+        assert isinstance(expected["sum"], jax.Array)
+        assert found["noise"].dtype == np.float64
+        np.testing.assert_allclose(found["noise"], expected["noise"], rtol=1e-14)
+
+    def test_a_program_that_runs_often_is_compiled(self, efforts):
+        self.yields(OFTEN)
+        assert len(efforts) == 1
+
+    def test_a_loop_of_unknown_length_is_compiled(self, efforts):
+        @compiled(ONCE)
+        def halved(x):
+            return jax.lax.while_loop(lambda x: x > 1, lambda x: x / 2, x)
+
+        assert float(halved(np.float32(12))) == 0.75
+        assert len(efforts) == 1
+
+    def test_what_takes_longer_than_to_compile_is_compiled(self, efforts):
+        def made(x):
+            return jnp.sin(jnp.broadcast_to(x, (size,))).sum()
+
+        size = 1000
+        compiled(ONCE)(made)(np.float32(1))
+        assert not efforts
+        size = 10**7
+        compiled(ONCE)(made)(np.float32(1))
+        assert len(efforts) == 1
+
+    def test_integers_and_single_numbers_keep_their_kind(self):
+        @compiled(ONCE)
+        def kinds(x, n, truth):
+            return x * 2, n // 2, ~truth, 3
+
+        found = kinds(np.float32(1.5), np.int32(7), np.bool_(True))
+        expected = jax.jit(lambda x, n, t: (x * 2, n // 2, ~t, 3))(
+            np.float32(1.5), np.int32(7), np.bool_(True)
+        )
+        assert [(a.dtype, a.shape, a.item()) for a in found] == [
+            (a.dtype, a.shape, a.item()) for a in expected
+        ]
+
+    def test_what_comes_out_is_no_part_of_what_went_in(self):
+        """Neither of the caller's arrays nor of the program's own, which another call returns."""
+
+        @compiled(ONCE)
+        def passed(x):
+            return x, x.T, jnp.broadcast_to(x[0], (4, 2)), jnp.array([1.0, 2.0]), x * 1.0
+
+        given = np.ones((3, 2))
+        with jax.enable_x64(True):
+            first = passed(given)
+            for array in first:
+                array += 5
+            second = passed(given)
+        assert all((array == 1).all() for array in (given, *second[:3], second[4]))
+        assert second[3].tolist() == [1.0, 2.0]
+
+    def test_those_who_look_for_nan_are_told_by_xla(self):
+        with jax.debug_nans(True), pytest.raises(FloatingPointError):
+            compiled(ONCE)(jnp.log)(np.float32(-1))
 
 
 def test_numbers_are_counted_in_what_a_program_calls_and_repeats():

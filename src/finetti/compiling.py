@@ -25,6 +25,7 @@ from jax.sharding import Mesh
 
 from finetti.dividing import everywhere, mesh_of, undivided
 from finetti.errors import SamplingError
+from finetti.host.hosted import hosted
 from finetti.jaxprs import made
 from finetti.programs import kept
 from finetti.turns import InTurn
@@ -50,15 +51,19 @@ Kind = tuple[Hashable, ...]  # fixed arguments, and what the others are
 
 
 def compiled(
-    level: int, *static: str, evaluations: Callable[..., tuple[int, int]] = lambda *_: (1, 1)
+    level: int,
+    *static: str,
+    evaluations: Callable[..., tuple[int, int]] = lambda *_: (1, 1),
+    calls: int = 4,
 ) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """Return a decorator like `jax.jit` that compiles with an effort on a CPU.
 
     `level` is ONCE, OFTEN, BY_SIZE or USUAL. `static` names the arguments that the compiled program
     depends on. `evaluations` returns, for a call's arguments, how many it makes side by side, and
     how many times in a loop, which BY_SIZE asks for. Where another program is being traced the
-    function becomes a part of that. What is compiled is kept: on disk (`programs`), and in memory
-    the `MOST` that were used last.
+    function becomes a part of that. By ONCE and BY_SIZE a program that is not worth compiling for
+    about so many `calls` is run by numpy (`host`), and yields arrays of numpy's. What is compiled
+    is kept: on disk (`programs`), and in memory the `MOST` that were used last.
     """
 
     def decorate(function: Callable[..., R]) -> Callable[..., R]:
@@ -81,12 +86,16 @@ def compiled(
                 """Return the program, which is compiled when it is first called."""
                 own, settings = _own(function, fixed, mesh_of(given))
                 effort = level
-                if level == BY_SIZE:
+                if level in (ONCE, BY_SIZE):
                     # To be compiled it is traced, once: JAX keeps that.
-                    program = jax.jit(own, **settings).trace(*given).jaxpr
-                    beside, turns = evaluations(*args)
-                    numbers = made(program.eqns, turns=turns) // (beside * turns)
-                    effort = OFTEN if numbers >= LARGE else ONCE
+                    traced = jax.jit(own, **settings).trace(*given)
+                    here = None if settings else hosted(traced, calls)
+                    if here is not None:
+                        return here
+                    if level == BY_SIZE:
+                        beside, turns = evaluations(*args)
+                        numbers = made(traced.jaxpr.eqns, turns=turns) // (beside * turns)
+                        effort = OFTEN if numbers >= LARGE else ONCE
                 return InTurn(own, compiler_options=_options(effort), **settings)
 
             with kept():

@@ -96,6 +96,17 @@ def held(equation: Equation) -> Iterator[Jaxpr]:
                 yield program
 
 
+def scanned(params: Mapping[str, Any]) -> tuple[int, int]:
+    """Return how many of a scan's operands stay as they are, and how many are carried along.
+
+    JAX names them by number up to 0.10 and lays them out in a tuple of three from 0.11 on.
+    """
+    if "num_consts" in params:
+        return params["num_consts"], params["num_carry"]
+    still, carried, _ = map(len, params["ft_in"].unpack())
+    return still, carried
+
+
 def inside(equations: Iterable[Equation]) -> Iterator[Equation]:
     """Yield some equations, and those of the programs that they hold."""
     for equation in equations:

@@ -7,9 +7,10 @@ import pytest
 from scipy import stats
 
 import finetti as ft
-from finetti.inference.engine import climb, mixture, price
+from finetti.inference.engine import ahead, climb, mixture, price
 from finetti.inference.methods import independent
 from finetti.kernels.independence import Component, Independence, propose
+from finetti.kernels.kernel import Point, Tuning
 from finetti.targets.density import density
 from zoo.eight_schools import schools as known
 from zoo.groups import shops
@@ -57,7 +58,7 @@ class TestClimbing:
     @pytest.mark.parametrize("size", [1e-6, 1.0, 1e3])
     def test_a_normal_density_is_known_by_its_mode(self, size):
         covariance = size * np.array([[1.0, 0.95], [0.95, 2.0]])
-        found = climb.climb(quadratic([1.0, -1.5], covariance), np.array([-1.0, 1.0]))
+        (found,) = climb.modes(quadratic([1.0, -1.5], covariance), np.array([[-1.0, 1.0]]))
         gap = found.position - [1.0, -1.5]
         assert gap @ np.linalg.solve(covariance, gap) < 0.1
         if size <= 1:  # a wider one is said to be no wider than `WIDEST`
@@ -76,7 +77,7 @@ class TestClimbing:
             with np.errstate(invalid="ignore", divide="ignore"):
                 return np.where(points[:, 0] > 0, 2 * np.log(points[:, 0]) - points[:, 0], -np.inf)
 
-        found = climb.climb(look, np.array([0.05]))
+        (found,) = climb.modes(look, np.array([[0.05]]))
         assert found.position[0] == pytest.approx(2.0, abs=0.2)
 
 
@@ -111,7 +112,7 @@ class TestMixture:
 
     def test_weights_have_the_mean_of_the_density(self):
         look = quadratic([0.5, -0.5], np.array([[1.0, 0.8], [0.8, 1.0]]))
-        start = [climb.climb(look, np.zeros(2))]
+        start = climb.modes(look, np.zeros((1, 2)))
         found = mixture.fitted(look, start, np.random.default_rng(2), 2000, 0.7)
         assert found.useful
         assert found.share > 0.7
@@ -313,3 +314,32 @@ class TestDearDraws:
             target, given = density(model, model.plan()).target()
             told, made = price.products(target, given), price.numbers(target, given)
         assert n**3 / 3 < told - made < 3 * n**3
+
+
+@pytest.mark.usefixtures("float64")
+def test_steps_made_ahead_are_those_made_one_by_one():
+    """Where proposals are evaluated first, each is settled as the kernel itself settles it."""
+    kernel = Independence()
+    one = Component(np.array([[0.5]]), np.ones((1, 1, 1)), np.ones((1, 1, 1)), np.zeros(1))
+    tuning = Tuning(np.asarray(1.0), one.packed())
+    keys = jax.random.split(jax.random.key(3), 2)
+
+    def target(position):  # nothing is allowed beyond 2, nor told below -2
+        far = jnp.where(position[0] > 2, -jnp.inf, jnp.where(position[0] < -2, jnp.nan, 0.0))
+        return far - jnp.sum(position**2)
+
+    positions, log_uniforms = ahead.proposals(kernel, 60, 1, keys, 1, np.int32(0), one.packed())
+    looked = jax.vmap(jax.vmap(target, -1), 0)(positions)
+    for chain, key in enumerate(keys):
+        start = Point(jnp.zeros(1), jnp.zeros(()), jnp.zeros(1))
+        places = np.concatenate([np.zeros((1, 1)), positions[:, :, chain]])
+        worth = np.append(0.0, looked[:, chain]) - mixture.log_density(one, places)
+        ratios, taken = ahead.settled(worth[:, None], np.asarray(log_uniforms)[:, [chain]])
+        state, plain = kernel.init(start), jax.random.fold_in(key, 1)
+        for step in range(60):
+            noise = kernel.noise(jax.random.fold_in(plain, step), 1, "float64")
+            state, info = kernel.advance(noise, state, target, tuning)
+            assert float(state.draw.position[0]) == pytest.approx(places[taken[step, 0], 0])
+            acceptance = np.exp(min(ratios[step, 0], 0.0))
+            assert float(info.acceptance) == pytest.approx(acceptance, abs=1e-12)
+    assert not np.isfinite(looked).all()

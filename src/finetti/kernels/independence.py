@@ -118,6 +118,7 @@ class Independence(Kernel):
     metric: Metric = field(default_factory=Mixture)
     uses_gradient: ClassVar[bool] = False
     learns: ClassVar[bool] = False
+    ahead: ClassVar[bool] = True
 
     def noise(self, key, dim, dtype):
         normal_key, uniform_key = jax.random.split(key)

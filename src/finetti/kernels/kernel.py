@@ -58,13 +58,15 @@ class Kernel(ABC):
     """Move one chain on a log density that is known only as a function.
 
     Final subclasses are frozen dataclasses. `state.draw` is the chain's current `Point`. One that
-    `learns` has its step size and metric learned while chains warm up.
+    `learns` has its step size and metric learned while chains warm up; what one proposes that is
+    `ahead` depends on noise alone.
     """
 
     target_acceptance: float | tuple[float, ...]
     metric: Metric
     uses_gradient: ClassVar[bool]
     learns: ClassVar[bool] = True
+    ahead: ClassVar[bool] = False
 
     @abstractmethod
     def noise(self, key: Key, dim: int, dtype: DType) -> Tree:

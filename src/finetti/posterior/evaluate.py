@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.compiling import OFTEN, ONCE, compiled
+from finetti.compiling import BY_SIZE, compiled
 from finetti.distributions import unchecked
 from finetti.errors import ModelError, UnknownSite
 from finetti.language import handlers
@@ -29,7 +29,7 @@ from finetti.types import Array, Key, Values
 if TYPE_CHECKING:
     import xarray as xr
 
-MANY = 100_000  # numbers
+SOME = 8  # batches
 
 Read = Callable[[dict[str, Site]], Mapping[str, Array]]
 
@@ -114,14 +114,14 @@ def run_at(model: Model, values: Values, key: int | Key = 0) -> dict[str, Site]:
 def evaluator(model: Model, read: Read) -> Callable[..., dict[str, np.ndarray]]:
     """Return `at_draws` of a model as a function of the values and the seed.
 
-    It is compiled once for few numbers, and once for many, which need the compiler's care.
+    Many numbers need the compiler's care.
     """
 
     def one(key: Key, given: dict[str, Array]) -> dict[str, Array]:
         sites = run_at(model, given, key)
         return {name: jnp.asarray(value) for name, value in read(sites).items()}
 
-    few, many = (compiled(level)(jax.vmap(one)) for level in (ONCE, OFTEN))
+    every = compiled(BY_SIZE, calls=SOME)(jax.vmap(one))
 
     def evaluate(
         values: Mapping[str, np.ndarray], seed: int = 0, shape: tuple[int, int] | None = None
@@ -134,7 +134,6 @@ def evaluator(model: Model, read: Read) -> Callable[..., dict[str, np.ndarray]]:
             keys = jax.random.split(jax.random.key(seed), total)
             first = jax.eval_shape(one, keys[0], {name: a[0] for name, a in flat.items()})
             numbers = sum(prod(a.shape) for a in first.values())
-            every = many if total * numbers > MANY else few
 
             def some(places: np.ndarray) -> dict[str, Array]:
                 return every(keys[places], {name: a[places] for name, a in flat.items()})

@@ -85,17 +85,6 @@ def reached(jaxpr: Jaxpr, seeds: Iterable[Atom]) -> set[Atom]:
     return found
 
 
-def scanned(params: Mapping[str, Any]) -> tuple[int, int]:
-    """Return how many of a scan's operands stay as they are, and how many are carried along.
-
-    JAX names them by number up to 0.10 and lays them out in a tuple of three from 0.11 on.
-    """
-    if "num_consts" in params:
-        return params["num_consts"], params["num_carry"]
-    still, carried, _ = map(len, params["ft_in"].unpack())
-    return still, carried
-
-
 def fresh(like: Atom, shape: tuple[int, ...] | None = None) -> Atom:
     """Return a new variable of the type of another one, or of another shape."""
     aval = like.aval if shape is None else ShapedArray(shape, like.aval.dtype)

@@ -10,9 +10,9 @@ from jax.core import eval_context
 from jax.lax import GatherScatterMode
 
 from finetti.compiling import ONCE, compiled
-from finetti.jaxprs import called, follow, heads, is_literal
+from finetti.jaxprs import called, follow, heads, is_literal, scanned
 from finetti.structure.dimensions import Made, Names, make
-from finetti.structure.equations import read_tag, scanned
+from finetti.structure.equations import read_tag
 from finetti.types import Atom, Equation, Jaxpr, Value
 
 KEPT = {"convert_element_type", "copy", "copy_p"}

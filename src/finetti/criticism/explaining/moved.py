@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.compiling import OFTEN, compiled
+from finetti.compiling import BY_SIZE, compiled
 from finetti.criticism.explaining.categories import has_categories
 from finetti.criticism.explaining.entries import Entry, outcome_of
 from finetti.criticism.explaining.scale import OF_ORDER, is_censored
@@ -118,7 +118,7 @@ def at_each(
     total = prod(shape)
     flat = {name: a.reshape(total, *a.shape[2:]) for name, a in draws.items()}
     with jax.enable_x64(True):
-        every = compiled(OFTEN)(jax.vmap(read))
+        every = compiled(BY_SIZE, calls=8)(jax.vmap(read))
         found = in_batches(
             lambda places: every({n: a[places] for n, a in flat.items()}), total, numbers
         )

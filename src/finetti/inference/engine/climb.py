@@ -7,7 +7,7 @@ a hundredth of a nat.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import NamedTuple
 
 import numpy as np
@@ -38,9 +38,26 @@ class Mode(NamedTuple):
         return self.value + 0.5 * float(np.linalg.slogdet(self.covariance)[1])
 
 
+Climb = Generator[np.ndarray, np.ndarray, Mode]
+
+
 def modes(look: Look, starts: Float[np.ndarray, "start dim"]) -> list[Mode]:
-    """Return the modes reached from the starts, highest first, each once."""
-    found = sorted((climb(look, start) for start in starts), key=lambda mode: -mode.value)
+    """Return the modes reached from the starts, highest first, each once.
+
+    All climb at once, so that what they look at is evaluated together.
+    """
+    climbs = [climb(start) for start in starts]
+    asked, reached = [next(each) for each in climbs], []
+    while climbs:
+        values = np.split(look(np.concatenate(asked)), np.cumsum([len(a) for a in asked])[:-1])
+        going, climbs, asked = climbs, [], []
+        for each, seen in zip(going, values, strict=True):
+            try:
+                asked.append(each.send(seen))
+                climbs.append(each)
+            except StopIteration as end:
+                reached.append(end.value)
+    found = sorted(reached, key=lambda mode: -mode.value)
     kept: list[Mode] = []
     for mode in found:
         if not any(_near(mode, other) for other in kept):
@@ -54,11 +71,11 @@ def _near(mode: Mode, other: Mode) -> bool:
     return float(gap @ np.linalg.solve(other.covariance, gap)) < 1.0
 
 
-def climb(look: Look, start: Float[np.ndarray, " dim"]) -> Mode:
-    """Return the mode reached from a start, or how far it came."""
+def climb(start: Float[np.ndarray, " dim"]) -> Climb:
+    """Yield positions, be sent the values there, and return the mode or how far it came."""
     position, scale = start, np.full(len(start), 0.5)
     for _ in range(STEPS):
-        value, slope, curvature = differences(look, position, APART * scale)
+        value, slope, curvature = yield from differences(position, APART * scale)
         step, covariance = _step(slope, curvature, scale)
         mode = Mode(position, value, covariance)
         # What the step would gain, were the density normal.
@@ -66,7 +83,7 @@ def climb(look: Look, start: Float[np.ndarray, " dim"]) -> Mode:
             return mode
         step = step * min(1.0, LONGEST / np.abs(step).max())
         tried = position + SHARES[:, None] * step
-        values = look(tried)
+        values = yield tried
         best = int(np.argmax(values))
         scale = np.minimum(np.sqrt(np.diag(covariance)), 0.5)
         if not values[best] > value:
@@ -80,14 +97,14 @@ def climb(look: Look, start: Float[np.ndarray, " dim"]) -> Mode:
 
 
 def differences(
-    look: Look, position: np.ndarray, gaps: np.ndarray
-) -> tuple[float, np.ndarray, np.ndarray]:
+    position: np.ndarray, gaps: np.ndarray
+) -> Generator[np.ndarray, np.ndarray, tuple[float, np.ndarray, np.ndarray]]:
     """Return a density's log, its slope and minus its second derivatives, by differences."""
     dim = len(position)
     moves, pairs = np.diag(gaps), [(i, j) for i in range(dim) for j in range(i)]
     both = [moves[i] + moves[j] for i, j in pairs]
     shifts = np.concatenate([np.zeros((1, dim)), moves, -moves, np.reshape(both, (-1, dim))])
-    values = look(position + shifts)
+    values = yield position + shifts
     here, above, below = values[0], values[1 : dim + 1], values[dim + 1 : 2 * dim + 1]
     slope = (above - below) / (2 * gaps)
     curvature = np.diag((2 * here - above - below) / gaps**2)

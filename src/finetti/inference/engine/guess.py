@@ -11,10 +11,10 @@ from finetti.language.effects import Site, alone, around
 from finetti.language.handlers import seed, trace
 from finetti.structure.variables import is_discrete, placeholder
 from finetti.targets.density import Density
-from finetti.types import Array, Float, Key
+from finetti.types import AnyArray, Array, Float, Key
 
 
-def guess(density: Density, dtype: str, keys: Key, radius: float) -> Float[Array, "chain dim"]:
+def guess(density: Density, dtype: str, keys: Key, radius: float) -> Float[AnyArray, "chain dim"]:
     """Return a position for each key.
 
     Continuous sites are uniform within the radius on the unconstrained scale; discrete ones that

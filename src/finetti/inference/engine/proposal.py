@@ -5,26 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import numpy as np
 
-from finetti.compiling import BY_SIZE, compiled
-from finetti.inference.engine.batch import Own, by_fit, joined, spread
+from finetti.inference.engine.batch import Own, spread
 from finetti.inference.engine.climb import Look, modes
+from finetti.inference.engine.heights import looking, together
 from finetti.inference.engine.mixture import fitted
 from finetti.inference.engine.price import numbers
 from finetti.inference.engine.start import DTYPE, RADIUS
-from finetti.inference.stopping import asked_to_stop
 from finetti.kernels.independence import Mixture
 from finetti.kernels.kernel import Point, Tuning
 from finetti.posterior.lost import lost
-from finetti.structure.form import Given
-from finetti.targets.density import Density, Target
-from finetti.types import Array
+from finetti.targets.density import Density
 
 TRIES = 8  # starts a chain, of which it takes the first that is not lost
-TOGETHER = 128  # points that are evaluated side by side
-ROOM = 2_000_000  # numbers that they may take
 ROUND = 1024, 128  # points of a round: as a rule, and at least where each takes much work
 EVEN = 0.9, 0.7  # the share of their number that they are to be worth: as a rule, and of fewer
 WORK = 2_000_000_000  # numbers that a round may take
@@ -52,9 +46,8 @@ def propose(built: Density, seed: int, chains: int) -> Proposal | None:
     """
     target, given = built.placed
     own = Own(rewrites=spread({m.name: given.rewrites[m.name] for m in target.form.moves}, 1))
-    size = numbers(*built.target(DTYPE))
-    together = int(np.clip(ROOM // size, 1, TOGETHER)) if built.dim else 1
-    look = _look(target, given, own, together)
+    size = numbers(target, given)
+    look = looking(target, given, own)
     if not built.dim:
         return _nothing_left(look, chains)
     # numpy takes no negative seeds.
@@ -62,7 +55,7 @@ def propose(built: Density, seed: int, chains: int) -> Proposal | None:
     starts, heights = _starts(look, generator, chains, built.dim)
     if not len(starts):
         return None
-    if together == 1:  # too dear to look for other modes
+    if together(target, given) == 1:  # too dear to look for other modes
         starts = starts[[np.argmax(heights)]]
     points = int(np.clip(WORK // size, ROUND[1], ROUND[0]))
     even = EVEN[0] if points == ROUND[0] else EVEN[1]
@@ -99,32 +92,3 @@ def _starts(
     chosen = np.flatnonzero(fair.any(1))
     places = chosen * TRIES + fair.argmax(1)[chosen]
     return tries[places], heights.ravel()[places]
-
-
-def _look(target: Target, given: Given, own: Own, together: int) -> Look:
-    """Return the function that evaluates positions, so many together: minus infinity for NaN."""
-
-    def look(positions: np.ndarray) -> np.ndarray:
-        found = []
-        for first in range(0, len(positions), together):
-            if asked_to_stop():
-                raise KeyboardInterrupt
-            some = positions[first : first + together]
-            filled = np.concatenate([some, np.repeat(some[-1:], together - len(some), 0)])
-            heights = np.asarray(heights_at(target, given, own, filled[None]))[0]
-            found.append(heights[: len(some)])
-        values = np.concatenate(found)
-        return np.where(np.isnan(values) | (values == np.inf), -np.inf, values)
-
-    return look
-
-
-@compiled(BY_SIZE, "target", evaluations=lambda *args: (args[-1].shape[1], 1))
-def heights_at(target: Target, shared: Given, own: Own, positions: Array) -> Array:
-    """Return the log density at positions, (fit, point, dim)."""
-
-    def of_fit(own: Own, positions: Array) -> Array:
-        given = joined(shared, own)
-        return jax.vmap(lambda x: target.log_density(given, x))(positions)
-
-    return by_fit(of_fit)(own, positions)

@@ -16,7 +16,9 @@ import numpy as np
 
 from finetti.compiling import ONCE, compiled
 from finetti.dividing import greatest, mesh_of
+from finetti.inference.engine.ahead import sweep_ahead
 from finetti.inference.engine.batch import Own
+from finetti.inference.engine.heights import TOGETHER, together
 from finetti.inference.engine.sweep import (
     Carry,
     Course,
@@ -128,8 +130,11 @@ class Sampler:
     ) -> Sampler:
         """Return the sampler whose chunks take a bounded room; `shape` is (dim, chains)."""
         dim, chains = shape
+        most = CHUNK_STEPS
+        if course.kernel.ahead:
+            most = max((together(course.target, shared) if dim else TOGETHER) // chains, 1)
         room = CHUNK_BYTES // (8 * chains * (2 * dim + 12))
-        course = replace(course, capacity=int(np.clip(room, 1, CHUNK_STEPS)))
+        course = replace(course, capacity=int(np.clip(room, 1, most)))
         return cls(course, shared, stages, coordinates)
 
     def begin(self, own: Own | None, keys: Key, points: Point, step_size: float) -> Run:
@@ -188,7 +193,8 @@ class Sampler:
             wanted=np.int32(stage.draws),
             limit=np.int32(min(limit, self.course.capacity)),
         )
-        carry, record, made = sweep(self.course, orders, run.carry)
+        move = sweep_ahead if self.course.kernel.ahead else sweep
+        carry, record, made = move(self.course, orders, run.carry)
         chunk = Chunk(to_numpy(record), int(made), before)
         window = run.window
         if window.size:

@@ -22,7 +22,7 @@ from finetti.inference.engine import warmup
 from finetti.inference.engine.batch import Own, joined
 from finetti.inference.engine.native import at_once
 from finetti.kernels.kernel import Info, Kernel, Point, Tuning, select
-from finetti.types import AnyArray, Array, Float, Int, Key, Position, Scalar, Tree, Value
+from finetti.types import AnyArray, Array, DType, Float, Int, Key, Position, Scalar, Tree, Value
 
 T = TypeVar("T")
 
@@ -231,13 +231,23 @@ def _for_chains(course: Course, chains: int, own: Tree) -> Tree:
 def draw_noise(course: Course, orders: Orders, carry: Carry) -> Tree:
     """Draw the noise of every step ahead, shapes (step, ..., chain)."""
     position = carry.states.draw.position
+    return noise_of(
+        course.kernel, course.capacity, len(position), position.dtype, orders.keys, orders.phase,
+        carry.steps,
+    )  # fmt: skip
+
+
+def noise_of(  # noqa: PLR0913 - all that the noise depends on
+    kernel: Kernel, count: int, dim: int, dtype: DType, keys: Key, phase: Value, first: Value
+) -> Tree:
+    """Draw the noise of so many steps from the first on, shapes (step, ..., chain)."""
 
     def draw(key: Key, number: Array) -> Tree:
-        key = jax.random.fold_in(jax.random.fold_in(key, orders.phase), number)
-        return course.kernel.noise(key, position.shape[0], position.dtype)
+        key = jax.random.fold_in(jax.random.fold_in(key, phase), number)
+        return kernel.noise(key, dim, dtype)
 
-    numbers = carry.steps + jnp.arange(course.capacity, dtype=jnp.int32)
-    return jax.vmap(jax.vmap(draw, (0, None), -1), (None, 0), 0)(orders.keys, numbers)
+    numbers = first + jnp.arange(count, dtype=jnp.int32)
+    return jax.vmap(jax.vmap(draw, (0, None), -1), (None, 0), 0)(keys, numbers)
 
 
 def _learn(course: Course, orders: Orders, info: Info, carry: Carry) -> Carry:

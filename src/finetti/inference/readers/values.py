@@ -81,7 +81,7 @@ class Values(Rows):
         return drawn(self.variables, rows)
 
 
-@compiled(BY_SIZE, "target", "names", evaluations=lambda *args: (len(args[-1]), 1))
+@compiled(BY_SIZE, "target", "names", evaluations=lambda *args: (len(args[-1]), 1), calls=8)
 def _values(  # noqa: PLR0913 - a program takes arrays one by one
     target: Target,
     names: tuple[str, ...],

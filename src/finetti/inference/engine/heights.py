@@ -1,0 +1,58 @@
+"""Evaluate a density at many positions, so many side by side as there is room for."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+
+from finetti.compiling import BY_SIZE, compiled
+from finetti.inference.engine.batch import Own, by_fit, joined
+from finetti.inference.engine.climb import Look
+from finetti.inference.engine.price import evaluated, numbers
+from finetti.inference.stopping import asked_to_stop
+from finetti.structure.form import Given
+from finetti.targets.density import Target
+from finetti.types import Array
+
+TOGETHER = 512  # points that are evaluated side by side
+ROOM = 2_000_000  # numbers that they may take
+CALLS = 100  # about as many as a fit makes
+
+
+def together(target: Target, given: Given) -> int:
+    """Return how many positions to evaluate side by side."""
+    if not target.layout.dim:
+        return 1
+    return int(np.clip(ROOM // numbers(target, given), 1, TOGETHER))
+
+
+def looking(target: Target, given: Given, own: Own) -> Look:
+    """Return the function that evaluates positions: minus infinity for NaN and infinity.
+
+    It raises `KeyboardInterrupt` where it is asked to stop.
+    """
+    size = together(target, given)
+
+    def look(positions: np.ndarray) -> np.ndarray:
+        found = []
+        for first in range(0, len(positions), size):
+            if asked_to_stop():
+                raise KeyboardInterrupt
+            some = positions[first : first + size]
+            filled = np.concatenate([some, np.repeat(some[-1:], size - len(some), 0)])
+            heights = np.asarray(heights_at(target, given, own, filled[None]))[0]
+            found.append(heights[: len(some)])
+        values = np.concatenate(found)
+        return np.where(np.isnan(values) | (values == np.inf), -np.inf, values)
+
+    return look
+
+
+@compiled(BY_SIZE, "target", evaluations=lambda *args: (args[-1].shape[1], 1), calls=CALLS)
+def heights_at(target: Target, shared: Given, own: Own, positions: Array) -> Array:
+    """Return the log density at positions, (fit, point, dim)."""
+
+    def of_fit(own: Own, positions: Array) -> Array:
+        return jax.vmap(evaluated(target, joined(shared, own)))(positions)
+
+    return by_fit(of_fit)(own, positions)
