@@ -11,8 +11,12 @@ from finetti.host.rule import is_key
 from finetti.targets.density import density
 
 
+FAST = {"schools", "radon_correlated", "crossed", "hidden_states", "surgical", "count_process"}
+EACH = [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in zoo.MODELS]
+
+
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("name", zoo.MODELS)
+@pytest.mark.parametrize("name", EACH)
 def test_numpy_has_the_density_its_slope_and_the_values(name):
     model = zoo.MODELS[name]()
     built = density(model, model.plan())
