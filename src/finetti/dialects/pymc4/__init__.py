@@ -7,7 +7,7 @@ finetti Model for `ft.fit`.
 """
 
 from types import SimpleNamespace
-from typing import Any
+from typing import NoReturn
 
 from finetti.dialects.pymc4 import distributions
 from finetti.dialects.pymc4.configured import Config, Model, inline
@@ -67,7 +67,7 @@ LACKING = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> NoReturn:
     """Say of what is not imitated that it is not, and what to do."""
     raise AttributeError(
         f"pymc4.{name} is not imitated: {LACKING.get(name, 'see docs/dialects.md')}"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from finetti import distributions as ft
 from finetti.dialects.tfp import laws
-from finetti.types import Value
 
 
 @dataclass(frozen=True)
@@ -22,14 +21,14 @@ class Family:
     parameters: tuple[str, ...]
     make: Callable[..., Any]
     ranks: dict[str, int | None] = field(default_factory=dict)
-    defaults: dict[str, Any] = field(default_factory=dict)
+    defaults: dict[str, float] = field(default_factory=dict)
 
-    def distribute(self, values: dict[str, Value]) -> Any:
+    def distribute(self, values: Mapping[str, object]) -> ft.Distribution:
         """Return the distribution with the parameters' values."""
         return self.make(**values)
 
 
-_SCALARS: dict[str, tuple[str, Callable[..., Any]]] = {
+_SCALARS: dict[str, tuple[str, Callable[..., ft.Distribution]]] = {
     "Bernoulli": ("probs", lambda probs: ft.Bernoulli(probs=probs)),
     "Beta": ("concentration0 concentration1",
              lambda concentration0, concentration1: ft.Beta(concentration1, concentration0)),

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
-from finetti.dialects.tf.tensors import Tensor, extents, settled, value_of
-from finetti.types import DType, Key, Value
+from finetti.dialects.tf.tensors import extents, settled, value_of
+from finetti.types import AnyArray, DType, Key
 
-Seed = Any  # a number, a pair of numbers, a key, or None
+Seed = int | Sequence[int] | np.ndarray | Key | None
 
 
 class Randomness:
@@ -49,26 +49,26 @@ def set_random_seed(seed: int) -> None:
 
 
 def random_normal(
-    shape: Sequence[int] | int = (), mean: Value = 0.0, stddev: Value = 1.0,
+    shape: Sequence[int] | int = (), mean: ArrayLike = 0.0, stddev: ArrayLike = 1.0,
     dtype: DType = np.float32, seed: Seed = None, name: str | None = None,
-) -> Value:  # fmt: skip
+) -> AnyArray:  # fmt: skip
     """Return normal random numbers."""
     drawn = jax.random.normal(RANDOMNESS.key(seed), extents(shape))
     return settled((value_of(mean) + value_of(stddev) * drawn).astype(dtype))
 
 
 def random_uniform(
-    shape: Sequence[int] | int = (), minval: Value = 0.0, maxval: Value = 1.0,
+    shape: Sequence[int] | int = (), minval: ArrayLike = 0.0, maxval: ArrayLike = 1.0,
     dtype: DType = np.float32, seed: Seed = None, name: str | None = None,
-) -> Value:  # fmt: skip
+) -> AnyArray:  # fmt: skip
     """Return uniform random numbers, whole ones below `maxval` where `dtype` is of such."""
     key, size = RANDOMNESS.key(seed), extents(shape)
-    if np.dtype(dtype).kind in "iu":
-        return settled(jax.random.randint(key, size, int(minval), int(maxval), np.dtype(dtype)))
     low, high = value_of(minval), value_of(maxval)
+    if np.dtype(dtype).kind in "iu":
+        return settled(jax.random.randint(key, size, int(low), int(high), np.dtype(dtype)))
     return settled((low + (high - low) * jax.random.uniform(key, size)).astype(dtype))
 
 
-def random_shuffle(value: Value, seed: Seed = None, name: str | None = None) -> Tensor:
+def random_shuffle(value: ArrayLike, seed: Seed = None, name: str | None = None) -> AnyArray:
     """Return the rows of a value in a random order."""
     return settled(jax.random.permutation(RANDOMNESS.key(seed), jnp.asarray(value_of(value))))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Protocol
 
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from finetti.dialects.tfp.bijectors import Bijector, Each, Identity
 from finetti.dialects.tfp.pinned import JointBijector
@@ -15,9 +16,10 @@ from finetti.kernels.hmc import Hamiltonian
 from finetti.kernels.kernel import Kernel
 from finetti.kernels.metropolis import RandomWalk
 from finetti.kernels.nuts import NoUTurn
-from finetti.types import Value
+from finetti.types import AnyArray, Array
 
-Parts = list[Any]
+LogProb = Callable[..., AnyArray]  # of the parts of a state
+Sizes = ArrayLike | Sequence[ArrayLike]  # one for all, or one for each part of a state
 
 
 @dataclass(frozen=True)
@@ -28,15 +30,23 @@ class Moves:
     the program's own. `adapt` counts the first steps that adapt the step size.
     """
 
-    target: Callable[..., Any]
+    target: LogProb
     kernel: Kernel
-    step_size: Value
+    step_size: Sizes
     maps: Each | JointBijector | None = None
     adapt: int = 0
     layers: tuple[str, ...] = ()
 
 
-def moves_of(kernel: Any) -> Moves:
+class TransitionKernel(Protocol):
+    """Be a transition kernel, or one around another."""
+
+    def moves(self) -> Moves:
+        """Return what it comes down to."""
+        ...
+
+
+def moves_of(kernel: TransitionKernel) -> Moves:
     """Return what a transition kernel comes down to; raise `TypeError` for what is none."""
     if not hasattr(kernel, "moves"):
         raise TypeError(f"expected a kernel such as tfp.mcmc.HamiltonianMonteCarlo, not {kernel!r}")
@@ -53,8 +63,8 @@ class HamiltonianMonteCarlo:
     `step_size` is a number, or a list of one for each part of the state.
     """
 
-    target_log_prob_fn: Callable[..., Any]
-    step_size: Value
+    target_log_prob_fn: LogProb
+    step_size: Sizes
     num_leapfrog_steps: int
     state_gradients_are_stopped: bool = False
     seed: int | None = None
@@ -73,8 +83,8 @@ class HamiltonianMonteCarlo:
 class NoUTurnSampler:
     """Follow trajectories until they turn back, with the identity for mass matrix."""
 
-    target_log_prob_fn: Callable[..., Any]
-    step_size: Value
+    target_log_prob_fn: LogProb
+    step_size: Sizes
     max_tree_depth: int = 10
     max_energy_diff: float = 1000.0
     unrolled_leapfrog_steps: int = 1
@@ -94,8 +104,8 @@ class MetropolisAdjustedLangevinAlgorithm:
     Roberts & Tweedie 1996.
     """
 
-    target_log_prob_fn: Callable[..., Any]
-    step_size: Value
+    target_log_prob_fn: LogProb
+    step_size: Sizes
     volatility_fn: None = None
     seed: int | None = None
     name: str | None = None
@@ -106,7 +116,9 @@ class MetropolisAdjustedLangevinAlgorithm:
             raise ValueError("noise has the same volatility everywhere: volatility_fn is not taken")
         sizes = self.step_size
         listed = isinstance(sizes, list | tuple)
-        roots: Value = [np.sqrt(np.asarray(s)) for s in sizes] if listed else np.sqrt(sizes)
+        roots: ArrayLike = (
+            [np.sqrt(np.asarray(s)) for s in sizes] if listed else np.sqrt(np.asarray(sizes))
+        )
         return Moves(self.target_log_prob_fn, Hamiltonian(1), roots)
 
 
@@ -114,10 +126,10 @@ class MetropolisAdjustedLangevinAlgorithm:
 class RandomWalkNormal:
     """Propose normal steps: `scale` is a number, or a list of one for each part of the state."""
 
-    scale: Value = 1.0
+    scale: Sizes = 1.0
 
 
-def random_walk_normal_fn(scale: Value = 1.0, name: str | None = None) -> RandomWalkNormal:
+def random_walk_normal_fn(scale: Sizes = 1.0, name: str | None = None) -> RandomWalkNormal:
     """Return the proposal of normal steps."""
     return RandomWalkNormal(scale)
 
@@ -126,7 +138,7 @@ def random_walk_normal_fn(scale: Value = 1.0, name: str | None = None) -> Random
 class RandomWalkMetropolis:
     """Propose normal steps and accept them by Metropolis' rule."""
 
-    target_log_prob_fn: Callable[..., Any]
+    target_log_prob_fn: LogProb
     new_state_fn: RandomWalkNormal = RandomWalkNormal()
     seed: int | None = None
     name: str | None = None
@@ -140,15 +152,15 @@ class RandomWalkMetropolis:
 class TransformedTransitionKernel:
     """Move on the unconstrained scale: bijectors map it to the program's own state."""
 
-    inner_kernel: Any
-    bijector: Any
+    inner_kernel: TransitionKernel
+    bijector: Bijector | JointBijector | list[Bijector] | tuple[Bijector, ...]
     name: str | None = None
 
     def moves(self) -> Moves:
         """Return what it comes down to."""
         inner, maps = moves_of(self.inner_kernel), self._maps()
 
-        def target(*parts: Any) -> Any:
+        def target(*parts: Array) -> AnyArray:
             state, jacobian = maps.onto(parts)
             return inner.target(*state) + jacobian
 
@@ -172,16 +184,16 @@ class DualAveragingStepSizeAdaptation:
     where results keep a step size have nothing to do here.
     """
 
-    inner_kernel: Any
+    inner_kernel: TransitionKernel
     num_adaptation_steps: int
     target_accept_prob: float | int = 0.75
     exploration_shrinkage: float = 0.05
     step_count_smoothing: float = 10
     decay_rate: float = 0.75
-    step_size_setter_fn: Any = None
-    step_size_getter_fn: Any = None
-    log_accept_prob_getter_fn: Any = None
-    reduce_fn: Any = None
+    step_size_setter_fn: Callable | None = None
+    step_size_getter_fn: Callable | None = None
+    log_accept_prob_getter_fn: Callable | None = None
+    reduce_fn: Callable | None = None
     name: str | None = None
 
     def moves(self) -> Moves:
@@ -193,14 +205,14 @@ class DualAveragingStepSizeAdaptation:
 
 
 def SimpleStepSizeAdaptation(  # noqa: PLR0913 - TensorFlow Probability's own arguments
-    inner_kernel: Any,
+    inner_kernel: TransitionKernel,
     num_adaptation_steps: int,
     target_accept_prob: float | int = 0.75,
     adaptation_rate: float = 0.01,
-    step_size_setter_fn: Any = None,
-    step_size_getter_fn: Any = None,
-    log_accept_prob_getter_fn: Any = None,
-    reduce_fn: Any = None,
+    step_size_setter_fn: Callable | None = None,
+    step_size_getter_fn: Callable | None = None,
+    log_accept_prob_getter_fn: Callable | None = None,
+    reduce_fn: Callable | None = None,
     name: str | None = None,
 ) -> DualAveragingStepSizeAdaptation:
     """Adapt the inner kernel's step size as `DualAveragingStepSizeAdaptation` does."""
@@ -219,18 +231,18 @@ class Shapes:
 
     shapes: tuple[tuple[int, ...], ...]
 
-    def join(self, parts: Parts) -> Any:
+    def join(self, parts: Sequence[Array]) -> Array:
         """Return the parts of one chain's state as a vector."""
         return jnp.concatenate([jnp.ravel(jnp.asarray(p, float)) for p in parts])
 
-    def split(self, vector: Any) -> Parts:
+    def split(self, vector: Array) -> list[Array]:
         """Return a vector's parts; leading axes stay."""
         ends = np.cumsum([int(np.prod(s)) for s in self.shapes])
         pieces = jnp.split(vector, ends[:-1], axis=-1)
         lead = vector.shape[:-1]
         return [p.reshape(*lead, *s) for p, s in zip(pieces, self.shapes, strict=True)]
 
-    def spread(self, sizes: Any) -> np.ndarray:
+    def spread(self, sizes: Sizes) -> np.ndarray:
         """Return step sizes, one for all or a list of one a part, as one for each coordinate."""
         each = sizes if isinstance(sizes, list | tuple) else [sizes] * len(self.shapes)
         if len(each) != len(self.shapes):
@@ -250,11 +262,11 @@ class Target:
     `batched` tells that the function expects a leading axis of chains.
     """
 
-    function: Callable[..., Any]
+    function: LogProb
     parts: Shapes
     batched: bool
 
-    def log_density(self, constants: Any, position: Value) -> Any:
+    def log_density(self, constants: None, position: Array) -> Array:
         """Return the log density at a vector."""
         parts = self.parts.split(position)
         if self.batched:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,7 @@ from finetti.dialects.tfp.kernels import (
     SimpleStepSizeAdaptation,
     Target,
     TransformedTransitionKernel,
+    TransitionKernel,
     maps_of,
     moves_of,
     random_walk_normal_fn,
@@ -36,7 +37,7 @@ from finetti.inference.engine.sweep import Course
 from finetti.kernels.hmc import Hamiltonian
 from finetti.kernels.kernel import Point, Tuning, evaluate
 from finetti.kernels.metropolis import RandomWalk
-from finetti.types import Value
+from finetti.types import AnyArray, Array, Tree
 
 diagnostic = SimpleNamespace(
     effective_sample_size=effective_sample_size, potential_scale_reduction=potential_scale_reduction
@@ -46,8 +47,8 @@ diagnostic = SimpleNamespace(
 class AcceptedResults(NamedTuple):
     """Hold what is known of the state a step ended in."""
 
-    target_log_prob: Any
-    step_size: Value
+    target_log_prob: AnyArray
+    step_size: AnyArray
 
 
 class KernelResults(NamedTuple):
@@ -58,14 +59,14 @@ class KernelResults(NamedTuple):
     kernel that an adaptation or a transformation holds tells: the same.
     """
 
-    is_accepted: Any
-    log_accept_ratio: Any
+    is_accepted: AnyArray
+    log_accept_ratio: AnyArray
     accepted_results: AcceptedResults
-    target_log_prob: Any
-    step_size: Value
-    leapfrogs_taken: Any
-    has_divergence: Any
-    energy: Any
+    target_log_prob: AnyArray
+    step_size: AnyArray
+    leapfrogs_taken: AnyArray
+    has_divergence: AnyArray
+    energy: AnyArray
 
     @property
     def inner_results(self) -> KernelResults:
@@ -73,7 +74,7 @@ class KernelResults(NamedTuple):
         return self
 
     @property
-    def new_step_size(self) -> Any:
+    def new_step_size(self) -> AnyArray:
         """Return the step size, by an adaptation's name for it."""
         return self.step_size
 
@@ -81,27 +82,30 @@ class KernelResults(NamedTuple):
 class StatesAndTrace(NamedTuple):
     """Hold the states and what `trace_fn` made of each step."""
 
-    all_states: Any
-    trace: Any
+    all_states: Tree
+    trace: Tree
 
 
-def _everything(state: Any, results: KernelResults) -> KernelResults:
+TraceFn = Callable[[Tree, KernelResults], Tree]
+
+
+def _everything(state: Tree, results: KernelResults) -> KernelResults:
     return results
 
 
 def sample_chain(  # noqa: PLR0913 - TensorFlow Probability's own arguments
     num_results: int,
-    current_state: Any,
+    current_state: Tree,
     previous_kernel_results: None = None,
-    kernel: Any = None,
+    kernel: TransitionKernel | None = None,
     num_burnin_steps: int = 0,
     num_steps_between_results: int = 0,
-    trace_fn: Callable[..., Any] | None = _everything,
+    trace_fn: TraceFn | None = _everything,
     return_final_kernel_results: bool = False,
     parallel_iterations: int = 10,
     seed: int | None = None,
     name: str | None = None,
-) -> Any:
+) -> Tree:
     """Return the states that a kernel visits, and what `trace_fn(state, results)` makes of each.
 
     The first state comes after `num_burnin_steps` + 1 steps; then `num_steps_between_results`
@@ -136,12 +140,12 @@ def sample_chain(  # noqa: PLR0913 - TensorFlow Probability's own arguments
     return StatesAndTrace(made, traced)
 
 
-def _like(state: Any, parts: list[Any]) -> Any:
+def _like(state: Sequence, parts: Sequence[AnyArray]) -> Sequence[AnyArray]:
     """Return the parts as a named tuple where the state is one, else as a list."""
     return type(state)(*parts) if hasattr(state, "_fields") else parts
 
 
-def _trace(trace_fn: Callable[..., Any], states: Any, results: KernelResults) -> Any:
+def _trace(trace_fn: TraceFn, states: Tree, results: KernelResults) -> Tree:
     """Apply the function to each result; as one array program where it can be."""
     try:
         return jax.tree.map(settled, jax.vmap(trace_fn)(states, results))
@@ -191,7 +195,7 @@ class _Run:
         tuning = Tuning(jnp.asarray(self.size), jnp.asarray(spread / self.size))
         self.run = self.sampler.adopt(run, one(tuning))
 
-    def walk(self, wanted: int, rows: np.ndarray) -> tuple[list[Any], KernelResults]:
+    def walk(self, wanted: int, rows: np.ndarray) -> tuple[list[AnyArray], KernelResults]:
         """Make steps; return the states and results of some of them."""
         phases = []
         adapt = min(self.moves.adapt, wanted)
@@ -211,7 +215,7 @@ class _Run:
         states = [settled(x) for x in self._constrained(free)]
         return states, self._results(moved, {k: self._lead(v) for k, v in info.items()})
 
-    def _constrained(self, free: list[Any]) -> list[Value]:
+    def _constrained(self, free: list[Array]) -> list[AnyArray]:
         """Return the program's own states, results first."""
         if isinstance(self.maps, Each):
             return self.maps.onto(free)[0]
