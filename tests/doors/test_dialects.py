@@ -116,6 +116,13 @@ REFUSED: dict[str, Attempt] = {
     "pymc4: data of no variable": (
         lambda: pymc4.sample(yielding(lambda: pymc4.Normal("x", 0, 1)), observed={"model/z": 1.0}),
         ft.UnknownSite, ("model/z", "model/x")),
+    "pymc4: a direction that is unknown": (
+        lambda: pymc4.sample(
+            yielding(lambda: pymc4.VonMisesFisher("d", np.array([0.0, 1.0]), 1.0))), ft.ModelError,
+        ("no map takes the real numbers onto a sphere", "observe it")),
+    "pymc4: a direction of six elements": (
+        lambda: pymc4.sample(yielding(lambda: pymc4.VonMisesFisher("d", np.eye(6)[0], 1.0))),
+        ValueError, ("2 to 5 elements", "has 6")),
     "pymc4: no draws": (
         lambda: pymc4.sample(yielding(lambda: pymc4.Normal("x", 0, 1)), num_samples=0), ValueError,
         ("at least 1, not 0",)),

@@ -62,8 +62,6 @@ __all__ += [*DISTRIBUTIONS]
 LACKING = {
     "fit": "there are no variational fits: sample, or ft.fit(model.finetti)",
     "gp": "there are no Gaussian processes: write the covariance, and MvNormal",
-    "AR": "write the steps as Normal variables",
-    "VonMisesFisher": "directions have no map from the real numbers here",
 }
 
 

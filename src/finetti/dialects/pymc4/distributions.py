@@ -16,6 +16,7 @@ from finetti.dialects.pymc4.families import FAMILIES, Family
 from finetti.types import Array
 
 SETTINGS = ("transform", "conditionally_independent", "dtype", "validate_args", "allow_nan_stats")
+COUNTS = ("dimension", "num_timesteps")  # parameters that shapes depend on
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Distribution:
 
     def built(self) -> ft.Distribution:
         """Return the finetti distribution, its independent copies in their places."""
-        values = {k: _unwrapped(v) for k, v in self.values.items()}
+        values = {k: v if k in COUNTS else _unwrapped(v) for k, v in self.values.items()}
         made = self.family.distribute(values)
         right, within = self.copies.right, self.copies.within
         if right:
@@ -66,7 +67,7 @@ class Distribution:
         return made.expand(self.copies.left + made.batch_shape) if self.copies.left else made
 
     def _spaced(
-        self, name: str, value: Made, batch: tuple[int, ...], spaced: tuple[int, ...]
+        self, name: str, value: Parameter | Made, batch: tuple[int, ...], spaced: tuple[int, ...]
     ) -> Array:
         """Return a parameter with room for copies between its batch and its event."""
         rank = self.family.ranks.get(name, 0)
@@ -118,7 +119,8 @@ def constructor(title: str, family: Family) -> Callable[..., Distribution]:
     ) -> Distribution:  # fmt: skip
         if name is not None and not isinstance(name, str):
             raise TypeError(f"{title} takes its name first, a text, not {name!r}")
-        given = {k: v for k, v in kwargs.items() if k not in SETTINGS}
+        lacking = [k for k, v in kwargs.items() if v is None and k in family.defaults]
+        given = {k: v for k, v in kwargs.items() if k not in (*SETTINGS, *lacking)}
         parameters = family.parameters
         if len(args) > len(parameters) or given.keys() - set(parameters):
             raise TypeError(f"`{name}` takes {', '.join(parameters)}, not {args} and {given}")

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from finetti import distributions as ft
+from finetti.dialects.pymc4.series import autoregressive
 from finetti.dialects.tfp import laws
+from finetti.dialects.tfp.directions import von_mises_fisher
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,12 @@ _SCALARS: dict[str, tuple[str, Callable[..., ft.Distribution]]] = {
 }  # fmt: skip
 
 _VECTORS = {
+    "AR": Family(
+        ("num_timesteps", "coefficients", "level_scale", "initial_state", "initial_step"),
+        autoregressive,
+        {"num_timesteps": None},
+        {"initial_state": 0.0, "initial_step": 0},
+    ),
     "Categorical": Family(("probs",), ft.Categorical, {"probs": 1}),
     "Dirichlet": Family(("concentration",), ft.Dirichlet, {"concentration": 1}),
     "LKJ": Family(
@@ -117,6 +125,9 @@ _VECTORS = {
         ("loc", "cutpoints"),
         lambda loc, cutpoints: ft.OrderedLogistic(loc, cutpoints),
         {"cutpoints": 1},
+    ),
+    "VonMisesFisher": Family(
+        ("mean_direction", "concentration"), von_mises_fisher, {"mean_direction": 1}
     ),
     "Wishart": Family(
         ("df", "scale"), lambda df, scale: ft.Wishart(df, scale_tril=scale), {"scale": 2}

@@ -15,6 +15,7 @@ from finetti.dialects.pymc4.coroutines import Model
 from finetti.dialects.pymc4.sampling import Draws
 from finetti.errors import UnknownSite
 from finetti.language import handlers
+from finetti.structure.variables import Variable
 from finetti.types import Array, Key
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def sample_prior_predictive(
     What is observed is drawn too, in its distribution's own shape, unless not
     `sample_from_observed`: then what depends on it depends on the data.
     """
-    data = _observed(model)
+    data = _observed(model.finetti.variables)
     free = model.observing(dict.fromkeys(data)) if sample_from_observed else model.finetti
     shape = tuple(np.atleast_1d(sample_shape).astype(int).tolist())
     keys = jax.random.split(tf.RANDOMNESS.key(seed), shape)
@@ -102,9 +103,10 @@ def sample_posterior_predictive(  # noqa: PLR0913 - PyMC4's own arguments
     A variable has the shape of the data it was observed with. `trace` is what `sample` gave, a
     dict of draws, or anything with ArviZ's group `posterior`.
     """
-    data = _observed(model, observed)
+    variables = model.observing(observed or {}).variables
+    data = _observed(variables)
     free = model.observing(dict.fromkeys(data), data)
-    latent = [v.name for v in free.variables if v.kind == "latent" and v.name not in data]
+    latent = [v.name for v in variables if v.kind == "latent"]
     draws = _draws(trace)
     for name in latent:
         if name not in draws:
@@ -124,11 +126,8 @@ def sample_posterior_predictive(  # noqa: PLR0913 - PyMC4's own arguments
     return _chosen(found, var_names, list(data))
 
 
-def _observed(
-    model: Model, observed: Mapping[str, ArrayLike | None] | None = None
-) -> dict[str, tuple[int, ...]]:
+def _observed(variables: Iterable[Variable]) -> dict[str, tuple[int, ...]]:
     """Return the shapes of the data, by the names of the variables that have some."""
-    variables = model.observing(observed or {}).variables
     return {v.name: v.shape for v in variables if v.kind == "observed"}
 
 

@@ -13,6 +13,7 @@ from finetti import distributions as ft
 from finetti.dialects.tf.tensors import extents, traced
 from finetti.dialects.tfp import laws
 from finetti.dialects.tfp.bijectors import Bijector
+from finetti.dialects.tfp.directions import von_mises_fisher
 from finetti.dialects.tfp.distribution import Distribution, Part, composite, distribution, law
 from finetti.types import Array
 
@@ -145,6 +146,7 @@ _TABLE += [
      lambda cutpoints, loc: ft.OrderedLogistic(loc, cutpoints), int),
     ("Triangular", ("low", "high", "peak"), laws.triangular, float,
      {"low": 0.0, "high": 1.0, "peak": 0.5}),
+    ("VonMisesFisher", ("mean_direction", "concentration"), von_mises_fisher),
     ("WishartTriL", ("df", "scale_tril", "input_output_cholesky"), laws.wishart, float,
      {"input_output_cholesky": False}),
     ("Zipf", ("power",), laws.zipf, int),
