@@ -13,17 +13,21 @@ KNOWN = 1e-6  # the standard deviation of the first value around the state to st
 
 
 def autoregressive(
-    num_timesteps: Array,
+    num_timesteps: int,
     coefficients: Array,
     level_scale: Array,
     initial_state: Array,
-    initial_step: Array,
+    initial_step: int,
 ) -> Written:
     """Distribute series y of shape (num_timesteps, 1) by y[t] = sum_k c[k] y[t - k] + noise.
 
     `coefficients` have shape (..., order), `level_scale` is the noise's standard deviation, shape
     (...). `initial_state` is y[0] and, before it, y[-1], y[-2], ..., shape (..., order); as in
     PyMC4 the series starts there, but for a standard deviation of a millionth.
+
+    >>> series = autoregressive(3, jnp.array([0.5]), jnp.array(0.1), jnp.array([1.0]), 0)
+    >>> series.sample(jax.random.key(0), (4,)).shape
+    (4, 3, 1)
     """
     length, order = int(num_timesteps), coefficients.shape[-1]
     scale = jnp.abs(level_scale)

@@ -48,6 +48,10 @@ def von_mises_fisher(mean_direction: Array, concentration: Array) -> Written:
 
     `mean_direction` has shape (..., n) and length one, `concentration` shape (...). Raises
     `ValueError` for other n. (Fisher 1953; Mardia & Jupp 2000, section 9.3.2.)
+
+    >>> made = von_mises_fisher(jnp.array([0.0, 0.0, 1.0]), jnp.array(2.0))
+    >>> float(made.log_prob(jnp.array([0.0, 0.6, 0.8]))).__round__(3)
+    -1.526
     """
     size = mean_direction.shape[-1]
     if size not in SIZES:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from finetti.dialects.tfp.bijectors import Bijector, Each, Identity
+from finetti.dialects.tfp.bijectors import Bijector, Each
 from finetti.dialects.tfp.pinned import JointBijector
 from finetti.kernels.hmc import Hamiltonian
 from finetti.kernels.kernel import Kernel
@@ -19,7 +18,8 @@ from finetti.kernels.nuts import NoUTurn
 from finetti.types import AnyArray, Array
 
 LogProb = Callable[..., AnyArray]  # of the parts of a state
-Sizes = ArrayLike | Sequence[ArrayLike]  # one for all, or one for each part of a state
+# One for all, or one for each part of a state.
+Sizes = ArrayLike | list[ArrayLike] | tuple[ArrayLike, ...]
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,14 @@ def moves_of(kernel: TransitionKernel) -> Moves:
     moves = kernel.moves()
     if not callable(moves.target):
         raise TypeError(f"target_log_prob_fn is a function of the state, not {moves.target!r}")
+    return moves
+
+
+def fixed_moves_of(kernel: TransitionKernel, where: str) -> Moves:
+    """Return what a kernel comes down to; raise `ValueError` for one that adapts its step size."""
+    moves = moves_of(kernel)
+    if moves.adapt:
+        raise ValueError(f"{where} adapts no step size: give make_kernel_fn a kernel with one")
     return moves
 
 
@@ -223,61 +231,3 @@ def _aiming(kernel: Kernel, rate: float) -> Kernel:
     if isinstance(kernel, Hamiltonian | NoUTurn | RandomWalk):
         return replace(kernel, target_acceptance=rate)
     raise TypeError(f"{type(kernel).__name__} has no step size to adapt")
-
-
-@dataclass(frozen=True, eq=False)
-class Shapes:
-    """Hold the shapes of a state's parts, and how they lie in one vector."""
-
-    shapes: tuple[tuple[int, ...], ...]
-
-    def join(self, parts: Sequence[Array]) -> Array:
-        """Return the parts of one chain's state as a vector."""
-        return jnp.concatenate([jnp.ravel(jnp.asarray(p, float)) for p in parts])
-
-    def split(self, vector: Array) -> list[Array]:
-        """Return a vector's parts; leading axes stay."""
-        ends = np.cumsum([int(np.prod(s)) for s in self.shapes])
-        pieces = jnp.split(vector, ends[:-1], axis=-1)
-        lead = vector.shape[:-1]
-        return [p.reshape(*lead, *s) for p, s in zip(pieces, self.shapes, strict=True)]
-
-    def spread(self, sizes: Sizes) -> np.ndarray:
-        """Return step sizes, one for all or a list of one a part, as one for each coordinate."""
-        each = sizes if isinstance(sizes, list | tuple) else [sizes] * len(self.shapes)
-        if len(each) != len(self.shapes):
-            raise ValueError(f"there are {len(each)} step sizes for {len(self.shapes)} parts")
-        if not all((np.asarray(e) > 0).all() for e in each):
-            raise ValueError(f"step sizes are positive, not {sizes!r}")
-        full = [
-            np.broadcast_to(np.asarray(e, float), s) for e, s in zip(each, self.shapes, strict=True)
-        ]
-        return np.concatenate([f.ravel() for f in full])
-
-
-@dataclass(frozen=True, eq=False)
-class Target:
-    """Give the log density of a vector by a function of a state's parts.
-
-    `batched` tells that the function expects a leading axis of chains.
-    """
-
-    function: LogProb
-    parts: Shapes
-    batched: bool
-
-    def log_density(self, constants: None, position: Array) -> Array:
-        """Return the log density at a vector."""
-        parts = self.parts.split(position)
-        if self.batched:
-            return jnp.reshape(self.function(*(p[None] for p in parts)), (1,))[0]
-        return jnp.reshape(jnp.asarray(self.function(*parts), float), ())
-
-
-def maps_of(moves: Moves, count: int) -> Each | JointBijector:
-    """Return the map of a state's parts; raise `ValueError` where it is of another number."""
-    maps = moves.maps or Each((Identity(),) * count)
-    expected = len(maps.bijectors) if isinstance(maps, Each) else len(maps.pinned.names)
-    if expected != count:
-        raise ValueError(f"there are {expected} bijectors for {count} parts of the state")
-    return maps
