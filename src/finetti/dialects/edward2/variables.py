@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,10 +11,12 @@ from numpy.typing import ArrayLike
 
 from finetti.dialects import tf
 from finetti.dialects.edward2.interceptors import interceptable
+from finetti.dialects.tf.variables import with_arithmetic
 from finetti.dialects.tfp import distributions as tfd
 from finetti.types import AnyArray, DType
 
 
+@with_arithmetic
 class RandomVariable:
     """Hold a distribution and one value of it; arithmetic is with the value.
 
@@ -104,29 +105,6 @@ class RandomVariable:
 
     def __repr__(self) -> str:
         return f"<RandomVariable {self.name!r} shape={self.shape} dtype={self.dtype}>"
-
-
-def _binary(
-    act: Callable[[AnyArray, AnyArray], AnyArray], turned: bool
-) -> Callable[[RandomVariable, ArrayLike], AnyArray]:
-    def method(self: RandomVariable, other: ArrayLike) -> AnyArray:
-        a, b = tf.value_of(self), tf.value_of(other)
-        return act(b, a) if turned else act(a, b)
-
-    return method
-
-
-def _unary(act: Callable[[AnyArray], AnyArray]) -> Callable[[RandomVariable], AnyArray]:
-    return lambda self: act(self.value)
-
-
-for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"):
-    setattr(RandomVariable, f"__{_name}__", _binary(getattr(operator, _name), False))
-    setattr(RandomVariable, f"__r{_name}__", _binary(getattr(operator, _name), True))
-for _name in ("lt", "le", "gt", "ge"):
-    setattr(RandomVariable, f"__{_name}__", _binary(getattr(operator, _name), False))
-for _name in ("neg", "pos", "abs", "invert"):
-    setattr(RandomVariable, f"__{_name}__", _unary(getattr(operator, _name)))
 
 
 def constructor(kind: type[tfd.Distribution]) -> Callable[..., RandomVariable]:

@@ -61,6 +61,7 @@ __all__ += [*DISTRIBUTIONS]
 
 LACKING = {
     "fit": "there are no variational fits: sample, or ft.fit(model.finetti)",
+    "mcmc": "sample(model, sampler_type=...) names the sampler",
     "gp": "there are no Gaussian processes: write the covariance, and MvNormal",
 }
 

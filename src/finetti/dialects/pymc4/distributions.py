@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from finetti import distributions as ft
 from finetti.dialects import tf
 from finetti.dialects.pymc4.families import FAMILIES, Family
+from finetti.dialects.tf.surroundings import lacking
 from finetti.types import Array
 
 SETTINGS = ("transform", "conditionally_independent", "dtype", "validate_args", "allow_nan_stats")
@@ -140,3 +141,9 @@ def constructor(title: str, family: Family) -> Callable[..., Distribution]:
 
 DISTRIBUTIONS = {title: constructor(title, family) for title, family in FAMILIES.items()}
 globals().update(DISTRIBUTIONS)
+
+__getattr__ = lacking(
+    "pymc4.distributions",
+    state_functions="whole numbers jump by finetti's own proposals: leave sampler_methods= out",
+    transforms="variables move on finetti's own unconstrained scale: leave transform= out",
+)

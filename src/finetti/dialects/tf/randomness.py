@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 
 import jax
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from finetti.dialects.tf.tensors import extents, settled, value_of
-from finetti.types import AnyArray, DType, Key
+from finetti.types import AnyArray, Array, DType, Key
 
 Seed = int | Sequence[int] | np.ndarray | Key | None
 
@@ -21,6 +22,7 @@ class Randomness:
 
     def __init__(self) -> None:
         """Start from 0."""
+        self.turn: Array | None = None
         self.start(0)
 
     def start(self, seed: int) -> None:
@@ -30,7 +32,8 @@ class Randomness:
     def key(self, seed: Seed = None) -> Key:
         """Return the key of an operation's own seed, or the next key."""
         if seed is None:
-            return jax.random.fold_in(jax.random.key(self.root), next(self.numbers))
+            found = jax.random.fold_in(jax.random.key(self.root), next(self.numbers))
+            return found if self.turn is None else jax.random.fold_in(found, self.turn)
         if isinstance(seed, jax.Array) and jnp.issubdtype(seed.dtype, jax.dtypes.prng_key):
             return seed
         numbers = [int(s) for s in np.ravel(np.asarray(seed))]
@@ -38,6 +41,15 @@ class Randomness:
         for number in numbers[1:]:
             key = jax.random.fold_in(key, number)
         return key
+
+    @contextmanager
+    def turned(self, turn: Array) -> Iterator[None]:
+        """Let keys depend on the number of a turn too, in a block that is traced once for many."""
+        before, self.turn = self.turn, turn
+        try:
+            yield
+        finally:
+            self.turn = before
 
 
 RANDOMNESS = Randomness()

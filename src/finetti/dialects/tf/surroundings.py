@@ -39,11 +39,12 @@ def nothing(*settings: object) -> None:
     """Do nothing: everything has its value already, and there is no graph."""
 
 
-def lacking(room: str) -> Callable[[str], NoReturn]:
-    """Return the `__getattr__` of a module that says what it does not imitate."""
+def lacking(room: str, **remedies: str) -> Callable[[str], NoReturn]:
+    """Return the `__getattr__` of a module that says what it does not imitate, and what to do."""
 
     def say(name: str) -> NoReturn:
-        raise AttributeError(f"{room}.{name} is not imitated: docs/dialects.md says what is")
+        remedy = remedies.get(name, "docs/dialects.md says what is")
+        raise AttributeError(f"{room}.{name} is not imitated: {remedy}")
 
     return say
 

@@ -40,9 +40,9 @@ class Tensor(np.ndarray):
 
 def value_of(thing: Any) -> Any:
     """Return the value of a random variable or of a variable, or the thing itself."""
-    if hasattr(type(thing), "is_random_variable") or hasattr(type(thing), "is_variable"):
+    if hasattr(type(thing), "is_random_variable"):
         return thing.value
-    return thing
+    return thing.read_value() if hasattr(type(thing), "is_variable") else thing
 
 
 def values_of(things: Tree) -> Tree:

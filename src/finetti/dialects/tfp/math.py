@@ -13,6 +13,7 @@ from finetti.dialects import tf
 from finetti.dialects.tf.surroundings import lacking
 from finetti.dialects.tf.tensors import settled
 from finetti.dialects.tfp import mappings
+from finetti.dialects.tfp.minimizing import MinimizeTraceableQuantities, minimize
 from finetti.types import AnyArray, Array, Tree
 
 
@@ -68,5 +69,14 @@ def lbeta(x: ArrayLike, y: ArrayLike, name: str = "") -> AnyArray:
     with jax.enable_x64(True):
         return settled(special.betaln(_real(x), _real(y)))
 
+
+__all__ = [
+    "MinimizeTraceableQuantities",
+    "fill_triangular",
+    "lbeta",
+    "minimize",
+    "softplus_inverse",
+    "value_and_gradient",
+]
 
 __getattr__ = lacking("tfp.math")
