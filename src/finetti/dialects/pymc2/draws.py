@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from finetti.dialects.pymc2.families import Family, bind, snake
 from finetti.dialects.pymc2.relatives import draw_key
 from finetti.dialects.pymc2.traced import stack, unwrap
-from finetti.types import Key, Tree
+from finetti.types import Key
 
 Size = tuple[int, ...] | None
 
@@ -40,7 +40,7 @@ def drawer(family: Family) -> Callable[..., ArrayLike]:
     compiled = jax.jit(partial(_sample, family), static_argnums=2)
     eager: list[bool] = []  # whether it was found not to compile
 
-    def sampled(parents: dict[str, Tree], shape: Size) -> np.ndarray:
+    def sampled(parents: dict[str, object], shape: Size) -> np.ndarray:
         key, values = draw_key(), {k: np.asarray(stack(v)) for k, v in parents.items()}
         with jax.enable_x64(True):
             if not eager:
@@ -50,7 +50,7 @@ def drawer(family: Family) -> Callable[..., ArrayLike]:
                     eager.append(True)
             return np.asarray(_sample(family, key, values, shape))
 
-    def draw(*args: Tree, size: Any = None, **kwargs: Tree) -> ArrayLike:
+    def draw(*args: object, size: Any = None, **kwargs: object) -> ArrayLike:
         if len(args) == len(family.parameters) + 1:
             args, size = args[:-1], args[-1]
         parents = bind(family, args, kwargs)
@@ -66,7 +66,7 @@ def drawer(family: Family) -> Callable[..., ArrayLike]:
     return draw
 
 
-def _drawn(family: Family, parents: dict[str, Tree], shape: Size) -> np.ndarray:
+def _drawn(family: Family, parents: dict[str, object], shape: Size) -> np.ndarray:
     values = {k: np.asarray(v) for k, v in parents.items()}
     batch = np.broadcast_shapes(*(v.shape for v in values.values()))
     full = batch if shape is None else np.broadcast_shapes(shape, batch) if batch else shape
@@ -74,7 +74,7 @@ def _drawn(family: Family, parents: dict[str, Tree], shape: Size) -> np.ndarray:
     return np.asarray(_BY_NUMPY[family.name](rng, full, **values))
 
 
-def _sample(family: Family, key: Key, parents: dict[str, Tree], shape: Size) -> ArrayLike:
+def _sample(family: Family, key: Key, parents: Mapping[str, object], shape: Size) -> ArrayLike:
     made = family.distribute(parents)
     if made.batch_shape and shape:
         made, shape = made.expand(np.broadcast_shapes(shape, made.batch_shape)), ()

@@ -18,7 +18,7 @@ from finetti.dialects.pymc2.corner import CORNER
 from finetti.dialects.pymc2.traced import stack
 from finetti.dialects.written import Written
 from finetti.distributions import constraints
-from finetti.types import AnyArray, Array, Key, Tree
+from finetti.types import AnyArray, Array, Key
 
 WHOLE, BELOW = constraints.nonnegative_integer, constraints.integer_greater_than
 
@@ -33,7 +33,7 @@ class Family:
     dtype: type = float
     defaults: tuple[tuple[str, object], ...] = ()
 
-    def distribute(self, values: Mapping[str, Tree]) -> ft.Distribution:
+    def distribute(self, values: Mapping[str, object]) -> ft.Distribution:
         """Return the distribution with the parameters' values."""
         return self.make(**{k: _precise(stack(v)) for k, v in values.items()})
 
@@ -294,7 +294,7 @@ def _folded_cauchy(alpha: AnyArray, beta: AnyArray) -> ft.Distribution:
 FAMILIES = {family.name: family for family in (*_univariate(), *_multivariate())}
 
 
-def bind(family: Family, args: tuple[Tree, ...], kwargs: dict[str, Tree]) -> dict[str, Tree]:
+def bind(family: Family, args: tuple[object, ...], kwargs: dict[str, object]) -> dict[str, object]:
     """Return a family's parameters by name from the arguments of a call."""
     if len(args) > len(family.parameters):
         raise TypeError(f"{family.name} takes {family.parameters}, not {len(args)} parameters")
