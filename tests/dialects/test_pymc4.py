@@ -308,7 +308,10 @@ REFUSED = {
     "no model": (lambda: pm.sample(counted), TypeError, "call it first"),
     "a variational fit": (lambda: pm.fit, AttributeError, "no variational fits"),
     "a process": (lambda: pm.gp.GP, AttributeError, "no Gaussian processes"),
-    "a lack": (lambda: pm.AR("x", 3, [0.1], 1.0), AttributeError, "pymc4.AR is not imitated"),
+    "proposals": (lambda: pm.distributions.state_functions.bernoulli_fn, AttributeError,
+                  "own proposals: leave sampler_methods= out"),
+    "transforms": (lambda: pm.distributions.transforms.Log, AttributeError, "leave transform= out"),
+    "samplers": (lambda: pm.mcmc.samplers.NUTS, AttributeError, "sampler_type=...\\) names"),
     "an unknown parameter": (lambda: pm.Normal("x", 0, sigma=1), TypeError, "takes loc, scale"),
     "a lacking parameter": (lambda: pm.Normal("x", 0), TypeError, "needs scale"),
 }  # fmt: skip

@@ -27,6 +27,9 @@ def negative_binomial(mu, alpha):
 # Parameters in the order of PyMC4's own signatures (pymc4/distributions, 2020), asymmetric values,
 # a value in the support, its log density by scipy, and a value off the support.
 CASES = {
+    "AR": ({"num_timesteps": 2, "coefficients": np.array([0.5, -0.2]), "level_scale": 0.3,
+            "initial_state": np.array([0.1, 0.4]), "initial_step": 0}, np.array([[0.1], [0.5]]),
+           stats.norm(0.1, 1e-6).logpdf(0.1) + stats.norm(0.05 - 0.08, 0.3).logpdf(0.5), None),
     "Bernoulli": ({"probs": 0.3}, 1, stats.bernoulli(0.3).logpmf(1), 2),
     "Beta": ({"concentration0": 2.0, "concentration1": 5.0}, 0.3,
              stats.beta(5, 2).logpdf(0.3), 1.2),
@@ -102,6 +105,10 @@ CASES = {
                                      inflated(0.8, negative_binomial(3, 2), 4), -1),
     "ZeroInflatedPoisson": ({"psi": 0.8, "theta": 3.0}, 0, inflated(0.8, stats.poisson(3), 0),
                             -1),
+    "VonMisesFisher": ({"mean_direction": np.array([0.6, 0.0, 0.8]), "concentration": 3.0},
+                       np.array([0.0, 0.0, 1.0]),
+                       stats.vonmises_fisher([0.6, 0, 0.8], 3).logpdf([0, 0, 1]),
+                       np.array([0.0, 0.0, 1.1])),
     "Zipf": ({"power": 2.5}, 3, stats.zipf(2.5).logpmf(3), 0),
 }  # fmt: skip
 

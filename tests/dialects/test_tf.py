@@ -78,7 +78,7 @@ REFUSED = {
     "an index outside": (lambda: tf.gather(np.arange(3.0), [3]), ValueError, "indices from 3 to 3"),
     "an unknown keyword": (lambda: tf.exp(1.0, axis=0), TypeError, "tf.exp takes no axis"),
     "a feed": (lambda: tf.Session().run(1.0, {"x": 1.0}), ValueError, "no feed_dict"),
-    "variables": (lambda: tf.Variable(1.0), AttributeError, "tf.Variable is not imitated"),
+    "a tape": (lambda: tf.GradientTape(), AttributeError, "tfp.math.value_and_gradient(loss, x)"),
     "no distribution of that name": (
         lambda: tfd.GaussianProcess, AttributeError, "GaussianProcess is not imitated"),
     "no bijector of that name": (lambda: tfb.RealNVP, AttributeError, "tfp.bijectors.RealNVP"),

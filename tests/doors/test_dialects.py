@@ -50,6 +50,14 @@ def square(*parts: Any) -> Any:
     return -sum(p * p for p in parts)
 
 
+def replicas(make: Any = lambda f: HMC(f, 0.1, 2), **settings: Any) -> Any:
+    return mcmc.ReplicaExchangeMC(square, [1.0, 0.5], make, **settings)
+
+
+def annealed(steps: int, make: Any = lambda f: HMC(f, 0.1, 2)) -> Any:
+    return mcmc.sample_annealed_importance_chain(steps, square, square, 0.1, make)
+
+
 def joint() -> Any:
     return tfd.JointDistributionSequentialAutoBatched(
         [tfd.Normal(0.0, 1.0), lambda x: tfd.Normal(x * np.ones(3), 1.0, name="y")]
@@ -116,6 +124,13 @@ REFUSED: dict[str, Attempt] = {
     "pymc4: data of no variable": (
         lambda: pymc4.sample(yielding(lambda: pymc4.Normal("x", 0, 1)), observed={"model/z": 1.0}),
         ft.UnknownSite, ("model/z", "model/x")),
+    "pymc4: a direction that is unknown": (
+        lambda: pymc4.sample(
+            yielding(lambda: pymc4.VonMisesFisher("d", np.array([0.0, 1.0]), 1.0))), ft.ModelError,
+        ("no map takes the real numbers onto a sphere", "observe it")),
+    "pymc4: a direction of six elements": (
+        lambda: pymc4.sample(yielding(lambda: pymc4.VonMisesFisher("d", np.eye(6)[0], 1.0))),
+        ValueError, ("2 to 5 elements", "has 6")),
     "pymc4: no draws": (
         lambda: pymc4.sample(yielding(lambda: pymc4.Normal("x", 0, 1)), num_samples=0), ValueError,
         ("at least 1, not 0",)),
@@ -157,6 +172,32 @@ REFUSED: dict[str, Attempt] = {
     "tfp: a pin of another shape": (
         lambda: joint().experimental_pin(y=np.zeros(4)).finetti.variables, ft.ShapeError,
         ("`y`", "(3,)", "(4,)")),
+    "tfp: replicas within another kernel": (
+        lambda: chain(mcmc.SimpleStepSizeAdaptation(replicas(), 10)), TypeError,
+        ("within no other kernel", "make_kernel_fn")),
+    "tfp: replicas that adapt": (
+        lambda: chain(replicas(make=lambda f: mcmc.SimpleStepSizeAdaptation(HMC(f, 0.1, 2), 10))),
+        ValueError, ("adapts no step size", "make_kernel_fn")),
+    "tfp: replicas of one density and a half": (
+        lambda: chain(replicas(tempered_log_prob_fn=square)), ValueError,
+        ("target_log_prob_fn, or else both",)),
+    "tfp: replicas in the state": (
+        lambda: chain(replicas(state_includes_replicas=True)), ValueError,
+        ("results.post_swap_replica_states",)),
+    "tfp: a program's own swaps": (
+        lambda: chain(replicas(swap_proposal_fn=lambda *args, **kwargs: [1, 0])), TypeError,
+        ("tfp.mcmc.default_swap_proposal_fn(...)",)),
+    "tfp: one temperature": (
+        lambda: chain(mcmc.ReplicaExchangeMC(square, 1.0, lambda f: HMC(f, 0.1, 2))), ValueError,
+        ("inverse_temperatures is a list", "shape ()")),
+    "tfp: step sizes of another shape": (
+        lambda: chain(replicas(make=lambda f: HMC(f, np.ones(3), 2)), np.zeros(5)), ValueError,
+        ("shape (3,)", "(2, 5)")),
+    "tfp: annealing without a step": (
+        lambda: annealed(0), ValueError, ("at least one step, not 0",)),
+    "tfp: annealing that adapts": (
+        lambda: annealed(5, lambda f: mcmc.SimpleStepSizeAdaptation(HMC(f, 0.1, 2), 10)),
+        ValueError, ("adapts no step size", "make_kernel_fn")),
     "tf: a text": (lambda: tf.constant("a"), TypeError, ("'a'",)),
 }  # fmt: skip
 

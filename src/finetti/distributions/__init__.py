@@ -40,6 +40,7 @@ from finetti.distributions.trials import *  # noqa: F403
 from finetti.distributions.trials import __all__ as _TRIALS
 from finetti.distributions.truncated import *  # noqa: F403
 from finetti.distributions.truncated import __all__ as _TRUNCATED
+from finetti.types import AnyArray
 
 OWN, MENDED = (
     (*_CENSORED, *_FAMILIES, *_MADE, *_TRUNCATED),
@@ -104,14 +105,14 @@ def describe_support(support: Any) -> str:
     return "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
 
 
-def _bound(bound: Any) -> str:
+def _bound(bound: AnyArray | float) -> str:
     if isinstance(bound, Tracer):
         return "a bound from other sites"
     values = np.unique(np.asarray(bound))
     return f"{values[0]:g}" if values.size == 1 else "bounds that vary"
 
 
-def demands(distribution: Distribution) -> dict[str, Any]:
+def demands(distribution: Distribution) -> dict[str, constraints.Constraint]:
     """Return what a distribution demands of its arguments, each by itself, by name.
 
     >>> demands(Normal(0, 1))["scale"]
@@ -144,7 +145,7 @@ def unmasked(distribution: Distribution) -> tuple[Distribution, np.ndarray | Non
     >>> unmasked(Normal(0, 1).expand([2]).mask(np.array([True, False])))[1].tolist()
     [True, False]
     """
-    found: Any = None
+    found: np.ndarray | None = None
     while isinstance(distribution, MaskedDistribution):
         mask = distribution._mask
         if isinstance(mask, Tracer):

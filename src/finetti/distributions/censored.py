@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from numpy.typing import ArrayLike
 from numpyro.distributions import Distribution, constraints
 from numpyro.distributions.constraints import Constraint
 
 from finetti.distributions.cumulative import (
+    Real,
     array_of,
     discrete,
     ends,
@@ -43,18 +43,23 @@ class Censored(Distribution):
     """
 
     pytree_data_fields = ("base_dist", "low", "high", "after")
-    base_dist: Any
-    low: Any
-    high: Any
-    after: Any
+    base_dist: Distribution
+    low: AnyArray
+    high: AnyArray
+    after: AnyArray
 
-    def __init__(self, base: Distribution, low: Any = None, high: Any = None, after: Any = None):
+    def __init__(
+        self,
+        base: Distribution,
+        low: Real | None = None,
+        high: Real | None = None,
+        after: Real | None = None,
+    ):
         refuse_unlimited("Censored", base)
-        low, high, after = limits("Censored", base, low=low, high=high, after=after)
-        _refuse_gaps(low, after)
-        self.low, self.high, self.after = low, high, after
-        self.base_dist = base.expand(jnp.shape(low))
-        super().__init__(jnp.shape(low), validate_args=False)
+        self.low, self.high, self.after = limits("Censored", base, low=low, high=high, after=after)
+        _refuse_gaps(self.low, self.after)
+        self.base_dist = base.expand(self.low.shape)
+        super().__init__(self.low.shape, validate_args=False)
 
     @property
     def support(self) -> Constraint:
@@ -81,7 +86,7 @@ class Censored(Distribution):
         return jnp.where(below, at_low, found)
 
 
-def _refuse_gaps(low: Any, after: Any) -> None:
+def _refuse_gaps(low: AnyArray, after: AnyArray) -> None:
     """Refuse intervals (after, low] that end where they begin, or before."""
     if isinstance(low, Tracer) or isinstance(after, Tracer):
         return
@@ -112,16 +117,16 @@ class IntervalCensored(Distribution):
     """
 
     pytree_data_fields = ("base_dist", "cuts")
-    base_dist: Any
-    cuts: Any
+    base_dist: Distribution
+    cuts: Array
 
-    def __init__(self, base: Distribution, cuts: Any):
+    def __init__(self, base: Distribution, cuts: ArrayLike):
         refuse_unlimited("IntervalCensored", base)
-        cuts = cuts if isinstance(cuts, Tracer) else np.asarray(cuts)
-        _refuse_cuts(cuts)
-        batch = jnp.broadcast_shapes(base.batch_shape, jnp.shape(cuts)[:-1])
+        given = cuts if isinstance(cuts, Tracer) else np.asarray(cuts)
+        _refuse_cuts(given)
+        batch = jnp.broadcast_shapes(base.batch_shape, given.shape[:-1])
         self.base_dist = base.expand(batch)
-        self.cuts = jnp.broadcast_to(cuts, batch + jnp.shape(cuts)[-1:])
+        self.cuts = jnp.broadcast_to(given, batch + given.shape[-1:])
         super().__init__(batch, validate_args=False)
 
     @property
@@ -142,7 +147,7 @@ class IntervalCensored(Distribution):
         return log_between(self.base_dist, _pick(low, value), _pick(high, value))
 
 
-def _pick(bounds: Any, value: Any) -> Any:
+def _pick(bounds: Array, value: AnyArray) -> Array:
     """Return the bound that each value names, of shape (..., K + 1)."""
     index = jnp.asarray(value, int)[..., None]
     shape = jnp.broadcast_shapes(index.shape[:-1], bounds.shape[:-1])
@@ -151,7 +156,7 @@ def _pick(bounds: Any, value: Any) -> Any:
     return jnp.take_along_axis(bounds, index, axis=-1)[..., 0]
 
 
-def _refuse_cuts(cuts: Any) -> None:
+def _refuse_cuts(cuts: AnyArray) -> None:
     """Refuse cuts that are none, no numbers, or do not ascend, with the row."""
     shape = jnp.shape(cuts)
     if not shape or shape[-1] == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
 import jax
@@ -14,15 +15,16 @@ from numpyro import distributions as dist
 from numpyro.distributions import Distribution
 
 from finetti.errors import ModelError
-from finetti.types import Array
+from finetti.types import AnyArray, Array
 
 BINOMIAL = dist.BinomialProbs | dist.BinomialLogits
 GEOMETRIC = dist.GeometricProbs | dist.GeometricLogits
 MIRRORED = dist.Cauchy | dist.Laplace | dist.SoftLaplace
+Real = AnyArray | float  # one number, or one a row
 STEP = 6e-6  # of a central difference in float64, the cube root of its rounding
 
 
-def log_cdf(given: Any, value: Any) -> Array:
+def log_cdf(given: Distribution, value: Real) -> Array:
     """Return the log probability of at most `value`, which lies within the support."""
     base: Any = _plain(given)
     family = type(base)
@@ -56,7 +58,7 @@ def log_cdf(given: Any, value: Any) -> Array:
     return _log(base.cdf(value))
 
 
-def log_survival(given: Any, value: Any) -> Array:
+def log_survival(given: Distribution, value: Real) -> Array:
     """Return the log probability of more than `value`, which lies within the support."""
     base: Any = _plain(given)
     family = type(base)
@@ -87,11 +89,11 @@ def log_survival(given: Any, value: Any) -> Array:
     if issubclass(family, BINOMIAL):
         return _log(incomplete(value + 1.0, base.total_count - value, base.probs))
     if issubclass(family, GEOMETRIC):
-        return (value + 1) * jnp.log1p(-base.probs)
+        return jnp.log1p(-base.probs) * (value + 1)
     return _log(1 - base.cdf(value))
 
 
-def log_between(base: Any, low: Any, high: Any) -> Array:
+def log_between(base: Distribution, low: Real, high: Real) -> Array:
     """Return the log probability of more than `low` and at most `high`; infinite is no limit.
 
     Minus infinity where nothing lies between. Gradients are finite wherever it is.
@@ -121,7 +123,7 @@ def log_between(base: Any, low: Any, high: Any) -> Array:
     return jnp.where(empty, -jnp.inf, found)
 
 
-def less(whole: Any, part: Any) -> Array:
+def less(whole: Array, part: Array) -> Array:
     """Return log(exp(whole) - exp(part)), minus infinity where that is nothing."""
     sound = jnp.isfinite(whole) & (part < whole)
     gap = jnp.where(sound, part, -1.0) - jnp.where(sound, whole, 0.0)
@@ -129,7 +131,7 @@ def less(whole: Any, part: Any) -> Array:
 
 
 @jax.custom_jvp
-def incomplete(a: Any, b: Any, x: Any) -> Array:
+def incomplete(a: Real, b: Real, x: Real) -> Array:
     """Return the regularised incomplete beta function, with slopes in all its arguments.
 
     JAX has none in a and b; they are central differences.
@@ -139,7 +141,9 @@ def incomplete(a: Any, b: Any, x: Any) -> Array:
     return betainc(*floats)
 
 
-def _slopes(at: Any, towards: Any) -> Any:
+def _slopes(
+    at: tuple[Real, Real, Real], towards: tuple[Array | SymbolicZero, ...]
+) -> tuple[Array, Array]:
     """Return the function and its change; slopes in arguments that stand still are not computed."""
     a, b, x = (jnp.asarray(v, float) for v in at)
     h, k = STEP * a, STEP * b
@@ -159,14 +163,14 @@ def _slopes(at: Any, towards: Any) -> Any:
 incomplete.defjvp(_slopes, symbolic_zeros=True)
 
 
-def ends(base: Any) -> tuple[Any, Any]:
+def ends(base: Distribution) -> tuple[Real, Real]:
     """Return the ends of a base's support, infinite where there are none."""
     low = getattr(base.support, "lower_bound", -jnp.inf)
     high = getattr(base.support, "upper_bound", jnp.inf)
     return low, high
 
 
-def within(base: Any) -> Any:
+def within(base: Distribution) -> Real:
     """Return a value at which the density and both tails of a base are finite."""
     low, high = ends(base)
     if discrete(base):
@@ -180,12 +184,12 @@ def within(base: Any) -> Any:
     return xp.where(bounded, between, one_sided)
 
 
-def discrete(base: Any) -> bool:
+def discrete(base: Distribution) -> bool:
     """Tell whether a base's values are whole numbers."""
-    return bool(base.support.is_discrete)
+    return bool(base.is_discrete)
 
 
-def refuse_unlimited(name: str, base: Any) -> None:
+def refuse_unlimited(name: str, base: object) -> None:
     """Refuse what is not univariate, or has no cumulative distribution function."""
     shown = type(base).__name__ if isinstance(base, Distribution) else repr(base)
     if not isinstance(base, Distribution) or base.event_shape:
@@ -200,7 +204,7 @@ def refuse_unlimited(name: str, base: Any) -> None:
         ) from None
 
 
-def limits(name: str, base: Any, **sides: Any) -> tuple[Any, ...]:
+def limits(name: str, base: Distribution, **sides: Real | None) -> tuple[AnyArray, ...]:
     """Return limits of the batch shape with infinity for None, and refuse NaN by its row.
 
     Every side but `high` is infinite downwards. What is known stays in numpy, so that data beyond
@@ -220,22 +224,23 @@ def limits(name: str, base: Any, **sides: Any) -> tuple[Any, ...]:
     return tuple(array_of(limit).broadcast_to(limit, batch) for limit in found.values())
 
 
-def array_of(*values: Any) -> Any:
+def array_of(*values: Real) -> ModuleType:
     """Return numpy where all values are known, and else its twin in JAX."""
     return jnp if any(isinstance(v, Tracer) for v in values) else np
 
 
-def _student(base: Any, value: Any) -> Array:
+def _student(base: Any, value: Real) -> Array:
     z = (value - base.loc) / base.scale
     square = jnp.square(jnp.where(z == 0, 1.0, z))
     tail = incomplete(base.df / 2, 0.5, base.df / (base.df + square)) / 2
     return jnp.where(z == 0, 0.5, jnp.where(z < 0, tail, 1 - tail))
 
 
-def _plain(base: Any) -> Any:
-    return base.base_dist if issubclass(type(base), dist.ExpandedDistribution) else base
+def _plain(base: Distribution) -> Distribution:
+    expanded = issubclass(type(base), dist.ExpandedDistribution)
+    return vars(base)["base_dist"] if expanded else base
 
 
-def _log(probability: Any) -> Array:
+def _log(probability: Array) -> Array:
     some = probability > 0
     return jnp.where(some, jnp.log(jnp.where(some, probability, 1.0)), -jnp.inf)

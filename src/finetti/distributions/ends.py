@@ -9,11 +9,13 @@ import numpy as np
 from jax.core import Tracer
 from numpyro.distributions import Distribution, biject_to, constraints
 
+from finetti.types import AnyArray, Array
+
 
 class RowLimits(type(constraints.interval(0.0, 1.0))):
     """Be an interval whose ends vary by row, and are infinite in some."""
 
-    def feasible_like(self, prototype: Any) -> Any:
+    def feasible_like(self, prototype: AnyArray) -> Array:
         """Return a value within the ends of each row; the middle of endless ones is none."""
         low, high = self.lower_bound, self.upper_bound
         xp = jnp if isinstance(low, Tracer) or isinstance(high, Tracer) else np

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from numpyro import distributions as dist
 from numpyro.distributions import Distribution, constraints
+from numpyro.distributions.constraints import Constraint
 
 from finetti.distributions.trials import one_of
 from finetti.distributions.truncated import Truncated
@@ -20,7 +21,7 @@ class HurdleProbs(dist.HurdleProbs):
     """Borrow numpyro's, take 0, and draw counts above it however rare they are in the base."""
 
     @constraints.dependent_property
-    def support(self) -> Any:
+    def support(self) -> Constraint | None:
         """Return the base's values and 0, which that of numpyro leaves out of positive ones."""
         return _with_zero(self.base_dist.support)
 
@@ -33,7 +34,7 @@ class HurdleLogits(dist.HurdleLogits):
     """Borrow numpyro's, take 0, and draw counts above it however rare they are in the base."""
 
     @constraints.dependent_property
-    def support(self) -> Any:
+    def support(self) -> Constraint | None:
         """Return the base's values and 0, which that of numpyro leaves out of positive ones."""
         return _with_zero(self.base_dist.support)
 
@@ -94,14 +95,14 @@ def HurdleNegativeBinomial2(
     return HurdleProbs(made.base_dist, made.gate, validate_args=validate_args)
 
 
-def _with_zero(support: Any) -> Any:
+def _with_zero(support: Constraint | None) -> Constraint | None:
     return constraints.nonnegative if support is constraints.positive else support
 
 
 def _drawn(hurdle: Any, key: Key, sample_shape: tuple[int, ...]) -> Array:
     base = hurdle.base_dist
     try:
-        above = Truncated(base, low=1) if base.support.is_discrete else base
+        above = Truncated(base, low=1) if base.is_discrete else base
     except ModelError:  # one without a cdf, which is not inverted
         return dist.HurdleProbs.sample(hurdle, key, sample_shape)
     of_gate, of_rest = jax.random.split(key)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import numpy as np
@@ -150,7 +150,7 @@ def bare(distribution: Distribution) -> Distribution:
     return distribution
 
 
-def is_borrowed(distribution: Any) -> bool:
+def is_borrowed(distribution: Distribution) -> bool:
     """Tell whether a distribution is numpyro's or finetti's own, not one that a user has written.
 
     A user's own may bear the name of another, and is not what the table says of that.

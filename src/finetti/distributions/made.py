@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import gammaln
@@ -30,14 +28,13 @@ class Ordered(Distribution):
     pytree_data_fields = ("base_dist",)
 
     def __init__(self, base: Distribution):
-        support: Any = base.support
-        if not base.batch_shape or base.event_shape or support.is_discrete:
+        if not base.batch_shape or base.event_shape or base.is_discrete:
             raise ValueError(
                 f"Ordered takes a continuous law of several numbers, such as "
                 f"ft.Normal(0, 1).expand([3]), not one of batch shape {base.batch_shape} and event "
                 f"shape {base.event_shape}"
             )
-        self.base_dist: Any = base
+        self.base_dist = base
         super().__init__(base.batch_shape[:-1], base.batch_shape[-1:], validate_args=False)
 
     @property
@@ -51,7 +48,8 @@ class Ordered(Distribution):
 
     def log_prob(self, value: AnyArray) -> Array:
         """Return the log density of a vector in ascending order."""
-        return self.base_dist.log_prob(value).sum(-1) + gammaln(self.event_shape[0] + 1.0)
+        terms = jnp.asarray(self.base_dist.log_prob(value))
+        return terms.sum(-1) + gammaln(self.event_shape[0] + 1.0)
 
 
 class Weighted(Distribution):
@@ -70,7 +68,7 @@ class Weighted(Distribution):
     pytree_data_fields = ("base_dist", "weight")
 
     def __init__(self, base: Distribution, weight: Value):
-        self.base_dist: Any = base
+        self.base_dist = base
         batch = jnp.broadcast_shapes(base.batch_shape, jnp.shape(weight))
         if batch != base.batch_shape:
             self.base_dist = base.expand(batch)
@@ -78,7 +76,7 @@ class Weighted(Distribution):
         super().__init__(batch, base.event_shape, validate_args=False)
 
     @property
-    def support(self) -> Constraint:
+    def support(self) -> Constraint | None:
         """Return the base's."""
         return self.base_dist.support
 
@@ -89,7 +87,7 @@ class Weighted(Distribution):
 
     def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
         """Draw from the base."""
-        return self.base_dist.sample(key, sample_shape)
+        return jnp.asarray(self.base_dist.sample(key, sample_shape))
 
     def log_prob(self, value: AnyArray) -> Array:
         """Return the base's log density as often as the weight says."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 from numpyro import distributions as dist
 
@@ -30,7 +28,7 @@ class MixtureGeneral(dist.MixtureGeneral):
 
     def _stacked(self, moment: str) -> Array:
         shape = self.batch_shape + self.event_shape
-        parts: list[Any] = [getattr(part, moment) for part in self.component_distributions]
+        parts = [getattr(part, moment) for part in self.component_distributions]
         return jnp.stack([jnp.broadcast_to(part, shape) for part in parts], self.mixture_dim)
 
 

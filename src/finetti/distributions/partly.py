@@ -55,7 +55,7 @@ def part(distribution: Distribution, values: np.ndarray) -> Parts | str:
         whole = whole.base_dist
     base = bare(whole)
     if isinstance(base, MultivariateNormal) and len(base.event_shape) == 1:
-        return _part_normal(whole, base, values, holes, depth)
+        return _part_normal(base, values, holes, depth)
     events = len(whole.event_shape)
     across = tuple(range(holes.ndim - events, holes.ndim))
     lost = np.asarray(holes.any(across))
@@ -72,13 +72,15 @@ def part(distribution: Distribution, values: np.ndarray) -> Parts | str:
     return Parts(seen, filled, lambda _: take(whole, np.nonzero(lost)), holes, where)
 
 
-def _filled(base: Any, values: np.ndarray, holes: np.ndarray, lost: np.ndarray) -> np.ndarray:
+def _filled(
+    base: Distribution, values: np.ndarray, holes: np.ndarray, lost: np.ndarray
+) -> np.ndarray:
     """Return values that the law may take, where they are missing."""
     if not base.event_shape and isinstance(low := _lowest(base), int):
         filled = np.where(holes, low, values)
     else:
         filled = np.where(holes, values[~lost][0], values)
-    whole = base.support.is_discrete and (filled == np.round(filled)).all()
+    whole = base.is_discrete and (filled == np.round(filled)).all()
     return filled.astype(int) if whole else filled
 
 
@@ -122,7 +124,7 @@ def take(distribution: Distribution, index: tuple[np.ndarray, ...]) -> Distribut
     return found if fits and (plain or _is_scaled(given)) else Taken(given, index)
 
 
-def _is_scaled(distribution: Any) -> bool:
+def _is_scaled(distribution: Distribution) -> bool:
     """Tell whether the arguments say all of a transformed law, such as that of LogNormal."""
     return bool(type(distribution).arg_constraints) and hasattr(distribution, "transforms")
 
@@ -143,12 +145,12 @@ class Taken(Distribution):
     pytree_aux_fields = ("index",)
 
     def __init__(self, base: Distribution, index: tuple[np.ndarray, ...]):
-        self.base_dist: Any = base
+        self.base_dist = base
         self.index = index
         super().__init__(np.shape(index[0]), base.event_shape, validate_args=False)
 
     @property
-    def support(self) -> Constraint:
+    def support(self) -> Constraint | None:
         """Return the base's, with the bounds that these elements have of their own."""
         found = copy(self.base_dist.support)
         for side in ("lower_bound", "upper_bound"):
@@ -166,7 +168,7 @@ class Taken(Distribution):
     def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
         """Draw from the base and take the elements."""
         own = (slice(None),) * len(self.event_shape)
-        return self.base_dist.sample(key, sample_shape)[(..., *self.index, *own)]
+        return jnp.asarray(self.base_dist.sample(key, sample_shape))[(..., *self.index, *own)]
 
     def log_prob(self, value: AnyArray) -> Array:
         """Return the log density of each element; `value` has shape (element, ...)."""
@@ -174,14 +176,16 @@ class Taken(Distribution):
         shape = self.base_dist.batch_shape + self.base_dist.event_shape
         # The base takes a whole batch: the elements left out have the value of one that is there.
         whole = jnp.broadcast_to(value[0], shape).at[self.index].set(value)
-        return self.base_dist.log_prob(whole)[self.index]
+        return jnp.asarray(self.base_dist.log_prob(whole))[self.index]
 
 
-def _part_normal(whole: Any, base: Any, values: np.ndarray, holes: np.ndarray, depth: int) -> Parts:
+def _part_normal(
+    base: MultivariateNormal, values: np.ndarray, holes: np.ndarray, depth: int
+) -> Parts:
     """Part multivariate normal vectors: the marginal of what is known, the conditional of holes."""
     filled = np.where(holes, 0.0, values)
     loc = jnp.broadcast_to(base.loc, values.shape)
-    seen: Any = PartlyKnown(loc, base.scale_tril, ~holes)
+    seen = PartlyKnown(loc, base.scale_tril, ~holes)
     seen = seen.to_event(depth) if depth else seen
     where = np.where(holes, np.cumsum(holes.ravel()).reshape(holes.shape) - 1, 0)
     unseen = partial(Unknown, loc, base.scale_tril, ~holes)

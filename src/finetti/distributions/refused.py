@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,9 @@ from finetti.errors import ModelError
 from finetti.types import AnyArray, Key
 
 VARIATES = 32  # of a Polya-Gamma draw: the others have a standard deviation of 0.00016
+Symmetric = (
+    dist.Normal | dist.StudentT | dist.Cauchy | dist.Laplace | dist.Logistic | dist.SoftLaplace
+)
 SYMMETRIC = "Normal, StudentT, Cauchy, Laplace, Logistic and SoftLaplace"
 
 
@@ -102,7 +106,9 @@ class TruncatedPolyaGamma(dist.TruncatedPolyaGamma):
 class LeftTruncatedDistribution(dist.LeftTruncatedDistribution):
     """Borrow numpyro's, and refuse another base in a sentence."""
 
-    def __init__(self, base_dist: Any, low: ArrayLike = 0.0, *, validate_args: bool | None = None):
+    def __init__(
+        self, base_dist: Symmetric, low: ArrayLike = 0.0, *, validate_args: bool | None = None
+    ):
         _refuse_base("LeftTruncatedDistribution", base_dist)
         super().__init__(base_dist, low, validate_args=validate_args)
 
@@ -121,7 +127,9 @@ class LeftTruncatedDistribution(dist.LeftTruncatedDistribution):
 class RightTruncatedDistribution(dist.RightTruncatedDistribution):
     """Borrow numpyro's, and refuse another base in a sentence."""
 
-    def __init__(self, base_dist: Any, high: ArrayLike = 0.0, *, validate_args: bool | None = None):
+    def __init__(
+        self, base_dist: Symmetric, high: ArrayLike = 0.0, *, validate_args: bool | None = None
+    ):
         _refuse_base("RightTruncatedDistribution", base_dist)
         super().__init__(base_dist, high, validate_args=validate_args)
 
@@ -142,7 +150,7 @@ class TwoSidedTruncatedDistribution(dist.TwoSidedTruncatedDistribution):
 
     def __init__(
         self,
-        base_dist: Any,
+        base_dist: Symmetric,
         low: ArrayLike = 0.0,
         high: ArrayLike = 1.0,
         *,
@@ -164,7 +172,7 @@ class TwoSidedTruncatedDistribution(dist.TwoSidedTruncatedDistribution):
 
 
 def TruncatedDistribution(
-    base_dist: Any,
+    base_dist: Symmetric,
     low: ArrayLike | None = None,
     high: ArrayLike | None = None,
     *,
@@ -211,7 +219,7 @@ def TruncatedCauchy(
     return Truncated(dist.Cauchy(loc, scale, validate_args=validate_args), low, high)
 
 
-def _refuse_base(name: str, base: Any) -> None:
+def _refuse_base(name: str, base: Distribution) -> None:
     known = dist.LeftTruncatedDistribution.supported_types
     if isinstance(base, known) and not base.event_shape:
         return
@@ -223,7 +231,13 @@ def _refuse_base(name: str, base: Any) -> None:
     )
 
 
-def _drawn(sample: Any, key: Key, sample_shape: tuple[int, ...], name: str, base: Any) -> Any:
+def _drawn(
+    sample: Callable[[Key, tuple[int, ...]], ArrayLike],
+    key: Key,
+    sample_shape: tuple[int, ...],
+    name: str,
+    base: Distribution,
+) -> ArrayLike:
     try:
         return sample(key, sample_shape)
     except (NotImplementedError, ImportError):

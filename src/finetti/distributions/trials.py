@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
@@ -14,7 +12,7 @@ from numpyro.distributions.util import binomial
 from finetti.errors import ModelError
 from finetti.types import Array, Key, Value
 
-Way = tuple[type[Any], ArrayLike | None]
+Way = tuple[type[Distribution], ArrayLike | None]
 
 
 class BinomialProbs(dist.BinomialProbs):
@@ -97,7 +95,7 @@ def Multinomial(
     return family(given, total_count, **both)
 
 
-def one_of(by_chances: Way, by_logits: Way, said: str) -> tuple[type[Any], ArrayLike]:
+def one_of(by_chances: Way, by_logits: Way, said: str) -> tuple[type[Distribution], ArrayLike]:
     """Return the class and the argument of the way that was chosen; refuse both ways, and none."""
     chosen = [(family, given) for family, given in (by_chances, by_logits) if given is not None]
     if len(chosen) != 1:

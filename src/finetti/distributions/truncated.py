@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +10,7 @@ from numpyro.distributions import Distribution, constraints
 from numpyro.distributions.constraints import Constraint
 
 from finetti.distributions.cumulative import (
+    Real,
     array_of,
     discrete,
     ends,
@@ -25,6 +24,7 @@ from finetti.distributions.cumulative import (
 from finetti.distributions.ends import RowLimits
 from finetti.types import AnyArray, Array, Key
 
+Bracket = tuple[Array, Array, Array | bool, int]  # its ends, whether they move yet, and steps made
 STEPS = 64  # doublings, and then halvings, to invert a cumulative distribution function
 
 
@@ -43,16 +43,15 @@ class Truncated(Distribution):
     """
 
     pytree_data_fields = ("base_dist", "low", "high")
-    base_dist: Any
-    low: Any
-    high: Any
+    base_dist: Distribution
+    low: AnyArray
+    high: AnyArray
 
-    def __init__(self, base: Distribution, low: Any = None, high: Any = None):
+    def __init__(self, base: Distribution, low: Real | None = None, high: Real | None = None):
         refuse_unlimited("Truncated", base)
-        low, high = limits("Truncated", base, low=low, high=high)
-        self.low, self.high = low, high
-        self.base_dist = base.expand(jnp.shape(low))
-        super().__init__(jnp.shape(low), validate_args=False)
+        self.low, self.high = limits("Truncated", base, low=low, high=high)
+        self.base_dist = base.expand(self.low.shape)
+        super().__init__(self.low.shape, validate_args=False)
 
     @property
     def support(self) -> Constraint:
@@ -70,12 +69,12 @@ class Truncated(Distribution):
             return constraints.less_than_eq(end)
         return constraints.greater_than_eq(start) if endless else RowLimits(start, end)
 
-    def _limits(self) -> tuple[Any, Any]:
+    def _limits(self) -> tuple[Real, Real]:
         first, last = ends(self.base_dist)
         start = array_of(self.low, first).maximum(self.low, first)
         return start, array_of(self.high, last).minimum(self.high, last)
 
-    def _below(self) -> Any:
+    def _below(self) -> Real:
         """Return the greatest value below the lower limit."""
         start = self._limits()[0]
         return array_of(start).ceil(start) - 1 if discrete(self.base_dist) else start
@@ -94,7 +93,7 @@ class Truncated(Distribution):
         up = up_to + jnp.log1p((1 - u) * jnp.expm1(jnp.where(upper, -1.0, before - up_to)))
         inner = within(base) + zeros
 
-        def short(x: Any) -> Any:
+        def short(x: Array) -> Array:
             inside = (x > below) & (x < end)
             safe = jnp.where(inside, x, inner)
             found = jnp.where(upper, log_survival(base, safe) > down, log_cdf(base, safe) < up)
@@ -103,13 +102,13 @@ class Truncated(Distribution):
         # First intervals that double until they hold the value, then halves of the last.
         anchor = jnp.where(jnp.isfinite(below), below, jnp.where(jnp.isfinite(end), end, 0.0))
 
-        def widen(state: Any) -> Any:
+        def widen(state: Bracket) -> Bracket:
             left, right, *_, step = state
             down, up = ~short(anchor - left), short(anchor + right)
             left, right = jnp.where(down, 2 * left, left), jnp.where(up, 2 * right, right)
             return left, right, jnp.any(down | up), step + 1
 
-        def halve(state: Any) -> Any:
+        def halve(state: Bracket) -> Bracket:
             floor, top, *_, step = state
             middle = (floor + top) / 2
             middle = jnp.floor(middle) if discrete(base) else middle
@@ -117,7 +116,7 @@ class Truncated(Distribution):
             floor, top = jnp.where(less_than, middle, floor), jnp.where(less_than, top, middle)
             return floor, top, jnp.any(top - floor > (1 if discrete(base) else 0)), step + 1
 
-        def more(state: Any) -> Any:
+        def more(state: Bracket) -> Array | bool:
             return state[2] & (state[3] < STEPS)
 
         ones = jnp.ones_like(u)
@@ -135,7 +134,7 @@ class Truncated(Distribution):
         return jnp.where(outside, -jnp.inf, self.base_dist.log_prob(inside) - mass)
 
 
-def _infinite(limit: Any) -> bool:
+def _infinite(limit: Real) -> bool:
     return not isinstance(limit, Tracer) and bool(np.isinf(np.asarray(limit)).all())
 
 

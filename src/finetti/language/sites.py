@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jax.typing import ArrayLike
 
 from finetti.distributions import Distribution, bare, demands, describe_support, know, name_family
 from finetti.errors import MissingValue, ModelError, SeedError, ShapeError, SupportError
@@ -318,7 +319,7 @@ def _at(where: tuple[int, ...]) -> str:
     return f" at index {where}" if where else ""
 
 
-def _holds(constraint: Callable[[Value], Array], value: Value) -> np.ndarray | None:
+def _holds(constraint: Callable[[Value], ArrayLike], value: Value) -> np.ndarray | None:
     """Evaluate a constraint on a known value; None where the value is being traced."""
     if isinstance(value, Tracer):
         return None

@@ -11,9 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
-Interceptor = Callable[..., Any]
+from numpy.typing import ArrayLike
+
+P = ParamSpec("P")
+Made = TypeVar("Made")
+Interceptor = Callable[..., Any]  # it makes whatever it is asked to
 
 _stack: ContextVar[tuple[Interceptor, ...]] = ContextVar("finetti_interceptors", default=())
 
@@ -39,15 +43,15 @@ def get_next_interceptor() -> Iterator[Interceptor]:
         _stack.reset(token)
 
 
-def _make(make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def _make(make: Callable[P, Made], *args: P.args, **kwargs: P.kwargs) -> Made:
     return make(*args, **kwargs)
 
 
-def interceptable(function: Callable[..., Any]) -> Callable[..., Any]:
+def interceptable(function: Callable[P, Made]) -> Callable[P, Made]:
     """Return a function whose calls go to the innermost interceptor."""
 
     @wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def call(*args: P.args, **kwargs: P.kwargs) -> Made:
         with get_next_interceptor() as interceptor:
             return interceptor(function, *args, **kwargs)
 
@@ -55,11 +59,11 @@ def interceptable(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def tape() -> Iterator[dict[str, Any]]:
+def tape() -> Iterator[dict[str, object]]:
     """Record the named random variables made in the block, in order, by name."""
-    recorded: dict[str, Any] = {}
+    recorded: dict[str, object] = {}
 
-    def record(make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def record(make: Callable[..., Made], *args: object, **kwargs: Any) -> Made:
         name = kwargs.get("name")
         made = interceptable(make)(*args, **kwargs)
         if name:
@@ -71,16 +75,16 @@ def tape() -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def condition(**values: Any) -> Iterator[None]:
+def condition(**values: ArrayLike) -> Iterator[None]:
     """Give random variables their values by name."""
     with interception(make_value_setter(**values)):
         yield
 
 
-def make_value_setter(**values: Any) -> Interceptor:
+def make_value_setter(**values: ArrayLike) -> Interceptor:
     """Return the interceptor that gives random variables their values by name."""
 
-    def give(make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def give(make: Callable[..., Made], *args: object, **kwargs: Any) -> Made:
         name = kwargs.get("name")
         if name in values:
             kwargs["value"] = values[name]

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from finetti.dialects import tf
 from finetti.dialects.edward2.interceptors import interception
+from finetti.dialects.edward2.variables import RandomVariable
 from finetti.dialects.tfp.distribution import site_law
 from finetti.language import sites
 from finetti.models import Model, model
+from finetti.types import Array
+
+Arg = TypeVar("Arg")
 
 
-def make_log_joint_fn(program: Callable[..., Any]) -> Callable[..., Any]:
+def make_log_joint_fn(program: Callable[..., object]) -> Callable[..., Array]:
     """Return the function that gives a program's log joint density at values of its variables.
 
     It takes the program's arguments and a keyword for each random variable. A variable without a
@@ -25,11 +30,13 @@ def make_log_joint_fn(program: Callable[..., Any]) -> Callable[..., Any]:
     """
     _demand_function(program)
 
-    def log_joint_fn(*args: Any, **kwargs: Any) -> Any:
+    def log_joint_fn(*args: object, **kwargs: Any) -> Array:
         """Run the program, its variables at the values given, and add up their log densities."""
         terms = []
 
-        def give(make: Callable[..., Any], *rv_args: Any, **rv_kwargs: Any) -> Any:
+        def give(
+            make: Callable[..., RandomVariable], *rv_args: object, **rv_kwargs: Any
+        ) -> RandomVariable:
             name = rv_kwargs.get("name")
             if name is None:
                 raise KeyError(f"{make.__name__} is made without name=: name every random variable")
@@ -43,22 +50,24 @@ def make_log_joint_fn(program: Callable[..., Any]) -> Callable[..., Any]:
 
         with interception(give), jax.enable_x64(True):
             program(*args, **_own(program, kwargs))
-            return sum(terms)
+            return jnp.asarray(sum(terms))
 
     return log_joint_fn
 
 
-def as_model(program: Callable[..., Any]) -> Model:
+def as_model(program: Callable[..., object]) -> Model:
     """Return a program as a finetti Model, to condition, plan and fit.
 
     A random variable that is made with a value is observed.
     """
     _demand_function(program)
 
-    def statements(*args: Any, **kwargs: Any) -> Any:
+    def statements(*args: object, **kwargs: object) -> object:
         """Run the program, its random variables stated as sites."""
 
-        def state(make: Callable[..., Any], *rv_args: Any, **rv_kwargs: Any) -> Any:
+        def state(
+            make: Callable[..., RandomVariable], *rv_args: object, **rv_kwargs: Any
+        ) -> RandomVariable:
             given = rv_kwargs.pop("value", None)
             made = make(*rv_args, **rv_kwargs)
             if rv_kwargs.get("name") is None:
@@ -83,7 +92,7 @@ def _demand_function(program: object) -> None:
         raise TypeError(f"a program is a function that makes random variables, not {program!r}")
 
 
-def _own(program: Callable[..., Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def _own(program: Callable[..., object], kwargs: Mapping[str, Arg]) -> dict[str, Arg]:
     """Return the keywords that are a function's own arguments."""
     parameters = inspect.signature(program).parameters
     return {k: v for k, v in kwargs.items() if k in parameters}

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from jax.core import Tracer
+from numpy.typing import ArrayLike
 
 from finetti.dialects import tf
 from finetti.dialects.edward2.interceptors import interceptable
+from finetti.dialects.tf.variables import with_arithmetic
 from finetti.dialects.tfp import distributions as tfd
-from finetti.types import DType, Value
+from finetti.types import AnyArray, DType
 
 
+@with_arithmetic
 class RandomVariable:
     """Hold a distribution and one value of it; arithmetic is with the value.
 
@@ -26,14 +28,17 @@ class RandomVariable:
     is_random_variable = True
 
     def __init__(
-        self, distribution: tfd.Distribution, sample_shape: Any = (), value: Value = None
+        self,
+        distribution: tfd.Distribution,
+        sample_shape: ArrayLike = (),
+        value: ArrayLike | None = None,
     ) -> None:
         """Take a distribution and perhaps a value."""
         self.distribution = distribution
         self.sample_shape = tuple(np.atleast_1d(np.asarray(sample_shape, int)).tolist())
         self._value = None if value is None else self._given(value)
 
-    def _given(self, value: Value) -> Any:
+    def _given(self, value: ArrayLike) -> AnyArray:
         value = tf.convert_to_tensor(value)
         if not isinstance(value, Tracer):
             typed = value.astype(self.distribution.dtype)
@@ -53,7 +58,7 @@ class RandomVariable:
         return self.distribution.name
 
     @property
-    def value(self) -> Value:
+    def value(self) -> AnyArray:
         """Return the value, drawn now if it has none yet."""
         if self._value is None:
             self._value = self.distribution.sample(self.sample_shape)
@@ -65,7 +70,7 @@ class RandomVariable:
         return self.sample_shape + self.distribution.batch_shape + self.distribution.event_shape
 
     @property
-    def dtype(self) -> Any:
+    def dtype(self) -> DType:
         """Return the type of the value."""
         return self.distribution.dtype
 
@@ -78,13 +83,13 @@ class RandomVariable:
     def __array__(self, dtype: DType = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self.value, dtype)
 
-    def __jax_array__(self) -> Value:
+    def __jax_array__(self) -> AnyArray:
         return self.value
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: Any) -> AnyArray:
         return self.value[key]
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[AnyArray]:
         return iter(self.value)
 
     def __len__(self) -> int:
@@ -102,27 +107,6 @@ class RandomVariable:
         return f"<RandomVariable {self.name!r} shape={self.shape} dtype={self.dtype}>"
 
 
-def _binary(act: Callable[..., Any], turned: bool) -> Callable[..., Any]:
-    def method(self: RandomVariable, other: Any) -> Any:
-        a, b = tf.value_of(self), tf.value_of(other)
-        return act(b, a) if turned else act(a, b)
-
-    return method
-
-
-def _unary(act: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda self: act(self.value)
-
-
-for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"):
-    setattr(RandomVariable, f"__{_name}__", _binary(getattr(operator, _name), False))
-    setattr(RandomVariable, f"__r{_name}__", _binary(getattr(operator, _name), True))
-for _name in ("lt", "le", "gt", "ge"):
-    setattr(RandomVariable, f"__{_name}__", _binary(getattr(operator, _name), False))
-for _name in ("neg", "pos", "abs", "invert"):
-    setattr(RandomVariable, f"__{_name}__", _unary(getattr(operator, _name)))
-
-
 def constructor(kind: type[tfd.Distribution]) -> Callable[..., RandomVariable]:
     """Return the function that makes random variables of a distribution, interceptors allowing."""
 
@@ -136,12 +120,12 @@ def constructor(kind: type[tfd.Distribution]) -> Callable[..., RandomVariable]:
 
 
 def as_random_variable(
-    distribution: tfd.Distribution, sample_shape: Any = (), value: Value = None
+    distribution: tfd.Distribution, sample_shape: ArrayLike = (), value: ArrayLike | None = None
 ) -> RandomVariable:
     """Make a random variable of a distribution that exists already."""
 
     def make(
-        name: str | None = None, sample_shape: Any = (), value: Value = None
+        name: str | None = None, sample_shape: ArrayLike = (), value: ArrayLike | None = None
     ) -> RandomVariable:
         return RandomVariable(distribution, sample_shape, value)
 

@@ -5,7 +5,7 @@ follow numpy's global generator, which PyMC2 programs seed. `pm.Model([...]).fin
 model for `ft.fit`.
 """
 
-from typing import Any
+from typing import NoReturn
 
 import numpy as np
 
@@ -119,7 +119,7 @@ LACKING = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> NoReturn:
     """Say of what is not imitated that it is not, and what to do."""
     raise AttributeError(
         f"pymc.{name} is not imitated: {LACKING.get(name, 'see docs/dialects.md')}"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any
 
 from finetti.dialects.pymc2.nodes import Deterministic, Node, Variable
 
 
-def _binary(act: Callable[..., Any], sign: str, turned: bool) -> Callable[..., Deterministic]:
-    def method(self: Variable, other: Any) -> Deterministic:
+def _binary(act: Callable[..., object], sign: str, turned: bool) -> Callable[..., Deterministic]:
+    def method(self: Variable, other: object) -> Deterministic:
         a, b = (other, self) if turned else (self, other)
         names = [x.__name__ if isinstance(x, Node) else str(x) for x in (a, b)]
         name = f"({names[0]}_{sign}_{names[1]})"
@@ -19,7 +18,7 @@ def _binary(act: Callable[..., Any], sign: str, turned: bool) -> Callable[..., D
     return method
 
 
-def _unary(act: Callable[..., Any], label: str) -> Callable[..., Deterministic]:
+def _unary(act: Callable[..., object], label: str) -> Callable[..., Deterministic]:
     def method(self: Variable) -> Deterministic:
         name = f"{label}({self.__name__})"
         return Deterministic(lambda a: act(a), name, {"a": self}, trace=False)

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -24,8 +23,9 @@ from finetti.dialects.pymc2.nodes import (
 from finetti.dialects.written import log_density
 from finetti.language import sites
 from finetti.models import Model, model
-from finetti.types import Value
+from finetti.types import AnyArray, Array, Tree
 
+State = tuple[dict[str, Tree], AnyArray]  # the values of the parents, and its own
 MISSING = "{} missing"
 
 
@@ -42,7 +42,7 @@ def build(nodes: Iterable[Node], name: str = "pymc2") -> Model:
 
     def statements() -> None:
         """State the nodes in order, parents first, as finetti's own statements."""
-        found: dict[Node, Any] = {}
+        found: dict[Node, Tree] = {}
         given = Given({}, {})
         for node in ordered:
             values = resolve(node.parents, found.__getitem__)
@@ -69,7 +69,7 @@ def left_out(listed: set[Node]) -> set[Node]:
     return set[Node]().union(*(node.extended_children for node in latent(listed))) - listed
 
 
-def held(listed: set[Node]) -> dict[Node, Any]:
+def held(listed: set[Node]) -> dict[Node, np.ndarray]:
     """Return the values of the stochastics that the model of some nodes holds where they are."""
     ordered = _sorted(listed | left_out(listed))
     return {n: n.value for n in ordered if isinstance(n, Stochastic) and n not in listed}
@@ -97,9 +97,9 @@ class Given:
     """Follow which unknowns each node depends on, and tell whether their values are possible."""
 
     unknowns: dict[Node, frozenset[Stochastic]]
-    states: dict[Stochastic, tuple[dict[str, Any], Any]]  # parents' values and its own
+    states: dict[Stochastic, State]  # parents' values and its own
 
-    def take(self, node: Node, met: frozenset[Stochastic], state: Any) -> None:
+    def take(self, node: Node, met: frozenset[Stochastic], state: State | None) -> None:
         """Note what a node depends on, and its state if it is unknown itself."""
         if state is not None and isinstance(node, Stochastic):
             self.states[node] = state
@@ -111,9 +111,9 @@ class Given:
         parents = [p for p in nodes_in(node.parents) if p in self.unknowns]
         return frozenset[Stochastic]().union(*(self.unknowns[p] for p in parents))
 
-    def possible(self, unknowns: frozenset[Stochastic]) -> Any:
+    def possible(self, unknowns: frozenset[Stochastic]) -> AnyArray:
         """Tell whether all of some unknowns have values that their own densities allow."""
-        allowed: Any = np.array(True)
+        allowed: AnyArray = np.array(True)
         for node in sorted(unknowns, key=lambda n: n.__name__):
             values, value = self.states[node]
             others = self.unknowns[node] - {node}
@@ -142,7 +142,7 @@ def _sorted(listed: set[Node]) -> list[Node]:
     return list(ordered)
 
 
-def _sample(node: Stochastic, name: str, values: dict[str, Value], held: bool) -> Value:
+def _sample(node: Stochastic, name: str, values: dict[str, Tree], held: bool) -> AnyArray:
     distribution = node.distribution(values)
     if node.observed or held:
         return sites.sample(name, distribution, obs=np.asarray(node.value))
@@ -151,7 +151,7 @@ def _sample(node: Stochastic, name: str, values: dict[str, Value], held: bool) -
     return _sample_missing(node, values)
 
 
-def _sample_missing(node: Stochastic, values: dict[str, Value]) -> Value:
+def _sample_missing(node: Stochastic, values: dict[str, Tree]) -> Array:
     """Observe the elements that are known and sample the others."""
     mask = np.asarray(node.mask)
     whole = {k: _broadcast(v, mask.shape) for k, v in values.items()}
@@ -169,16 +169,16 @@ def _sample_missing(node: Stochastic, values: dict[str, Value]) -> Value:
     return jnp.asarray(data).at[np.nonzero(mask)].set(jnp.asarray(drawn, data.dtype))
 
 
-def _broadcast(value: Value, shape: tuple[int, ...]) -> Value:
+def _broadcast(value: Tree, shape: tuple[int, ...]) -> AnyArray:
     value = traced.stack(value)
     return jnp.broadcast_to(value, shape) if np.ndim(value) else value
 
 
-def _rows(value: Value, rows: np.ndarray, shape: tuple[int, ...]) -> Value:
+def _rows(value: AnyArray, rows: np.ndarray, shape: tuple[int, ...]) -> AnyArray:
     return value[rows] if np.shape(value) == shape else value
 
 
-def _compute(node: Deterministic, values: dict[str, Value], kept: bool) -> Value:
+def _compute(node: Deterministic, values: dict[str, Tree], kept: bool) -> Tree:
     found, _ = traced.run(node.function, values, lambda: node.value)
     if kept and node.keep_trace and np.ndim(found) >= 0 and not isinstance(found, dict | list):
         sites.deterministic(node.__name__, jnp.asarray(found))
@@ -203,7 +203,7 @@ def unknown(node: Stochastic) -> np.ndarray:
     return value if node.mask is None else value[node.mask]
 
 
-def set_unknown(node: Stochastic, value: Value) -> None:
+def set_unknown(node: Stochastic, value: AnyArray) -> None:
     """Set the part of a stochastic's value that is unknown."""
     if node.mask is None:
         node.value = np.reshape(value, node.shape)

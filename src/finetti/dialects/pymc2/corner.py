@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 
 from finetti.distributions import biject_to, constraints, transforms
-from finetti.types import Value
+from finetti.types import AnyArray
 
 
 class _CornerSimplex(constraints.Constraint):  # pyright: ignore[reportGeneralTypeIssues]
@@ -15,38 +13,40 @@ class _CornerSimplex(constraints.Constraint):  # pyright: ignore[reportGeneralTy
 
     event_dim = 1
 
-    def __call__(self, x: Value) -> Value:
+    def __call__(self, x: AnyArray) -> AnyArray:
         """Tell which vectors lie inside."""
         return (x > 0).all(-1) & (x.sum(-1) < 1)
 
-    def tree_flatten(self) -> Any:
+    def tree_flatten(self) -> tuple[tuple, tuple]:
         """Return nothing to trace."""
         return (), ((), {})
 
 
-CORNER: Any = _CornerSimplex()
+CORNER = _CornerSimplex()
 
 
 class _StickBreaking(transforms.ParameterFreeTransform):
     """Break a stick as for the whole simplex, and leave the last piece out."""
 
-    domain: Any = constraints.real_vector  # pyright: ignore[reportIncompatibleMethodOverride]
-    codomain: Any = CORNER  # pyright: ignore[reportIncompatibleMethodOverride]
+    domain: constraints.Constraint = constraints.real_vector  # pyright: ignore[reportIncompatibleMethodOverride]
+    codomain: constraints.Constraint = CORNER  # pyright: ignore[reportIncompatibleMethodOverride]
     whole = transforms.StickBreakingTransform()
 
-    def __call__(self, x: Value) -> Value:
+    def __call__(self, x: AnyArray) -> AnyArray:
         """Return the pieces but the last."""
         return self.whole(x)[..., :-1]
 
-    def _inverse(self, y: Value) -> Value:
+    def _inverse(self, y: AnyArray) -> AnyArray:
         return self.whole._inverse(_complete(y))
 
-    def log_abs_det_jacobian(self, x: Value, y: Value, intermediates: Value = None) -> Value:
+    def log_abs_det_jacobian(
+        self, x: AnyArray, y: AnyArray, intermediates: AnyArray | None = None
+    ) -> AnyArray:
         """Return the log Jacobian."""
-        return self.whole.log_abs_det_jacobian(x, _complete(y))
+        return jnp.asarray(self.whole.log_abs_det_jacobian(x, _complete(y)))
 
 
-def _complete(y: Value) -> Value:
+def _complete(y: AnyArray) -> AnyArray:
     return jnp.concatenate([y, 1 - y.sum(-1, keepdims=True)], -1)
 
 

@@ -5,24 +5,28 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from numpy.typing import ArrayLike
 
 from finetti.dialects.pymc2 import host, traced
 from finetti.dialects.pymc2.nodes import Deterministic, Potential, Stochastic, resolve
 from finetti.dialects.pymc2.traced import stack
 from finetti.dialects.written import Written
 from finetti.distributions import constraints
-from finetti.types import Key, Value
+from finetti.types import AnyArray, Array, Key, Tree, Value
 
-WHOLE: Any = constraints.integer_greater_than(-(2**31))  # any whole number
+WHOLE = constraints.integer_greater_than(-(2**31))  # any whole number
+
+Decorator = Callable[[Callable[..., Any]], object]
 
 
-def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
+def _defaults(function: Callable[..., object]) -> dict[str, Any]:
     """Return a function's arguments with their defaults, which are its parents."""
     found = {}
     for name, parameter in inspect.signature(function).parameters.items():
@@ -34,7 +38,9 @@ def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
     return found
 
 
-def deterministic(function: Callable[..., Any] | None = None, **settings: Any) -> Any:
+def deterministic(
+    function: Callable[..., object] | None = None, **settings: Any
+) -> Deterministic | Decorator:
     """Make a deterministic of a function: its arguments' defaults are its parents.
 
     >>> @deterministic
@@ -49,7 +55,9 @@ def deterministic(function: Callable[..., Any] | None = None, **settings: Any) -
     return Deterministic(function, name, _defaults(function), doc, **settings)
 
 
-def potential(function: Callable[..., Any] | None = None, **settings: Any) -> Any:
+def potential(
+    function: Callable[..., ArrayLike] | None = None, **settings: Any
+) -> Potential | Decorator:
     """Make a potential of a function that returns a log density."""
     if function is None:
         return lambda f: potential(f, **settings)
@@ -57,12 +65,16 @@ def potential(function: Callable[..., Any] | None = None, **settings: Any) -> An
     return Potential(function, function.__name__, _defaults(function), **settings)
 
 
-def Lambda(name: str, lam_fun: Callable[..., Any], doc: str = "", **settings: Any) -> Any:
+def Lambda(
+    name: str, lam_fun: Callable[..., object], doc: str = "", **settings: Any
+) -> Deterministic:
     """Make a deterministic of a lambda: `Lambda("p", lambda a=alpha, b=beta: a + b)`."""
     return Deterministic(lam_fun, name, _defaults(lam_fun), doc, **settings)
 
 
-def stochastic(function: Callable[..., Any] | None = None, **settings: Any) -> Any:
+def stochastic(
+    function: Callable[..., object] | None = None, **settings: Any
+) -> Stochastic | Decorator:
     """Make a stochastic of a function of `value` and its parents that returns a log density.
 
     The function may instead define `logp` and `random` inside. Settings are `observed`, `dtype`,
@@ -79,11 +91,11 @@ def stochastic(function: Callable[..., Any] | None = None, **settings: Any) -> A
     whole = np.dtype(dtype).kind in "biu"
     shape = np.shape(value)
 
-    def distribute(values: dict[str, Value]) -> Any:
+    def distribute(values: dict[str, Tree]) -> Written:
         """Return the distribution that the function writes, given its parents' values."""
         possible = host.held()
 
-        def density(x: Value) -> Value:
+        def density(x: Array) -> Array:
             with host.only_where(possible):
                 found = traced.attempt(logp, {"value": x, **values})
                 if found is None and made.observed:
@@ -92,12 +104,12 @@ def stochastic(function: Callable[..., Any] | None = None, **settings: Any) -> A
                     found, _ = traced.run(logp, {"value": x, **values}, lambda: np.zeros(()))
             return jnp.sum(jnp.asarray(found))
 
-        def sampler(key: Key, size: tuple[int, ...]) -> Value:
+        def sampler(key: Key, size: tuple[int, ...]) -> Array:
             if random is None:
                 raise NotImplementedError(f"{function.__name__} has no random()")
             return jnp.asarray(random(**values))
 
-        support: Any = WHOLE if whole else constraints.real
+        support = WHOLE if whole else constraints.real
         support = constraints.independent(support, len(shape)) if shape else support
         return Written(density, support, (), shape, sampler)
 
@@ -106,7 +118,9 @@ def stochastic(function: Callable[..., Any] | None = None, **settings: Any) -> A
     return made
 
 
-def _at_data(logp: Callable[..., Any], x: Value, data: np.ndarray, values: dict[str, Value]) -> Any:
+def _at_data(
+    logp: Callable[..., object], x: Array, data: np.ndarray, values: dict[str, Tree]
+) -> Array | None:
     """Return the log density at data that are known, so that the function may look at them.
 
     It is not a number at any others; None is said of what cannot be traced so either.
@@ -115,7 +129,9 @@ def _at_data(logp: Callable[..., Any], x: Value, data: np.ndarray, values: dict[
     return None if found is None else jnp.where(jnp.all(x == data), jnp.sum(found), jnp.nan)
 
 
-def observed(function: Any = None, **settings: Any) -> Any:
+def observed(
+    function: Stochastic | Callable[..., object] | None = None, **settings: Any
+) -> Stochastic | Decorator:
     """Make an observed stochastic of a function, or of a stochastic."""
     if isinstance(function, Stochastic):
         function.observed, function.keep_trace = True, False
@@ -126,7 +142,9 @@ def observed(function: Any = None, **settings: Any) -> Any:
 data = observed
 
 
-def _inner(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any] | None]:
+def _inner(
+    function: Callable[..., object],
+) -> tuple[Callable[..., object], Callable[..., ArrayLike] | None]:
     """Return the log density that a function is, or the `logp` and `random` it defines inside."""
     constants = function.__code__.co_consts
     names = {c.co_name for c in constants if inspect.iscode(c)}
@@ -134,7 +152,7 @@ def _inner(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[.
         return function, None
     seen: dict[str, Any] = {}
 
-    def watch(frame: Any, event: str, _: Any) -> None:
+    def watch(frame: FrameType, event: str, _: object) -> None:
         if event == "return" and frame.f_code is function.__code__:
             seen.update(frame.f_locals)
 
@@ -157,7 +175,7 @@ def logit(x: Value) -> Value:
     return _elementwise(jax.scipy.special.logit, x)
 
 
-def _elementwise(function: Callable[..., Any], x: Value) -> Value:
+def _elementwise(function: Callable[[AnyArray], Array], x: Value) -> Value:
     if isinstance(x, Deterministic | Stochastic):
         return Deterministic(lambda x: _elementwise(function, x), function.__name__, {"x": x})
     if isinstance(x, traced.Traced):

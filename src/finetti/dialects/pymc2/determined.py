@@ -10,10 +10,10 @@ import numpy as np
 
 from finetti.dialects.pymc2.decorators import invlogit, logit
 from finetti.dialects.pymc2.nodes import Deterministic, Node, nodes_in, resolve
-from finetti.types import Value
+from finetti.types import Tree, Value
 
 
-def CompletedDirichlet(name: str, D: Any, doc: str = "", **settings: Any) -> Deterministic:
+def CompletedDirichlet(name: str, D: object, doc: str = "", **settings: Any) -> Deterministic:
     """Append to a Dirichlet's probabilities the one that is left out; shape (1, how many).
 
     >>> CompletedDirichlet("p", [0.2, 0.3]).value.tolist()
@@ -27,7 +27,7 @@ def CompletedDirichlet(name: str, D: Any, doc: str = "", **settings: Any) -> Det
 
 
 def LinearCombination(
-    name: str, x: Sequence[Any], y: Sequence[Any], doc: str = "", **settings: Any
+    name: str, x: Sequence[object], y: Sequence[object], doc: str = "", **settings: Any
 ) -> Deterministic:
     """Add up the products of two lists' elements, matrix products where these are arrays.
 
@@ -46,7 +46,7 @@ def LinearCombination(
     return Deterministic(combine, name, {"x": list(x), "y": list(y)}, doc, **settings)
 
 
-def Index(name: str, x: Any, index: Any, doc: str = "", **settings: Any) -> Deterministic:
+def Index(name: str, x: object, index: Node | int, doc: str = "", **settings: Any) -> Deterministic:
     """Select the element of a list or of a variable at an index.
 
     >>> float(Index("chosen", [5.0, 7.0], 1).value)
@@ -60,21 +60,21 @@ def Index(name: str, x: Any, index: Any, doc: str = "", **settings: Any) -> Dete
     return Deterministic(select, name, {"x": x, "index": at}, doc, **settings)
 
 
-def Logit(name: str, theta: Any, doc: str = "", **settings: Any) -> Deterministic:
+def Logit(name: str, theta: object, doc: str = "", **settings: Any) -> Deterministic:
     """Take the log odds of a probability."""
     return Deterministic(lambda theta: logit(theta), name, {"theta": theta}, doc, **settings)
 
 
-def InvLogit(name: str, ltheta: Any, doc: str = "", **settings: Any) -> Deterministic:
+def InvLogit(name: str, ltheta: object, doc: str = "", **settings: Any) -> Deterministic:
     """Take the probability of log odds."""
     return Deterministic(lambda ltheta: invlogit(ltheta), name, {"ltheta": ltheta}, doc, **settings)
 
 
-def _function(name: str) -> Callable[..., Any]:
+def _function(name: str) -> Callable[..., object]:
     """Return numpy's function, which makes a deterministic of variables."""
     act = getattr(np, name)
 
-    def function(*args: Any) -> Any:
+    def function(*args: object) -> Tree:
         given = [list(a) if isinstance(a, GeneratorType) else a for a in args]
         if not nodes_in(given):
             return act(*given)
@@ -95,6 +95,6 @@ FUNCTIONS = {name: _function(name) for name in (
 )}  # fmt: skip
 
 
-def value(thing: Any) -> Any:
+def value(thing: object) -> Tree:
     """Return a thing with the values of variables in their places."""
     return resolve(thing, lambda node: node.value)

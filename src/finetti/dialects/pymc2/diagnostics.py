@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 def geweke(x: Any, first: float | int = 0.1, last: float = 0.5, intervals: int = 20) -> Any:
@@ -131,7 +133,9 @@ def gelman_rubin(x: Any) -> Any:
     return found
 
 
-def discrepancy(observed: Any, simulated: Any, expected: Any) -> tuple[np.ndarray, np.ndarray]:
+def discrepancy(
+    observed: ArrayLike, simulated: Any, expected: Any
+) -> tuple[np.ndarray, np.ndarray]:
     """Return how far data, and data simulated at each draw, are from what is expected there.
 
     They are Freeman & Tukey's statistics (1950), the sum of (sqrt x - sqrt e)^2, one a draw each;
@@ -152,7 +156,7 @@ def discrepancy(observed: Any, simulated: Any, expected: Any) -> tuple[np.ndarra
     return found[0], found[1]
 
 
-def _each(x: Any, diagnose: Any) -> dict[str, Any]:
+def _each(x: Any, diagnose: Callable[[np.ndarray], object]) -> dict[str, object]:
     """Apply a diagnosis to every trace of a model or variable, scalar by scalar."""
     names = x.db.trace_names if hasattr(x, "db") else [x.__name__]
     found = {}

@@ -17,7 +17,7 @@ from finetti.dialects.pymc2.nodes import Stochastic
 from finetti.dialects.pymc2.traced import Traced, ZeroProbability, stack, unwrap, wrap
 from finetti.dialects.written import log_density
 from finetti.distributions import unchecked
-from finetti.types import Value
+from finetti.types import Array, Tree
 
 SETTINGS = ("value", "observed", "size", "trace", "doc", "rseed", "plot", "verbose", "debug")
 LOOKED_AT = ("Categorical", "HalfCauchy", "Multinomial")  # made by what their parameters are
@@ -38,11 +38,11 @@ def family_class(family: Family) -> type[Stochastic]:
     return type(family.name, (Stochastic,), body)
 
 
-def likelihood(family: Family) -> Callable[..., Any]:
+def likelihood(family: Family) -> Callable[..., float | Traced]:
     """Return the function that gives the sum of a family's log densities at a value."""
     compiled = jax.jit(lambda x, parents: _log_density(family, x, parents))
 
-    def like(x: Value, *args: Any, **kwargs: Any) -> Any:
+    def like(x: object, *args: object, **kwargs: object) -> float | Traced:
         parents = {k: stack(v) for k, v in unwrap(bind(family, args, kwargs)).items()}
         x = stack(unwrap(x))
         if any(isinstance(v, Tracer) for v in jax.tree.leaves((x, parents))):
@@ -59,7 +59,7 @@ def likelihood(family: Family) -> Callable[..., Any]:
     return like
 
 
-def _log_density(family: Family, x: Value, parents: dict[str, Value]) -> Any:
+def _log_density(family: Family, x: Tree, parents: dict[str, object]) -> Array:
     with unchecked():
         return jnp.sum(log_density(family.distribute(parents), x))
 

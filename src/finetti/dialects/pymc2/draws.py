@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 from jax.core import Tracer
+from numpy.typing import ArrayLike
 
 from finetti.dialects.pymc2.families import Family, bind, snake
 from finetti.dialects.pymc2.relatives import draw_key
 from finetti.dialects.pymc2.traced import stack, unwrap
-from finetti.types import Key, Value
+from finetti.types import Key
 
 Size = tuple[int, ...] | None
 
 # Deterministics that simulate data draw at every kept draw: these take microseconds.
-_BY_NUMPY: dict[str, Callable[..., Any]] = {
+_BY_NUMPY: dict[str, Callable[..., ArrayLike]] = {
     "Bernoulli": lambda rng, size, p: rng.binomial(1, p, size),
     "Beta": lambda rng, size, alpha, beta: rng.beta(alpha, beta, size),
     "Binomial": lambda rng, size, n, p: rng.binomial(n, p, size),
@@ -34,12 +35,12 @@ _BY_NUMPY: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-def drawer(family: Family) -> Callable[..., Any]:
+def drawer(family: Family) -> Callable[..., ArrayLike]:
     """Return the function that draws from a family; inside a model it runs on the host."""
-    compiled: Any = jax.jit(partial(_sample, family), static_argnums=2)
+    compiled = jax.jit(partial(_sample, family), static_argnums=2)
     eager: list[bool] = []  # whether it was found not to compile
 
-    def sampled(parents: dict[str, Value], shape: Size) -> np.ndarray:
+    def sampled(parents: dict[str, object], shape: Size) -> np.ndarray:
         key, values = draw_key(), {k: np.asarray(stack(v)) for k, v in parents.items()}
         with jax.enable_x64(True):
             if not eager:
@@ -49,7 +50,7 @@ def drawer(family: Family) -> Callable[..., Any]:
                     eager.append(True)
             return np.asarray(_sample(family, key, values, shape))
 
-    def draw(*args: Any, size: Any = None, **kwargs: Any) -> Any:
+    def draw(*args: object, size: Any = None, **kwargs: object) -> ArrayLike:
         if len(args) == len(family.parameters) + 1:
             args, size = args[:-1], args[-1]
         parents = bind(family, args, kwargs)
@@ -65,7 +66,7 @@ def drawer(family: Family) -> Callable[..., Any]:
     return draw
 
 
-def _drawn(family: Family, parents: dict[str, Value], shape: Size) -> np.ndarray:
+def _drawn(family: Family, parents: dict[str, object], shape: Size) -> np.ndarray:
     values = {k: np.asarray(v) for k, v in parents.items()}
     batch = np.broadcast_shapes(*(v.shape for v in values.values()))
     full = batch if shape is None else np.broadcast_shapes(shape, batch) if batch else shape
@@ -73,7 +74,7 @@ def _drawn(family: Family, parents: dict[str, Value], shape: Size) -> np.ndarray
     return np.asarray(_BY_NUMPY[family.name](rng, full, **values))
 
 
-def _sample(family: Family, key: Key, parents: dict[str, Value], shape: Size) -> Any:
+def _sample(family: Family, key: Key, parents: Mapping[str, object], shape: Size) -> ArrayLike:
     made = family.distribute(parents)
     if made.batch_shape and shape:
         made, shape = made.expand(np.broadcast_shapes(shape, made.batch_shape)), ()

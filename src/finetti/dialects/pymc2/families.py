@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from finetti.dialects.pymc2.corner import CORNER
 from finetti.dialects.pymc2.traced import stack
 from finetti.dialects.written import Written
 from finetti.distributions import constraints
-from finetti.types import Array, Key, Value
+from finetti.types import AnyArray, Array, Key
 
 WHOLE, BELOW = constraints.nonnegative_integer, constraints.integer_greater_than
 
@@ -31,14 +31,14 @@ class Family:
     parameters: tuple[str, ...]
     make: Callable[..., Any]
     dtype: type = float
-    defaults: tuple[tuple[str, Any], ...] = ()
+    defaults: tuple[tuple[str, object], ...] = ()
 
-    def distribute(self, values: dict[str, Value]) -> ft.Distribution:
+    def distribute(self, values: Mapping[str, object]) -> ft.Distribution:
         """Return the distribution with the parameters' values."""
         return self.make(**{k: _precise(stack(v)) for k, v in values.items()})
 
 
-def _precise(value: Value) -> Value:
+def _precise(value: AnyArray) -> AnyArray:
     """Return a value as an array, a real one in the widest precision in force."""
     if isinstance(value, jax.Array):
         wide = jnp.result_type(float)
@@ -49,11 +49,11 @@ def _precise(value: Value) -> Value:
     return array.astype(float) if array.dtype.kind == "f" else array
 
 
-def _sd(tau: Value) -> Array:
+def _sd(tau: AnyArray) -> Array:
     return 1 / jnp.sqrt(jnp.asarray(tau, float))
 
 
-def _geometric(p: Value) -> ft.Distribution:
+def _geometric(p: AnyArray) -> ft.Distribution:
     """Count trials up to the first success: 1, 2, ..."""
     batch = jnp.shape(p)
     plain = ft.Geometric(p)
@@ -65,7 +65,7 @@ def _geometric(p: Value) -> ft.Distribution:
     )
 
 
-def _hypergeometric(n: Value, m: Value, N: Value) -> ft.Distribution:
+def _hypergeometric(n: AnyArray, m: AnyArray, N: AnyArray) -> ft.Distribution:
     """Count the marked among n drawn from N, of which m are marked."""
     low, high = jnp.maximum(0, n - (N - m)), jnp.minimum(n, m)
     return Written(
@@ -76,17 +76,17 @@ def _hypergeometric(n: Value, m: Value, N: Value) -> ft.Distribution:
     )
 
 
-def _urn(key: Key, shape: tuple[int, ...], n: Value, m: Value, N: Value) -> Array:
+def _urn(key: Key, shape: tuple[int, ...], n: AnyArray, m: AnyArray, N: AnyArray) -> Array:
     seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
     rng = np.random.default_rng(seed)
     return jnp.asarray(rng.hypergeometric(np.asarray(m), np.asarray(N - m), np.asarray(n), shape))
 
 
-def _log_choose(n: Value, k: Value) -> Array:
+def _log_choose(n: AnyArray, k: AnyArray) -> Array:
     return special.gammaln(n + 1.0) - special.gammaln(k + 1.0) - special.gammaln(n - k + 1.0)
 
 
-def _skew_normal(mu: Value, tau: Value, alpha: Value) -> ft.Distribution:
+def _skew_normal(mu: AnyArray, tau: AnyArray, alpha: AnyArray) -> ft.Distribution:
     def density(x: Array) -> Array:
         z = (x - mu) * jnp.sqrt(tau)
         return jnp.log(2.0) + ft.Normal(mu, _sd(tau)).log_prob(x) + special.log_ndtr(alpha * z)
@@ -99,7 +99,7 @@ def _skew_normal(mu: Value, tau: Value, alpha: Value) -> ft.Distribution:
     return Written(density, constraints.real, jnp.shape(mu + tau + alpha), sampler=sampler)
 
 
-def _exponweib(alpha: Value, k: Value, loc: Value, scale: Value) -> ft.Distribution:
+def _exponweib(alpha: AnyArray, k: AnyArray, loc: AnyArray, scale: AnyArray) -> ft.Distribution:
     def density(x: Array) -> Array:
         z = (x - loc) / scale
         inner = z**k
@@ -108,13 +108,13 @@ def _exponweib(alpha: Value, k: Value, loc: Value, scale: Value) -> ft.Distribut
 
     def sampler(key: Key, shape: tuple[int, ...]) -> Array:
         u = jax.random.uniform(key, shape)
-        return loc + scale * (-jnp.log1p(-(u ** (1 / alpha)))) ** (1 / k)
+        return (-jnp.log1p(-(u ** (1 / alpha)))) ** (1 / k) * scale + loc
 
     batch = jnp.shape(alpha + k + loc + scale)
     return Written(density, constraints.greater_than(loc), batch, sampler=sampler)
 
 
-def _truncated_poisson(mu: Value, k: Value) -> ft.Distribution:
+def _truncated_poisson(mu: AnyArray, k: AnyArray) -> ft.Distribution:
     """Count events of which at least k are known to have happened."""
 
     def density(x: Array) -> Array:
@@ -124,7 +124,7 @@ def _truncated_poisson(mu: Value, k: Value) -> ft.Distribution:
     return Written(density, BELOW(k), jnp.shape(mu + k))
 
 
-def _truncated_pareto(alpha: Value, m: Value, b: Value) -> ft.Distribution:
+def _truncated_pareto(alpha: AnyArray, m: AnyArray, b: AnyArray) -> ft.Distribution:
     """Cut a Pareto off above b."""
 
     def density(x: Array) -> Array:
@@ -133,12 +133,12 @@ def _truncated_pareto(alpha: Value, m: Value, b: Value) -> ft.Distribution:
 
     def sampler(key: Key, shape: tuple[int, ...]) -> Array:
         u = jax.random.uniform(key, shape)
-        return m * (1 - u * (1 - (m / b) ** alpha)) ** (-1 / alpha)
+        return (1 - u * (1 - (m / b) ** alpha)) ** (-1 / alpha) * m
 
     return Written(density, constraints.interval(m, b), jnp.shape(alpha + m + b), sampler=sampler)
 
 
-def _degenerate(k: Value) -> ft.Distribution:
+def _degenerate(k: AnyArray) -> ft.Distribution:
     return ft.Delta(k)
 
 
@@ -150,7 +150,7 @@ def _uninformative() -> ft.Distribution:
     return ft.Flat()
 
 
-def _dirichlet(theta: Value) -> ft.Distribution:
+def _dirichlet(theta: AnyArray) -> ft.Distribution:
     """Distribute all but the last of the probabilities, as PyMC2 has it."""
     theta = jnp.asarray(theta, float)
 
@@ -165,7 +165,7 @@ def _dirichlet(theta: Value) -> ft.Distribution:
     return Written(density, CORNER, theta.shape[:-1], event, sampler)
 
 
-def complete(p: Value) -> Array:
+def complete(p: AnyArray) -> Array:
     """Append to probabilities that do not sum to one the one that is missing."""
     p = jnp.asarray(p, float)
     last = 1 - p.sum(-1, keepdims=True)
@@ -176,7 +176,7 @@ def complete(p: Value) -> Array:
     )
 
 
-def _probabilities(p: Value) -> Value:
+def _probabilities(p: AnyArray) -> AnyArray:
     """Complete probabilities that are known to fall short of one."""
     if isinstance(p, Tracer):
         return p
@@ -276,15 +276,15 @@ def _multivariate() -> list[Family]:
     ]
 
 
-def _whole(bound: Value) -> Value:
+def _whole(bound: Any) -> AnyArray | int:
     return bound.astype(int) if hasattr(bound, "astype") else int(bound)
 
 
-def _vector(mu: Value, matrix: Value) -> Value:
+def _vector(mu: AnyArray, matrix: AnyArray) -> AnyArray:
     return jnp.broadcast_to(jnp.asarray(mu, float), jnp.shape(matrix)[-1:])
 
 
-def _folded_cauchy(alpha: Value, beta: Value) -> ft.Distribution:
+def _folded_cauchy(alpha: AnyArray, beta: AnyArray) -> ft.Distribution:
     """Cut a Cauchy of location alpha and scale beta off below zero."""
     if not isinstance(alpha, Tracer) and np.all(np.asarray(alpha) == 0):
         return ft.HalfCauchy(beta)
@@ -294,7 +294,7 @@ def _folded_cauchy(alpha: Value, beta: Value) -> ft.Distribution:
 FAMILIES = {family.name: family for family in (*_univariate(), *_multivariate())}
 
 
-def bind(family: Family, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+def bind(family: Family, args: tuple[object, ...], kwargs: dict[str, object]) -> dict[str, object]:
     """Return a family's parameters by name from the arguments of a call."""
     if len(args) > len(family.parameters):
         raise TypeError(f"{family.name} takes {family.parameters}, not {len(args)} parameters")

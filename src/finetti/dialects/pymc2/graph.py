@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from finetti.dialects.pymc2.model import Model
 from finetti.dialects.pymc2.nodes import Deterministic, Node, Potential, Stochastic, nodes_in
@@ -65,7 +65,7 @@ def moral_graph(
     return _written(model, lines, format, path, name)
 
 
-def _by_name(nodes: Any) -> list[Node]:
+def _by_name(nodes: Iterable[Node]) -> list[Node]:
     return sorted(nodes, key=lambda n: n.__name__)
 
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import NoReturn
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from numpy.typing import ArrayLike
 
 from finetti.errors import ModelError
-from finetti.types import Value, Values
+from finetti.types import Array, DType, Tree
 
 WIDE = 8  # bytes of a double-precision number
 
-_possible: ContextVar[Callable[[], Any]] = ContextVar("possible", default=lambda: np.array(True))
+Possible = Callable[[], ArrayLike]  # it tells whether the values are possible
+_possible: ContextVar[Possible] = ContextVar("possible", default=lambda: np.array(True))
 
 
 class ZeroProbability(ValueError):
@@ -25,7 +27,7 @@ class ZeroProbability(ValueError):
 
 
 @contextmanager
-def only_where(possible: Callable[[], Any]) -> Iterator[None]:
+def only_where(possible: Possible) -> Iterator[None]:
     """Call no function in the block, nor one that it makes, at arguments that are impossible.
 
     A step proposes values off a variable's support, such as an index that a list does not have;
@@ -39,24 +41,26 @@ def only_where(possible: Callable[[], Any]) -> Iterator[None]:
         _possible.reset(token)
 
 
-def held() -> Callable[[], Any]:
+def held() -> Possible:
     """Return what `only_where` holds now, for a function that is called later."""
     return _possible.get()
 
 
-def _halve(array: Value) -> Any:
+def _halve(array: Array) -> Array:
     wide = array.dtype.itemsize == WIDE
     return jax.lax.bitcast_convert_type(array, np.uint32) if wide else array
 
 
-def _join(array: np.ndarray, kind: Any) -> np.ndarray:
+def _join(array: np.ndarray, kind: DType) -> np.ndarray:
     """Return on the host what `_halve` took apart."""
     if np.dtype(kind).itemsize != WIDE:
         return array
     return np.ascontiguousarray(array).view(kind)[..., 0]
 
 
-def on_host(function: Callable[..., Any], values: Values, example: np.ndarray) -> Any:
+def on_host(
+    function: Callable[..., Tree], values: Mapping[str, Tree], example: np.ndarray
+) -> Array:
     """Call a function on the host from within the compiled program; it has no gradient.
 
     It is not called where `only_where` says that its arguments are impossible.
@@ -69,7 +73,7 @@ def on_host(function: Callable[..., Any], values: Values, example: np.ndarray) -
 
     kinds = [leaves[i].dtype for i in traced]
 
-    def host(possible: Any, *arrays: Any) -> np.ndarray:
+    def host(possible: np.ndarray, *arrays: np.ndarray) -> np.ndarray:
         full = list(leaves)
         for i, array, kind in zip(traced, arrays, kinds, strict=True):
             full[i] = _join(np.asarray(array), kind)
@@ -86,13 +90,13 @@ def on_host(function: Callable[..., Any], values: Values, example: np.ndarray) -
     halves = jax.ShapeDtypeStruct((*example.shape, 2), np.uint32) if wide else shape
 
     @jax.custom_jvp
-    def call(possible: Any, *arrays: Any) -> Any:
+    def call(possible: ArrayLike, *arrays: Array) -> Array:
         given = (possible, *map(_halve, arrays))
         found = jax.pure_callback(host, halves, *given, vmap_method="sequential")
         return jax.lax.bitcast_convert_type(found, dtype) if wide else found
 
     @call.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
+    def _(primals: tuple, tangents: tuple) -> NoReturn:
         raise ModelError(
             f"`{name}` cannot be traced, so it has no gradient: sample with MCMC's own steps, or "
             f"write it with numpy's functions and without `if` on its arguments"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from finetti.dialects.pymc2.decorators import Lambda
 from finetti.dialects.pymc2.nodes import Stochastic, Variable
-from finetti.types import Value
 
 
-def gaps(values: Value) -> np.ma.MaskedArray:
+def gaps(values: ArrayLike) -> np.ma.MaskedArray:
     """Return values as a masked array: what is masked, None or NaN lacks.
 
     >>> gaps([4, None, 2]).mask.tolist()
@@ -27,7 +27,7 @@ def gaps(values: Value) -> np.ma.MaskedArray:
 
 
 def Impute(
-    name: str, dist_class: type[Stochastic], imputable: Any, **parents: Any
+    name: str, dist_class: type[Stochastic], imputable: ArrayLike, **parents: object
 ) -> list[Stochastic]:
     """Return a stochastic for each element of data, observed where it is known.
 
@@ -47,7 +47,7 @@ def Impute(
     return found
 
 
-def _element(name: str, parent: Any, shape: tuple[int, ...], i: int) -> Any:
+def _element(name: str, parent: Any, shape: tuple[int, ...], i: int) -> object:
     """Return the part of a parent that belongs to one element of the data."""
     variable = isinstance(parent, Variable)
     if np.shape(parent.value if variable else parent) != shape:

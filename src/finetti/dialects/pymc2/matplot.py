@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from finetti.errors import MissingExtra
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 LAGS = 100
 MOST = 10  # scalars of a variable, the first ones, that a picture shows
-Draw = Callable[[Any, np.ndarray, str], None]
+Draw = Callable[["Axes", np.ndarray, str], None]
+Source = Any  # an MCMC, one of its variables or of their traces, or an array of draws
 
 
 def plot(
-    pymc_obj: Any, format: str = "png", suffix: str = "", path: str = "./", **settings: Any
+    pymc_obj: Source, format: str = "png", suffix: str = "", path: str = "./", **settings: object
 ) -> list[Path]:
     """Draw the traces of an MCMC, or of one variable, into a file each; return the files.
 
@@ -28,32 +34,32 @@ def plot(
 
 
 def trace(
-    pymc_obj: Any, name: str = "", format: str = "png", suffix: str = "", path: str = "./",
-    **settings: Any,
+    pymc_obj: Source, name: str = "", format: str = "png", suffix: str = "", path: str = "./",
+    **settings: object,
 ) -> list[Path]:  # fmt: skip
     """Draw traces alone; return the files."""
     return _draw(pymc_obj, [_trace], format, suffix or "-trace", path)
 
 
 def histogram(
-    pymc_obj: Any, name: str = "", format: str = "png", suffix: str = "", path: str = "./",
-    **settings: Any,
+    pymc_obj: Source, name: str = "", format: str = "png", suffix: str = "", path: str = "./",
+    **settings: object,
 ) -> list[Path]:  # fmt: skip
     """Draw histograms alone; return the files."""
     return _draw(pymc_obj, [_histogram], format, suffix or "-hist", path)
 
 
 def autocorrelation(
-    pymc_obj: Any, name: str = "", format: str = "png", suffix: str = "", path: str = "./",
-    **settings: Any,
+    pymc_obj: Source, name: str = "", format: str = "png", suffix: str = "", path: str = "./",
+    **settings: object,
 ) -> list[Path]:  # fmt: skip
     """Draw autocorrelations alone; return the files."""
     return _draw(pymc_obj, [_autocorrelation], format, suffix or "-acf", path)
 
 
 def summary_plot(
-    pymc_obj: Any, name: str = "summary", format: str = "png", suffix: str = "", path: str = "./",
-    **settings: Any,
+    pymc_obj: Source, name: str = "summary", format: str = "png", suffix: str = "",
+    path: str = "./", **settings: object,
 ) -> list[Path]:  # fmt: skip
     """Draw each scalar's median and 95% interval in one picture; return its file."""
     rows = [pair for name_, draws in _traces(pymc_obj).items() for pair in _scalars(name_, draws)]
@@ -67,8 +73,8 @@ def summary_plot(
 
 
 def geweke_plot(
-    data: Any, name: str = "geweke", format: str = "png", suffix: str = "-diagnostic",
-    path: str = "./", **settings: Any,
+    data: ArrayLike | Mapping[str, ArrayLike], name: str = "geweke", format: str = "png",
+    suffix: str = "-diagnostic", path: str = "./", **settings: object,
 ) -> list[Path]:  # fmt: skip
     """Draw Geweke's scores, by variable or of one, with lines at two deviations."""
     named = data if isinstance(data, dict) else {name: data}
@@ -85,8 +91,8 @@ def geweke_plot(
 
 
 def discrepancy_plot(
-    data: Any, name: str = "discrepancy", report_p: bool = True, format: str = "png",
-    suffix: str = "-gof", path: str = "./", **settings: Any,
+    data: Iterable[ArrayLike], name: str = "discrepancy", report_p: bool = True,
+    format: str = "png", suffix: str = "-gof", path: str = "./", **settings: object,
 ) -> list[Path]:  # fmt: skip
     """Draw simulated discrepancies against those of the data, as `discrepancy` returns them."""
     observed, simulated = (np.asarray(x, float) for x in data)
@@ -99,8 +105,9 @@ def discrepancy_plot(
 
 
 def gof_plot(  # noqa: PLR0913 - PyMC2's own arguments
-    simdata: Any, trueval: Any, name: str = "MCMC", bins: Any = None, format: str = "png",
-    suffix: str = "-gof", path: str = "./", **settings: Any,
+    simdata: Source, trueval: ArrayLike, name: str = "MCMC",
+    bins: int | Sequence[float] | None = None, format: str = "png", suffix: str = "-gof",
+    path: str = "./", **settings: object,
 ) -> list[Path]:  # fmt: skip
     """Draw histograms of simulated data, with a line at the datum, for up to ten data."""
     draws = simdata if isinstance(simdata, np.ndarray) else simdata.trace()
@@ -115,7 +122,7 @@ def gof_plot(  # noqa: PLR0913 - PyMC2's own arguments
     return [_saved(figure, path, name, suffix, format)]
 
 
-def _draw(source: Any, parts: list[Draw], format: str, suffix: str, path: str) -> list[Path]:
+def _draw(source: Source, parts: list[Draw], format: str, suffix: str, path: str) -> list[Path]:
     """Draw every scalar of every variable, a row each, by each of some parts."""
     files = []
     for name, draws in _traces(source).items():
@@ -128,17 +135,17 @@ def _draw(source: Any, parts: list[Draw], format: str, suffix: str, path: str) -
     return files
 
 
-def _trace(axes: Any, row: np.ndarray, label: str) -> None:
+def _trace(axes: Axes, row: np.ndarray, label: str) -> None:
     axes.plot(row, linewidth=0.5)
     axes.set(title=f"{label}: trace", xlabel="kept draw")
 
 
-def _autocorrelation(axes: Any, row: np.ndarray, label: str) -> None:
+def _autocorrelation(axes: Axes, row: np.ndarray, label: str) -> None:
     axes.bar(np.arange(min(LAGS, len(row))), correlations(row, LAGS), width=1.0)
     axes.set(title="autocorrelation", xlabel="lag", ylim=(-1, 1))
 
 
-def _histogram(axes: Any, row: np.ndarray, label: str) -> None:
+def _histogram(axes: Axes, row: np.ndarray, label: str) -> None:
     axes.hist(row, bins=30)
     axes.axvline(row.mean(), color="black", linewidth=1)
     axes.set(title="histogram, mean marked")
@@ -151,7 +158,7 @@ def correlations(draws: np.ndarray, lags: int) -> np.ndarray:
     return covariance / covariance[0] if covariance[0] > 0 else np.ones(len(covariance))
 
 
-def _figure(rows: int, cols: int, lines: int = 10) -> tuple[Any, Any]:
+def _figure(rows: int, cols: int, lines: int = 10) -> tuple[Figure, np.ndarray]:
     """Return a figure with axes, (rows, cols)."""
     try:
         from matplotlib.figure import Figure
@@ -161,18 +168,18 @@ def _figure(rows: int, cols: int, lines: int = 10) -> tuple[Any, Any]:
     return figure, figure.subplots(rows, cols, squeeze=False)
 
 
-def _saved(figure: Any, path: str, name: str, suffix: str, format: str) -> Path:
+def _saved(figure: Figure, path: str, name: str, suffix: str, format: str) -> Path:
     file = Path(path) / f"{name}{suffix}.{format}"
     figure.savefig(file)
     return file
 
 
-def _scalars(name: str, draws: Any) -> list[tuple[str, np.ndarray]]:
+def _scalars(name: str, draws: np.ndarray) -> list[tuple[str, np.ndarray]]:
     rows = np.asarray(draws, float).reshape(len(draws), -1).T
     return [(name if len(rows) == 1 else f"{name}[{i}]", row) for i, row in enumerate(rows)]
 
 
-def _traces(source: Any) -> dict[str, np.ndarray]:
+def _traces(source: Source) -> dict[str, np.ndarray]:
     if hasattr(source, "db"):
         return {name: source.trace(name)[:] for name in source.db.trace_names}
     if isinstance(source, np.ndarray):

@@ -11,13 +11,14 @@ from finetti.dialects.pymc2 import diagnostics
 from finetti.dialects.pymc2.build import latent, site_of
 from finetti.dialects.pymc2.failures import explained
 from finetti.dialects.pymc2.model import Model
-from finetti.dialects.pymc2.nodes import Stochastic
+from finetti.dialects.pymc2.nodes import Stochastic, Variable
 from finetti.dialects.pymc2.running import Alternating, Run
 from finetti.dialects.pymc2.stepping import Compiled, StepMethod, on_host
 from finetti.dialects.pymc2.steps import assign
 from finetti.dialects.pymc2.traces import Database, Trace, describe
 from finetti.inference.readers.values import constrain
-from finetti.types import Value
+
+Chosen = Variable | str | list[Variable | str] | tuple[Variable | str, ...] | None
 
 
 class MCMC(Model):
@@ -28,7 +29,7 @@ class MCMC(Model):
     makes a new chain.
     """
 
-    def __init__(self, input: Value = None, db: str = "ram", name: str | None = None) -> None:
+    def __init__(self, input: object = None, db: str = "ram", name: str | None = None) -> None:
         """Collect the nodes; draws are kept in memory, whatever `db` says."""
         super().__init__(input, name)
         self.step_methods: list[StepMethod] = []
@@ -106,7 +107,7 @@ class MCMC(Model):
         with jax.enable_x64(True), explained():
             compiled = any(isinstance(m, Compiled) for m in self.step_methods)
             hosted = any(on_host(m) for m in self.step_methods)
-            run = Alternating(self) if hosted or not compiled else Run(self)
+            run = (Alternating if hosted or not compiled else Run)(self, self.step_methods)
             clean, begun, kept = 0, 0, []
             while begun < burn + wanted:
                 tuning = clean < stop_tuning_after and (tune_throughout or begun < burn)
@@ -129,7 +130,7 @@ class MCMC(Model):
 
     def _keep(self, run: Run | Alternating, draws: np.ndarray) -> None:
         """Add a chain of draws to the traces."""
-        nodes: list[Any] = [n for n in latent(self.nodes) if n.keep_trace]
+        nodes: list[Variable] = [n for n in latent(self.nodes) if n.keep_trace]
         sites = {v.name for v in self.density.kept}
         nodes += [n for n in self.deterministics if n.keep_trace and n.__name__ in sites]
         names = tuple(site_of(n) for n in nodes)
@@ -142,16 +143,16 @@ class MCMC(Model):
         """Return the draws of one variable, of the last chain or of another; None joins all."""
         return self.db.trace(name, chain)
 
-    def stats(self, variables: Any = None, **settings: Any) -> dict[str, Any]:
+    def stats(self, variables: Chosen = None, **settings: Any) -> dict[str, dict[str, Any]]:
         """Return the statistics of each variable by name."""
         return {name: self.trace(name).stats(**settings) for name in self._names(variables)}
 
-    def summary(self, variables: Any = None, alpha: float | int = 0.05, roundto: int = 3) -> None:
+    def summary(self, variables: Chosen = None, alpha: float = 0.05, roundto: int = 3) -> None:
         """Print the statistics of each variable."""
         for name in self._names(variables):
             print(describe(name, self.trace(name).stats(alpha), alpha, roundto))
 
-    def _names(self, variables: Any) -> list[str]:
+    def _names(self, variables: Chosen) -> list[str]:
         if variables is None:
             return self.db.trace_names
         named = variables if isinstance(variables, list | tuple) else [variables]

@@ -7,11 +7,11 @@ import warnings
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from types import ModuleType
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from finetti.dialects.pymc2.build import build, held, latent, set_unknown, site_of, unknown
 from finetti.dialects.pymc2.failures import explained
@@ -28,18 +28,19 @@ from finetti.dialects.pymc2.nodes import (
 from finetti.dialects.pymc2.traced import ZeroProbability
 from finetti.models import Model as FinettiModel
 from finetti.targets.density import Density, density
-from finetti.types import Value
+from finetti.types import AnyArray, Array, Key
 
+Function = Callable[[AnyArray], Array]
 MATRIX = 2  # event dimensions of the values that are moved on the unconstrained scale
 
 
 class _Built:
     """Hold what is built of a model's nodes while those that are left out have given values."""
 
-    def __init__(self, owner: Model, values: dict[Node, Any]) -> None:
+    def __init__(self, owner: Model, values: dict[Node, np.ndarray]) -> None:
         self.owner, self.values = owner, values
 
-    def holds(self, values: dict[Node, Any]) -> bool:
+    def holds(self, values: dict[Node, np.ndarray]) -> bool:
         """Tell whether the values are those it was built with."""
         same = (np.array_equal(values[n], v) for n, v in self.values.items() if n in values)
         return values.keys() == self.values.keys() and all(same)
@@ -55,7 +56,9 @@ class _Built:
         return density(self.finetti, natural=natural)
 
     @cached_property
-    def functions(self) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+    def functions(
+        self,
+    ) -> tuple[Function, Function, Function]:
         """Return minus the log density, its gradient and its Hessian, compiled."""
         minus = lambda x: -self.density.log_density(x)  # noqa: E731
         return jax.jit(minus), jax.jit(jax.grad(minus)), jax.jit(jax.hessian(minus))
@@ -68,7 +71,7 @@ class Model:
     attributes by their names. `model.finetti` is the finetti Model, which `ft.fit` takes.
     """
 
-    def __init__(self, input: Value = None, name: str | None = None, verbose: int = -1) -> None:
+    def __init__(self, input: object = None, name: str | None = None, verbose: int = -1) -> None:
         """Collect the nodes; without `input` those of the main program."""
         found = _collect(input)
         self.nodes = set(found)
@@ -135,7 +138,7 @@ class Model:
         with jax.enable_x64(True):
             return np.asarray(self.density.unconstrain(values), float)
 
-    def place(self, position: Value) -> None:
+    def place(self, position: ArrayLike) -> None:
         """Set the current values to those of a vector."""
         with jax.enable_x64(True), explained():
             values = self.density.constrain(jnp.asarray(position, float))
@@ -150,19 +153,23 @@ class Model:
         """Draw new values of the stochastics, parents first."""
         done: set[Node] = set()
 
-        def visit(node: Any) -> None:
+        def visit(node: Node) -> None:
             if node in done:
                 return
             done.add(node)
             for parent in nodes_in(node.parents):
                 visit(parent)
-            if node in self.stochastics and not node.partly_observed:
+            if (
+                isinstance(node, Stochastic)
+                and node in self.stochastics
+                and not node.partly_observed
+            ):
                 node.random()
 
         for node in sorted(self.stochastics, key=lambda n: n.__name__):
             visit(node)
 
-    def key(self) -> Any:
+    def key(self) -> Key:
         """Return a key from numpy's global generator."""
         return draw_key()
 
@@ -172,7 +179,7 @@ def _is_matrix(node: Stochastic) -> bool:
         return node.distribution().event_dim >= MATRIX
 
 
-def _collect(source: Any) -> list[Node]:
+def _collect(source: object) -> list[Node]:
     """Return the nodes that a model is made of: the main program's where nothing is named."""
     if source is None:
         found = nodes_in(vars(sys.modules["__main__"]))

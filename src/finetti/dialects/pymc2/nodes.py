@@ -7,13 +7,15 @@ from typing import Any
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 from finetti.dialects.pymc2.relatives import arranged, draw_key, through
 from finetti.dialects.pymc2.traced import ZeroProbability
 from finetti.dialects.written import log_density
-from finetti.types import DType, Value, Values
+from finetti.distributions import Distribution
+from finetti.types import DType, Tree, Value
 
-Distribute = Callable[[dict[str, Any]], Any]
+Distribute = Callable[[dict[str, Tree]], Distribution]  # of the parents' values
 
 
 class Node:
@@ -24,7 +26,7 @@ class Node:
 
     determined: bool = False
 
-    def __init__(self, name: str, parents: Mapping[str, Any], doc: str = "") -> None:
+    def __init__(self, name: str, parents: Mapping[str, object], doc: str = "") -> None:
         """Take a place in the graph."""
         if not isinstance(name, str):
             raise TypeError(f"{type(self).__name__} takes its name first, a text, not {name!r}")
@@ -34,7 +36,7 @@ class Node:
         for parent in nodes_in(self.parents):
             parent.children.add(self)
 
-    def parent_values(self) -> dict[str, Any]:
+    def parent_values(self) -> dict[str, Tree]:
         """Return the current values of the parents."""
         return resolve(self.parents, lambda node: node.value)
 
@@ -71,7 +73,7 @@ class Node:
     def __hash__(self) -> int:
         return id(self)
 
-    def __eq__(self, other: object) -> Any:
+    def __eq__(self, other: object) -> bool:
         return self is other
 
 
@@ -79,34 +81,34 @@ class Variable(Node):
     """Be a node with a value; arithmetic with it makes deterministics."""
 
     keep_trace: bool = True
-    trace: Any = None
+    trace: Any = None  # a Trace, once it is sampled
 
     @property
     def value(self) -> Value:
         """Return the current value."""
         raise NotImplementedError
 
-    def stats(self, **settings: Any) -> Any:
+    def stats(self, **settings: object) -> dict[str, object]:
         """Return the statistics of the trace of the last sampling."""
         return self.trace.stats(**settings)
 
-    def summary(self, **settings: Any) -> None:
+    def summary(self, **settings: object) -> None:
         """Print the statistics of the trace."""
         self.trace.summary(**settings)
 
-    def __getitem__(self, index: Any) -> Deterministic:
+    def __getitem__(self, index: object) -> Deterministic:
         parents = {"self": self, "index": index}
         return Deterministic(
             lambda self, index: self[index], f"{self.__name__}_{index}", parents, trace=False
         )
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Deterministic]:
         return iter([self[i] for i in range(len(self.value))])
 
     def __len__(self) -> int:
         return len(self.value)
 
-    def sum(self, **settings: Any) -> Deterministic:
+    def sum(self, **settings: object) -> Deterministic:
         """Return the sum as a deterministic."""
         return Deterministic(
             lambda x: x.sum(**settings), f"sum({self.__name__})", {"x": self}, trace=False
@@ -124,26 +126,22 @@ class Stochastic(Variable):
         self,
         distribute: Distribute,
         name: str,
-        parents: Mapping[str, Any],
+        parents: Mapping[str, object],
         value: Value = None,
         dtype: DType = float,
         observed: bool = False,
-        size: Any = None,
+        size: ArrayLike | None = None,
         trace: bool = True,
         doc: str = "",
-        rseed: Any = None,
-        plot: Any = None,
+        rseed: object = None,
+        plot: object = None,
         verbose: int = -1,
         debug: bool = False,
     ) -> None:
         """Take a place in the graph with a value, given or drawn."""
         super().__init__(name, parents, doc)
-        self.distribute, self.dtype, self.plot, self.rseed = (
-            distribute,
-            np.dtype(dtype),
-            plot,
-            rseed,
-        )
+        self.distribute, self.plot, self.rseed = distribute, plot, rseed
+        self.dtype = np.dtype(dtype)
         if observed and value is None:
             raise ValueError(f"Stochastic {name} must be given an initial value to be observed")
         mask = np.ma.getmaskarray(value) if isinstance(value, np.ma.MaskedArray) else None
@@ -171,7 +169,7 @@ class Stochastic(Variable):
             )
         return typed
 
-    def distribution(self, values: Values | None = None) -> Any:
+    def distribution(self, values: Mapping[str, Tree] | None = None) -> Distribution:
         """Return the distribution given the parents' values, of the value's shape."""
         made = self.distribute(self.parent_values() if values is None else dict(values))
         batch = self._shape[: len(self._shape) - made.event_dim]
@@ -207,7 +205,7 @@ class Stochastic(Variable):
             return self._typed(self.distribution().sample(key))
 
     @property
-    def value(self) -> Value:
+    def value(self) -> np.ndarray:
         """Return the current value, an array of the variable's shape."""
         return self._value
 
@@ -239,7 +237,7 @@ class Stochastic(Variable):
             )
         return found
 
-    def random(self) -> Value:
+    def random(self) -> np.ndarray:
         """Draw a value given the parents' values, and keep it unless it is observed."""
         drawn = self._draw()
         if not self.observed:
@@ -260,13 +258,13 @@ class Deterministic(Variable):
 
     def __init__(  # noqa: PLR0913 - PyMC2's own arguments
         self,
-        eval: Callable[..., Any],
+        eval: Callable[..., object],
         name: str,
-        parents: Mapping[str, Any],
+        parents: Mapping[str, object],
         doc: str = "",
         dtype: DType = None,
         trace: bool = True,
-        plot: Any = None,
+        plot: object = None,
         cache_depth: int = 2,
         verbose: int = -1,
     ) -> None:
@@ -284,7 +282,11 @@ class Potential(Node):
     """Be a term of the log density that is no variable's own."""
 
     def __init__(
-        self, logp: Callable[..., Any], name: str, parents: Mapping[str, Any], doc: str = ""
+        self,
+        logp: Callable[..., ArrayLike],
+        name: str,
+        parents: Mapping[str, object],
+        doc: str = "",
     ) -> None:
         """Take a place in the graph."""
         super().__init__(name, parents, doc)
@@ -301,24 +303,24 @@ class Container:
 
     def __init__(self, *parts: Any) -> None:
         """Collect the nodes of one thing that holds them, or of several."""
-        self.parts = parts[0] if len(parts) == 1 else list(parts)
+        self.parts: Any = parts[0] if len(parts) == 1 else list(parts)
 
     @property
     def value(self) -> Value:
         """Return the same with every variable's value in its place."""
         return resolve(self.parts, lambda node: node.value)
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: object) -> object:
         return self.parts[key]
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[object]:
         return iter(self.parts)
 
     def __len__(self) -> int:
         return len(self.parts)
 
 
-def resolve(value: Any, read: Callable[[Any], Any]) -> Any:
+def resolve(value: object, read: Callable[[Variable], object]) -> Any:
     """Replace the variables in a value, nested in lists, tuples, dicts or arrays, by theirs."""
     if isinstance(value, Variable):
         return read(value)
@@ -333,7 +335,7 @@ def resolve(value: Any, read: Callable[[Any], Any]) -> Any:
     return value
 
 
-def nodes_in(value: Any) -> list[Node]:
+def nodes_in(value: object) -> list[Node]:
     """Return the nodes in a value, nested or not, each once, in order."""
     if isinstance(value, Node):
         return [value]

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable
+from typing import Protocol, TypeVar
 
 import jax
 import numpy as np
 
 from finetti.dialects.pymc2.traced import stack
+from finetti.types import AnyArray, Tree
 
 
-def through(nodes: Iterable[Any], step: Callable[[Any], Iterable[Any]]) -> set[Any]:
+class Determinable(Hashable, Protocol):
+    """Be a node, which others determine or not."""
+
+    determined: bool
+
+
+Node = TypeVar("Node", bound=Determinable)
+
+
+def through(nodes: Iterable[Node], step: Callable[[Node], Iterable[Node]]) -> set[Node]:
     """Return the nodes that are not determined, and those that determined ones step to."""
-    found, seen, waiting = set[Any](), set[Any](), list(nodes)
+    found, seen, waiting = set[Node](), set[Node](), list(nodes)
     while waiting:
         node = waiting.pop()
         if node in seen:
@@ -26,7 +36,7 @@ def through(nodes: Iterable[Any], step: Callable[[Any], Iterable[Any]]) -> set[A
     return found
 
 
-def arranged(parts: list[Any], shape: tuple[int, ...]) -> Any:
+def arranged(parts: list[Tree], shape: tuple[int, ...]) -> AnyArray:
     """Return values in the places of an array of nodes: one array, or an array of such."""
     try:
         flat = stack(parts)

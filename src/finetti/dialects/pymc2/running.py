@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from finetti.dialects.pymc2.build import latent, set_unknown, site_of, unknown
+from finetti.dialects.pymc2.model import Model
 from finetti.dialects.pymc2.stepping import Compiled, StepMethod, on_host, own_terms, tuned
 from finetti.dialects.pymc2.terms import Terms
 from finetti.dialects.pymc2.traced import ZeroProbability
@@ -18,9 +18,9 @@ from finetti.inference.engine.draws import draw
 from finetti.inference.engine.run import Sampler, Stage, one
 from finetti.inference.engine.sweep import Course
 from finetti.kernels.blockwise import BlockKernel, Blockwise
-from finetti.kernels.kernel import Point, Tuning
+from finetti.kernels.kernel import Kernel, Point, Tuning
 from finetti.targets.density import Density
-from finetti.types import Key, Position, Tree
+from finetti.types import AnyArray, Array, Key, Position, Tree
 
 DTYPE = "float64"
 
@@ -28,9 +28,9 @@ DTYPE = "float64"
 class Run:
     """Drive one chain of compound steps in windows; the table sets the scales between them."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Model, methods: Sequence[StepMethod]) -> None:
         density = model.density
-        self.methods = model.step_methods
+        self.methods = methods
         self.blocks, self.owners, scale = arrange(self.methods, density)
         self.target, self.given = density.target(DTYPE)
         self.keys = model.key()[None]
@@ -45,7 +45,7 @@ class Run:
         self.run = self.sampler.begin(None, self.keys, points, 1.0)
         self.scale, self.windows = jnp.asarray(scale), 0
         self.rates = np.zeros(len(self.owners))
-        self.last: Any = start[:, 0]
+        self.last: Array = start[:, 0]
         self._adopt()
 
     def _adopt(self) -> None:
@@ -79,12 +79,12 @@ class Alternating:
     looks at them.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Model, methods: Sequence[StepMethod]) -> None:
         """Take the model."""
         density = model.density
         self.nodes = latent(model.nodes)
-        self.hosted = [m for m in model.step_methods if on_host(m)]
-        self.methods = [m for m in model.step_methods if not on_host(m)]
+        self.hosted = [m for m in methods if on_host(m)]
+        self.methods = [m for m in methods if not on_host(m)]
         self.target, self.given = density.target(DTYPE)
         self.keys = model.key()[None]
         self.count = 0
@@ -93,15 +93,15 @@ class Alternating:
         self.scale, self.rates = jnp.asarray(scale), np.zeros(len(self.owners))
         sites = [site_of(n) for n in self.nodes]
 
-        def values(position: Position) -> list[Any]:
+        def values(position: Position) -> list[Array]:
             found = density.constrain(position)
             return [found[name] for name in sites]
 
-        def place(values: list[Any]) -> Position:
+        def place(values: list[AnyArray]) -> Position:
             return density.unconstrain(dict(zip(sites, values, strict=True)))
 
         self.values, self.place = jax.jit(values), jax.jit(place)
-        self.last: Any = jnp.asarray(model.position())
+        self.last: Array = jnp.asarray(model.position())
         terms = Terms(model)
         for method in self.hosted:
             method.terms = terms.sum
@@ -114,7 +114,7 @@ class Alternating:
         log_density = self.target.log_density(self.given, position)
         return self.kernel.init(Point(position, log_density, jnp.zeros_like(position)))
 
-    def _step(self, key: Key, state: Tree, position: Position, factors: Any) -> Tree:
+    def _step(self, key: Key, state: Tree, position: Position, factors: Array) -> Tree:
         """Make the compiled steps from a position; return the state and the acceptances."""
         assert self.kernel is not None
         log_density = self.target.log_density(self.given, position)
@@ -168,11 +168,11 @@ def _tune(methods: Sequence[StepMethod], owners: Sequence[int], rates: np.ndarra
 
 
 def arrange(
-    methods: Sequence[Any], density: Density
+    methods: Sequence[StepMethod], density: Density
 ) -> tuple[tuple[BlockKernel, ...], list[int], np.ndarray]:
     """Return the kernels' blocks, the step method of each place, and the scale to start with."""
     where = density.layout.places
-    together: dict[tuple[Any, int], list[tuple[tuple[int, ...], int]]] = defaultdict(list)
+    together: dict[tuple[Kernel, int], list[tuple[tuple[int, ...], int]]] = defaultdict(list)
     scale = np.ones(density.dim)
     for i, method in enumerate(methods):
         if not isinstance(method, Compiled):

@@ -30,7 +30,7 @@ class StepMethod:
     tunes: bool = True
     registered: ClassVar[list[type[StepMethod]]] = []
 
-    def __init__(self, variables: Any, verbose: int = -1, tally: bool = False) -> None:
+    def __init__(self, variables: object, verbose: int = -1, tally: bool = False) -> None:
         """Take on the stochastics."""
         self.stochastics = tuple(n for n in nodes_in(variables) if isinstance(n, Stochastic))
         if not self.stochastics:
@@ -45,7 +45,7 @@ class StepMethod:
         self.verbose, self.accepted, self.rejected = verbose, 0.0, 0.0
         self.adaptive_scale_factor: float = 1.0
         self._id = "_".join([type(self).__name__, *(n.__name__ for n in self.stochastics)])
-        self.terms: Callable[[Iterable[Any]], float] = own_terms
+        self.terms: Callable[[Iterable[Node]], float] = own_terms
 
     def __init_subclass__(cls) -> None:
         """Note a subclass that can be assigned to stochastics."""
@@ -58,7 +58,7 @@ class StepMethod:
         """Move the stochastics once."""
         raise NotImplementedError(f"{type(self).__name__} has no step(self): write one")
 
-    def tune(self, *args: Any, **kwargs: Any) -> bool:
+    def tune(self, *args: object, **kwargs: object) -> bool:
         """Change what the steps depend on by how they went; tell whether anything changed."""
         return False
 
@@ -141,7 +141,7 @@ class Proposing(Compiled):
         else:
             self.accepted += 1
 
-    def tune(self, *args: Any, **kwargs: Any) -> bool:
+    def tune(self, *args: object, **kwargs: object) -> bool:
         """Follow the acceptance since the last tuning by PyMC2's table."""
         if not self.accepted + self.rejected:
             return True
@@ -167,7 +167,7 @@ class Gibbs(Proposing):
 
     conjugate: bool = True
 
-    def __init__(self, stochastic: Any, verbose: int = -1) -> None:
+    def __init__(self, stochastic: object, verbose: int = -1) -> None:
         """Take on one stochastic."""
         super().__init__(stochastic, verbose)
         (self.stochastic,) = self.stochastics
@@ -186,7 +186,7 @@ class Gibbs(Proposing):
         if not accepted:
             self.reject()
 
-    def tune(self, *args: Any, **kwargs: Any) -> bool:
+    def tune(self, *args: object, **kwargs: object) -> bool:
         """Change nothing."""
         return False
 
@@ -200,7 +200,7 @@ class Slicer(StepMethod):
 
     def __init__(  # noqa: PLR0913 - PyMC2's own arguments
         self,
-        stochastic: Any,
+        stochastic: object,
         w: float | int = 1,
         m: int = 1000,
         tune: bool = True,
@@ -291,7 +291,7 @@ class Slicer(StepMethod):
         except ZeroProbability:
             return -np.inf
 
-    def tune(self, *args: Any, **kwargs: Any) -> bool:
+    def tune(self, *args: object, **kwargs: object) -> bool:
         """Take twice the mean move so far for the width."""
         if not self._tune or not self._moved:
             return False

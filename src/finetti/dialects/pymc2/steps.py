@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from finetti.dialects.pymc2.build import site_of, unknown
 from finetti.dialects.pymc2.nodes import Stochastic
@@ -13,7 +14,6 @@ from finetti.kernels.adaptive import AdaptiveWalk
 from finetti.kernels.discrete import BinaryFlip, DiscreteWalk
 from finetti.kernels.kernel import Kernel
 from finetti.kernels.metropolis import RandomWalk
-from finetti.types import Value
 
 
 class Metropolis(Proposing):
@@ -25,9 +25,9 @@ class Metropolis(Proposing):
 
     def __init__(  # noqa: PLR0913 - PyMC2's own arguments
         self,
-        stochastic: Any,
+        stochastic: object,
         scale: float | int = 1.0,
-        proposal_sd: Value = None,
+        proposal_sd: ArrayLike | None = None,
         proposal_distribution: str | None = None,
         verbose: int = -1,
         tally: bool = True,
@@ -75,9 +75,9 @@ class DiscreteMetropolis(Proposing):
 
     def __init__(
         self,
-        stochastic: Any,
+        stochastic: object,
         scale: float | int = 1.0,
-        proposal_sd: Value = None,
+        proposal_sd: ArrayLike | None = None,
         proposal_distribution: str | None = None,
         non_negative: bool | None = None,
         verbose: int = -1,
@@ -118,7 +118,7 @@ class BinaryMetropolis(Proposing):
 
     def __init__(
         self,
-        stochastic: Any,
+        stochastic: object,
         p_jump: float | int = 0.1,
         proposal_distribution: str | None = None,
         verbose: int = -1,
@@ -165,13 +165,13 @@ class AdaptiveMetropolis(Compiled):
 
     def __init__(
         self,
-        stochastic: Any,
-        cov: Any = None,
+        stochastic: object,
+        cov: ArrayLike | None = None,
         delay: int = 1000,
         interval: int = 200,
-        scales: dict[Stochastic, Any] | None = None,
+        scales: dict[Stochastic, ArrayLike] | None = None,
         verbose: int = -1,
-        **settings: Any,
+        **settings: object,
     ) -> None:
         """Take on the stochastics."""
         super().__init__(stochastic)
@@ -214,7 +214,7 @@ def assign(stochastic: Stochastic) -> StepMethod:
     return best(stochastic)
 
 
-def _proposal_sd(node: Stochastic, scale: float, given: Any) -> np.ndarray:
+def _proposal_sd(node: Stochastic, scale: float, given: ArrayLike | None) -> np.ndarray:
     value = np.abs(np.asarray(unknown(node), float))
     if given is not None:
         return np.broadcast_to(np.asarray(given, float), value.shape).copy()

@@ -8,14 +8,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from finetti.dialects.pymc2.build import latent, site_of
 from finetti.dialects.pymc2.failures import explained
 from finetti.dialects.pymc2.model import Model
-from finetti.dialects.pymc2.nodes import Stochastic
-from finetti.dialects.pymc2.traces import Database
+from finetti.dialects.pymc2.nodes import Stochastic, Variable
+from finetti.dialects.pymc2.traces import Database, Trace
 from finetti.errors import ModelError
-from finetti.types import Value
 
 IMPOSSIBLE = 1e300  # what the optimisers are told where the density is zero
 
@@ -27,7 +27,7 @@ class MAP(Model):
     hold the maximum, and `revert_to_max()` brings it back.
     """
 
-    def __init__(self, input: Any = None, eps: float | int = 0.001, diff_order: int = 5) -> None:
+    def __init__(self, input: object = None, eps: float | int = 0.001, diff_order: int = 5) -> None:
         """Collect the nodes; derivatives are exact, so that `eps` and `diff_order` do nothing."""
         super().__init__(input)
         self.len = self.density.dim
@@ -46,18 +46,18 @@ class MAP(Model):
             return False
         return True
 
-    def func(self, position: Value) -> float:
+    def func(self, position: ArrayLike) -> float:
         """Return minus the log density at a vector of values."""
         with jax.enable_x64(True), explained():
             found = float(self._built().functions[0](np.asarray(position, float)))
         return found if np.isfinite(found) else IMPOSSIBLE
 
-    def gradfunc(self, position: Value) -> np.ndarray:
+    def gradfunc(self, position: ArrayLike) -> np.ndarray:
         """Return the gradient of `func`."""
         with jax.enable_x64(True):
             return np.asarray(self._built().functions[1](np.asarray(position, float)))
 
-    def hessfunc(self, position: Value) -> np.ndarray:
+    def hessfunc(self, position: ArrayLike) -> np.ndarray:
         """Return the Hessian of `func`."""
         with jax.enable_x64(True):
             return np.asarray(self._built().functions[2](np.asarray(position, float)))
@@ -69,7 +69,7 @@ class MAP(Model):
         tol: float | int = 0.0001,
         verbose: int = 0,
         no_callback: bool = False,
-        callback: Callable[..., Any] | None = None,
+        callback: Callable[[np.ndarray], object] | None = None,
     ) -> None:
         """Climb to the maximum from the current values, and leave the stochastics there.
 
@@ -85,7 +85,7 @@ class MAP(Model):
         derivatives = {"jac": self.gradfunc} if order else {}
         if order > 1:
             derivatives["hess"] = self.hessfunc
-        options: dict[str, Any] = {"maxiter": iterlim}
+        options: dict[str, int | bool] = {"maxiter": iterlim}
         if verbose > 0:
             options["disp"] = True
         start = self.position()
@@ -135,7 +135,7 @@ class Moments:
         """Read the first or second moments of an approximation."""
         self.owner, self.order = owner, order
 
-    def __getitem__(self, stochastics: Any) -> np.ndarray:
+    def __getitem__(self, stochastics: Stochastic | tuple[Stochastic, ...]) -> np.ndarray:
         if not self.owner.fitted:
             raise ValueError("NormApprox object must be fitted before its moments can be accessed")
         chosen = stochastics if isinstance(stochastics, tuple) else (stochastics,)
@@ -149,7 +149,7 @@ class Moments:
 class NormApprox(MAP):
     """Approximate the posterior by a normal at its maximum: `mu[x]`, `C[x, y]`, `sample(iter)`."""
 
-    def __init__(self, input: Any = None, eps: float | int = 0.001, diff_order: int = 5) -> None:
+    def __init__(self, input: object = None, eps: float | int = 0.001, diff_order: int = 5) -> None:
         """Collect the nodes."""
         super().__init__(input, eps, diff_order)
         self.mu, self.C = Moments(self, 1), Moments(self, 2)
@@ -162,21 +162,24 @@ class NormApprox(MAP):
         super().fit(*args, **kwargs)
         self.covariance = np.linalg.inv(self.hessfunc(self._maximum))
 
-    def sample(self, iter: int, **settings: Any) -> None:
+    def sample(self, iter: int, **settings: object) -> None:
         """Draw from the approximation into traces."""
         with jax.enable_x64(True):
             draws = jax.random.multivariate_normal(
                 self.key(), self._maximum, jnp.asarray(self.covariance), (iter,)
             )
             values = jax.vmap(self.density.constrain)(draws)
-        nodes: list[Any] = [*latent(self.nodes), *(n for n in self.deterministics if n.keep_trace)]
+        nodes: list[Variable] = [
+            *latent(self.nodes),
+            *(n for n in self.deterministics if n.keep_trace),
+        ]
         found = {n.__name__: np.asarray(values[site_of(n)]) for n in nodes}
         self.db.append(found)
         for node in nodes:
             node.trace = self.db.trace(node.__name__)
         self.place(draws[-1])
 
-    def trace(self, name: str, chain: int | None = -1) -> Any:
+    def trace(self, name: str, chain: int | None = -1) -> Trace:
         """Return the draws of one variable."""
         return self.db.trace(name, chain)
 

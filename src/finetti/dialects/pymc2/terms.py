@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +14,7 @@ from finetti.dialects.pymc2.nodes import Node, Stochastic
 from finetti.dialects.pymc2.traced import ZeroProbability
 from finetti.dialects.written import log_density
 from finetti.language import handlers
+from finetti.types import Array
 
 
 class Terms:
@@ -24,7 +24,7 @@ class Terms:
         """Take the model."""
         self.model, self.built = model, model.finetti
         self.latent, self.names = latent(model.nodes), names_of(model.nodes)
-        self.programs: dict[frozenset[Any], Callable[..., Any]] = {}
+        self.programs: dict[frozenset[Node], Callable[..., Array]] = {}
 
     def sum(self, nodes: Iterable[Node]) -> float:
         """Return the nodes' log density; raise `ZeroProbability` where it is zero."""
@@ -43,10 +43,10 @@ class Terms:
         partly = isinstance(node, Stochastic) and node.mask is not None
         return [name, MISSING.format(name)] if partly else [name]
 
-    def _sum(self, sites: set[str], values: dict[str, Any]) -> Any:
+    def _sum(self, sites: set[str], values: dict[str, Array]) -> Array | float:
         with handlers.trace() as found:
             self.built.substitute(**values).run()
-        total: Any = 0.0
+        total = 0.0
         for name, site in found.items():
             if name in sites and site.kind == "factor":
                 total = total + jnp.sum(jnp.asarray(site.value))

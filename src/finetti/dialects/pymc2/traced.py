@@ -8,7 +8,7 @@ Where that fails the function runs as it stands, on the host (`host`).
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from types import FunctionType, ModuleType
 from typing import Any
@@ -18,8 +18,10 @@ import jax.numpy as jnp
 import jax.scipy.special as jax_special
 import numpy as np
 from jax.core import Tracer
+from numpy.typing import ArrayLike
 
 from finetti.dialects.pymc2.host import ZeroProbability, on_host
+from finetti.types import AnyArray, Array, Tree
 
 UNTRACEABLE = (
     TypeError, ValueError, AttributeError, IndexError, KeyError, NotImplementedError,
@@ -30,7 +32,7 @@ UNTRACEABLE = (
 class Traced:
     """Hold a traced array that behaves as numpy's do, assignment to parts of it included."""
 
-    def __init__(self, array: Any) -> None:
+    def __init__(self, array: ArrayLike) -> None:
         """Wrap an array."""
         self.array = jnp.asarray(array)
 
@@ -38,17 +40,17 @@ class Traced:
         found = getattr(self.array, name)
         return wrapped(found) if callable(found) else wrap(found)
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: object) -> Traced:
         return wrap(self.array[unwrap(key)])
 
-    def __setitem__(self, key: Any, value: Any) -> None:
-        key, value = unwrap(key), unwrap(value)
-        if isinstance(key, slice) and any(isinstance(k, Tracer) for k in (key.start, key.stop)):
-            self.array = self._within(key, value)
+    def __setitem__(self, key: object, value: object) -> None:
+        at, new = unwrap(key), unwrap(value)
+        if isinstance(at, slice) and any(isinstance(k, Tracer) for k in (at.start, at.stop)):
+            self.array = self._within(at, new)
         else:
-            self.array = self.array.at[key].set(value)
+            self.array = self.array.at[at].set(new)
 
-    def _within(self, part: slice, value: Any) -> jax.Array:
+    def _within(self, part: slice, value: AnyArray | float) -> Array:
         """Return the array with one number assigned between two traced bounds."""
         if part.step not in (None, 1) or np.ndim(value):
             raise NotImplementedError("only one number can go between traced bounds")
@@ -63,7 +65,7 @@ class Traced:
     def __len__(self) -> int:
         return len(self.array)
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Traced]:
         return iter([wrap(row) for row in self.array])
 
     def __bool__(self) -> bool:
@@ -78,25 +80,29 @@ class Traced:
     def __index__(self) -> int:
         return operator.index(self.array)
 
-    def __array_ufunc__(self, function: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    def __array_ufunc__(
+        self, function: np.ufunc, method: str, *inputs: object, **kwargs: object
+    ) -> object:
         if method != "__call__" or kwargs:
             return NotImplemented
         return _twin(function.__name__)(*inputs)
 
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    def __array_function__(
+        self, function: Callable, types: object, args: tuple, kwargs: dict[str, object]
+    ) -> object:
         return _twin(function.__name__)(*args, **kwargs)
 
 
-def _forward(name: str) -> Callable[..., Any]:
+def _forward(name: str) -> Callable[..., Traced]:
     act = getattr(operator, name)
 
-    def method(self: Traced, *others: Any) -> Any:
+    def method(self: Traced, *others: object) -> Traced:
         return wrap(act(self.array, *map(unwrap, others)))
 
     return method
 
 
-def _reverse(name: str) -> Callable[..., Any]:
+def _reverse(name: str) -> Callable[[Traced, object], Traced]:
     act = getattr(operator, name)
     return lambda self, other: wrap(act(jnp.asarray(unwrap(other)), self.array))
 
@@ -112,7 +118,7 @@ for _name in ("neg", "pos", "abs", "invert"):
 Traced.__hash__ = object.__hash__
 
 
-def wrap(value: Any) -> Any:
+def wrap(value: Tree) -> Tree:
     """Wrap arrays, also those inside lists, tuples and dicts."""
     if isinstance(value, jax.Array | Tracer):
         return Traced(value)
@@ -121,7 +127,7 @@ def wrap(value: Any) -> Any:
     return {k: wrap(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
-def unwrap(value: Any) -> Any:
+def unwrap(value: Tree) -> Tree:
     """Undo `wrap`."""
     if isinstance(value, Traced):
         return value.array
@@ -132,7 +138,7 @@ def unwrap(value: Any) -> Any:
     return {k: unwrap(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
-def stack(value: Any) -> Any:
+def stack(value: Tree) -> Tree:
     """Return a list of values, nested or not, as one array; anything else as it is.
 
     Raises `ValueError` for values of different shapes, unless each is a single number.
@@ -146,14 +152,14 @@ def stack(value: Any) -> Any:
     return value
 
 
-def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
+def wrapped(function: Callable[..., Tree]) -> Callable[..., Tree]:
     """Return a function of arrays as one of `Traced` values; lists of numbers become arrays.
 
     Functions that take a list of arrays get the list.
     """
     listed = _each if getattr(function, "__name__", "") in OF_LISTS else _listed
 
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def call(*args: Tree, **kwargs: Tree) -> Tree:
         plain = [listed(unwrap(a)) for a in args]
         return wrap(function(*plain, **{k: listed(unwrap(v)) for k, v in kwargs.items()}))
 
@@ -166,19 +172,19 @@ OF_LISTS = (
 )  # fmt: skip
 
 
-def _each(value: Any) -> Any:
+def _each(value: Tree) -> Tree:
     """Return the parts of a list as arrays, each in the shape that it has."""
     return [_listed(part) for part in value] if isinstance(value, list | tuple) else value
 
 
-def _listed(value: Any) -> Any:
+def _listed(value: Tree) -> Tree:
     traced = isinstance(value, list | tuple) and any(
         isinstance(x, Tracer) for x in jax.tree.leaves(value)
     )
     return stack(value) if traced else value
 
 
-def _twin(name: str) -> Callable[..., Any]:
+def _twin(name: str) -> Callable[..., Tree]:
     """Return jax's function of a numpy or scipy function's name."""
     for home in (jnp, jax_special):
         if hasattr(home, name):
@@ -189,15 +195,15 @@ def _twin(name: str) -> Callable[..., Any]:
 class StandIn:
     """Stand in for numpy, or for a module of its: jax's function of each name where it has one."""
 
-    def __init__(self, theirs: ModuleType, ours: Any) -> None:
+    def __init__(self, theirs: ModuleType, ours: object) -> None:
         """Pair a module with jax's."""
         self._theirs, self._ours = theirs, ours
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return stand_in(getattr(self._theirs, name), getattr(self._ours, name, None))
 
 
-def stand_in(theirs: Any, ours: Any) -> Any:
+def stand_in(theirs: object, ours: Any) -> object:
     """Return what to use for a thing of numpy's: jax's, or the thing itself."""
     if isinstance(theirs, ModuleType):
         return theirs if ours is None else StandIn(theirs, ours)
@@ -228,8 +234,8 @@ def substituted(function: FunctionType) -> FunctionType:
 
 
 def run(
-    function: Callable[..., Any], values: Mapping[str, Any], example: Callable[[], Any]
-) -> tuple[Any, bool]:
+    function: Callable[..., Tree], values: Mapping[str, Tree], example: Callable[[], ArrayLike]
+) -> tuple[Tree, bool]:
     """Return a function's result on values, some traced, and whether it could be traced.
 
     `example` gives a result of the right shape where the function has to run on the host.
@@ -240,7 +246,7 @@ def run(
     return found, True
 
 
-def attempt(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
+def attempt(function: Callable[..., Tree], values: Mapping[str, Tree]) -> Tree | None:
     """Return a function's result on values, some traced; None where it cannot be traced."""
     if not any(isinstance(x, Tracer) for x in jax.tree.leaves(dict(values))):
         return function(**values)
@@ -252,7 +258,7 @@ def attempt(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
         return None
 
 
-def _one_array(found: Any) -> Any:
+def _one_array(found: Tree) -> Tree:
     """Return a list as one array if it is one, else with its parts in their own shapes."""
     try:
         return stack(found)

@@ -34,7 +34,7 @@ class Trace:
         """Return the draws as `gettrace` does."""
         return self.gettrace(burn, thin, chain, slicing)
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: Any) -> np.ndarray:
         return self.gettrace(chain=self._chain)[index]
 
     def __len__(self) -> int:

@@ -7,7 +7,7 @@ finetti Model for `ft.fit`.
 """
 
 from types import SimpleNamespace
-from typing import Any
+from typing import NoReturn
 
 from finetti.dialects.pymc4 import distributions
 from finetti.dialects.pymc4.configured import Config, Model, inline
@@ -61,13 +61,12 @@ __all__ += [*DISTRIBUTIONS]
 
 LACKING = {
     "fit": "there are no variational fits: sample, or ft.fit(model.finetti)",
+    "mcmc": "sample(model, sampler_type=...) names the sampler",
     "gp": "there are no Gaussian processes: write the covariance, and MvNormal",
-    "AR": "write the steps as Normal variables",
-    "VonMisesFisher": "directions have no map from the real numbers here",
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> NoReturn:
     """Say of what is not imitated that it is not, and what to do."""
     raise AttributeError(
         f"pymc4.{name} is not imitated: {LACKING.get(name, 'see docs/dialects.md')}"

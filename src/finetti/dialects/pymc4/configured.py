@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from finetti.dialects import edward2 as ed
 from finetti.dialects import tf
 from finetti.dialects.tfp import mcmc
 from finetti.models import Model as FinettiModel
+from finetti.types import Array
 
 
 class Config(dict):
@@ -23,6 +25,9 @@ class Config(dict):
             raise KeyError(
                 f"`{item}` is not in the model's configuration: pass it as Model(..., {item}=value)"
             ) from None
+
+
+Program = Callable[[Config], object]  # it makes the variables; nobody reads what it returns
 
 
 class VariableDescription(NamedTuple):
@@ -40,14 +45,14 @@ class Model:
     finetti Model, conditioned on what is observed.
     """
 
-    def __init__(self, name: str | None = None, **config: Any) -> None:
+    def __init__(self, name: str | None = None, **config: object) -> None:
         """Take a configuration."""
         self.name, self._cfg = name, Config(config)
-        self._f: Callable[[Config], Any] | None = None
+        self._f: Program | None = None
         self._variables: dict[str, VariableDescription] = {}
-        self._observed: dict[str, Any] = dict(config)
+        self._observed: dict[str, object] = dict(config)
 
-    def define(self, f: Callable[[Config], Any]) -> Callable[[Config], Any]:
+    def define(self, f: Program) -> Program:
         """Take the function that makes the variables; return it as it is.
 
         Raises `KeyError` where two variables have one name.
@@ -60,7 +65,9 @@ class Model:
         """Run the function once, and note each random variable that it makes."""
         found: dict[str, VariableDescription] = {}
 
-        def note(make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        def note(
+            make: Callable[..., ed.RandomVariable], *args: object, **kwargs: Any
+        ) -> ed.RandomVariable:
             name = kwargs.get("name")
             if name is None:
                 raise KeyError(f"{make.__name__} is made without name=: name every random variable")
@@ -75,19 +82,19 @@ class Model:
         return found
 
     @property
-    def _function(self) -> Callable[[Config], Any]:
+    def _function(self) -> Program:
         if self._f is None:
             raise ValueError("the model has no variables yet: write them under @model.define")
         return self._f
 
-    def configure(self, **override: Any) -> Model:
+    def configure(self, **override: object) -> Model:
         """Change entries of the configuration, and observe it anew."""
         self._cfg.update(override)
         if self._f is not None:
             self._variables = self._collect()
         return self.observe(**self._cfg)
 
-    def observe(self, **observations: Any) -> Model:
+    def observe(self, **observations: object) -> Model:
         """Replace what is observed."""
         self._observed = dict(observations)
         return self
@@ -102,7 +109,7 @@ class Model:
         return self._cfg
 
     @property
-    def observed(self) -> dict[str, Any]:
+    def observed(self) -> dict[str, object]:
         """Return what is observed, by name."""
         return self._observed
 
@@ -116,11 +123,13 @@ class Model:
         """Return the random variables that are not observed, in order."""
         return {k: v for k, v in self._variables.items() if k not in self._observed}
 
-    def test_point(self, sample: bool = True) -> dict[str, Any]:
+    def test_point(self, sample: bool = True) -> dict[str, np.ndarray]:
         """Return values of the unobserved: drawn, or each distribution's mean if not `sample`."""
-        found: dict[str, Any] = {}
+        found: dict[str, np.ndarray] = {}
 
-        def give(make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        def give(
+            make: Callable[..., ed.RandomVariable], *args: object, **kwargs: Any
+        ) -> ed.RandomVariable:
             name = kwargs["name"]
             made = ed.interceptable(make)(*args, **kwargs)
             if name in self._observed:
@@ -135,13 +144,15 @@ class Model:
             self._function(self.cfg)
         return found
 
-    def target_log_prob_fn(self, *states: Any, **named: Any) -> Any:
+    def target_log_prob_fn(
+        self, *states: ArrayLike, **named: ArrayLike
+    ) -> Callable[..., Array] | Array:
         """Return the log joint density as a function of the unobserved, or its value at states."""
         if states or named:
             return self._log_joint(*states, **named)
         return self._log_joint
 
-    def _log_joint(self, *states: Any, **named: Any) -> Any:
+    def _log_joint(self, *states: ArrayLike, **named: ArrayLike) -> Array:
         known = dict(zip(self.unobserved, states, strict=False)) | named
         known |= {k: v for k, v in self._observed.items() if k in self._variables}
         return ed.make_log_joint_fn(lambda: self._function(self.cfg))(**known)
@@ -150,7 +161,7 @@ class Model:
     def finetti(self) -> FinettiModel:
         """Return the finetti Model, conditioned on what is observed."""
 
-        def program() -> Any:
+        def program() -> object:
             return self._function(self.cfg)
 
         program.__name__ = self.name or self._function.__name__
@@ -158,10 +169,12 @@ class Model:
         return ed.as_model(program)().condition(**data)
 
 
-def inline(f: Callable[[Config], Any] | None = None, **config: Any) -> Any:
+def inline(f: Program | None = None, **config: Any) -> Model | Callable[[Program], Model]:
     """Make a model of a function: `@inline(num_schools=8)`."""
-    if f is None:
-        return lambda g: inline(g, **config)
+    return (lambda g: _inlined(g, config)) if f is None else _inlined(f, config)
+
+
+def _inlined(f: Program, config: dict[str, Any]) -> Model:
     made = Model(**config)
     made.define(f)
     return made
@@ -177,7 +190,7 @@ def sample(
 ) -> dict[str, np.ndarray]:
     """Return draws of the unobserved variables by Hamiltonian Monte Carlo, from 0.5 everywhere."""
     kernel = mcmc.HamiltonianMonteCarlo(
-        model.target_log_prob_fn(), step_size=step_size, num_leapfrog_steps=num_leapfrog_steps
+        model._log_joint, step_size=step_size, num_leapfrog_steps=num_leapfrog_steps
     )
     start = [0.5 * tf.ones(v.shape) for v in model.unobserved.values()]
     states, results = mcmc.sample_chain(

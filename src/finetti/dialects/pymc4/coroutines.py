@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from types import CellType, FunctionType
@@ -11,14 +11,16 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
+from finetti import distributions as ft
 from finetti.dialects import tf
 from finetti.dialects.pymc4.distributions import Distribution
 from finetti.errors import UnknownSite
 from finetti.language import sites
 from finetti.models import Model as FinettiModel
 from finetti.models import model as finetti_model
-from finetti.types import Value
+from finetti.types import AnyArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,14 +28,14 @@ class Deterministic:
     """Name a quantity to keep."""
 
     name: str
-    value: Value
+    value: ArrayLike
 
 
 @dataclass(frozen=True, eq=False)
 class Potential:
     """Add a term to the log density, `coef` times the value."""
 
-    value: Value
+    value: ArrayLike | Callable[[], ArrayLike]
     coef: float | int = 1.0
 
 
@@ -45,7 +47,7 @@ class Model:
     returns is a deterministic of the model's name, if `keep_return`.
     """
 
-    generator: Callable[[], Any]
+    generator: Callable[[], Flow]
     name: str
     keep_return: bool = True
 
@@ -55,14 +57,16 @@ class Model:
         return self.observing({})
 
     def observing(
-        self, observed: dict[str, Any], shapes: dict[str, tuple[int, ...]] | None = None
+        self,
+        observed: Mapping[str, ArrayLike | None],
+        shapes: dict[str, tuple[int, ...]] | None = None,
     ) -> FinettiModel:
         """Return the finetti Model with other data; None makes a variable unobserved.
 
         `shapes` gives variables more copies than their distributions have: those of their data.
         """
 
-        def statements() -> Any:
+        def statements() -> object:
             play = _Play(observed, shapes or {}, set())
             found = play.play(self, "")
             for name in observed:
@@ -74,13 +78,16 @@ class Model:
         return finetti_model(statements)()
 
 
+Flow = Generator[Distribution | Deterministic | Potential | Model | Generator, Any, object]
+
+
 def model(
-    function: Callable[..., Any] | None = None,
+    function: Callable[..., Flow] | None = None,
     *,
     name: str | None = None,
     keep_return: bool = True,
     keep_auxiliary: bool = True,
-) -> Any:
+) -> Callable:
     """Make a generator function one of models: calling it gives a `Model`.
 
     >>> @model
@@ -94,18 +101,18 @@ def model(
     called = name or function.__name__
 
     @wraps(function)
-    def make(*args: Any, **kwargs: Any) -> Model:
+    def make(*args: object, **kwargs: Any) -> Model:
         own = kwargs.pop("name", called) if "name" not in _parameters(function) else called
         return Model(lambda: function(*args, **kwargs), own, keep_return)
 
     return make
 
 
-def _parameters(function: Callable[..., Any]) -> Any:
+def _parameters(function: Callable[..., Flow]) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(function).parameters
 
 
-def as_model(given: Any) -> Model:
+def as_model(given: object) -> Model:
     """Return a model; a plain generator, which has no name, becomes one without prefix.
 
     A generator can be played once and a model is played often: its function is called anew with
@@ -130,17 +137,17 @@ def as_model(given: Any) -> Model:
 class _Play:
     """Play generators out as finetti's statements; variables in `shapes` have at least these."""
 
-    observed: dict[str, Any]
+    observed: Mapping[str, ArrayLike | None]
     shapes: dict[str, tuple[int, ...]]
     met: set[str]  # the variables so far
 
-    def play(self, item: Model, prefix: str) -> Any:
+    def play(self, item: Model, prefix: str) -> object:
         """Return what a model returns, its variables being sampled."""
         scope, flow = f"{prefix}{item.name}", item.generator()
         inside = f"{scope}/" if scope else ""
         if not inspect.isgenerator(flow):
             raise TypeError(f"model `{item.name}` yields nothing: it must be a generator")
-        value: Value = None
+        value: object = None
         potentials = 0
         while True:
             try:
@@ -153,7 +160,7 @@ class _Play:
                 potentials += 1
             value = self._answer(asked, inside)
 
-    def _answer(self, asked: Any, prefix: str) -> Any:
+    def _answer(self, asked: object, prefix: str) -> object:
         """Return what a model is sent back for what it yielded."""
         match asked:
             case Distribution():
@@ -170,7 +177,7 @@ class _Play:
             f"a model yields distributions, deterministics, potentials and models, not {asked!r}"
         )
 
-    def _sample(self, asked: Distribution, name: str) -> Any:
+    def _sample(self, asked: Distribution, name: str) -> AnyArray:
         self.met.add(name)
         obs = self.observed.get(name, asked.observed)
         made = asked.built()
@@ -178,13 +185,13 @@ class _Play:
             made = _widened(made, self.shapes[name])
         return sites.sample(name, made, obs=None if obs is None else np.asarray(obs))
 
-    def _returned(self, item: Model, scope: str, value: Any) -> Any:
+    def _returned(self, item: Model, scope: str, value: object) -> object:
         if value is not None and item.keep_return and not isinstance(value, tuple | list | dict):
             sites.deterministic(scope, jnp.asarray(value))
         return value
 
 
-def _widened(made: Any, shape: tuple[int, ...]) -> Any:
+def _widened(made: ft.Distribution, shape: tuple[int, ...]) -> ft.Distribution:
     """Return a distribution whose draws have the shape of data that it was observed with."""
     batch = np.broadcast_shapes(shape[: len(shape) - made.event_dim], made.batch_shape)
     return made if batch == made.batch_shape else made.expand(batch)

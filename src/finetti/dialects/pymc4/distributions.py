@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
+from finetti import distributions as ft
 from finetti.dialects import tf
 from finetti.dialects.pymc4.families import FAMILIES, Family
-from finetti.types import Value
+from finetti.dialects.tf.surroundings import lacking
+from finetti.types import Array
 
 SETTINGS = ("transform", "conditionally_independent", "dtype", "validate_args", "allow_nan_stats")
+COUNTS = ("dimension", "num_timesteps")  # parameters that shapes depend on
 
 
 @dataclass(frozen=True)
@@ -39,13 +43,13 @@ class Distribution:
 
     name: str | None
     family: Family
-    values: dict[str, Value]
+    values: dict[str, Parameter]
     copies: Copies = field(default_factory=Copies)
-    observed: Any = None
+    observed: ArrayLike | None = None
 
-    def built(self) -> Any:
+    def built(self) -> ft.Distribution:
         """Return the finetti distribution, its independent copies in their places."""
-        values = {k: _unwrapped(v) for k, v in self.values.items()}
+        values = {k: v if k in COUNTS else _unwrapped(v) for k, v in self.values.items()}
         made = self.family.distribute(values)
         right, within = self.copies.right, self.copies.within
         if right:
@@ -64,8 +68,8 @@ class Distribution:
         return made.expand(self.copies.left + made.batch_shape) if self.copies.left else made
 
     def _spaced(
-        self, name: str, value: Value, batch: tuple[int, ...], spaced: tuple[int, ...]
-    ) -> Any:
+        self, name: str, value: Parameter | Made, batch: tuple[int, ...], spaced: tuple[int, ...]
+    ) -> Array:
         """Return a parameter with room for copies between its batch and its event."""
         rank = self.family.ranks.get(name, 0)
         if rank is None:
@@ -77,12 +81,18 @@ class Distribution:
         core = value.shape[value.ndim - rank :]
         return jnp.broadcast_to(value, batch + core).reshape(spaced + core)
 
-    def prior(self, name: str, *, transform: Any = None, observed: Any = None) -> Distribution:
+    def prior(
+        self, name: str, *, transform: object = None, observed: ArrayLike | None = None
+    ) -> Distribution:
         """Return the distribution under a name, and observed if so wished."""
         return replace(self, name=name, observed=observed)
 
 
-def _unwrapped(value: Any) -> Any:
+Parameter = ArrayLike | Distribution | Sequence[Distribution]
+Made = Array | ft.Distribution | list["Made"]  # what a family is given for a parameter
+
+
+def _unwrapped(value: Parameter) -> Made:
     if isinstance(value, Distribution):
         return value.built()
     if isinstance(value, list | tuple) and any(isinstance(v, Distribution) for v in value):
@@ -92,7 +102,7 @@ def _unwrapped(value: Any) -> Any:
     return tf.precise({"": tf.value_of(value)})[""]
 
 
-def _shape(copies: Any) -> tuple[int, ...]:
+def _shape(copies: ArrayLike | None) -> tuple[int, ...]:
     return () if copies is None else tuple(np.atleast_1d(copies).astype(int).tolist())
 
 
@@ -103,13 +113,15 @@ def constructor(title: str, family: Family) -> Callable[..., Distribution]:
     """
 
     def make(
-        name: str | None, *args: Any, plate: Any = None, event_stack: Any = None,
-        batch_stack: Any = None, reinterpreted_batch_ndims: int = 0, observed: Any = None,
+        name: str | None, *args: Parameter, plate: ArrayLike | None = None,
+        event_stack: ArrayLike | None = None, batch_stack: ArrayLike | None = None,
+        reinterpreted_batch_ndims: int = 0, observed: ArrayLike | None = None,
         **kwargs: Any,
     ) -> Distribution:  # fmt: skip
         if name is not None and not isinstance(name, str):
             raise TypeError(f"{title} takes its name first, a text, not {name!r}")
-        given = {k: v for k, v in kwargs.items() if k not in SETTINGS}
+        lacking = [k for k, v in kwargs.items() if v is None and k in family.defaults]
+        given = {k: v for k, v in kwargs.items() if k not in (*SETTINGS, *lacking)}
         parameters = family.parameters
         if len(args) > len(parameters) or given.keys() - set(parameters):
             raise TypeError(f"`{name}` takes {', '.join(parameters)}, not {args} and {given}")
@@ -129,3 +141,9 @@ def constructor(title: str, family: Family) -> Callable[..., Distribution]:
 
 DISTRIBUTIONS = {title: constructor(title, family) for title, family in FAMILIES.items()}
 globals().update(DISTRIBUTIONS)
+
+__getattr__ = lacking(
+    "pymc4.distributions",
+    state_functions="whole numbers jump by finetti's own proposals: leave sampler_methods= out",
+    transforms="variables move on finetti's own unconstrained scale: leave transform= out",
+)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from finetti.dialects import tf
-from finetti.dialects.pymc4.coroutines import as_model
+from finetti.dialects.pymc4.coroutines import Flow, Model, as_model
 from finetti.dialects.written import log_density
 from finetti.errors import UnknownSite
 from finetti.language import handlers
 from finetti.language.effects import Site
 from finetti.models import Model as FinettiModel
 from finetti.targets.density import Density, density
-from finetti.types import Value
+from finetti.types import Array, Key
 
 LOG, ODDS, INTERVAL = "log", "logodds", "interval"
 
@@ -43,11 +44,11 @@ class State:
 
 
 def evaluate_model(
-    model: Any,
-    values: dict[str, Value] | None = None,
-    observed: dict[str, Any] | None = None,
+    model: Model | Flow,
+    values: Mapping[str, ArrayLike] | None = None,
+    observed: Mapping[str, ArrayLike | None] | None = None,
     seed: int | None = None,
-) -> tuple[Any, State]:
+) -> tuple[object, State]:
     """Return a model's result and the state: values given by full name, the others drawn.
 
     `model` is a `Model`, or a plain generator of distributions, whose names have no prefix.
@@ -62,11 +63,11 @@ def evaluate_model(
 
 
 def evaluate_model_transformed(
-    model: Any,
-    values: dict[str, Value] | None = None,
-    observed: dict[str, Any] | None = None,
+    model: Model | Flow,
+    values: Mapping[str, ArrayLike] | None = None,
+    observed: Mapping[str, ArrayLike | None] | None = None,
     seed: int | None = None,
-) -> tuple[Any, State]:
+) -> tuple[object, State]:
     """Return a model's result and the state, with the log density of the transformed variables.
 
     `values` may name transformed variables, such as `model/__log_tau`.
@@ -103,7 +104,7 @@ class Space:
                 names[v.name] = f"{scope}{slash}__{kind}_{name}"
         return cls(built, names)
 
-    def constrain(self, values: dict[str, Value]) -> dict[str, Any]:
+    def constrain(self, values: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
         """Return values by the variables' own names and on their own scale."""
         back = {transformed: own for own, transformed in self.names.items()}
         layout, plain, found = self.density.layout, {}, {}
@@ -121,7 +122,7 @@ class Space:
             found |= {name: np.asarray(moved[name]) for name in plain}
         return found
 
-    def transformed(self, position: Value) -> dict[str, np.ndarray]:
+    def transformed(self, position: ArrayLike) -> dict[str, np.ndarray]:
         """Return the transformed values at a position; leading axes stay."""
         layout, found = self.density.layout, {}
         for name, places in layout.places.items():
@@ -145,12 +146,12 @@ def transform_name(support: str) -> str:
     return INTERVAL if support.startswith(("between", "above", "below")) else ""
 
 
-def _run(model: FinettiModel, key: Any) -> tuple[dict[str, Site], Any]:
+def _run(model: FinettiModel, key: Key) -> tuple[dict[str, Site], object]:
     with jax.enable_x64(True), handlers.trace() as sites, handlers.seed(key):
         return sites, model.run()
 
 
-def _term(site: Site) -> Any:
+def _term(site: Site) -> Array | float:
     if site.kind == "deterministic":
         return 0.0
     if site.kind == "factor":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from finetti import distributions as ft
+from finetti.dialects.pymc4.series import autoregressive
 from finetti.dialects.tfp import laws
-from finetti.types import Value
+from finetti.dialects.tfp.directions import von_mises_fisher
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,14 @@ class Family:
     parameters: tuple[str, ...]
     make: Callable[..., Any]
     ranks: dict[str, int | None] = field(default_factory=dict)
-    defaults: dict[str, Any] = field(default_factory=dict)
+    defaults: dict[str, float] = field(default_factory=dict)
 
-    def distribute(self, values: dict[str, Value]) -> Any:
+    def distribute(self, values: Mapping[str, object]) -> ft.Distribution:
         """Return the distribution with the parameters' values."""
         return self.make(**values)
 
 
-_SCALARS: dict[str, tuple[str, Callable[..., Any]]] = {
+_SCALARS: dict[str, tuple[str, Callable[..., ft.Distribution]]] = {
     "Bernoulli": ("probs", lambda probs: ft.Bernoulli(probs=probs)),
     "Beta": ("concentration0 concentration1",
              lambda concentration0, concentration1: ft.Beta(concentration1, concentration0)),
@@ -86,6 +87,12 @@ _SCALARS: dict[str, tuple[str, Callable[..., Any]]] = {
 }  # fmt: skip
 
 _VECTORS = {
+    "AR": Family(
+        ("num_timesteps", "coefficients", "level_scale", "initial_state", "initial_step"),
+        autoregressive,
+        {"num_timesteps": None},
+        {"initial_state": 0.0, "initial_step": 0},
+    ),
     "Categorical": Family(("probs",), ft.Categorical, {"probs": 1}),
     "Dirichlet": Family(("concentration",), ft.Dirichlet, {"concentration": 1}),
     "LKJ": Family(
@@ -118,6 +125,9 @@ _VECTORS = {
         ("loc", "cutpoints"),
         lambda loc, cutpoints: ft.OrderedLogistic(loc, cutpoints),
         {"cutpoints": 1},
+    ),
+    "VonMisesFisher": Family(
+        ("mean_direction", "concentration"), von_mises_fisher, {"mean_direction": 1}
     ),
     "Wishart": Family(
         ("df", "scale"), lambda df, scale: ft.Wishart(df, scale_tril=scale), {"scale": 2}

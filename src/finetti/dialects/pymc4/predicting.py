@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 from finetti.compiling import ONCE, compiled
 from finetti.dialects import tf
@@ -14,12 +15,25 @@ from finetti.dialects.pymc4.coroutines import Model
 from finetti.dialects.pymc4.sampling import Draws
 from finetti.errors import UnknownSite
 from finetti.language import handlers
-from finetti.types import Value
+from finetti.structure.variables import Variable
+from finetti.types import Array, Key
 
 if TYPE_CHECKING:
     import xarray as xr
 
 Names = str | Sequence[str] | None
+
+
+class Grouped(Protocol):
+    """Have draws in ArviZ's groups."""
+
+    @property
+    def posterior(self) -> Mapping[Hashable, ArrayLike]:
+        """Return the draws, (chain, draw, ...)."""
+        ...
+
+
+Trace = Draws | dict[str, np.ndarray] | Grouped
 
 
 class Predictions(dict):
@@ -56,12 +70,12 @@ def sample_prior_predictive(
     What is observed is drawn too, in its distribution's own shape, unless not
     `sample_from_observed`: then what depends on it depends on the data.
     """
-    data = _observed(model)
+    data = _observed(model.finetti.variables)
     free = model.observing(dict.fromkeys(data)) if sample_from_observed else model.finetti
     shape = tuple(np.atleast_1d(sample_shape).astype(int).tolist())
     keys = jax.random.split(tf.RANDOMNESS.key(seed), shape)
 
-    def one(key: Any) -> dict[str, Any]:
+    def one(key: Key) -> dict[str, Array]:
         with handlers.trace() as sites, handlers.seed(key):
             free.run()
         return {n: s.value for n, s in sites.items() if s.kind != "factor"}
@@ -77,9 +91,9 @@ def sample_prior_predictive(
 
 def sample_posterior_predictive(  # noqa: PLR0913 - PyMC4's own arguments
     model: Model,
-    trace: Any,
+    trace: Trace,
     var_names: Names = None,
-    observed: dict[str, Any] | None = None,
+    observed: Mapping[str, ArrayLike | None] | None = None,
     use_auto_batching: bool = True,
     inplace: bool = True,
     seed: int | None = None,
@@ -89,9 +103,10 @@ def sample_posterior_predictive(  # noqa: PLR0913 - PyMC4's own arguments
     A variable has the shape of the data it was observed with. `trace` is what `sample` gave, a
     dict of draws, or anything with ArviZ's group `posterior`.
     """
-    data = _observed(model, observed)
+    variables = model.observing(observed or {}).variables
+    data = _observed(variables)
     free = model.observing(dict.fromkeys(data), data)
-    latent = [v.name for v in free.variables if v.kind == "latent" and v.name not in data]
+    latent = [v.name for v in variables if v.kind == "latent"]
     draws = _draws(trace)
     for name in latent:
         if name not in draws:
@@ -100,7 +115,7 @@ def sample_posterior_predictive(  # noqa: PLR0913 - PyMC4's own arguments
     lead = next(iter(given.values())).shape[:2]
     keys = jax.random.split(tf.RANDOMNESS.key(seed), lead)
 
-    def one(key: Any, values: dict[str, Value]) -> dict[str, Any]:
+    def one(key: Key, values: dict[str, Array]) -> dict[str, Array]:
         with handlers.trace() as sites, handlers.seed(key):
             free.substitute(**values).run()
         kept = [n for n, s in sites.items() if s.kind != "factor"]
@@ -111,13 +126,12 @@ def sample_posterior_predictive(  # noqa: PLR0913 - PyMC4's own arguments
     return _chosen(found, var_names, list(data))
 
 
-def _observed(model: Model, observed: dict[str, Any] | None = None) -> dict[str, tuple[int, ...]]:
+def _observed(variables: Iterable[Variable]) -> dict[str, tuple[int, ...]]:
     """Return the shapes of the data, by the names of the variables that have some."""
-    variables = model.observing(observed or {}).variables
     return {v.name: v.shape for v in variables if v.kind == "observed"}
 
 
-def _draws(trace: Any) -> dict[str, np.ndarray]:
+def _draws(trace: Trace) -> dict[str, np.ndarray]:
     """Return draws by name, (draw, chain, ...)."""
     if isinstance(trace, Draws):
         return trace.trace
@@ -126,7 +140,7 @@ def _draws(trace: Any) -> dict[str, np.ndarray]:
     return {str(k): np.swapaxes(np.asarray(v), 0, 1) for k, v in trace.posterior.items()}
 
 
-def _chosen(found: dict[str, Any], names: Names, usual: Iterable[str]) -> Predictions:
+def _chosen(found: Mapping[str, Array], names: Names, usual: Iterable[str]) -> Predictions:
     chosen = [names] if isinstance(names, str) else usual if names is None else names
     for name in chosen:
         if name not in found:

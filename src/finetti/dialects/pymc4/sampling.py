@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 from finetti.dialects import tf
 from finetti.dialects.pymc4 import configured
@@ -13,12 +15,14 @@ from finetti.dialects.pymc4.coroutines import Model
 from finetti.dialects.pymc4.evaluating import Space
 from finetti.inference.fit import fit
 from finetti.inference.methods.blocks import Block, Compound, DiscreteMetropolis
+from finetti.inference.methods.method import Method
 from finetti.inference.methods.trajectories import HMC, NUTS
 from finetti.inference.methods.walks import Metropolis
 from finetti.posterior.labels import dotted
 from finetti.posterior.posterior import Posterior
 from finetti.structure.tracing import invert
-from finetti.types import Value
+from finetti.structure.variables import Variable
+from finetti.types import AnyArray
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,7 +46,7 @@ class Draws(NamedTuple):
     sample_stats: dict[str, np.ndarray]
     run: Posterior
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
         return iter((self.trace, self.sample_stats))
 
     def __len__(self) -> int:
@@ -68,7 +72,9 @@ class Draws(NamedTuple):
         return self.run.tree["observed_data"].dataset
 
 
-def sample(model: Any, *args: Any, **kwargs: Any) -> Any:
+def sample(
+    model: configured.Model | Model, *args: Any, **kwargs: Any
+) -> dict[str, np.ndarray] | Draws:
     """Sample a model of either design, by the arguments of its own `sample`.
 
     A configured `Model` takes `num_results, num_burnin_steps, step_size, num_leapfrog_steps` and
@@ -87,15 +93,15 @@ def sample_generator(  # noqa: PLR0913 - PyMC4's own arguments
     num_samples: int = 1000,
     num_chains: int = 10,
     burn_in: int = 100,
-    step_size: Value = 0.1,
-    observed: dict[str, Any] | None = None,
+    step_size: ArrayLike = 0.1,
+    observed: Mapping[str, ArrayLike | None] | None = None,
     num_adaptation_steps: int | None = None,
     xla: bool = False,
     use_auto_batching: bool = True,
     seed: int | None = None,
     sampler_type: str | None = None,
     num_leapfrog_steps: int = 10,
-    **settings: Any,
+    **settings: object,
 ) -> Draws:
     """Return draws by the no-U-turn sampler, or by another, all chains side by side.
 
@@ -129,8 +135,8 @@ def sample_generator(  # noqa: PLR0913 - PyMC4's own arguments
 
 
 def _method(
-    free: list[Any], shared: dict[str, Any], kind: str | None, step: float, leapfrogs: int
-) -> Any:
+    free: list[Variable], shared: dict[str, Any], kind: str | None, step: float, leapfrogs: int
+) -> Method:
     """Return the method of a sampler's name; without one that which suits the variables."""
     if kind is not None and kind not in SAMPLERS:
         raise ValueError(f"sampler_type is one of {', '.join(SAMPLERS)}, not {kind!r}")
@@ -156,22 +162,22 @@ def _method(
 def _transformed(space: Space, own: str, trace: dict[str, np.ndarray]) -> np.ndarray:
     values = {n: trace[n] for n in space.density.layout.names}
 
-    def one(values: dict[str, Value]) -> Any:
+    def one(values: Mapping[str, AnyArray]) -> AnyArray:
         return invert(space.density.model.run, values)[own]
 
     return np.asarray(jax.vmap(jax.vmap(one))(values))
 
 
-def _draws_first(draws: Any) -> np.ndarray:
+def _draws_first(draws: ArrayLike) -> np.ndarray:
     return np.swapaxes(np.asarray(draws), 0, 1)
 
 
 def trace_to_arviz(
-    trace: Any = None,
-    sample_stats: dict[str, Any] | None = None,
-    observed_data: dict[str, Any] | None = None,
-    prior_predictive: dict[str, Any] | None = None,
-    posterior_predictive: dict[str, Any] | None = None,
+    trace: Draws | Mapping[str, ArrayLike] | None = None,
+    sample_stats: Mapping[str, ArrayLike] | None = None,
+    observed_data: Mapping[str, ArrayLike] | None = None,
+    prior_predictive: Mapping[str, ArrayLike] | None = None,
+    posterior_predictive: Mapping[str, ArrayLike] | None = None,
 ) -> xr.DataTree:
     """Return draws of shape (draw, chain, ...) as ArviZ takes them, chains first.
 
@@ -181,7 +187,7 @@ def trace_to_arviz(
 
     if isinstance(trace, Draws):
         trace, sample_stats = trace.trace, sample_stats or trace.sample_stats
-    groups: dict[str, Any] = {}
+    groups: dict[str, dict[str, np.ndarray]] = {}
     if trace is not None:
         groups["posterior"] = {k: _draws_first(v) for k, v in trace.items()}
     if sample_stats is not None:

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from finetti.dialects.tf import linalg, math, nn, random
+from finetti.dialects.tf import keras, linalg, math, nn, optimizers, random
 from finetti.dialects.tf.arithmetic import (
     abs,
     add,
@@ -123,6 +123,7 @@ from finetti.dialects.tf.tensors import (
     to_numpy,
     value_of,
 )
+from finetti.dialects.tf.variables import Variable
 
 float16, float32, float64 = np.float16, np.float32, np.float64
 int32, int64, bool_ = np.int32, np.int64, np.bool_
@@ -132,22 +133,28 @@ constant = identity = convert_to_tensor
 compat = SimpleNamespace(v1=sys.modules[__name__], v2=sys.modules[__name__])
 
 __all__ = [
-    "RANDOMNESS", "Randomness", "Session", "Tensor", "abs", "add", "argmax", "argmin", "bool",
-    "bool_", "boolean_mask", "broadcast_to", "cast", "clip_by_value", "compat", "concat",
+    "RANDOMNESS", "Randomness", "Session", "Tensor", "Variable", "abs", "add", "argmax", "argmin",
+    "bool", "bool_", "boolean_mask", "broadcast_to", "cast", "clip_by_value", "compat", "concat",
     "config", "constant", "control_dependencies", "convert_to_tensor", "cos", "cosh", "cumsum",
-    "divide", "dot", "einsum", "enable_eager_execution", "enable_v2_behavior", "equal",
-    "errors", "exp", "expand_dims", "expm1", "eye", "fill", "float16", "float32", "float64",
-    "floor", "function", "gather", "global_variables_initializer", "greater", "greater_equal",
-    "identity", "int32", "int64", "less", "less_equal", "linalg", "linspace", "log", "log1p",
-    "logical_and", "logical_not", "logical_or", "math", "matmul", "matvec", "maximum",
-    "minimum", "multiply", "nest", "newaxis", "nn", "not_equal", "one_hot", "ones", "ones_like",
+    "divide", "dot", "einsum", "enable_eager_execution", "enable_v2_behavior", "equal", "errors",
+    "exp", "expand_dims", "expm1", "eye", "fill", "float16", "float32", "float64", "floor",
+    "function", "gather", "global_variables_initializer", "greater", "greater_equal", "identity",
+    "int32", "int64", "keras", "less", "less_equal", "linalg", "linspace", "log", "log1p",
+    "logical_and", "logical_not", "logical_or", "math", "matmul", "matvec", "maximum", "minimum",
+    "multiply", "nest", "newaxis", "nn", "not_equal", "one_hot", "ones", "ones_like", "optimizers",
     "pad", "pow", "precise", "random", "random_normal", "random_shuffle", "random_uniform",
-    "range", "rank", "reduce_all", "reduce_any", "reduce_logsumexp", "reduce_max",
-    "reduce_mean", "reduce_min", "reduce_prod", "reduce_std", "reduce_sum", "reduce_variance",
+    "range", "rank", "reduce_all", "reduce_any", "reduce_logsumexp", "reduce_max", "reduce_mean",
+    "reduce_min", "reduce_prod", "reduce_std", "reduce_sum", "reduce_variance",
     "reset_default_graph", "reshape", "rsqrt", "set_random_seed", "shape", "sigmoid", "sign",
     "sin", "sinh", "sqrt", "square", "squeeze", "stack", "subtract", "tan", "tanh", "tensordot",
     "test", "tile", "to_float", "to_int32", "to_numpy", "transpose", "unstack", "value_of",
     "where", "zeros", "zeros_like",
 ]  # fmt: skip
 
-__getattr__ = lacking("tf")
+__getattr__ = lacking(
+    "tf",
+    GradientTape=(
+        "a value is had at once, and no record is kept: write the loss as a function, for "
+        "tfp.math.value_and_gradient(loss, x) or tfp.math.minimize(loss, ...)"
+    ),
+)

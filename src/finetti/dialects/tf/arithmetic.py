@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy import special
+from numpy.typing import ArrayLike
 
 from finetti.dialects.tf.tensors import home, settled, values_of
-from finetti.types import Value
+from finetti.types import AnyArray
 
-Function = Callable[..., Any]
+Function = Callable[..., AnyArray]
+Axis = int | Sequence[int] | np.ndarray | None
 NAMES = ("condition", "x", "y")  # of arguments, in their order
 
 
-def _given(name: str, args: tuple[Any, ...], named: dict[str, Any]) -> list[Any]:
+def _given(
+    name: str, args: tuple[ArrayLike, ...], named: dict[str, ArrayLike | None]
+) -> list[ArrayLike]:
     """Return the values of the arguments of a function of numbers, in their order."""
     named.pop("name", None)
     if unknown := named.keys() - set(NAMES):
@@ -28,7 +31,7 @@ def _given(name: str, args: tuple[Any, ...], named: dict[str, Any]) -> list[Any]
 def _elementwise(name: str, theirs: str = "") -> Function:
     """Return numpy's function, or jax's where a value is traced."""
 
-    def function(*args: Value, **named: Any) -> Any:
+    def function(*args: ArrayLike, **named: ArrayLike | None) -> AnyArray:
         given = _given(name, args, named)
         return settled(getattr(home(given), theirs or name)(*given))
 
@@ -40,7 +43,7 @@ def _elementwise(name: str, theirs: str = "") -> Function:
 def _by_jax(name: str, compute: Function) -> Function:
     """Return a function of jax's for traced values and others; what is whole becomes real."""
 
-    def function(*args: Value, **named: Any) -> Any:
+    def function(*args: ArrayLike, **named: ArrayLike | None) -> AnyArray:
         given = _given(name, args, named)
         with jax.enable_x64(True):
             return settled(compute(*map(jnp.asarray, given)))
@@ -54,8 +57,8 @@ def _reduction(name: str, theirs: str) -> Function:
     """Return numpy's function over axes, or jax's where a value is traced."""
 
     def function(
-        input_tensor: Value, axis: Any = None, keepdims: bool = False, name: str | None = None
-    ) -> Any:
+        input_tensor: ArrayLike, axis: Axis = None, keepdims: bool = False, name: str | None = None
+    ) -> AnyArray:
         value = values_of(input_tensor)
         if isinstance(value, list | tuple):
             value = home(value).stack(value)
@@ -108,52 +111,55 @@ sigmoid, softplus, log_sigmoid, lgamma, digamma, erf, ndtr = (
 )  # fmt: skip
 
 
-def rsqrt(x: Value, name: str | None = None) -> Value:
+def rsqrt(x: ArrayLike, name: str | None = None) -> AnyArray:
     """Return one over the square root."""
     return 1 / sqrt(x)
 
 
 def reduce_logsumexp(
-    input_tensor: Value, axis: Any = None, keepdims: bool = False, name: str | None = None
-) -> Value:
+    input_tensor: ArrayLike,
+    axis: int | Sequence[int] | None = None,
+    keepdims: bool = False,
+    name: str | None = None,
+) -> AnyArray:
     """Return the logarithm of the sum of exponentials over some axes, or over all."""
     with jax.enable_x64(True):
         value = jnp.asarray(values_of(input_tensor))
         return settled(special.logsumexp(value, axis=axis, keepdims=keepdims))
 
 
-def softmax(logits: Value, axis: int = -1, name: str | None = None) -> Value:
+def softmax(logits: ArrayLike, axis: int = -1, name: str | None = None) -> AnyArray:
     """Return exponentials divided by their sum."""
     with jax.enable_x64(True):
         return settled(jax.nn.softmax(jnp.asarray(values_of(logits)), axis=axis))
 
 
-def log_softmax(logits: Value, axis: int = -1, name: str | None = None) -> Value:
+def log_softmax(logits: ArrayLike, axis: int = -1, name: str | None = None) -> AnyArray:
     """Return logits less the logarithm of the sum of their exponentials."""
     with jax.enable_x64(True):
         return settled(jax.nn.log_softmax(jnp.asarray(values_of(logits)), axis=axis))
 
 
-def cumsum(x: Value, axis: int = 0, name: str | None = None) -> Value:
+def cumsum(x: ArrayLike, axis: int = 0, name: str | None = None) -> AnyArray:
     """Return the sums up to each element."""
     x = values_of(x)
     return settled(home(x).cumsum(x, axis))
 
 
 def clip_by_value(
-    t: Value, clip_value_min: Value, clip_value_max: Value, name: str | None = None
-) -> Value:
+    t: ArrayLike, clip_value_min: ArrayLike, clip_value_max: ArrayLike, name: str | None = None
+) -> AnyArray:
     """Return a value held between two bounds."""
     return minimum(maximum(t, clip_value_min), clip_value_max)
 
 
-def argmax(input: Value, axis: int = 0, name: str | None = None) -> Value:
+def argmax(input: ArrayLike, axis: int = 0, name: str | None = None) -> AnyArray:
     """Return where the greatest elements are."""
     value = values_of(input)
     return settled(home(value).argmax(value, axis))
 
 
-def argmin(input: Value, axis: int = 0, name: str | None = None) -> Value:
+def argmin(input: ArrayLike, axis: int = 0, name: str | None = None) -> AnyArray:
     """Return where the least elements are."""
     value = values_of(input)
     return settled(home(value).argmin(value, axis))

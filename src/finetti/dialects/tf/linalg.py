@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from finetti.dialects.tf.arrays import einsum, eye, matmul, matvec, tensordot
 from finetti.dialects.tf.surroundings import lacking
 from finetti.dialects.tf.tensors import settled, value_of
-from finetti.types import Array, Value
+from finetti.types import AnyArray, Array
 
 
-def _by_jax(name: str, compute: Callable[..., Any], doc: str) -> Callable[..., Any]:
+def _by_jax(name: str, compute: Callable[..., Array], doc: str) -> Callable[..., AnyArray]:
     """Return a function of jax's for traced values and others."""
 
-    def function(*args: Value, name: str | None = None, **settings: Any) -> Any:
+    def function(*args: ArrayLike, name: str | None = None, **settings: object) -> AnyArray:
         with jax.enable_x64(True):
             return settled(compute(*(jnp.asarray(value_of(a)) for a in args), **settings))
 
@@ -51,7 +51,12 @@ def _triangular_solve(
     return solve(matrix, rhs, lower=lower, trans=1 if adjoint else 0)
 
 
-def _norm(tensor: Array, ord: Any = "euclidean", axis: Any = None, keepdims: bool = False) -> Any:
+def _norm(
+    tensor: Array,
+    ord: float | str = "euclidean",
+    axis: int | tuple[int, int] | None = None,
+    keepdims: bool = False,
+) -> Array:
     ord = 2 if ord == "euclidean" else ord
     if axis is None:
         tensor, axis = tensor.ravel(), 0

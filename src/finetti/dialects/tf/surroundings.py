@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from types import SimpleNamespace
-from typing import Any
+from typing import NoReturn, TypeVar
 
 from finetti.dialects.tf import arrays
 from finetti.dialects.tf.tensors import to_numpy
+from finetti.types import Tree
+
+Made = TypeVar("Made", bound=Callable)
 
 
 class Session:
@@ -20,32 +23,33 @@ class Session:
     def __exit__(self, *error: object) -> None:
         return None
 
-    def run(self, fetches: Any, feed_dict: Any = None) -> Any:
+    def run(self, fetches: Tree, feed_dict: object = None) -> Tree:
         """Return the values of what is asked for, as numpy arrays in the same structure."""
         if feed_dict:
             raise ValueError("Session.run takes no feed_dict: everything has its value already")
         return to_numpy(fetches)
 
 
-def function(f: Callable[..., Any] | None = None, **settings: Any) -> Any:
+def function(f: Made | None = None, **settings: object) -> Made | Callable[[Made], Made]:
     """Return a function as it is: there is no graph to make of it."""
     return (lambda g: g) if f is None else f
 
 
-def nothing(*settings: Any) -> None:
+def nothing(*settings: object) -> None:
     """Do nothing: everything has its value already, and there is no graph."""
 
 
-def lacking(room: str) -> Callable[[str], Any]:
-    """Return the `__getattr__` of a module that says what it does not imitate."""
+def lacking(room: str, **remedies: str) -> Callable[[str], NoReturn]:
+    """Return the `__getattr__` of a module that says what it does not imitate, and what to do."""
 
-    def say(name: str) -> Any:
-        raise AttributeError(f"{room}.{name} is not imitated: docs/dialects.md says what is")
+    def say(name: str) -> NoReturn:
+        remedy = remedies.get(name, "docs/dialects.md says what is")
+        raise AttributeError(f"{room}.{name} is not imitated: {remedy}")
 
     return say
 
 
-def control_dependencies(operations: Any) -> nullcontext[None]:
+def control_dependencies(operations: object) -> nullcontext[None]:
     """Hold nothing: what is written first is done first. For `with` statements."""
     return nullcontext()
 

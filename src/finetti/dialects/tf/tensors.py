@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from numpy.typing import ArrayLike
 
-from finetti.types import DType, Tree, Value
-
-T = TypeVar("T")
+from finetti.types import AnyArray, Array, DType, Tree
 
 
 class Tensor(np.ndarray):
@@ -23,26 +23,26 @@ class Tensor(np.ndarray):
     """
 
     @classmethod
-    def of(cls, value: Value) -> Tensor:
+    def of(cls, value: ArrayLike) -> Tensor:
         """Return a value as a tensor."""
         return np.asarray(value).view(cls)
 
-    def numpy(self) -> Any:
+    def numpy(self) -> np.ndarray | np.generic:
         """Return the array of numpy, or the number where there are no axes."""
         return self.view(np.ndarray)[()]
 
     eval = numpy
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: object) -> Tensor:
         found = super().__getitem__(value_of(key))
         return found if isinstance(found, Tensor) else Tensor.of(found)
 
 
 def value_of(thing: Any) -> Any:
     """Return the value of a random variable or of a variable, or the thing itself."""
-    if hasattr(type(thing), "is_random_variable") or hasattr(type(thing), "is_variable"):
+    if hasattr(type(thing), "is_random_variable"):
         return thing.value
-    return thing
+    return thing.read_value() if hasattr(type(thing), "is_variable") else thing
 
 
 def values_of(things: Tree) -> Tree:
@@ -61,24 +61,24 @@ def home(*values: Tree) -> ModuleType:
     return jnp if traced(*values) else np
 
 
-def settled(value: Tree) -> Any:
+def settled(value: ArrayLike) -> AnyArray:
     """Return an array as a tensor unless it is traced."""
     return value if isinstance(value, Tracer) else Tensor.of(value)
 
 
-def to_numpy(thing: Tree) -> Any:
+def to_numpy(thing: Tree) -> Tree:
     """Return nested random variables and arrays as numpy arrays, in the same structure."""
     return jax.tree.map(np.asarray, values_of(thing))
 
 
-def precise(values: dict[str, Value]) -> dict[str, Any]:
+def precise(values: Mapping[str, ArrayLike]) -> dict[str, Array]:
     """Return values as arrays, real ones in the widest precision in force."""
     arrays = {k: jnp.asarray(v) for k, v in values.items()}
     wide = jnp.result_type(float)
     return {k: a.astype(wide) if a.dtype.kind == "f" else a for k, a in arrays.items()}
 
 
-def convert_to_tensor(value: Value, dtype: DType = None, name: str | None = None) -> Value:
+def convert_to_tensor(value: object, dtype: DType = None, name: str | None = None) -> AnyArray:
     """Return a value as an array, of a type if one is given; of a list of values, stacked."""
     value = values_of(value)
     if traced(value):
@@ -90,22 +90,22 @@ def convert_to_tensor(value: Value, dtype: DType = None, name: str | None = None
     return Tensor.of(found)
 
 
-def cast(x: Value, dtype: DType, name: str | None = None) -> Value:
+def cast(x: ArrayLike, dtype: DType, name: str | None = None) -> AnyArray:
     """Return a value as another type."""
     return convert_to_tensor(x, dtype)
 
 
-def to_float(x: Value, name: str | None = None) -> Value:
+def to_float(x: ArrayLike, name: str | None = None) -> AnyArray:
     """Return a value in single precision."""
     return cast(x, np.float32)
 
 
-def to_int32(x: Value, name: str | None = None) -> Value:
+def to_int32(x: ArrayLike, name: str | None = None) -> AnyArray:
     """Return a value as whole numbers."""
     return cast(x, np.int32)
 
 
-def extents(shape: Any) -> tuple[int, ...]:
+def extents(shape: ArrayLike) -> tuple[int, ...]:
     """Return a shape that is a number, a list or an array as a tuple.
 
     >>> extents(3), extents([2, 3]), extents(())

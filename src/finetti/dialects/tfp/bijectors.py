@@ -10,13 +10,14 @@ from typing import Any, TypeVar, cast
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from finetti.dialects import tf
 from finetti.dialects.tf.surroundings import lacking
 from finetti.dialects.tf.tensors import extents, settled
 from finetti.dialects.tfp import mappings
 from finetti.distributions import biject_to, constraints, transforms
-from finetti.types import Array, Value
+from finetti.types import AnyArray, Array
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,14 @@ class Bijector:
     `steps` are applied one after the other.
     """
 
-    steps: tuple[Any, ...]
+    steps: tuple[transforms.Transform, ...]
 
     @property
-    def transform(self) -> Any:
+    def transform(self) -> transforms.Transform:
         """Return the transformation of distributions that it is."""
         return self.steps[0] if len(self.steps) == 1 else transforms.ComposeTransform(self.steps)
 
-    def forward(self, x: Value, name: str = "") -> Value:
+    def forward(self, x: ArrayLike, name: str = "") -> AnyArray:
         """Return the constrained value."""
         with jax.enable_x64(True):
             return settled(self.transform(_array(x)))
@@ -44,21 +45,25 @@ class Bijector:
             return Bijector(x.steps + self.steps)
         return x.transformed(self) if hasattr(x, "transformed") else self.forward(x)
 
-    def inverse(self, y: Value, name: str = "") -> Value:
+    def inverse(self, y: ArrayLike, name: str = "") -> AnyArray:
         """Return the unconstrained value."""
         with jax.enable_x64(True):
             return settled(self.transform.inv(_array(y)))
 
-    def forward_log_det_jacobian(self, x: Value, event_ndims: int = 0, name: str = "") -> Value:
+    def forward_log_det_jacobian(
+        self, x: ArrayLike, event_ndims: int = 0, name: str = ""
+    ) -> AnyArray:
         """Return the log Jacobian, summed over the last `event_ndims` axes."""
         with jax.enable_x64(True):
             x = _array(x)
-            found = self.transform.log_abs_det_jacobian(x, self.transform(x))
+            found = jnp.asarray(self.transform.log_abs_det_jacobian(x, self.transform(x)))
             own = x.ndim - found.ndim  # axes that the transformation itself takes for an event
             last = max(event_ndims - own, 0)
             return settled(found.sum(tuple(range(found.ndim - last, found.ndim))))
 
-    def inverse_log_det_jacobian(self, y: Value, event_ndims: int = 0, name: str = "") -> Value:
+    def inverse_log_det_jacobian(
+        self, y: ArrayLike, event_ndims: int = 0, name: str = ""
+    ) -> AnyArray:
         """Return the log Jacobian of the inverse, summed over the last `event_ndims` axes."""
         return -self.forward_log_det_jacobian(self.inverse(y), self.free_rank(event_ndims))
 
@@ -69,24 +74,26 @@ class Bijector:
             return rank - transform.codomain.event_dim + transform.domain.event_dim
 
 
-Made = TypeVar("Made", bound=Callable[..., Any])
+Made = TypeVar("Made", bound=Callable[..., Bijector])
 
 
 def named(make: Made) -> Made:
     """Let a bijector's function take `name` and `validate_args`, which change nothing."""
 
     @wraps(make)
-    def call(*args: Any, name: str = "", validate_args: bool = False, **kwargs: Any) -> Any:
+    def call(
+        *args: object, name: str = "", validate_args: bool = False, **kwargs: object
+    ) -> Bijector:
         return make(*args, **kwargs)
 
     return cast(Made, call)
 
 
-def _array(value: Value) -> Array:
+def _array(value: ArrayLike) -> Array:
     return jnp.asarray(tf.convert_to_tensor(value))
 
 
-def onto(support: Any) -> Bijector:
+def onto(support: constraints.Constraint | None) -> Bijector:
     """Return the map of the real numbers onto a support."""
     return Bijector((biject_to(support),))
 
@@ -104,7 +111,7 @@ def Exp() -> Bijector:
 
 
 @named
-def Softplus(hinge_softness: Value = None, low: Value = None) -> Bijector:
+def Softplus(hinge_softness: ArrayLike | None = None, low: ArrayLike | None = None) -> Bijector:
     """Return log(1 + exp(x)), onto the positive numbers, or onto those above `low`.
 
     With a `hinge_softness` c it is c log(1 + exp(x / c)).
@@ -116,11 +123,13 @@ def Softplus(hinge_softness: Value = None, low: Value = None) -> Bijector:
 
 
 @named
-def Sigmoid(low: Value = None, high: Value = None) -> Bijector:
+def Sigmoid(low: AnyArray | float | None = None, high: AnyArray | float | None = None) -> Bijector:
     """Return the scaled logistic function, onto the numbers between two bounds, 0 and 1."""
-    if (low is None) != (high is None):
+    if low is None and high is None:
+        return onto(constraints.interval(0.0, 1.0))
+    if low is None or high is None:
         raise ValueError("Sigmoid takes both of low and high, or neither")
-    return onto(constraints.interval(0.0, 1.0) if low is None else constraints.interval(low, high))
+    return onto(constraints.interval(low, high))
 
 
 @named
@@ -134,34 +143,37 @@ def Tanh() -> Bijector:
 
 
 @named
-def Shift(shift: Value) -> Bijector:
+def Shift(shift: ArrayLike) -> Bijector:
     """Return the map that adds a number."""
     return Bijector((transforms.AffineTransform(_real(shift), 1.0),))
 
 
 @named
-def Scale(scale: Value = None, log_scale: Value = None) -> Bijector:
+def Scale(scale: ArrayLike | None = None, log_scale: ArrayLike | None = None) -> Bijector:
     """Return the map that multiplies by a number, or by the exponential of one."""
-    if (scale is None) == (log_scale is None):
+    if scale is not None and log_scale is None:
+        factor = _real(scale)
+    elif log_scale is not None and scale is None:
+        factor = jnp.exp(_real(log_scale))
+    else:
         raise ValueError("Scale takes one of scale and log_scale")
-    factor = jnp.exp(_real(log_scale)) if scale is None else _real(scale)
     return Bijector((transforms.AffineTransform(0.0, factor),))
 
 
 @named
-def AffineScalar(shift: Value = 0.0, scale: Value = 1.0) -> Bijector:
+def AffineScalar(shift: ArrayLike = 0.0, scale: ArrayLike = 1.0) -> Bijector:
     """Return the map that multiplies and then adds."""
     return Chain([Shift(shift), Scale(scale)])
 
 
 @named
-def ScaleMatvecTriL(scale_tril: Value, adjoint: bool = False) -> Bijector:
+def ScaleMatvecTriL(scale_tril: ArrayLike, adjoint: bool = False) -> Bijector:
     """Return the map that multiplies vectors by a lower triangular matrix."""
     return _one(mappings.matrix_product(_real(scale_tril), adjoint))
 
 
 @named
-def ScaleMatvecDiag(scale_diag: Value) -> Bijector:
+def ScaleMatvecDiag(scale_diag: ArrayLike) -> Bijector:
     """Return the map that multiplies vectors by a diagonal matrix."""
     with jax.enable_x64(True):
         diagonal = _real(scale_diag)
@@ -188,7 +200,7 @@ def TransformDiagonal(diag_bijector: Bijector) -> Bijector:
 
 
 @named
-def FillScaleTriL(diag_bijector: Bijector | None = None, diag_shift: Value = 1e-5) -> Bijector:
+def FillScaleTriL(diag_bijector: Bijector | None = None, diag_shift: ArrayLike = 1e-5) -> Bijector:
     """Return the map of n (n + 1) / 2 numbers to a Cholesky factor, its diagonal positive."""
     positive = Softplus() if diag_bijector is None else diag_bijector
     shifted = positive if diag_shift is None else Chain([Shift(diag_shift), positive])
@@ -234,7 +246,7 @@ def Square() -> Bijector:
 
 
 @named
-def Reshape(event_shape_out: Any, event_shape_in: Any = (-1,)) -> Bijector:
+def Reshape(event_shape_out: ArrayLike, event_shape_in: ArrayLike = (-1,)) -> Bijector:
     """Return the map of events to another shape; without `event_shape_in` of vectors."""
     after, before = extents(event_shape_out), extents(event_shape_in)
     before = (int(np.prod(after)),) if before == (-1,) else before
@@ -248,22 +260,22 @@ def NormalCDF() -> Bijector:
 
 
 @named
-def GumbelCDF(loc: Value = 0.0, scale: Value = 1.0) -> Bijector:
+def GumbelCDF(loc: ArrayLike = 0.0, scale: ArrayLike = 1.0) -> Bijector:
     """Return a Gumbel's distribution function."""
     return _one(mappings.gumbel_cdf(_real(loc), _real(scale)))
 
 
 @named
-def KumaraswamyCDF(concentration1: Value = 1.0, concentration0: Value = 1.0) -> Bijector:
+def KumaraswamyCDF(concentration1: ArrayLike = 1.0, concentration0: ArrayLike = 1.0) -> Bijector:
     """Return a Kumaraswamy's distribution function."""
     return _one(mappings.kumaraswamy_cdf(_real(concentration1), _real(concentration0)))
 
 
 @named
 def Inline(
-    forward_fn: Callable[[Any], Any],
-    inverse_fn: Callable[[Any], Any],
-    forward_log_det_jacobian_fn: Callable[[Any], Any],
+    forward_fn: Callable[[Array], Array],
+    inverse_fn: Callable[[Array], Array],
+    forward_log_det_jacobian_fn: Callable[[Array], Array],
     forward_min_event_ndims: int = 0,
 ) -> Bijector:
     """Return the map of three functions; values have `forward_min_event_ndims` axes."""
@@ -273,7 +285,7 @@ def Inline(
 
 
 @named
-def Blockwise(bijectors: Sequence[Bijector], block_sizes: Any = None) -> Bijector:
+def Blockwise(bijectors: Sequence[Bijector], block_sizes: ArrayLike | None = None) -> Bijector:
     """Return the map of a vector's blocks, each by a bijector; of single elements without sizes."""
     maps = tuple(b.transform for b in bijectors)
     sizes = (1,) * len(maps) if block_sizes is None else extents(block_sizes)
@@ -304,7 +316,7 @@ def _one(mapping: mappings.Mapping) -> Bijector:
     return Bijector((mapping,))
 
 
-def _real(value: Value) -> Array:
+def _real(value: ArrayLike) -> Array:
     """Return a parameter as an array, in the precision that it has."""
     with jax.enable_x64(True):
         array = _array(value)
@@ -317,13 +329,13 @@ class Each:
 
     bijectors: tuple[Bijector, ...]
 
-    def onto(self, parts: Sequence[Value]) -> tuple[list[Value], Value]:
+    def onto(self, parts: Sequence[ArrayLike]) -> tuple[list[AnyArray], AnyArray | int]:
         """Return the constrained parts and the whole log Jacobian."""
         pairs = list(zip(self.bijectors, parts, strict=True))
         jacobian = sum(jnp.sum(b.forward_log_det_jacobian(x, event_ndims=0)) for b, x in pairs)
         return [b.forward(x) for b, x in pairs], jacobian
 
-    def back(self, parts: Sequence[Value]) -> list[Value]:
+    def back(self, parts: Sequence[ArrayLike]) -> list[AnyArray]:
         """Return the unconstrained parts."""
         return [b.inverse(y) for b, y in zip(self.bijectors, parts, strict=True)]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, Protocol, TypeGuard, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from finetti import distributions as ft
 from finetti.dialects import tf
@@ -17,10 +18,11 @@ from finetti.dialects.tf.randomness import Seed
 from finetti.dialects.tf.tensors import extents, settled
 from finetti.dialects.tfp.bijectors import Bijector, onto
 from finetti.dialects.written import log_density
-from finetti.types import DType, Value
+from finetti.types import AnyArray, Array, DType
 
 COUNTS = ("dimension",)  # parameters that shapes depend on
 SETTINGS = ("name", "dtype", "validate_args", "allow_nan_stats")
+Arg = TypeVar("Arg")
 
 
 class Distribution:
@@ -30,7 +32,7 @@ class Distribution:
     """
 
     def __init__(
-        self, made: Any, parameters: dict[str, Value], dtype: DType, name: str | None
+        self, made: ft.Distribution, parameters: dict[str, Any], dtype: DType, name: str | None
     ) -> None:
         """Wrap a finetti distribution."""
         self.made, self.parameters, self.dtype, self.name = made, parameters, dtype, name
@@ -50,13 +52,13 @@ class Distribution:
         """Return the shape of one draw."""
         return self.made.event_shape
 
-    def sample(self, sample_shape: Any = (), seed: Seed = None, name: str = "") -> Value:
+    def sample(self, sample_shape: ArrayLike = (), seed: Seed = None, name: str = "") -> AnyArray:
         """Return draws of shape (*sample_shape, *batch shape, *event shape)."""
         with jax.enable_x64(True):
             drawn = self.made.sample(tf.RANDOMNESS.key(seed), extents(sample_shape))
-            return settled(drawn.astype(self.dtype))
+            return settled(jnp.asarray(drawn).astype(self.dtype))
 
-    def log_prob(self, value: Value, name: str = "") -> Value:
+    def log_prob(self, value: ArrayLike, name: str = "") -> AnyArray:
         """Return the log density, one a batch element; minus infinity off the support."""
         value = tf.convert_to_tensor(value)
         own = self.batch_shape + self.event_shape
@@ -70,31 +72,31 @@ class Distribution:
         with jax.enable_x64(True):
             return settled(log_density(self.made, value))
 
-    def prob(self, value: Value, name: str = "") -> Value:
+    def prob(self, value: ArrayLike, name: str = "") -> AnyArray:
         """Return the density."""
         return tf.exp(self.log_prob(value))
 
-    def cdf(self, value: Value, name: str = "") -> Value:
+    def cdf(self, value: ArrayLike, name: str = "") -> AnyArray:
         """Return the probability of what is at most a value."""
         with jax.enable_x64(True):
             return settled(self._known("cdf")(jnp.asarray(tf.value_of(value))))
 
-    def quantile(self, value: Value, name: str = "") -> Value:
+    def quantile(self, value: ArrayLike, name: str = "") -> AnyArray:
         """Return the value below which a probability lies."""
         with jax.enable_x64(True):
             return settled(self._known("icdf")(jnp.asarray(tf.value_of(value))))
 
-    def mean(self, name: str = "") -> Value:
+    def mean(self, name: str = "") -> AnyArray:
         """Return the mean."""
         with jax.enable_x64(True):
             return settled(jnp.broadcast_to(self.made.mean, self.made.shape()))
 
-    def variance(self, name: str = "") -> Value:
+    def variance(self, name: str = "") -> AnyArray:
         """Return the variance."""
         with jax.enable_x64(True):
             return settled(jnp.broadcast_to(self.made.variance, self.made.shape()))
 
-    def stddev(self, name: str = "") -> Value:
+    def stddev(self, name: str = "") -> AnyArray:
         """Return the standard deviation."""
         return tf.sqrt(self.variance())
 
@@ -109,10 +111,10 @@ class Distribution:
         """Return the map of the real numbers onto the support."""
         return onto(self.made.support)
 
-    def _known(self, what: str) -> Callable[[Any], Any]:
+    def _known(self, what: str) -> Callable[[Array], Array]:
         """Return a method of the distribution, which says in one sentence where it has none."""
 
-        def call(value: Any) -> Any:
+        def call(value: Array) -> Array:
             try:
                 return getattr(self.made, what)(value)
             except (NotImplementedError, AttributeError) as error:
@@ -125,9 +127,26 @@ class Distribution:
         return f"<{type(self).__name__} batch_shape={self.batch_shape} name={self.name!r}>"
 
 
+class Variable(Protocol):
+    """Be a random variable of Edward2, as far as distributions know one."""
+
+    @property
+    def distribution(self) -> Distribution:
+        """Return its distribution."""
+        ...
+
+    @property
+    def dtype(self) -> DType:
+        """Return the type of its value."""
+        ...
+
+
+Part = Distribution | Variable
+
+
 def bound(
-    name: str, order: tuple[str, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
+    name: str, order: tuple[str, ...], args: tuple[Arg, ...], kwargs: dict[str, Arg]
+) -> tuple[dict[str, Arg], dict[str, Arg]]:
     """Return a call's parameters by name, and its settings; raise `TypeError` for others."""
     settings = {k: v for k, v in kwargs.items() if k in SETTINGS}
     named = {k: v for k, v in kwargs.items() if k not in SETTINGS}
@@ -144,9 +163,9 @@ def bound(
 def distribution(
     name: str,
     parameters: tuple[str, ...],
-    make: Callable[..., Any],
+    make: Callable[..., ft.Distribution],
     kind: type = float,
-    **defaults: Any,
+    **defaults: object,
 ) -> type[Distribution]:
     """Return the class of a distribution, its parameters in order; those in `defaults` may lack."""
 
@@ -156,7 +175,9 @@ def distribution(
         missing = [p for p in parameters if p not in given]
         if missing:
             raise TypeError(f"{name} needs {', '.join(missing)}")
-        plain = {k: None if v is None else _plain(name, k, v) for k, v in given.items()}
+        plain: dict[str, Any] = {
+            k: None if v is None else _plain(name, k, v) for k, v in given.items()
+        }
         arrays = {k: v for k, v in plain.items() if hasattr(v, "dtype") and k not in COUNTS}
         dtype = settings.get("dtype") or _dtype(kind, list(arrays.values()))
         checked = nullcontext() if settings.get("validate_args") else ft.unchecked()
@@ -176,7 +197,7 @@ def distribution(
     return type(name, (Distribution,), body)
 
 
-def _signature(parameters: tuple[str, ...], defaults: dict[str, Any]) -> inspect.Signature:
+def _signature(parameters: tuple[str, ...], defaults: dict[str, object]) -> inspect.Signature:
     """Return the signature of a class: joint distributions ask which parameters it needs."""
     kind, empty = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
     return inspect.Signature(
@@ -184,7 +205,7 @@ def _signature(parameters: tuple[str, ...], defaults: dict[str, Any]) -> inspect
     )
 
 
-def _plain(name: str, parameter: str, value: Value) -> Any:
+def _plain(name: str, parameter: str, value: ArrayLike) -> AnyArray | bool:
     """Return a parameter as an array; one that has a type keeps it."""
     found = tf.value_of(value)
     if isinstance(found, bool):
@@ -195,20 +216,20 @@ def _plain(name: str, parameter: str, value: Value) -> Any:
     return found
 
 
-def _real(array: Value, dtype: DType) -> Value:
+def _real(array: Array, dtype: DType) -> Array:
     """Return real parameters in the distribution's own precision."""
     real = array.dtype.kind == "f" and np.dtype(dtype).kind == "f"
     return array.astype(jnp.result_type(dtype, array.dtype)) if real else array
 
 
-def _dtype(kind: type, known: list[Any]) -> DType:
+def _dtype(kind: type, known: list[Array]) -> DType:
     if kind is int:
         return np.int32
     floats = [v.dtype for v in known if v.dtype.kind == "f"]
     return np.result_type(*floats) if floats else np.float64
 
 
-def law(part: Any) -> ft.Distribution:
+def law(part: Part) -> ft.Distribution:
     """Return the finetti distribution of a distribution or of a random variable."""
     found = part.distribution if _is_variable(part) else part
     if not isinstance(found, Distribution):
@@ -216,7 +237,7 @@ def law(part: Any) -> ft.Distribution:
     return found.made
 
 
-def _is_variable(part: object) -> bool:
+def _is_variable(part: object) -> TypeGuard[Variable]:
     return hasattr(type(part), "is_random_variable")
 
 
@@ -231,7 +252,9 @@ def site_law(made: Distribution, name: str) -> ft.Distribution:
     return made.made
 
 
-def composite(name: str, doc: str, make: Callable[..., Any], *whole: str) -> type[Distribution]:
+def composite(
+    name: str, doc: str, make: Callable[..., ft.Distribution], *whole: str
+) -> type[Distribution]:
     """Return the class of a distribution made of others; `whole` are parts that set no dtype."""
     order = tuple(inspect.signature(make).parameters)
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from finetti import distributions as ft
 from finetti.dialects.tf.tensors import extents, traced
 from finetti.dialects.tfp import laws
-from finetti.dialects.tfp.distribution import Distribution, composite, distribution, law
-from finetti.types import Value
+from finetti.dialects.tfp.bijectors import Bijector
+from finetti.dialects.tfp.directions import von_mises_fisher
+from finetti.dialects.tfp.distribution import Distribution, Part, composite, distribution, law
+from finetti.types import Array
+
+Made = TypeVar("Made")
 
 
-def _odds(make: Callable[..., Any]) -> Callable[..., Any]:
+def _odds(make: Callable[..., Made]) -> Callable[..., Made]:
     """Return a function that makes a distribution of probabilities or of log odds."""
 
-    def either(logits: Value = None, probs: Value = None, **others: Any) -> Any:
+    def either(logits: Array | None = None, probs: Array | None = None, **others: Array) -> Made:
         if (logits is None) == (probs is None):
             raise ValueError("pass one of logits and probs")
         chosen = {"probs": probs} if logits is None else {"logits": logits}
@@ -27,8 +32,10 @@ def _odds(make: Callable[..., Any]) -> Callable[..., Any]:
     return either
 
 
-def _binomial(total_count: Value, **odds: Any) -> ft.Distribution:
-    return ft.Binomial(total_count.astype(int), **odds)
+def _binomial(
+    total_count: Array, probs: Array | None = None, logits: Array | None = None
+) -> ft.Distribution:
+    return ft.Binomial(total_count.astype(int), probs=probs, logits=logits)
 
 
 EITHER = {"logits": None, "probs": None}
@@ -80,15 +87,15 @@ _TABLE: list[tuple[Any, ...]] = [
 ]  # fmt: skip
 
 
-def _centre(loc: Value) -> Value:
+def _centre(loc: Array | None) -> Array | float:
     return 0.0 if loc is None else loc
 
 
 def _normal_diag(
-    loc: Value, scale_diag: Value, scale_identity_multiplier: Value
+    loc: Array | None, scale_diag: Array | None, scale_identity_multiplier: Array | None
 ) -> ft.Distribution:
     """Distribute vectors normally; a multiplier alone has one standard deviation a vector."""
-    scale: Value = 0.0
+    scale: Array | float = 0.0
     if scale_diag is not None:
         scale = scale_diag
     if scale_identity_multiplier is not None:
@@ -101,7 +108,7 @@ def _normal_diag(
     return made.to_event(1)
 
 
-def _half_cauchy(loc: Value, scale: Value) -> ft.Distribution:
+def _half_cauchy(loc: Array, scale: Array) -> ft.Distribution:
     shifted = ft.transforms.AffineTransform(loc, 1.0, domain=ft.constraints.positive)
     at_zero = not traced(loc) and np.all(np.asarray(loc) == 0)
     return (
@@ -112,7 +119,7 @@ def _half_cauchy(loc: Value, scale: Value) -> ft.Distribution:
 
 
 def _negative_binomial(
-    total_count: Value, probs: Value = None, logits: Value = None
+    total_count: Array, probs: Array | None = None, logits: Array | None = None
 ) -> ft.Distribution:
     return ft.NegativeBinomial(total_count, probs=probs, logits=logits)
 
@@ -139,6 +146,7 @@ _TABLE += [
      lambda cutpoints, loc: ft.OrderedLogistic(loc, cutpoints), int),
     ("Triangular", ("low", "high", "peak"), laws.triangular, float,
      {"low": 0.0, "high": 1.0, "peak": 0.5}),
+    ("VonMisesFisher", ("mean_direction", "concentration"), von_mises_fisher),
     ("WishartTriL", ("df", "scale_tril", "input_output_cholesky"), laws.wishart, float,
      {"input_output_cholesky": False}),
     ("Zipf", ("power",), laws.zipf, int),
@@ -149,26 +157,26 @@ CLASSES = {
 
 
 def _independent(
-    distribution: Any, reinterpreted_batch_ndims: int | None = None
+    distribution: Part, reinterpreted_batch_ndims: int | None = None
 ) -> ft.Distribution:
     made = law(distribution)
     count = reinterpreted_batch_ndims
     return made.to_event(max(len(made.batch_shape) - 1, 0) if count is None else int(count))
 
 
-def _transformed(distribution: Any, bijector: Any) -> ft.Distribution:
+def _transformed(distribution: Part, bijector: Bijector) -> ft.Distribution:
     return ft.TransformedDistribution(law(distribution), bijector.transform)
 
 
-def _same_family(mixture_distribution: Any, components_distribution: Any) -> ft.Distribution:
+def _same_family(mixture_distribution: Part, components_distribution: Part) -> ft.Distribution:
     return ft.MixtureSameFamily(law(mixture_distribution), law(components_distribution))
 
 
-def _mixture(cat: Any, components: Any) -> ft.Distribution:
+def _mixture(cat: Part, components: Sequence[Part]) -> ft.Distribution:
     return ft.MixtureGeneral(law(cat), [law(part) for part in components])
 
 
-def _sample(distribution: Any, sample_shape: Any = ()) -> ft.Distribution:
+def _sample(distribution: Part, sample_shape: ArrayLike = ()) -> ft.Distribution:
     made, shape = law(distribution), extents(sample_shape)
     if not made.batch_shape:
         return made.expand(shape).to_event(len(shape))

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import inspect
 from collections import OrderedDict, namedtuple
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
+
+from numpy.typing import ArrayLike
 
 from finetti.dialects.tfp.distribution import Distribution
 from finetti.dialects.tfp.joint import Flow, JointDistribution, Parts, Root
+from finetti.dialects.tfp.pinned import by_name
 from finetti.types import Tree
 
 Maker = Distribution | Callable[..., Distribution]
 STRUCTURE = "StructTuple"
+Name = TypeVar("Name", bound=Hashable)  # of a part: its key, or its place
 
 
-def _needs(maker: Maker, before: Sequence[Any]) -> tuple[Any, ...]:
+def _needs(maker: Maker, before: Sequence[Name]) -> tuple[str | Name, ...]:
     """Return the parameters that a maker needs; with `*args` or `**kwargs`, all before it."""
     if isinstance(maker, Distribution):
         return ()
@@ -74,13 +78,13 @@ class JointDistributionSequential(JointDistribution):
 
     def flow(self) -> Flow:
         """Yield the distributions in order."""
-        values: list[Any] = []
+        values: list[ArrayLike] = []
         for maker, needed in zip(self.model, self.needs, strict=True):
             given = values[: -len(needed) - 1 : -1] if needed else []
             made = maker if isinstance(maker, Distribution) else maker(*given)
             values.append((yield made if needed else Root(made)))
 
-    def gathered(self, parts: Sequence[Any]) -> Any:
+    def gathered(self, parts: Sequence[object]) -> Tree:
         """Return the parts as a list or tuple, as the model is."""
         kind = type(self.model)
         return kind(*parts) if hasattr(kind, "_fields") else kind(parts)  # pyright: ignore[reportCallIssue]
@@ -149,7 +153,7 @@ class JointDistributionNamed(JointDistribution):
 
     def __init__(
         self,
-        model: Any,
+        model: Mapping[str, Maker] | tuple[Maker, ...],
         batch_ndims: int | None = None,
         use_vectorized_map: bool = False,
         validate_args: bool = False,
@@ -157,7 +161,7 @@ class JointDistributionNamed(JointDistribution):
         name: str | None = None,
     ) -> None:
         """Take the dict."""
-        makers: Any = model._asdict() if hasattr(model, "_asdict") else model
+        makers = by_name(model)
         if not isinstance(makers, Mapping) or not makers:
             raise TypeError(f"a named joint distribution is a dict of distributions: {model!r}")
         self.model, self.name = model, name
@@ -175,14 +179,14 @@ class JointDistributionNamed(JointDistribution):
 
     def flow(self) -> Flow:
         """Yield the distributions, those that others depend on first."""
-        values: dict[str, Any] = {}
+        values: dict[str, ArrayLike] = {}
         for name, maker in self.makers.items():
             needed = self.needs[name]
             given = {n: values[n] for n in needed}
             made = maker if isinstance(maker, Distribution) else maker(**given)
             values[name] = yield made if needed else Root(made)
 
-    def gathered(self, parts: Sequence[Any]) -> Any:
+    def gathered(self, parts: Sequence[object]) -> Tree:
         """Return the parts as a dict or a named tuple, as the model is."""
         named = dict(zip(self.names, parts, strict=True))
         if isinstance(self.model, OrderedDict):
@@ -191,7 +195,7 @@ class JointDistributionNamed(JointDistribution):
 
     def spread(self, values: Tree) -> Parts:
         """Return the parts of a dict or a named tuple."""
-        found: Any = values._asdict() if hasattr(values, "_asdict") else values
+        found = by_name(values)
         if not isinstance(found, Mapping):
             raise TypeError(f"the values of a named joint distribution are a dict: {values!r}")
         if unknown := sorted(map(str, found.keys() - set(self.names))):
@@ -249,10 +253,10 @@ class JointDistributionCoroutine(JointDistribution):
         """Yield what the function yields."""
         return self.model()
 
-    def gathered(self, parts: Sequence[Any]) -> Any:
+    def gathered(self, parts: Sequence[object]) -> Tree:
         """Return the parts as a named tuple, or in the structure of `sample_dtype`."""
-        like: Any = self.sample_dtype
-        kind: Any = type(like)
+        like = self.sample_dtype
+        kind = type(like)
         if isinstance(like, Mapping):
             return kind(zip(like, parts, strict=True))
         if like is None or hasattr(like, "_fields"):
@@ -260,7 +264,7 @@ class JointDistributionCoroutine(JointDistribution):
         return kind(parts)
 
     @cached_property
-    def _structure(self) -> Any:
+    def _structure(self) -> Callable[..., tuple]:
         return namedtuple(STRUCTURE, self.names)
 
     def spread(self, values: Tree) -> Parts:
@@ -285,7 +289,10 @@ def JointDistributionSequentialAutoBatched(
 
 
 def JointDistributionNamedAutoBatched(
-    model: Any, batch_ndims: int = 0, use_vectorized_map: bool = True, **settings: Any
+    model: Mapping[str, Maker] | tuple[Maker, ...],
+    batch_ndims: int = 0,
+    use_vectorized_map: bool = True,
+    **settings: Any,
 ) -> JointDistributionNamed:
     """Join a dict of distributions that speaks of single draws; axes that lead are of many."""
     return JointDistributionNamed(model, batch_ndims, use_vectorized_map, **settings)

@@ -8,11 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from finetti.dialects import tf
 from finetti.dialects.tf.randomness import Seed
@@ -21,12 +22,13 @@ from finetti.dialects.tfp.distribution import Distribution, site_law
 from finetti.dialects.tfp.pinned import Pinned
 from finetti.language import sites
 from finetti.models import Model, model
-from finetti.types import DType, Key, Tree, Value
+from finetti.types import AnyArray, Array, DType, Key, Tree
 
 Shape = tuple[int, ...]
-Parts = list[Any]  # a value for each part, None where it is to be drawn
+Parts = list[ArrayLike | None]  # a value for each part, None where it is to be drawn
+Told = TypeVar("Told")
 # What is done with a part: its place, its distribution, whether it is a root, its value if given.
-Act = Callable[[int, Distribution, bool, Any], tuple[Value, Any]]
+Act = Callable[[int, Distribution, bool, ArrayLike | None], tuple[ArrayLike, Told]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +38,7 @@ class Root:
     distribution: Distribution
 
 
-Flow = Generator[Distribution | Root, Value, Any]
+Flow = Generator[Distribution | Root, ArrayLike, object]
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class JointDistribution(ABC):
         """Yield the distributions in order; each is sent its value back."""
 
     @abstractmethod
-    def gathered(self, parts: Sequence[Any]) -> Any:
+    def gathered(self, parts: Sequence[object]) -> Tree:
         """Return the parts in the model's structure."""
 
     @abstractmethod
@@ -84,7 +86,7 @@ class JointDistribution(ABC):
     def names(self) -> tuple[str, ...]:
         """Return the name of each part."""
 
-    def play(self, act: Act, values: Parts | None = None) -> list[Any]:
+    def play(self, act: Act[Told], values: Parts | None = None) -> list[Told]:
         """Return what `act` tells of each part, which it gives its value as well."""
         flow, told = self.flow(), []
         with jax.enable_x64(True), suppress(StopIteration):
@@ -106,7 +108,9 @@ class JointDistribution(ABC):
     def parts(self) -> tuple[Part, ...]:
         """Return the description of each part, of one draw."""
 
-        def describe(place: int, made: Distribution, root: bool, given: Any) -> Any:
+        def describe(
+            place: int, made: Distribution, root: bool, given: ArrayLike | None
+        ) -> tuple[ArrayLike, Part]:
             named = made.name if made.name and type(made).__name__ not in made.name else None
             if named in ("value", "name"):
                 raise ValueError(f"no part of a joint distribution can be named `{named}`")
@@ -119,27 +123,31 @@ class JointDistribution(ABC):
         return tuple(self.play(describe))
 
     @property
-    def batch_shape(self) -> Any:
+    def batch_shape(self) -> Tree:
         """Return the shape of independent copies: of each part where `batch_ndims` is None."""
         if self.batch_ndims is None:
             return self.gathered([p.batch_shape for p in self.parts])
         return np.broadcast_shapes(*(p.batch_shape[: self.batch_ndims] for p in self.parts))
 
     @property
-    def event_shape(self) -> Any:
+    def event_shape(self) -> Tree:
         """Return the shape of one draw of each part."""
         kept = self.batch_ndims
         inner = [() if kept is None else p.batch_shape[kept:] for p in self.parts]
         return self.gathered([s + p.event_shape for s, p in zip(inner, self.parts, strict=True)])
 
     @property
-    def dtype(self) -> Any:
+    def dtype(self) -> Tree:
         """Return the type of each part."""
         return self.gathered([p.dtype for p in self.parts])
 
     def sample(
-        self, sample_shape: Any = (), seed: Seed = None, value: Tree = None, **named: Value
-    ) -> Any:
+        self,
+        sample_shape: ArrayLike = (),
+        seed: Seed = None,
+        value: Tree = None,
+        **named: ArrayLike,
+    ) -> Tree:
         """Return draws of every part, those given excepted: by `value=` or by name.
 
         Shapes are (*sample_shape, *batch shape, *event shape); what depends on values with axes
@@ -149,8 +157,12 @@ class JointDistribution(ABC):
         return self.gathered(self._drawn(extents(sample_shape), seed, values, lambda d, x: x))
 
     def sample_distributions(
-        self, sample_shape: Any = (), seed: Seed = None, value: Tree = None, **named: Value
-    ) -> tuple[Any, Any]:
+        self,
+        sample_shape: ArrayLike = (),
+        seed: Seed = None,
+        value: Tree = None,
+        **named: ArrayLike,
+    ) -> tuple[Tree, Tree]:
         """Return the distributions that parts were drawn of, and the draws."""
         values = self.resolved((), {"value": value, **named}, partly=True)
         shape = extents(sample_shape)
@@ -160,30 +172,30 @@ class JointDistribution(ABC):
         pairs = self._drawn(shape, seed, values, lambda d, x: (d, x))
         return self.gathered([d for d, _ in pairs]), self.gathered([x for _, x in pairs])
 
-    def log_prob(self, *args: Value, **named: Value) -> Value:
+    def log_prob(self, *args: Tree, **named: ArrayLike) -> AnyArray:
         """Return the log density of values, given as a structure, in order or by name."""
         terms = self._terms(self.resolved(args, named))
         return sum(terms[1:], terms[0])
 
     unnormalized_log_prob = log_prob
 
-    def prob(self, *args: Value, **named: Value) -> Value:
+    def prob(self, *args: Tree, **named: ArrayLike) -> AnyArray:
         """Return the density of values."""
         return tf.exp(self.log_prob(*args, **named))
 
-    def log_prob_parts(self, *args: Value, **named: Value) -> Any:
+    def log_prob_parts(self, *args: Tree, **named: ArrayLike) -> Tree:
         """Return the log density of each part, in the model's structure."""
         return self.gathered(self._terms(self.resolved(args, named)))
 
-    def prob_parts(self, *args: Value, **named: Value) -> Any:
+    def prob_parts(self, *args: Tree, **named: ArrayLike) -> Tree:
         """Return the density of each part, in the model's structure."""
         return self.gathered([tf.exp(t) for t in self._terms(self.resolved(args, named))])
 
-    def experimental_pin(self, *args: Value, **named: Value) -> Pinned:
+    def experimental_pin(self, *args: Tree, **named: ArrayLike) -> Pinned:
         """Return the joint distribution of the other parts, some being given."""
-        if len(args) == 1 and not named and isinstance(args[0], Mapping):
-            args, named = (), dict(args[0])
-        return Pinned(self, self.resolved(args, named, partly=True))
+        by_name = len(args) == 1 and not named and isinstance(args[0], Mapping)
+        values = ((), dict(args[0])) if by_name else (args, named)
+        return Pinned(self, self.resolved(*values, partly=True))
 
     @property
     def finetti(self) -> Model:
@@ -203,21 +215,25 @@ class JointDistribution(ABC):
                     f"distribution: make the batch an event by Independent, or use AutoBatched"
                 )
 
-        def state(place: int, made: Distribution, root: bool, given: Any) -> tuple[Value, Value]:
+        def state(
+            place: int, made: Distribution, root: bool, given: ArrayLike | None
+        ) -> tuple[AnyArray, AnyArray]:
             name, obs = self.names[place], None
             if given is not None:
                 obs = np.asarray(tf.value_of(given))
             value = sites.sample(name, site_law(made, name), obs=obs)
             return value, value
 
-        def statements() -> Any:
+        def statements() -> Tree:
             """State the parts in order."""
             return self.gathered(self.play(state, values))
 
         statements.__name__ = str(getattr(self, "name", None) or "joint")
         return model(statements)()
 
-    def resolved(self, args: tuple[Any, ...], named: dict[str, Any], partly: bool = False) -> Parts:
+    def resolved(
+        self, args: tuple[Tree, ...], named: dict[str, Tree], partly: bool = False
+    ) -> Parts:
         """Return the value of each part from a call's arguments; None where `partly` allows it."""
         named = {k: v for k, v in named.items() if k != "name"}
         value = named.pop("value", None)
@@ -234,7 +250,7 @@ class JointDistribution(ABC):
             raise ValueError(f"the log density needs a value of {', '.join(lacking)}")
         return found
 
-    def _by_name(self, args: tuple[Any, ...], named: dict[str, Any]) -> Parts:
+    def _by_name(self, args: tuple[ArrayLike, ...], named: Mapping[str, ArrayLike]) -> Parts:
         names = self.names
         if unknown := sorted(named.keys() - set(names)):
             raise ValueError(f"the parts are {', '.join(names)}, not {', '.join(unknown)}")
@@ -244,19 +260,21 @@ class JointDistribution(ABC):
             raise ValueError(f"the parts are {', '.join(names)}: {len(args)} values are too many")
         if twice := sorted(set(names[: len(args)]) & named.keys()):
             raise ValueError(f"{', '.join(twice)} is given twice")
-        given = dict(zip(names, args, strict=False)) | named
+        given = {**dict(zip(names, args, strict=False)), **named}
         return [given.get(name) for name in names]
 
-    def _typed(self, place: int, made: Distribution, value: Value) -> Value:
+    def _typed(self, place: int, made: Distribution, value: ArrayLike | None) -> AnyArray:
         """Return a given value as an array, of its distribution's type where that is real."""
         found = tf.convert_to_tensor(value)
         real = np.dtype(made.dtype).kind == "f" and found.dtype.kind in "iub"
         return tf.cast(found, made.dtype) if real else found
 
-    def _terms(self, values: Parts) -> list[Value]:
+    def _terms(self, values: Parts) -> list[AnyArray]:
         """Return the log density of each part."""
 
-        def term(place: int, made: Distribution, root: bool, given: Any) -> tuple[Value, Value]:
+        def term(
+            place: int, made: Distribution, root: bool, given: ArrayLike | None
+        ) -> tuple[AnyArray, AnyArray]:
             value = self._typed(place, made, given)
             return value, made.log_prob(value)
 
@@ -270,13 +288,19 @@ class JointDistribution(ABC):
         ]
 
     def _drawn(
-        self, shape: Shape, seed: Seed, values: Parts, told: Callable[[Distribution, Value], Any]
-    ) -> list[Any]:
+        self,
+        shape: Shape,
+        seed: Seed,
+        values: Parts,
+        told: Callable[[Distribution, AnyArray], Told],
+    ) -> list[Told]:
         """Return what is told of each part and its value, drawn or given."""
         within = () if self.use_vectorized_map else shape
 
-        def draw(key: Key) -> Act:
-            def act(place: int, made: Distribution, root: bool, given: Any) -> tuple[Value, Any]:
+        def draw(key: Key) -> Act[Told]:
+            def act(
+                place: int, made: Distribution, root: bool, given: ArrayLike | None
+            ) -> tuple[AnyArray, Told]:
                 if given is not None:
                     value = self._typed(place, made, given)
                 else:
@@ -292,12 +316,12 @@ class JointDistribution(ABC):
 
     def mapped(
         self,
-        act: Callable[[Parts, Any], Any],
+        act: Callable[[Parts, Any], Tree],
         values: Parts,
         key: Key | None = None,
         extra: Shape = (),
         ranks: Sequence[int] | None = None,
-    ) -> Any:
+    ) -> Tree:
         """Return `act(values, key)`, mapped over axes that lead if the model is of single draws."""
         if not self.use_vectorized_map:
             return act(values, key)
@@ -313,7 +337,7 @@ class JointDistribution(ABC):
                 rows[i] = jnp.broadcast_to(array, lead + core).reshape(size, *core)
         keys = None if key is None else jax.random.split(key, size)
 
-        def one(rows: dict[int, Value], key: Key | None) -> Any:
+        def one(rows: dict[int, Array], key: Key | None) -> Tree:
             return act([rows.get(i) for i in range(len(values))], key)
 
         with jax.enable_x64(True):
@@ -321,6 +345,6 @@ class JointDistribution(ABC):
             return jax.tree.map(lambda x: tf.reshape(x, lead + x.shape[1:]), found)
 
 
-def _leading(arrays: Mapping[int, Any], ranks: Sequence[int]) -> Shape:
+def _leading(arrays: Mapping[int, AnyArray], ranks: Sequence[int]) -> Shape:
     """Return the axes that lead in given values, before those of a single draw."""
     return np.broadcast_shapes(*(a.shape[: max(a.ndim - ranks[i], 0)] for i, a in arrays.items()))

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Protocol
 
-import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
-from finetti.dialects.tfp.bijectors import Bijector, Each, Identity
+from finetti.dialects.tfp.bijectors import Bijector, Each
 from finetti.dialects.tfp.pinned import JointBijector
 from finetti.kernels.hmc import Hamiltonian
 from finetti.kernels.kernel import Kernel
 from finetti.kernels.metropolis import RandomWalk
 from finetti.kernels.nuts import NoUTurn
-from finetti.types import Value
+from finetti.types import AnyArray, Array
 
-Parts = list[Any]
+LogProb = Callable[..., AnyArray]  # of the parts of a state
+# One for all, or one for each part of a state.
+Sizes = ArrayLike | list[ArrayLike] | tuple[ArrayLike, ...]
 
 
 @dataclass(frozen=True)
@@ -28,21 +30,37 @@ class Moves:
     the program's own. `adapt` counts the first steps that adapt the step size.
     """
 
-    target: Callable[..., Any]
+    target: LogProb
     kernel: Kernel
-    step_size: Value
+    step_size: Sizes
     maps: Each | JointBijector | None = None
     adapt: int = 0
     layers: tuple[str, ...] = ()
 
 
-def moves_of(kernel: Any) -> Moves:
+class TransitionKernel(Protocol):
+    """Be a transition kernel, or one around another."""
+
+    def moves(self) -> Moves:
+        """Return what it comes down to."""
+        ...
+
+
+def moves_of(kernel: TransitionKernel) -> Moves:
     """Return what a transition kernel comes down to; raise `TypeError` for what is none."""
     if not hasattr(kernel, "moves"):
         raise TypeError(f"expected a kernel such as tfp.mcmc.HamiltonianMonteCarlo, not {kernel!r}")
     moves = kernel.moves()
     if not callable(moves.target):
         raise TypeError(f"target_log_prob_fn is a function of the state, not {moves.target!r}")
+    return moves
+
+
+def fixed_moves_of(kernel: TransitionKernel, where: str) -> Moves:
+    """Return what a kernel comes down to; raise `ValueError` for one that adapts its step size."""
+    moves = moves_of(kernel)
+    if moves.adapt:
+        raise ValueError(f"{where} adapts no step size: give make_kernel_fn a kernel with one")
     return moves
 
 
@@ -53,8 +71,8 @@ class HamiltonianMonteCarlo:
     `step_size` is a number, or a list of one for each part of the state.
     """
 
-    target_log_prob_fn: Callable[..., Any]
-    step_size: Value
+    target_log_prob_fn: LogProb
+    step_size: Sizes
     num_leapfrog_steps: int
     state_gradients_are_stopped: bool = False
     seed: int | None = None
@@ -73,8 +91,8 @@ class HamiltonianMonteCarlo:
 class NoUTurnSampler:
     """Follow trajectories until they turn back, with the identity for mass matrix."""
 
-    target_log_prob_fn: Callable[..., Any]
-    step_size: Value
+    target_log_prob_fn: LogProb
+    step_size: Sizes
     max_tree_depth: int = 10
     max_energy_diff: float = 1000.0
     unrolled_leapfrog_steps: int = 1
@@ -94,8 +112,8 @@ class MetropolisAdjustedLangevinAlgorithm:
     Roberts & Tweedie 1996.
     """
 
-    target_log_prob_fn: Callable[..., Any]
-    step_size: Value
+    target_log_prob_fn: LogProb
+    step_size: Sizes
     volatility_fn: None = None
     seed: int | None = None
     name: str | None = None
@@ -106,7 +124,9 @@ class MetropolisAdjustedLangevinAlgorithm:
             raise ValueError("noise has the same volatility everywhere: volatility_fn is not taken")
         sizes = self.step_size
         listed = isinstance(sizes, list | tuple)
-        roots: Value = [np.sqrt(np.asarray(s)) for s in sizes] if listed else np.sqrt(sizes)
+        roots: ArrayLike = (
+            [np.sqrt(np.asarray(s)) for s in sizes] if listed else np.sqrt(np.asarray(sizes))
+        )
         return Moves(self.target_log_prob_fn, Hamiltonian(1), roots)
 
 
@@ -114,10 +134,10 @@ class MetropolisAdjustedLangevinAlgorithm:
 class RandomWalkNormal:
     """Propose normal steps: `scale` is a number, or a list of one for each part of the state."""
 
-    scale: Value = 1.0
+    scale: Sizes = 1.0
 
 
-def random_walk_normal_fn(scale: Value = 1.0, name: str | None = None) -> RandomWalkNormal:
+def random_walk_normal_fn(scale: Sizes = 1.0, name: str | None = None) -> RandomWalkNormal:
     """Return the proposal of normal steps."""
     return RandomWalkNormal(scale)
 
@@ -126,7 +146,7 @@ def random_walk_normal_fn(scale: Value = 1.0, name: str | None = None) -> Random
 class RandomWalkMetropolis:
     """Propose normal steps and accept them by Metropolis' rule."""
 
-    target_log_prob_fn: Callable[..., Any]
+    target_log_prob_fn: LogProb
     new_state_fn: RandomWalkNormal = RandomWalkNormal()
     seed: int | None = None
     name: str | None = None
@@ -140,15 +160,15 @@ class RandomWalkMetropolis:
 class TransformedTransitionKernel:
     """Move on the unconstrained scale: bijectors map it to the program's own state."""
 
-    inner_kernel: Any
-    bijector: Any
+    inner_kernel: TransitionKernel
+    bijector: Bijector | JointBijector | list[Bijector] | tuple[Bijector, ...]
     name: str | None = None
 
     def moves(self) -> Moves:
         """Return what it comes down to."""
         inner, maps = moves_of(self.inner_kernel), self._maps()
 
-        def target(*parts: Any) -> Any:
+        def target(*parts: Array) -> AnyArray:
             state, jacobian = maps.onto(parts)
             return inner.target(*state) + jacobian
 
@@ -172,16 +192,16 @@ class DualAveragingStepSizeAdaptation:
     where results keep a step size have nothing to do here.
     """
 
-    inner_kernel: Any
+    inner_kernel: TransitionKernel
     num_adaptation_steps: int
     target_accept_prob: float | int = 0.75
     exploration_shrinkage: float = 0.05
     step_count_smoothing: float = 10
     decay_rate: float = 0.75
-    step_size_setter_fn: Any = None
-    step_size_getter_fn: Any = None
-    log_accept_prob_getter_fn: Any = None
-    reduce_fn: Any = None
+    step_size_setter_fn: Callable | None = None
+    step_size_getter_fn: Callable | None = None
+    log_accept_prob_getter_fn: Callable | None = None
+    reduce_fn: Callable | None = None
     name: str | None = None
 
     def moves(self) -> Moves:
@@ -193,14 +213,14 @@ class DualAveragingStepSizeAdaptation:
 
 
 def SimpleStepSizeAdaptation(  # noqa: PLR0913 - TensorFlow Probability's own arguments
-    inner_kernel: Any,
+    inner_kernel: TransitionKernel,
     num_adaptation_steps: int,
     target_accept_prob: float | int = 0.75,
     adaptation_rate: float = 0.01,
-    step_size_setter_fn: Any = None,
-    step_size_getter_fn: Any = None,
-    log_accept_prob_getter_fn: Any = None,
-    reduce_fn: Any = None,
+    step_size_setter_fn: Callable | None = None,
+    step_size_getter_fn: Callable | None = None,
+    log_accept_prob_getter_fn: Callable | None = None,
+    reduce_fn: Callable | None = None,
     name: str | None = None,
 ) -> DualAveragingStepSizeAdaptation:
     """Adapt the inner kernel's step size as `DualAveragingStepSizeAdaptation` does."""
@@ -211,61 +231,3 @@ def _aiming(kernel: Kernel, rate: float) -> Kernel:
     if isinstance(kernel, Hamiltonian | NoUTurn | RandomWalk):
         return replace(kernel, target_acceptance=rate)
     raise TypeError(f"{type(kernel).__name__} has no step size to adapt")
-
-
-@dataclass(frozen=True, eq=False)
-class Shapes:
-    """Hold the shapes of a state's parts, and how they lie in one vector."""
-
-    shapes: tuple[tuple[int, ...], ...]
-
-    def join(self, parts: Parts) -> Any:
-        """Return the parts of one chain's state as a vector."""
-        return jnp.concatenate([jnp.ravel(jnp.asarray(p, float)) for p in parts])
-
-    def split(self, vector: Any) -> Parts:
-        """Return a vector's parts; leading axes stay."""
-        ends = np.cumsum([int(np.prod(s)) for s in self.shapes])
-        pieces = jnp.split(vector, ends[:-1], axis=-1)
-        lead = vector.shape[:-1]
-        return [p.reshape(*lead, *s) for p, s in zip(pieces, self.shapes, strict=True)]
-
-    def spread(self, sizes: Any) -> np.ndarray:
-        """Return step sizes, one for all or a list of one a part, as one for each coordinate."""
-        each = sizes if isinstance(sizes, list | tuple) else [sizes] * len(self.shapes)
-        if len(each) != len(self.shapes):
-            raise ValueError(f"there are {len(each)} step sizes for {len(self.shapes)} parts")
-        if not all((np.asarray(e) > 0).all() for e in each):
-            raise ValueError(f"step sizes are positive, not {sizes!r}")
-        full = [
-            np.broadcast_to(np.asarray(e, float), s) for e, s in zip(each, self.shapes, strict=True)
-        ]
-        return np.concatenate([f.ravel() for f in full])
-
-
-@dataclass(frozen=True, eq=False)
-class Target:
-    """Give the log density of a vector by a function of a state's parts.
-
-    `batched` tells that the function expects a leading axis of chains.
-    """
-
-    function: Callable[..., Any]
-    parts: Shapes
-    batched: bool
-
-    def log_density(self, constants: Any, position: Value) -> Any:
-        """Return the log density at a vector."""
-        parts = self.parts.split(position)
-        if self.batched:
-            return jnp.reshape(self.function(*(p[None] for p in parts)), (1,))[0]
-        return jnp.reshape(jnp.asarray(self.function(*parts), float), ())
-
-
-def maps_of(moves: Moves, count: int) -> Each | JointBijector:
-    """Return the map of a state's parts; raise `ValueError` where it is of another number."""
-    maps = moves.maps or Each((Identity(),) * count)
-    expected = len(maps.bijectors) if isinstance(maps, Each) else len(maps.pinned.names)
-    if expected != count:
-        raise ValueError(f"there are {expected} bijectors for {count} parts of the state")
-    return maps

@@ -10,7 +10,7 @@ from jax.scipy import special
 
 from finetti import distributions as ft
 from finetti.dialects.written import Written
-from finetti.types import Array, Key, Value
+from finetti.types import Array, Key
 
 
 def positive(made: ft.Distribution) -> ft.Distribution:
@@ -18,29 +18,29 @@ def positive(made: ft.Distribution) -> ft.Distribution:
     return ft.LeftTruncatedDistribution(made, 0.0)
 
 
-def whole(value: Value) -> Value:
+def whole(value: Array) -> Array:
     """Return counts as whole numbers."""
     return jnp.asarray(value).astype(int)
 
 
 def beta_binomial(
-    total_count: Value, concentration0: Value, concentration1: Value
+    total_count: Array, concentration0: Array, concentration1: Array
 ) -> ft.Distribution:
     """Count successes of a probability that is beta."""
     return ft.BetaBinomial(concentration1, concentration0, whole(total_count))
 
 
-def logit_normal(loc: Value, scale: Value) -> ft.Distribution:
+def logit_normal(loc: Array, scale: Array) -> ft.Distribution:
     """Distribute what is normal in log odds."""
     return ft.TransformedDistribution(ft.Normal(loc, scale), ft.transforms.SigmoidTransform())
 
 
-def inflated(psi: Value, made: ft.Distribution) -> ft.Distribution:
+def inflated(psi: Array, made: ft.Distribution) -> ft.Distribution:
     """Mix zeros in, `psi` being the share that is not made of them."""
     return ft.ZeroInflatedDistribution(made, gate=1 - psi)
 
 
-def triangular(low: Value, peak: Value, high: Value) -> ft.Distribution:
+def triangular(low: Array, peak: Array, high: Array) -> ft.Distribution:
     """Distribute by a triangle with its peak anywhere."""
 
     def density(x: Array) -> Array:
@@ -58,7 +58,7 @@ def triangular(low: Value, peak: Value, high: Value) -> ft.Distribution:
     return Written(density, ft.constraints.interval(low, high), batch, sampler=sampler)
 
 
-def moyal(loc: Value, scale: Value) -> ft.Distribution:
+def moyal(loc: Array, scale: Array) -> ft.Distribution:
     """Distribute energy losses (Moyal 1955)."""
 
     def density(x: Array) -> Array:
@@ -71,7 +71,7 @@ def moyal(loc: Value, scale: Value) -> ft.Distribution:
     return Written(density, ft.constraints.real, jnp.shape(loc + scale), sampler=sampler)
 
 
-def generalized_normal(loc: Value, scale: Value, power: Value) -> ft.Distribution:
+def generalized_normal(loc: Array, scale: Array, power: Array) -> ft.Distribution:
     """Distribute normally, but for the power in the exponent."""
 
     def density(x: Array) -> Array:
@@ -86,7 +86,7 @@ def generalized_normal(loc: Value, scale: Value, power: Value) -> ft.Distributio
     return Written(density, ft.constraints.real, jnp.shape(loc + scale + power), sampler=sampler)
 
 
-def zipf(power: Value) -> ft.Distribution:
+def zipf(power: Array) -> ft.Distribution:
     """Distribute whole numbers from 1 by a power of themselves."""
     return Written(
         lambda x: -power * jnp.log(x) - jnp.log(special.zeta(power, 1.0)),
@@ -95,12 +95,12 @@ def zipf(power: Value) -> ft.Distribution:
     )
 
 
-def wishart(df: Value, scale_tril: Value, input_output_cholesky: bool) -> ft.Distribution:
+def wishart(df: Array, scale_tril: Array, input_output_cholesky: bool) -> ft.Distribution:
     """Distribute positive definite matrices; or name each by its Cholesky factor.
 
     The density is that of the matrix also where its factor stands for it.
     """
-    made: Any = ft.Wishart(df, scale_tril=scale_tril)
+    made = ft.Wishart(df, scale_tril=scale_tril)
     if not input_output_cholesky:
         return made
 
@@ -115,7 +115,7 @@ def wishart(df: Value, scale_tril: Value, input_output_cholesky: bool) -> ft.Dis
     return Written(density, support, made.batch_shape, made.event_shape, sampler)
 
 
-def mixture(p: Value, distributions: Any) -> ft.Distribution:
+def mixture(p: Array, distributions: ft.Distribution | list[ft.Distribution]) -> ft.Distribution:
     """Mix one family over the last axis of its batch, or a list of distributions."""
     shares = ft.Categorical(probs=p)
     if not isinstance(distributions, list):
@@ -133,19 +133,20 @@ class _Vectors(ft.constraints.Constraint):  # pyright: ignore[reportGeneralTypeI
     event_dim = 1
     is_discrete = True
 
-    def __call__(self, x: Value) -> Any:
+    def __call__(self, x: Array) -> Array:
         """Tell which vectors are such."""
         return ((x == 0) | (x == 1)).all(-1) & (x.sum(-1) == 1)
 
-    def tree_flatten(self) -> Any:
+    def tree_flatten(self) -> tuple[tuple, tuple]:
         """Return nothing to trace."""
         return (), ((), {})
 
 
-def one_hot(probs: Value = None, logits: Value = None) -> ft.Distribution:
+def one_hot(probs: Array | None = None, logits: Array | None = None) -> ft.Distribution:
     """Distribute vectors with a one at the place of a category."""
     law: Any = ft.Categorical(probs=probs, logits=logits)
-    size = jnp.shape(probs if logits is None else logits)[-1]
+    (given,) = (x for x in (probs, logits) if x is not None)
+    size = given.shape[-1]
 
     def sampler(key: Key, shape: tuple[int, ...]) -> Array:
         drawn = law.sample(key, shape[: len(shape) - 1 - len(law.batch_shape)])
@@ -163,13 +164,15 @@ class _Copied(ft.constraints.Constraint):  # pyright: ignore[reportGeneralTypeIs
         self.support, self.batch, self.copies = support, batch, copies
         self.event_dim, self.is_discrete = support.event_dim + copies, support.is_discrete
 
-    def __call__(self, x: Value) -> Value:
+    def __call__(self, x: Array) -> Array:
         """Tell which values are admitted, one a batch element."""
-        inside: Any = self.support(_leading(x, self.batch, self.copies, self.support.event_dim))
+        inside = jnp.asarray(
+            self.support(_leading(x, self.batch, self.copies, self.support.event_dim))
+        )
         axes = range(inside.ndim - self.batch - self.copies, inside.ndim - self.batch)
         return inside.all(tuple(axes))
 
-    def tree_flatten(self) -> Any:
+    def tree_flatten(self) -> tuple[tuple, tuple]:
         """Return what is traced and what is not."""
         return (self.support,), (("support",), {"batch": self.batch, "copies": self.copies})
 

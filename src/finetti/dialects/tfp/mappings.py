@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +10,11 @@ import numpy as np
 from jax.scipy import special
 
 from finetti.distributions import constraints, transforms
-from finetti.types import Array, Value
+from finetti.types import Array
 
 Function = Callable[[Array], Array]
 Shape = tuple[int, ...]
-CONSTRAINTS: dict[int, Any] = {
+CONSTRAINTS: dict[int, constraints.Constraint] = {
     0: constraints.real, 1: constraints.real_vector, 2: constraints.real_matrix,
 }  # fmt: skip
 
@@ -42,23 +41,23 @@ class Mapping(transforms.Transform):
         self.ranks, self.shape, self.unshape = ranks, shape, unshape
 
     @property
-    def domain(self) -> Any:
+    def domain(self) -> constraints.Constraint:
         """Return the constraint on what is mapped."""
         return CONSTRAINTS[self.ranks[0]]
 
     @property
-    def codomain(self) -> Any:
+    def codomain(self) -> constraints.Constraint:
         """Return the constraint on what it is mapped to."""
         return CONSTRAINTS[self.ranks[1]]
 
-    def __call__(self, x: Value) -> Value:
+    def __call__(self, x: Array) -> Array:
         """Return what a value is mapped to."""
         return self.act(x)
 
-    def _inverse(self, y: Value) -> Value:
+    def _inverse(self, y: Array) -> Array:
         return self.back(y)
 
-    def log_abs_det_jacobian(self, x: Value, y: Value, intermediates: Value = None) -> Value:
+    def log_abs_det_jacobian(self, x: Array, y: Array, intermediates: Array | None = None) -> Array:
         """Return the log Jacobian."""
         return self.jacobian(x, y)
 
@@ -70,7 +69,7 @@ class Mapping(transforms.Transform):
         """Return the shape of what is mapped."""
         return self.unshape(shape)
 
-    def tree_flatten(self) -> Any:
+    def tree_flatten(self) -> tuple[tuple, tuple]:
         """Return nothing to trace, and the functions."""
         return (), ((), {name: getattr(self, name) for name in self.pytree_aux_fields})
 
@@ -138,7 +137,7 @@ def _diagonal(x: Array) -> Array:
     return jnp.diagonal(x, axis1=-2, axis2=-1)
 
 
-def transform_diagonal(inner: Any) -> Mapping:
+def transform_diagonal(inner: transforms.Transform) -> Mapping:
     """Map the diagonals of matrices by another map, and leave the rest."""
 
     def change(x: Array, diagonal: Array) -> Array:
@@ -146,11 +145,11 @@ def transform_diagonal(inner: Any) -> Mapping:
         return x.at[..., places, places].set(diagonal)
 
     def jacobian(x: Array, y: Array) -> Array:
-        return inner.log_abs_det_jacobian(_diagonal(x), _diagonal(y)).sum(-1)
+        return jnp.asarray(inner.log_abs_det_jacobian(_diagonal(x), _diagonal(y))).sum(-1)
 
     return Mapping(
-        lambda x: change(x, inner(_diagonal(x))),
-        lambda y: change(y, inner.inv(_diagonal(y))),
+        lambda x: change(x, jnp.asarray(inner(_diagonal(x)))),
+        lambda y: change(y, jnp.asarray(inner.inv(_diagonal(y)))),
         jacobian,
         (2, 2),
     )
@@ -226,7 +225,7 @@ def normal_cdf() -> Mapping:
     return elementwise(special.ndtr, special.ndtri, log_normal_density)
 
 
-def gumbel_cdf(loc: Value, scale: Value) -> Mapping:
+def gumbel_cdf(loc: Array, scale: Array) -> Mapping:
     """Map numbers to a Gumbel's probability of what is below."""
 
     def log_slope(x: Array) -> Array:
@@ -240,7 +239,7 @@ def gumbel_cdf(loc: Value, scale: Value) -> Mapping:
     )
 
 
-def kumaraswamy_cdf(concentration1: Value, concentration0: Value) -> Mapping:
+def kumaraswamy_cdf(concentration1: Array, concentration0: Array) -> Mapping:
     """Map numbers in (0, 1) to a Kumaraswamy's probability of what is below."""
     a, b = concentration1, concentration0
     return elementwise(
@@ -250,7 +249,7 @@ def kumaraswamy_cdf(concentration1: Value, concentration0: Value) -> Mapping:
     )
 
 
-def blockwise(maps: tuple[Any, ...], sizes: tuple[int, ...]) -> Mapping:
+def blockwise(maps: tuple[transforms.Transform, ...], sizes: tuple[int, ...]) -> Mapping:
     """Map blocks of a vector's elements, each by a map of its own."""
     ends = np.cumsum(sizes)[:-1].tolist()
 
@@ -260,7 +259,7 @@ def blockwise(maps: tuple[Any, ...], sizes: tuple[int, ...]) -> Mapping:
 
     def jacobian(x: Array, y: Array) -> Array:
         blocks = zip(maps, jnp.split(x, ends, -1), jnp.split(y, ends, -1), strict=True)
-        terms = [m.log_abs_det_jacobian(a, b) for m, a, b in blocks]
+        terms = [jnp.asarray(m.log_abs_det_jacobian(a, b)) for m, a, b in blocks]
         found = jnp.zeros(x.shape[:-1])
         for term in terms:
             found = found + (term.sum(-1) if term.ndim == x.ndim else term)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -13,7 +13,8 @@ import numpy as np
 from finetti.dialects import tf
 from finetti.dialects.tf.surroundings import lacking
 from finetti.dialects.tf.tensors import settled
-from finetti.dialects.tfp.bijectors import Each
+from finetti.dialects.tfp.annealing import sample_annealed_importance_chain
+from finetti.dialects.tfp.drawing import KernelResults, told
 from finetti.dialects.tfp.kernels import (
     DualAveragingStepSizeAdaptation,
     HamiltonianMonteCarlo,
@@ -21,87 +22,60 @@ from finetti.dialects.tfp.kernels import (
     Moves,
     NoUTurnSampler,
     RandomWalkMetropolis,
-    Shapes,
     SimpleStepSizeAdaptation,
-    Target,
     TransformedTransitionKernel,
-    maps_of,
+    TransitionKernel,
     moves_of,
     random_walk_normal_fn,
+)
+from finetti.dialects.tfp.laying import Target, laid, maps_of, states_of
+from finetti.dialects.tfp.replicas import (
+    ReplicaExchangeMC,
+    ReplicaExchangeResults,
+    ReplicaRun,
+    default_swap_proposal_fn,
+    even_odd_swap_proposal_fn,
 )
 from finetti.dialects.tfp.statistics import effective_sample_size, potential_scale_reduction
 from finetti.inference.engine.draws import draw
 from finetti.inference.engine.run import Sampler, Stage, learned, one
 from finetti.inference.engine.sweep import Course
-from finetti.kernels.hmc import Hamiltonian
-from finetti.kernels.kernel import Point, Tuning, evaluate
-from finetti.kernels.metropolis import RandomWalk
-from finetti.types import Value
+from finetti.kernels.kernel import Point, Tuning
+from finetti.types import AnyArray, Tree
 
 diagnostic = SimpleNamespace(
     effective_sample_size=effective_sample_size, potential_scale_reduction=potential_scale_reduction
 )
 
 
-class AcceptedResults(NamedTuple):
-    """Hold what is known of the state a step ended in."""
-
-    target_log_prob: Any
-    step_size: Value
-
-
-class KernelResults(NamedTuple):
-    """Hold what steps tell, one row a result.
-
-    `log_accept_ratio` is that of the acceptance probability, at most 0. `leapfrogs_taken`,
-    `has_divergence` and `energy` are zero for kernels without them. `inner_results` is what the
-    kernel that an adaptation or a transformation holds tells: the same.
-    """
-
-    is_accepted: Any
-    log_accept_ratio: Any
-    accepted_results: AcceptedResults
-    target_log_prob: Any
-    step_size: Value
-    leapfrogs_taken: Any
-    has_divergence: Any
-    energy: Any
-
-    @property
-    def inner_results(self) -> KernelResults:
-        """Return the results of the kernel within."""
-        return self
-
-    @property
-    def new_step_size(self) -> Any:
-        """Return the step size, by an adaptation's name for it."""
-        return self.step_size
-
-
 class StatesAndTrace(NamedTuple):
     """Hold the states and what `trace_fn` made of each step."""
 
-    all_states: Any
-    trace: Any
+    all_states: Tree
+    trace: Tree
 
 
-def _everything(state: Any, results: KernelResults) -> KernelResults:
+Results = KernelResults | ReplicaExchangeResults
+TraceFn = Callable[[Tree, Any], Tree]  # of a state and its results
+
+
+def _everything(state: Tree, results: Results) -> Results:
     return results
 
 
 def sample_chain(  # noqa: PLR0913 - TensorFlow Probability's own arguments
     num_results: int,
-    current_state: Any,
+    current_state: Tree,
     previous_kernel_results: None = None,
-    kernel: Any = None,
+    kernel: TransitionKernel | None = None,
     num_burnin_steps: int = 0,
     num_steps_between_results: int = 0,
-    trace_fn: Callable[..., Any] | None = _everything,
+    trace_fn: TraceFn | None = _everything,
     return_final_kernel_results: bool = False,
     parallel_iterations: int = 10,
     seed: int | None = None,
     name: str | None = None,
-) -> Any:
+) -> Tree:
     """Return the states that a kernel visits, and what `trace_fn(state, results)` makes of each.
 
     The first state comes after `num_burnin_steps` + 1 steps; then `num_steps_between_results`
@@ -121,7 +95,8 @@ def sample_chain(  # noqa: PLR0913 - TensorFlow Probability's own arguments
     given = current_state if listed else [current_state]
     parts = [np.asarray(tf.convert_to_tensor(p)) for p in given]
     with jax.enable_x64(True):
-        run = _Run(moves_of(kernel), parts, seed)
+        exchanging = isinstance(kernel, ReplicaExchangeMC)
+        run = ReplicaRun(kernel, parts, seed) if exchanging else _Run(moves_of(kernel), parts, seed)
         stride = num_steps_between_results + 1
         wanted = num_burnin_steps + 1 + (num_results - 1) * stride
         rows = num_burnin_steps + np.arange(num_results) * stride
@@ -136,17 +111,17 @@ def sample_chain(  # noqa: PLR0913 - TensorFlow Probability's own arguments
     return StatesAndTrace(made, traced)
 
 
-def _like(state: Any, parts: list[Any]) -> Any:
+def _like(state: Sequence, parts: Sequence[AnyArray]) -> Sequence[AnyArray]:
     """Return the parts as a named tuple where the state is one, else as a list."""
     return type(state)(*parts) if hasattr(state, "_fields") else parts
 
 
-def _trace(trace_fn: Callable[..., Any], states: Any, results: KernelResults) -> Any:
+def _trace(trace_fn: TraceFn, states: Tree, results: Results) -> Tree:
     """Apply the function to each result; as one array program where it can be."""
     try:
         return jax.tree.map(settled, jax.vmap(trace_fn)(states, results))
     except (jax.errors.JAXTypeError, TypeError):
-        count = len(results.is_accepted)
+        count = len(jax.tree.leaves(results)[0])
         pick = lambda tree, i: jax.tree.map(lambda x: x[i], tree)  # noqa: E731
         rows = [trace_fn(pick(states, i), pick(results, i)) for i in range(count)]
         return jax.tree.map(lambda *x: settled(np.stack(x)), *rows)
@@ -158,30 +133,10 @@ class _Run:
     def __init__(self, moves: Moves, parts: list[np.ndarray], seed: int | None) -> None:
         self.moves, self.maps = moves, maps_of(moves, len(parts))
         free = [jnp.asarray(x) for x in self.maps.back([p.astype(float) for p in parts])]
-        # The target's value tells whether chains lead: it has an axis of them then, and else none.
-        value = jnp.asarray(jax.eval_shape(moves.target, *free).shape, int)
-        self.batched = len(value) > 0
-        if len(value) > 1:
-            raise ValueError(f"one axis of chains can lead, not {len(value)}: {tuple(value)}")
-        for place, part in enumerate(free if self.batched else []):
-            if part.shape[:1] != tuple(value):
-                raise ValueError(
-                    f"the target's value has shape {tuple(value.tolist())}, one a chain, and part "
-                    f"{place} of the state has shape {part.shape}: sum the log density over all "
-                    f"but chains"
-                )
-        chains = int(value[0]) if self.batched else 1
-        self.shapes = Shapes(tuple(x.shape[1:] if self.batched else x.shape for x in free))
-        target = Target(moves.target, self.shapes, self.batched)
-        rows = free if self.batched else [x[None] for x in free]
-        start = jax.vmap(lambda *x: self.shapes.join(list(x)))(*rows)
-        points = jax.jit(jax.vmap(lambda x: evaluate(lambda y: target.log_density(None, y), x)))(
-            start
-        )
-        if not np.isfinite(points.log_density).all():
-            raise ValueError("the target's log density is not finite at current_state")
-        self.start = np.asarray(start)
-        keys = jax.random.split(tf.RANDOMNESS.key(seed), chains)
+        lay = laid(moves.target, free)
+        self.shapes, self.batched, self.start = lay.shapes, lay.batched, np.asarray(lay.start)
+        points, target = lay.points(moves.target), Target(moves.target, lay.shapes, lay.batched)
+        keys = jax.random.split(tf.RANDOMNESS.key(seed), len(self.start))
         spread = self.shapes.spread(moves.step_size)
         self.size, self.scale = float(np.exp(np.log(spread).mean())), spread
         points = Point(*(jnp.moveaxis(a, 0, -1) for a in points))
@@ -191,7 +146,7 @@ class _Run:
         tuning = Tuning(jnp.asarray(self.size), jnp.asarray(spread / self.size))
         self.run = self.sampler.adopt(run, one(tuning))
 
-    def walk(self, wanted: int, rows: np.ndarray) -> tuple[list[Any], KernelResults]:
+    def walk(self, wanted: int, rows: np.ndarray) -> tuple[list[AnyArray], KernelResults]:
         """Make steps; return the states and results of some of them."""
         phases = []
         adapt = min(self.moves.adapt, wanted)
@@ -208,36 +163,13 @@ class _Run:
         info = {k: np.concatenate([p.info[k] for p in phases], 1)[:, rows] for k in phases[0].info}
         moved = (positions != before).any(-1)[:, rows]
         free = self.shapes.split(jnp.asarray(self._lead(positions[:, rows])))
-        states = [settled(x) for x in self._constrained(free)]
-        return states, self._results(moved, {k: self._lead(v) for k, v in info.items()})
-
-    def _constrained(self, free: list[Any]) -> list[Value]:
-        """Return the program's own states, results first."""
-        if isinstance(self.maps, Each):
-            return self.maps.onto(free)[0]
-        return jax.vmap(lambda *parts: self.maps.onto(parts)[0])(*free)
+        states = [settled(x) for x in states_of(self.maps, free)]
+        info = {k: self._lead(v) for k, v in info.items()}
+        return states, told(self.moves.kernel, self._lead(moved), info)
 
     def _lead(self, array: np.ndarray) -> np.ndarray:
         """Put results first; a single chain has no axis."""
         return np.moveaxis(array, 0, 1) if self.batched else array[0]
-
-    def _results(self, moved: np.ndarray, info: dict[str, np.ndarray]) -> KernelResults:
-        """Return what steps tell, under TFP's names; NUTS accepts each draw that it makes."""
-        simple = isinstance(self.moves.kernel, Hamiltonian | RandomWalk)
-        with np.errstate(divide="ignore"):
-            ratio = np.log(info["acceptance"])
-        accepted = AcceptedResults(info["log_density"], info["step_size"])
-        found = KernelResults(
-            is_accepted=self._lead(moved) if simple else np.ones_like(self._lead(moved)),
-            log_accept_ratio=ratio,
-            accepted_results=accepted,
-            target_log_prob=info["log_density"],
-            step_size=info["step_size"],
-            leapfrogs_taken=info["gradients"],
-            has_divergence=info["diverging"],
-            energy=info["energy"],
-        )
-        return jax.tree.map(settled, found)
 
 
 __all__ = [
@@ -246,13 +178,17 @@ __all__ = [
     "MetropolisAdjustedLangevinAlgorithm",
     "NoUTurnSampler",
     "RandomWalkMetropolis",
+    "ReplicaExchangeMC",
     "SimpleStepSizeAdaptation",
     "StatesAndTrace",
     "TransformedTransitionKernel",
+    "default_swap_proposal_fn",
     "diagnostic",
     "effective_sample_size",
+    "even_odd_swap_proposal_fn",
     "potential_scale_reduction",
     "random_walk_normal_fn",
+    "sample_annealed_importance_chain",
     "sample_chain",
 ]
 

@@ -7,14 +7,16 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import optimize
 
 from finetti.dialects import tf
 from finetti.dialects.tf.surroundings import lacking
 from finetti.dialects.tf.tensors import Tensor
-from finetti.types import Value
+from finetti.types import AnyArray
 
-ValueAndGradient = Callable[[Any], tuple[Any, Any]]
+ValueAndGradient = Callable[[AnyArray], tuple[AnyArray, AnyArray]]
+Point = tuple[np.ndarray, np.ndarray]  # a value, or one a search, and its gradient
 
 
 class Found(NamedTuple):
@@ -58,22 +60,22 @@ class Simplex(NamedTuple):
     num_iterations: Tensor
 
 
-def converged_all(converged: Value, failed: Value) -> Any:
+def converged_all(converged: ArrayLike, failed: ArrayLike) -> AnyArray:
     """Tell whether all searches have converged or failed."""
     return tf.reduce_all(tf.logical_or(converged, failed))
 
 
-def converged_any(converged: Value, failed: Value) -> Any:
+def converged_any(converged: ArrayLike, failed: ArrayLike) -> AnyArray:
     """Tell whether one search has converged, or all have failed."""
     return tf.logical_or(tf.reduce_any(converged), tf.reduce_all(failed))
 
 
 def bfgs_minimize(  # noqa: PLR0913 - TensorFlow Probability's own arguments
     value_and_gradients_function: ValueAndGradient,
-    initial_position: Value,
+    initial_position: ArrayLike,
     tolerance: float = 1e-8,
     max_iterations: int = 50,
-    stopping_condition: Any = None,
+    stopping_condition: Callable | None = None,
     parallel_iterations: int = 1,
     name: str = "",
 ) -> FoundWithHessian:
@@ -82,63 +84,65 @@ def bfgs_minimize(  # noqa: PLR0913 - TensorFlow Probability's own arguments
     The function gives values and gradients at positions of shape (n,), or (searches, n): then each
     row is a search of its own, and all are made whatever `stopping_condition` says.
     """
-    return _searched("BFGS", value_and_gradients_function, initial_position,
-                     {"gtol": tolerance, "maxiter": max_iterations}, tolerance)  # fmt: skip
+    settings = {"gtol": tolerance, "maxiter": max_iterations}
+    return FoundWithHessian._make(
+        _searched("BFGS", value_and_gradients_function, initial_position, settings, tolerance)
+    )
 
 
 def lbfgs_minimize(  # noqa: PLR0913 - TensorFlow Probability's own arguments
     value_and_gradients_function: ValueAndGradient,
-    initial_position: Value,
+    initial_position: ArrayLike,
     num_correction_pairs: int = 10,
     tolerance: float = 1e-8,
     f_relative_tolerance: float = 0.0,
     max_iterations: int = 50,
-    stopping_condition: Any = None,
+    stopping_condition: Callable | None = None,
     parallel_iterations: int = 1,
     name: str = "",
 ) -> Found:
     """Return where BFGS of limited memory ends; arguments as of `bfgs_minimize`."""
     settings = {"maxcor": num_correction_pairs, "gtol": tolerance, "ftol": f_relative_tolerance,
                 "maxiter": max_iterations}  # fmt: skip
-    return _searched(
-        "L-BFGS-B", value_and_gradients_function, initial_position, settings, tolerance
+    return Found._make(
+        _searched("L-BFGS-B", value_and_gradients_function, initial_position, settings, tolerance)
     )
 
 
 def _searched(
     method: str,
     function: ValueAndGradient,
-    start: Value,
-    settings: dict[str, Any],
+    start: ArrayLike,
+    settings: dict[str, float],
     tolerance: float,
-) -> Any:
+) -> list[Tensor]:
+    """Return the parts of where a search ended, or of where each of many did."""
     starts = np.asarray(tf.value_of(start), float)
     evaluate = _quick(function)
     if starts.ndim == 1:
-        return _search(method, evaluate, starts, settings, tolerance)
+        return [Tensor.of(p) for p in _search(method, evaluate, starts, settings, tolerance)]
     if starts.ndim != 2:
         raise ValueError(f"initial_position is (n,) or (searches, n), not {starts.shape}")
     found = []
     for i in range(len(starts)):
 
-        def row(x: np.ndarray, i: int = i) -> tuple[Any, Any]:
+        def row(x: np.ndarray, i: int = i) -> Point:
             whole = starts.copy()  # the function may know of each search's own data
             whole[i] = x
             value, gradient = evaluate(whole)
             return value[i], gradient[i]
 
         found.append(_search(method, row, starts[i], settings, tolerance))
-    stacked = (Tensor.of(np.stack(parts)) for parts in zip(*found, strict=True))
-    return type(found[0])._make(stacked)
+    return [Tensor.of(np.stack(parts)) for parts in zip(*found, strict=True)]
 
 
 def _search(
     method: str,
-    evaluate: Callable[[np.ndarray], tuple[Any, Any]],
+    evaluate: Callable[[np.ndarray], Point],
     start: np.ndarray,
-    settings: dict[str, Any],
+    settings: dict[str, float],
     tolerance: float,
-) -> Any:
+) -> list[ArrayLike]:
     def numbers(x: np.ndarray) -> tuple[float, np.ndarray]:
         value, gradient = evaluate(x)
         if np.shape(value):
@@ -161,16 +165,14 @@ def _search(
     converged = bool(np.isfinite(end.fun)) and bool(np.abs(end.jac).max() <= tolerance)
     failed = not converged and (iterations < settings["maxiter"] or not np.isfinite(end.fun))
     parts = [converged, failed, iterations, evaluations, end.x, end.fun, end.jac]
-    if method == "BFGS":
-        return FoundWithHessian._make(map(Tensor.of, [*parts, end.hess_inv]))
-    return Found._make(map(Tensor.of, parts))
+    return [*parts, end.hess_inv] if method == "BFGS" else parts
 
 
-def _quick(function: ValueAndGradient) -> Callable[[np.ndarray], tuple[Any, Any]]:
+def _quick(function: ValueAndGradient) -> Callable[[np.ndarray], Point]:
     """Return a function compiled where it can be traced, else as it is, on tensors."""
     compiled, traceable = jax.jit(function), [True]
 
-    def call(x: np.ndarray) -> tuple[Any, Any]:
+    def call(x: np.ndarray) -> Point:
         if traceable[0]:
             try:
                 value, gradient = compiled(x)
@@ -184,10 +186,10 @@ def _quick(function: ValueAndGradient) -> Callable[[np.ndarray], tuple[Any, Any]
 
 
 def nelder_mead_minimize(  # noqa: PLR0913 - TensorFlow Probability's own arguments
-    objective_function: Callable[[Any], Value],
-    initial_simplex: Value = None,
-    initial_vertex: Value = None,
-    step_sizes: Value = None,
+    objective_function: Callable[[Tensor], ArrayLike],
+    initial_simplex: ArrayLike | None = None,
+    initial_vertex: ArrayLike | None = None,
+    step_sizes: ArrayLike | None = None,
     func_tolerance: float = 1e-8,
     position_tolerance: float = 1e-8,
     max_iterations: int | None = None,

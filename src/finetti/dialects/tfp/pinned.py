@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from numpy.typing import ArrayLike
+
 from finetti.dialects.tf.randomness import Seed
 from finetti.dialects.tfp.bijectors import Bijector, onto
+from finetti.dialects.tfp.distribution import Distribution
 from finetti.models import Model
-from finetti.types import Tree, Value
+from finetti.types import AnyArray, Tree
 
-Parts = list[Any]
+Parts = list[ArrayLike | None]
+
+
+def by_name(values: Tree) -> Tree:
+    """Return a named tuple as a dict, and other values as they are."""
+    return values._asdict() if hasattr(values, "_asdict") else values
 
 
 class Pinned:
@@ -22,19 +30,19 @@ class Pinned:
     or a named tuple, in order or by name. `finetti` is the finetti Model, conditioned.
     """
 
-    def __init__(self, joint: Any, values: Parts) -> None:
+    def __init__(self, joint: Any, values: Parts) -> None:  # a JointDistribution, which holds these
         """Take the joint distribution and the values of its parts, None for those not given."""
         self.distribution, self.values = joint, values
         given = zip(joint.names, values, strict=True)
         self.pins = {name: value for name, value in given if value is not None}
         self.names = tuple(name for name in joint.names if name not in self.pins)
 
-    def whole(self, args: tuple[Any, ...], named: Mapping[str, Any]) -> Parts:
+    def whole(self, args: tuple[Tree, ...], named: Mapping[str, ArrayLike]) -> Parts:
         """Return the values of all parts, those of the others from a call's arguments."""
         structured = len(self.names) > 1 or any(isinstance(a, list | tuple | Mapping) for a in args)
         if len(args) == 1 and not named and structured:
             (value,) = args
-            value = value._asdict() if hasattr(value, "_asdict") else value
+            value = by_name(value)
             args, named = ((), value) if isinstance(value, Mapping) else (tuple(value), {})
         given = dict(zip(self.names, args, strict=False)) | dict(named)
         lacking, unknown = set(self.names) - given.keys(), given.keys() - set(self.names)
@@ -46,7 +54,7 @@ class Pinned:
         names = zip(self.distribution.names, self.values, strict=True)
         return [given.get(name, value) for name, value in names]
 
-    def gathered(self, parts: Sequence[Any]) -> Any:
+    def gathered(self, parts: Sequence[object]) -> Tree:
         """Return values of the other parts in a structure like the model's."""
         like = self.distribution.gathered(self.distribution.names)
         if isinstance(like, Mapping):
@@ -56,16 +64,16 @@ class Pinned:
         return type(like)(parts)
 
     @cached_property
-    def _structure(self) -> Any:
+    def _structure(self) -> Callable[..., tuple]:
         return namedtuple("StructTuple", self.names)
 
-    def unnormalized_log_prob(self, *args: Value, **named: Value) -> Value:
+    def unnormalized_log_prob(self, *args: Tree, **named: ArrayLike) -> AnyArray:
         """Return the joint log density at values of the parts that are not given."""
         return self.distribution.log_prob(self.distribution.gathered(self.whole(args, named)))
 
     log_prob = unnormalized_log_prob
 
-    def sample_unpinned(self, sample_shape: Any = (), seed: Seed = None) -> Any:
+    def sample_unpinned(self, sample_shape: ArrayLike = (), seed: Seed = None) -> Tree:
         """Return draws of the other parts, each given those before it alone."""
         drawn = self.distribution.sample(
             sample_shape, seed, value=self.distribution.gathered(self.values)
@@ -74,16 +82,16 @@ class Pinned:
         return self.gathered([named[name] for name in self.names])
 
     @property
-    def event_shape(self) -> Any:
+    def event_shape(self) -> Tree:
         """Return the shape of one draw of each other part."""
         return self._others(self.distribution.event_shape)
 
     @property
-    def dtype(self) -> Any:
+    def dtype(self) -> Tree:
         """Return the type of each other part."""
         return self._others(self.distribution.dtype)
 
-    def _others(self, structure: Tree) -> Any:
+    def _others(self, structure: Tree) -> Tree:
         named = zip(self.distribution.names, self.distribution.spread(structure), strict=True)
         return self.gathered([v for name, v in named if name in self.names])
 
@@ -104,7 +112,7 @@ class JointBijector:
         """Take the joint distribution, some parts given."""
         self.pinned = pinned
 
-    def onto(self, parts: Sequence[Value]) -> tuple[Parts, Value]:
+    def onto(self, parts: Sequence[ArrayLike]) -> tuple[list[AnyArray], AnyArray | int]:
         """Return the constrained parts, and the log Jacobian, one a batch element."""
         pinned, joint = self.pinned, self.pinned.distribution
         maps = self._maps()
@@ -112,7 +120,9 @@ class JointBijector:
             m.free_rank(p.rank) if m else p.rank for m, p in zip(maps, joint.parts, strict=True)
         ]
 
-        def act(place: int, made: Any, root: bool, given: Value) -> tuple[Value, Any]:
+        def act(
+            place: int, made: Distribution, root: bool, given: ArrayLike
+        ) -> tuple[ArrayLike, tuple[AnyArray, AnyArray] | None]:
             if maps[place] is None:
                 return given, None
             bijector = onto(made.made.support)
@@ -127,12 +137,14 @@ class JointBijector:
         found = [t for t in told if t is not None]
         return [v for v, _ in found], sum(j for _, j in found)
 
-    def back(self, parts: Sequence[Value]) -> Parts:
+    def back(self, parts: Sequence[ArrayLike]) -> list[AnyArray]:
         """Return the free values of constrained parts."""
         pinned, joint = self.pinned, self.pinned.distribution
         maps = self._maps()
 
-        def act(place: int, made: Any, root: bool, given: Value) -> tuple[Value, Any]:
+        def act(
+            place: int, made: Distribution, root: bool, given: ArrayLike
+        ) -> tuple[ArrayLike, AnyArray | None]:
             return given, None if maps[place] is None else onto(made.made.support).inverse(given)
 
         told = joint.mapped(lambda v, key: joint.play(act, v), pinned.whole(tuple(parts), {}))
@@ -141,25 +153,27 @@ class JointBijector:
     def _maps(self) -> list[Bijector | None]:
         """Return the map of each part, None for those that are given."""
 
-        def act(place: int, made: Any, root: bool, given: Value) -> tuple[Value, Any]:
+        def act(
+            place: int, made: Distribution, root: bool, given: ArrayLike
+        ) -> tuple[AnyArray, Bijector | None]:
             free = self.pinned.values[place] is None
             return made.sample(seed=place), onto(made.made.support) if free else None
 
         return self.pinned.distribution.play(act)
 
-    def forward(self, x: Tree) -> Any:
+    def forward(self, x: Tree) -> Tree:
         """Return the constrained values, in a structure like the model's."""
         return self.pinned.gathered(self.onto(self._free(x))[0])
 
-    def inverse(self, y: Tree) -> Any:
+    def inverse(self, y: Tree) -> Tree:
         """Return the free values, in a structure like the model's."""
         return self.pinned.gathered(self.back(self._free(y)))
 
-    def forward_log_det_jacobian(self, x: Tree, event_ndims: Any = None) -> Value:
+    def forward_log_det_jacobian(self, x: Tree, event_ndims: object = None) -> AnyArray | int:
         """Return the log Jacobian of all parts together."""
         return self.onto(self._free(x))[1]
 
-    def _free(self, values: Tree) -> Parts:
+    def _free(self, values: Tree) -> list[Any]:
         whole = self.pinned.whole((values,), {})
         pairs = zip(self.pinned.distribution.names, whole, strict=True)
         return [v for name, v in pairs if name in self.pinned.names]

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 from finetti.dialects.tf.tensors import Tensor, extents
 from finetti.posterior import diagnose
+from finetti.types import Tree
 
 
 def effective_sample_size(  # noqa: PLR0913 - TensorFlow Probability's own arguments
-    states: Any,
+    states: Tree,
     filter_threshold: float | int | None = 0.0,
     filter_beyond_lag: int | None = None,
     filter_beyond_positive_pairs: bool = False,
-    cross_chain_dims: Any = None,
+    cross_chain_dims: ArrayLike | None = None,
     validate_args: bool = False,
     name: str = "",
-) -> Any:
+) -> Tree:
     """Return the effective number of draws of each scalar of each chain, for its mean.
 
     It is ArviZ's estimate (Vehtari et al. 2021), whatever the filters say. `states` is an array
@@ -30,7 +30,7 @@ def effective_sample_size(  # noqa: PLR0913 - TensorFlow Probability's own argum
     return jax.tree.map(lambda x: Tensor.of(_effective(x, together)), states)
 
 
-def _effective(draws: Any, together: tuple[int, ...]) -> np.ndarray:
+def _effective(draws: ArrayLike, together: tuple[int, ...]) -> np.ndarray:
     from arviz_stats.base.array import array_stats
 
     draws = np.asarray(draws, float)
@@ -47,8 +47,8 @@ def _effective(draws: Any, together: tuple[int, ...]) -> np.ndarray:
 
 
 def potential_scale_reduction(
-    chains_states: Any, independent_chain_ndims: int = 1, split_chains: bool = False
-) -> Any:
+    chains_states: Tree, independent_chain_ndims: int = 1, split_chains: bool = False
+) -> Tree:
     """Return Gelman & Rubin's ratio of each scalar, as Brooks & Gelman 1998 correct it.
 
     `chains_states` has draws first, then `independent_chain_ndims` axes of chains. It is a ratio of
