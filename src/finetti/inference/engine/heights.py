@@ -14,7 +14,7 @@ from finetti.structure.form import Given
 from finetti.targets.density import Target
 from finetti.types import Array
 
-TOGETHER = 512  # points that are evaluated side by side
+TOGETHER = 4, 512  # points that are evaluated side by side: at least, and at most
 ROOM = 2_000_000  # numbers that they may take
 CALLS = 100  # about as many as a fit makes
 
@@ -23,7 +23,7 @@ def together(target: Target, given: Given) -> int:
     """Return how many positions to evaluate side by side."""
     if not target.layout.dim:
         return 1
-    return int(np.clip(ROOM // numbers(target, given), 1, TOGETHER))
+    return int(np.clip(ROOM // numbers(target, given), *TOGETHER))
 
 
 def looking(target: Target, given: Given, own: Own) -> Look:

@@ -9,7 +9,7 @@ import numpy as np
 
 from finetti.inference.engine.batch import Own, spread
 from finetti.inference.engine.climb import Look, modes
-from finetti.inference.engine.heights import looking, together
+from finetti.inference.engine.heights import ROOM, looking
 from finetti.inference.engine.mixture import fitted
 from finetti.inference.engine.price import numbers
 from finetti.inference.engine.start import DTYPE, RADIUS
@@ -55,7 +55,7 @@ def propose(built: Density, seed: int, chains: int) -> Proposal | None:
     starts, heights = _starts(look, generator, chains, built.dim)
     if not len(starts):
         return None
-    if together(target, given) == 1:  # too dear to look for other modes
+    if size > ROOM:  # too dear to look for other modes
         starts = starts[[np.argmax(heights)]]
     points = int(np.clip(WORK // size, ROUND[1], ROUND[0]))
     even = EVEN[0] if points == ROUND[0] else EVEN[1]

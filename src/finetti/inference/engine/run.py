@@ -132,7 +132,7 @@ class Sampler:
         dim, chains = shape
         most = CHUNK_STEPS
         if course.kernel.ahead:
-            most = max((together(course.target, shared) if dim else TOGETHER) // chains, 1)
+            most = max((together(course.target, shared) if dim else TOGETHER[1]) // chains, 1)
         room = CHUNK_BYTES // (8 * chains * (2 * dim + 12))
         course = replace(course, capacity=int(np.clip(room, 1, most)))
         return cls(course, shared, stages, coordinates)
