@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.ndimage import binary_dilation, map_coordinates, maximum_filter
+from scipy.ndimage import binary_dilation, maximum_filter
 
 from finetti.types import AnyArray, Bool, Float, Int
 from finetti.vision.rcn.agreeing import Shape
-from finetti.vision.rcn.carrying import plate
-from finetti.vision.rcn.drawing import window_of
+from finetti.vision.rcn.carrying import inked
 from finetti.vision.rcn.evidence import Evidence, in_pixels, see
 from finetti.vision.rcn.explanation import CLAIM
 from finetti.vision.rcn.features import ORIENTATIONS
@@ -31,7 +30,6 @@ LEAST = (500, 200)  # but at least so many
 CELL, RIVALS = 8, 2  # pixels of a square in which so many shapes of one label are kept
 ECHO = 11.0  # pixels of the enlarged image: how far off a cover leaves a contour the other way
 RIM = 1  # pixels around a shape's ink in which its own edge hides others
-SEEN = 6  # features that must be present to carry the pixels without the others
 BODY = 0.5  # of full ink: what is drawn stronger hides what is behind
 
 
@@ -224,29 +222,10 @@ class Seeker:
         shape = self.shapes[index]
         homes = in_pixels(shape.template.features[:, 1:], self.upsampling, self.margin)
         places = canvas.in_pixels(features[:, 1:])
-        ink, at = _inked(shape.pixels / 255, homes, places, present, canvas.image.shape)
+        ink, at = inked(shape.pixels / 255, homes, places, present, canvas.image.shape)
         claimed = claims(canvas.sparse, features[present], CLAIM)
         echoed = claims(canvas.sparse, features, ECHO, ORIENTATIONS // 2)
         return Hypothesis(index, corner, features, present, ink, at, claimed, echoed)
-
-
-def _inked(
-    pixels: Float[AnyArray, "tall wide"],
-    homes: Float[AnyArray, "feature 2"],
-    places: Float[AnyArray, "feature 2"],
-    present: Bool[AnyArray, " feature"],
-    shape: tuple[int, ...],
-) -> tuple[Float[AnyArray, "row col"], tuple[int, int]]:
-    """Draw a shape where its present features carry it, and tell where the drawing begins."""
-    window = window_of(places, (shape[0], shape[1]))
-    if window is None:
-        return np.zeros((0, 0)), (0, 0)
-    used = present if present.sum() >= SEEN else np.ones(len(present), bool)
-    grid = np.mgrid[window].reshape(2, -1).T.astype(float)
-    source = plate(places[used], homes[used])(grid)
-    ink = map_coordinates(pixels, source.T, order=1, mode="constant")
-    rows, cols = (s.stop - s.start for s in window)
-    return ink.reshape(rows, cols), (window[0].start, window[1].start)
 
 
 def claims(
