@@ -40,8 +40,9 @@ class RCN:
 
     `pool` is the side of a pool in pixels of the enlarged image, an odd number. `upsampling` is how
     many times images are enlarged. `candidates` is how many templates, the best of the first way,
-    are also tried the second way. `strangers` is the share of images expected to show nothing that
-    was learned, and `sureness` how agreements become probabilities; `calibrate` learns it.
+    are also tried the second way; of more than 250 templates only the 250 most alike at a glance
+    are tried at all. `strangers` is the share of images expected to show nothing that was learned,
+    and `sureness` how agreements become probabilities; `calibrate` learns it.
 
     George et al. 2017, "A generative vision model that trains with high data efficiency and breaks
     text-based CAPTCHAs", Science 358 (6368).
@@ -81,8 +82,10 @@ class RCN:
             evidence = see(image, self.upsampling, self._recogniser.margin)
             if not len(evidence.points):
                 raise DataError(f"image {i} (label {label}) has no contour; leave it out")
-            shapes.append(Shape(label, evidence, learn(evidence.points), image))
-        banks = lay([s.template for s in shapes], self.pool)
+            template = learn(evidence.points)
+            bank = Bank.of([template], self.pool)
+            shapes.append(Shape(label, evidence, template, bank, image))
+        banks = lay([shape.bank for shape in shapes])
         return replace(self, shapes=tuple(shapes), banks=banks)
 
     @property

@@ -19,11 +19,10 @@ from finetti.vision.rcn.carrying import inked
 from finetti.vision.rcn.evidence import Evidence, in_pixels, see
 from finetti.vision.rcn.explanation import CLAIM
 from finetti.vision.rcn.features import ORIENTATIONS
-from finetti.vision.rcn.matching import TOGETHER, Bank, locate, trace
+from finetti.vision.rcn.matching import NEARBY, TOGETHER, Bank, locate, trace
 from finetti.vision.rcn.template import sparsify
 
 STEP = 2  # pixels between the places where shapes are put at first
-NEARBY = 8  # pixels of the enlarged image within which a pooled feature is sought
 PART = 0.3  # of a frame that may lie outside the image
 MATCHED, TRACED = 4.0, 1.5  # hypotheses matched and traced for each of the image's sparse features
 LEAST = (500, 200)  # but at least so many
@@ -117,11 +116,6 @@ class Seeker:
     upsampling: int
     margin: int
 
-    @cached_property
-    def singles(self) -> tuple[Bank, ...]:
-        """Return each shape's own bank."""
-        return tuple(Bank.of([shape.template], self.pool) for shape in self.shapes)
-
     @property
     def frame(self) -> tuple[int, int]:
         """Return the rows and columns of a learned image."""
@@ -173,7 +167,7 @@ class Seeker:
         return [self._drawn(canvas, *x) for x in zip(index.tolist(), corner, parts, strict=True)]
 
     def _bank(self, index: AnyArray, corner: AnyArray, canvas: Canvas) -> Bank:
-        return Bank.joined([self.singles[i] for i in index]).moved(corner + canvas.room)
+        return Bank.joined([self.shapes[i].bank for i in index]).moved(corner + canvas.room)
 
     def _pooled(self, canvas: Canvas) -> tuple[AnyArray, AnyArray, AnyArray]:
         """Return how each shape agrees with each place where features are only pooled."""
