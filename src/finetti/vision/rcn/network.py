@@ -235,8 +235,8 @@ class RCN:
         >>> strokes[0, 4:24, 12:16] = strokes[1, 12:16, 4:24] = 255  # an upright and a level one
         >>> coloured = np.where(strokes[0, :, :, None] > 0, (200, 60, 40), (40, 150, 60))
         >>> found = RCN().fit(strokes, ["upright", "level"]).explain(coloured).surface
-        >>> found.labels, int((found.pixels == 0).sum())
-        (('upright',), 80)
+        >>> print(found.labels[0], (found.pixels == 0).sum())
+        upright 80
         """
         if appearance is None and np.ndim(image) == 2:
             return self._explained(image, hidden)
