@@ -39,7 +39,7 @@ def problem(shape: int) -> tuple[Any, Any, Found]:
     learned = RCN(pool=POOL).fit(*digits.pair(digits.first(train, 1)[np.array([shape])]))
     image = test.images[np.flatnonzero(test.labels == shape)[0]]
     template = learned.shapes[0].template
-    seen = unaries(learned._seen(image, None).field(), template.features, POOL)
+    seen = unaries(learned._recogniser.seen(image, None).field(), template.features, POOL)
     away = np.arange(POOL) - POOL // 2
     own = seen - AWAY * (away[:, None] ** 2 + away**2)
     whole = template.graph(POOL, BEND)

@@ -5,7 +5,16 @@ import pytest
 
 from finetti.vision.rcn.evidence import unaries
 from finetti.vision.rcn.loops import AWAY, BEND, place
-from finetti.vision.rcn.matching import Bank, lay, locate, match, match_each, trace
+from finetti.vision.rcn.matching import (
+    NEARBY,
+    Bank,
+    lay,
+    locate,
+    match,
+    match_each,
+    pooled,
+    trace,
+)
 from finetti.vision.rcn.template import Template, learn
 
 POOL = 5  # of five features, which have ten million joint shifts
@@ -102,7 +111,7 @@ def test_a_template_in_parts_is_refused():
 def test_one_template_and_many_match_alike(templates):
     rng = np.random.default_rng(0)
     fields = [np.where(rng.random((16, 60, 60)) < 0.1, 1, -1).astype(np.int8) for _ in range(3)]
-    together = lay(templates, 9)
+    together = lay([Bank.of([t], 9) for t in templates])
     assert [len(bank.sizes) for bank in together] == [2]
     joined = Bank.joined([Bank.of([t], 9) for t in templates])
     for field in fields:
@@ -112,6 +121,18 @@ def test_one_template_and_many_match_alike(templates):
     for template in templates:
         one = [match(Bank.of([template], 9), field)[0] for field in fields]
         np.testing.assert_array_equal(match_each(template, fields, 9), one)
+
+
+def test_a_glance_is_never_less_than_the_match_within_its_reach(templates):
+    rng, pool = np.random.default_rng(1), 2 * NEARBY + 1
+    banks = lay([Bank.of([t], pool) for t in templates])
+    below = 0
+    for share in (0.001, 0.003, 0.01):
+        field = np.where(rng.random((16, 60, 60)) < share, 1, -1).astype(np.int8)
+        glance, found = pooled(banks, field), np.concatenate([match(b, field) for b in banks])
+        assert (glance >= found).all()
+        below += (glance > found).sum()
+    assert below
 
 
 @pytest.fixture

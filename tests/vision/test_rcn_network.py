@@ -9,6 +9,7 @@ from held import DIGITS, IMAGES, LABELS
 
 import finetti as ft
 from finetti.vision import RCN, Covered, Sight
+from finetti.vision.rcn import agreeing
 from finetti.vision.rcn.explanation import likeliest
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +35,21 @@ def test_a_shifted_image_agrees_wholly_still(network):
     assert explanation.label == LABELS[17]
     points = network.shapes[17].evidence.points
     np.testing.assert_array_equal(explanation.contour, points + np.array([0, 8, -12]))
+
+
+def test_of_many_shapes_only_the_likeliest_are_matched_and_the_best_stays(monkeypatch):
+    network, images = RCN(candidates=5).fit(IMAGES, LABELS), DIGITS["test_images"][::8]
+    every = [network.agreement(image) for image in images]
+    monkeypatch.setattr(agreeing, "MATCHED", 20)  # of the 50
+    some = [network.agreement(image) for image in images]
+    assert np.mean([a.argmax() == b.argmax() for a, b in zip(every, some, strict=True)]) >= 0.9
+    for a, b in zip(every, some, strict=True):
+        both = np.isfinite(a) & np.isfinite(b)
+        assert both.any()
+        np.testing.assert_array_equal(a[both], b[both])
+        assert np.isfinite(b).sum() == 5
+    monkeypatch.setattr(agreeing, "MATCHED", 1)  # no fewer than the candidates
+    assert np.isfinite(network.agreement(images[0])).sum() == 5
 
 
 def test_under_a_mask_the_shape_of_the_label_is_that_of_the_visible_pixels(network):

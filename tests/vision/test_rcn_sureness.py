@@ -17,7 +17,7 @@ def network():
 @pytest.fixture(scope="module")
 def held_out(network):
     """Return how well each label agrees with each held-out digit, and which label it is."""
-    found = network._by_label(DIGITS["test_images"], None)
+    found = network._recogniser.by_label(DIGITS["test_images"], None)
     return found, np.searchsorted(network.classes, DIGITS["test_labels"])
 
 

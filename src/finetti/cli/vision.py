@@ -29,7 +29,8 @@ Images = Annotated[
     Path,
     typer.Argument(
         metavar="IMAGES",
-        help="An .npz file with the `images` to recognise; if it has `labels`, they are compared.",
+        help="An .npz file with the `images` to recognise, on dark, or in colour with channels "
+        "last; if it has `labels`, they are compared.",
         show_default=False,
     ),
 ]

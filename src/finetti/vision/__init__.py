@@ -2,6 +2,7 @@
 
 from finetti.vision.rcn import (
     RCN,
+    Appearance,
     Covered,
     Explanation,
     Letters,
@@ -10,6 +11,7 @@ from finetti.vision.rcn import (
     Poses,
     Reader,
     Reading,
+    Segmentation,
     Sight,
     Words,
     glyphs,
@@ -29,6 +31,7 @@ from finetti.vision.scene import (
 
 __all__ = [
     "RCN",
+    "Appearance",
     "Covered",
     "Decomposition",
     "Explanation",
@@ -42,6 +45,7 @@ __all__ = [
     "Reader",
     "Reading",
     "Scene",
+    "Segmentation",
     "Shading",
     "Sight",
     "Surface",

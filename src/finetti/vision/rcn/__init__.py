@@ -9,9 +9,12 @@ from finetti.vision.rcn.network import RCN
 from finetti.vision.rcn.posing import Poses
 from finetti.vision.rcn.reading import Reader, Reading
 from finetti.vision.rcn.scenery import Parse, Part
+from finetti.vision.rcn.segmenting import Segmentation
+from finetti.vision.rcn.surfaces import Appearance
 
 __all__ = [
     "RCN",
+    "Appearance",
     "Covered",
     "Explanation",
     "Letters",
@@ -20,6 +23,7 @@ __all__ = [
     "Poses",
     "Reader",
     "Reading",
+    "Segmentation",
     "Sight",
     "Words",
     "glyphs",

@@ -9,10 +9,11 @@ import numpy as np
 
 from finetti.types import AnyArray, Float
 from finetti.vision.rcn.evidence import Evidence
-from finetti.vision.rcn.matching import Bank, match, match_each
+from finetti.vision.rcn.matching import Bank, lay, match, match_each, pooled
 from finetti.vision.rcn.template import Template, learn
 
 PLAIN = 0.6  # agreement of an image's features with the best shape: with less it has clutter
+MATCHED = 250  # shapes at most that are matched with one image
 AMID_CLUTTER = 0.25  # how much the image's own features then count beside the shape's
 
 
@@ -20,12 +21,13 @@ AMID_CLUTTER = 0.25  # how much the image's own features then count beside the s
 class Shape:
     """Hold what was learned from one image: its evidence, and the template of its features.
 
-    `pixels` are the image's own, from 0 to 255.
+    `bank` holds the template alone, to be matched; `pixels` are the image's own, from 0 to 255.
     """
 
     label: object
     evidence: Evidence
     template: Template
+    bank: Bank
     pixels: Float[AnyArray, "row col"]
 
 
@@ -35,10 +37,16 @@ def agreement(
     """Return how well each shape and an image explain each other, 2 at best.
 
     Only the `candidates` that find most of themselves in the image are also sought the other way;
-    the others have minus infinity.
+    the others have minus infinity. Of many shapes only `MATCHED` are matched at all: those that
+    find most of themselves where each feature is sought nearby, which is looked up in one map.
     """
-    seen = evidence.field()
-    forward = np.concatenate([match(bank, seen) for bank in banks]) / evidence.unit
+    seen, most = evidence.field(), max(MATCHED, candidates)
+    chosen, some = np.arange(len(shapes)), banks
+    if len(shapes) > most:
+        chosen = np.sort(np.argsort(-pooled(banks, seen), kind="stable")[:most])
+        some = lay([shapes[i].bank for i in chosen])
+    forward = np.full(len(shapes), -np.inf)
+    forward[chosen] = np.concatenate([match(bank, seen) for bank in some]) / evidence.unit
     if not len(evidence.points):
         return forward
     best = np.argsort(-forward, kind="stable")[:candidates]

@@ -14,16 +14,34 @@ BRIGHTEST = 255
 NUMBERS = "biuf"
 
 
-def checked(images: AnyArray) -> Float[AnyArray, "image row col"]:
-    """Return images as numbers from 0 to 255, or say what is wrong with them."""
+def checked(images: AnyArray, colour: bool = False) -> Float[AnyArray, "image row col ..."]:
+    """Return images as numbers from 0 to 255, or say what is wrong with them.
+
+    They are (image, row, col), or where `colour` is possible also (image, row, col, channel).
+    """
     images = np.asarray(images, float)
-    if images.ndim != 3 or not images.size:
-        raise DataError(f"images have shape {images.shape}; give (image, row, col), at least one")
+    if images.ndim not in (3, 3 + colour) or not images.size:
+        wanted = "(image, row, col)" + ", or with a channel after these" * colour
+        raise DataError(f"images have shape {images.shape}; give {wanted}, at least one")
     if not np.isfinite(images).all() or images.min() < 0 or images.max() > BRIGHTEST:
         raise DataError("images have values outside 0 to 255; scale them to that range")
     if 0 < images.max() <= 1:
         raise DataError("images run from 0 to 1 only; multiply them by 255")
     return images
+
+
+def as_picture(image: AnyArray) -> Float[AnyArray, "row col channel"]:
+    """Return one image, in colour or grey, with its channels last, or say what is wrong with it.
+
+    >>> as_picture(np.zeros((28, 28))).shape
+    (28, 28, 1)
+    """
+    image = np.asarray(image, float)
+    if image.ndim not in (2, 3):
+        raise DataError(
+            f"the image has shape {image.shape}; give (row, col) or (row, col, channel)"
+        )
+    return checked(image.reshape(1, *image.shape[:2], -1), colour=True)[0]
 
 
 def as_mask(hidden: AnyArray, image: tuple[int, ...]) -> Bool[AnyArray, "row col"]:

@@ -13,9 +13,12 @@ import numpy as np
 from finetti import MissingExtra
 from finetti.types import AnyArray, Bool, Float, Int
 from finetti.vision.rcn.agreeing import Shape
+from finetti.vision.rcn.carrying import inked
 from finetti.vision.rcn.evidence import Evidence, in_pixels, unaries
 from finetti.vision.rcn.features import ORIENTATIONS
 from finetti.vision.rcn.loops import Placement, place
+from finetti.vision.rcn.segmenting import Drawn, Segmentation, whole
+from finetti.vision.rcn.surfaces import Appearance
 from finetti.vision.rcn.template import Template
 
 if TYPE_CHECKING:
@@ -49,7 +52,9 @@ class Explanation:
     are pixels of the enlarged image with its margin; `places` gives them in pixels of the image.
     `contour` is all of the shape's contour, (orientation, row, col), each point moved with the
     feature nearest to it: where the image is hidden, it is the contour reconstructed.
-    `chances` are all labels with their probabilities, the best first.
+    `chances` are all labels with their probabilities, the best first, and `learned` is the image of
+    the shape. Of an image in colour, `surface` says which pixels belong to the shape, and with what
+    colours; `image` is then the ink that the surface found in it has.
 
     >>> explanation = rcn.explain(image)  # doctest: +SKIP
     >>> explanation.label, explanation.count(Sight.PRESENT)  # doctest: +SKIP
@@ -67,6 +72,8 @@ class Explanation:
     points: Int[AnyArray, "point 3"]
     contour: Int[AnyArray, "place 3"]
     chances: tuple[tuple[object, float], ...]
+    learned: Float[AnyArray, "row col"]
+    surface: Segmentation | None = None
 
     def __repr__(self) -> str:
         found = sum(sight is Sight.PRESENT for sight in self.sights)
@@ -92,6 +99,27 @@ class Explanation:
         apart = np.where(alike & present & (apart <= CLAIM), apart, np.inf)
         nearest = apart.argmin(1)
         return np.where(np.isfinite(apart.min(1)), nearest, -1)
+
+    @property
+    def ink(self) -> Float[AnyArray, "row col"]:
+        """Return what the shape draws where its features came to lie, from 0 to 1."""
+        homes = self._in_image(self.template.features[:, 1:])
+        present = np.array([sight is Sight.PRESENT for sight in self.sights], bool)
+        shape = self.image.shape
+        ink, corner = inked(self.learned / 255, homes, self.places, present, shape)
+        return whole(shape, [ink], [corner])[0]
+
+    def segment(
+        self, image: AnyArray | None = None, appearance: Appearance | None = None
+    ) -> Segmentation:
+        """Infer which pixels belong to the shape, and with what colours, beside its contours.
+
+        `image`, in colour or grey, is the one that was recognised; without it the ink is taken.
+        """
+        own = self.points[self.explained >= 0]
+        contour = np.concatenate([own[:, :1], self._in_image(own[:, 1:])], 1)
+        drawn = Drawn((self.label,), self.image / 255, self.ink[None], contour)
+        return drawn.segmented(self.image if image is None else image, appearance)
 
     def count(self, sight: Sight) -> int:
         """Return how many features are present, absent or hidden."""
@@ -138,7 +166,10 @@ class Explanation:
             raise MissingExtra.needed("matplotlib", "vision", "a picture") from error
         if axes is None:
             _, axes = plt.subplots(figsize=(5, 5), layout="constrained")
-        axes.imshow(self.image, cmap="gray_r", vmin=0, vmax=255, alpha=0.35)
+        if self.surface is None:
+            axes.imshow(self.image, cmap="gray_r", vmin=0, vmax=255, alpha=0.35)
+        else:
+            self.surface.picture(axes)
         if self.hidden is not None:
             axes.contourf(self.hidden, levels=[0.5, 1], colors="0.6", alpha=0.5)
         places = self.places[:, ::-1]

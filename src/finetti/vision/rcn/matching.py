@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
+from scipy.ndimage import maximum_filter
 
 from finetti import factors as fg
 from finetti.types import AnyArray, Bool, Float, Int
 from finetti.vision.rcn.evidence import unaries
 from finetti.vision.rcn.template import Template, laid
 
+NEARBY = 8  # pixels of the enlarged image within which a pooled feature is sought
 TOGETHER = 100  # templates whose messages are passed in one piece, which bounds the memory
 
 
@@ -60,11 +62,27 @@ class Bank:
         return self.forest.run({"shift": seen.reshape(len(seen), -1)})
 
 
-def lay(templates: Sequence[Template], pool: int) -> tuple[Bank, ...]:
-    """Divide templates among banks."""
-    return tuple(
-        Bank.of(templates[i : i + TOGETHER], pool) for i in range(0, len(templates), TOGETHER)
-    )
+def lay(banks: Sequence[Bank]) -> tuple[Bank, ...]:
+    """Lay banks of single templates together, as many as are matched in one piece."""
+    return tuple(Bank.joined(banks[i : i + TOGETHER]) for i in range(0, len(banks), TOGETHER))
+
+
+def pooled(
+    banks: Sequence[Bank], field: Int[AnyArray, "orientation row col"]
+) -> Float[AnyArray, " template"]:
+    """Return each template's agreement with an image where features shift as they like, nearby.
+
+    A feature counts as the best within `NEARBY` pixels of its place does: one map of these serves
+    all templates.
+    """
+    side = 2 * NEARBY + 1
+    best = maximum_filter(field, (1, side, side))
+    found = [
+        np.add.reduceat(best[tuple(b.features.T)], np.cumsum(b.sizes) - b.sizes, dtype=np.int32)
+        / b.sizes
+        for b in banks
+    ]
+    return np.concatenate(found)
 
 
 def match(bank: Bank, field: Int[AnyArray, "orientation row col"]) -> Float[AnyArray, " template"]:

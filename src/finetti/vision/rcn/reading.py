@@ -17,11 +17,14 @@ from finetti import DataError, MissingExtra
 from finetti.types import AnyArray, Float, Int
 from finetti.vision.rcn.checking import checked
 from finetti.vision.rcn.expecting import Anything, Expected
+from finetti.vision.rcn.features import ORIENTATIONS
 from finetti.vision.rcn.matching import TOGETHER, Bank
-from finetti.vision.rcn.network import FILTER
 from finetti.vision.rcn.parsing import Prices, sequences, settle
 from finetti.vision.rcn.posing import Pose, Poses, extent, line_poses, posed, trimmed
 from finetti.vision.rcn.proposing import GRID, Glyph, Line, Proposal, Scale, Search
+from finetti.vision.rcn.recognising import FILTER
+from finetti.vision.rcn.segmenting import Drawn, Segmentation, whole
+from finetti.vision.rcn.surfaces import Appearance
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,6 +95,23 @@ class Reading:
             which[at] = np.where(character.drawn > strongest[at], i, which[at])
             strongest[at] = np.maximum(strongest[at], character.drawn)
         return np.where(self.line > FAINT * 255, which, -1)
+
+    def segment(self, image: AnyArray, appearance: Appearance | None = None) -> Segmentation:
+        """Infer which pixels belong to which character, and with what colours.
+
+        `image`, in colour or grey, is that of the `line`: (row, col) or (row, col, channel).
+        Contours are taken to run where a character's ink begins.
+        """
+        found = self.characters
+        inks = whole(self.line.shape, [c.drawn for c in found], [c.corner for c in found])
+        edges = [np.zeros((0, 3))]
+        for axis, turn in ((0, ORIENTATIONS // 4), (1, 0)):
+            row, col = np.nonzero(np.diff(inks > FAINT, axis=axis + 1).any(0))
+            half = 0.5 * (np.arange(2) == axis)
+            edges.append(np.column_stack([np.full(len(row), turn), row + half[0], col + half[1]]))
+        labels = tuple(character.label for character in found)
+        drawn = Drawn(labels, self.line / 255, inks, np.concatenate(edges))
+        return drawn.segmented(image, appearance)
 
     def picture(self, axes: Axes | None = None) -> Axes:
         """Draw the line with each character's pixels in its colour, and in grey what none explains.

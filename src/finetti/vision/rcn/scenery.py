@@ -12,6 +12,8 @@ from finetti import DataError, MissingExtra
 from finetti.types import AnyArray, Float, Int
 from finetti.vision.rcn.explanation import Sight, strokes
 from finetti.vision.rcn.seeking import BODY
+from finetti.vision.rcn.segmenting import Drawn, Segmentation, whole
+from finetti.vision.rcn.surfaces import Appearance
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,6 +49,12 @@ class Part:
     def count(self, sight: Sight) -> int:
         """Return how many features are present, absent or hidden."""
         return self.sights.count(sight)
+
+    @property
+    def contour(self) -> Float[AnyArray, "feature 3"]:
+        """Return its features that are present, (orientation, row, col) in pixels of the image."""
+        present = np.array([sight is Sight.PRESENT for sight in self.sights], bool)
+        return np.column_stack([self.orientations, self.places])[present]
 
     @property
     def middle(self) -> tuple[float, float]:
@@ -112,6 +120,15 @@ class Parse:
             which[window] = np.where(taken, i, there)
             strength[window] = np.where(taken, part.ink, strength[window])
         return np.where(self.image > INKED * 255, which, -1).astype(int)
+
+    def segment(self, image: AnyArray, appearance: Appearance | None = None) -> Segmentation:
+        """Infer which pixels belong to which part, and with what colours, beside their contours.
+
+        `image`, in colour or grey, is the one that was parsed: (row, col) or (row, col, channel).
+        """
+        inks = whole(self.image.shape, [p.ink for p in self.parts], [p.at for p in self.parts])
+        contour = np.concatenate([np.zeros((0, 3)), *(part.contour for part in self.parts)])
+        return Drawn(self.labels, self.image / 255, inks, contour).segmented(image, appearance)
 
     def __repr__(self) -> str:
         left = int((self.explained < 0).sum())

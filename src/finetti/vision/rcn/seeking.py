@@ -11,27 +11,24 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.ndimage import binary_dilation, map_coordinates, maximum_filter
+from scipy.ndimage import binary_dilation, maximum_filter
 
 from finetti.types import AnyArray, Bool, Float, Int
 from finetti.vision.rcn.agreeing import Shape
-from finetti.vision.rcn.carrying import plate
-from finetti.vision.rcn.drawing import window_of
+from finetti.vision.rcn.carrying import inked
 from finetti.vision.rcn.evidence import Evidence, in_pixels, see
 from finetti.vision.rcn.explanation import CLAIM
 from finetti.vision.rcn.features import ORIENTATIONS
-from finetti.vision.rcn.matching import TOGETHER, Bank, locate, trace
+from finetti.vision.rcn.matching import NEARBY, TOGETHER, Bank, locate, trace
 from finetti.vision.rcn.template import sparsify
 
 STEP = 2  # pixels between the places where shapes are put at first
-NEARBY = 8  # pixels of the enlarged image within which a pooled feature is sought
 PART = 0.3  # of a frame that may lie outside the image
 MATCHED, TRACED = 4.0, 1.5  # hypotheses matched and traced for each of the image's sparse features
 LEAST = (500, 200)  # but at least so many
 CELL, RIVALS = 8, 2  # pixels of a square in which so many shapes of one label are kept
 ECHO = 11.0  # pixels of the enlarged image: how far off a cover leaves a contour the other way
 RIM = 1  # pixels around a shape's ink in which its own edge hides others
-SEEN = 6  # features that must be present to carry the pixels without the others
 BODY = 0.5  # of full ink: what is drawn stronger hides what is behind
 
 
@@ -119,11 +116,6 @@ class Seeker:
     upsampling: int
     margin: int
 
-    @cached_property
-    def singles(self) -> tuple[Bank, ...]:
-        """Return each shape's own bank."""
-        return tuple(Bank.of([shape.template], self.pool) for shape in self.shapes)
-
     @property
     def frame(self) -> tuple[int, int]:
         """Return the rows and columns of a learned image."""
@@ -175,7 +167,7 @@ class Seeker:
         return [self._drawn(canvas, *x) for x in zip(index.tolist(), corner, parts, strict=True)]
 
     def _bank(self, index: AnyArray, corner: AnyArray, canvas: Canvas) -> Bank:
-        return Bank.joined([self.singles[i] for i in index]).moved(corner + canvas.room)
+        return Bank.joined([self.shapes[i].bank for i in index]).moved(corner + canvas.room)
 
     def _pooled(self, canvas: Canvas) -> tuple[AnyArray, AnyArray, AnyArray]:
         """Return how each shape agrees with each place where features are only pooled."""
@@ -224,29 +216,10 @@ class Seeker:
         shape = self.shapes[index]
         homes = in_pixels(shape.template.features[:, 1:], self.upsampling, self.margin)
         places = canvas.in_pixels(features[:, 1:])
-        ink, at = _inked(shape.pixels / 255, homes, places, present, canvas.image.shape)
+        ink, at = inked(shape.pixels / 255, homes, places, present, canvas.image.shape)
         claimed = claims(canvas.sparse, features[present], CLAIM)
         echoed = claims(canvas.sparse, features, ECHO, ORIENTATIONS // 2)
         return Hypothesis(index, corner, features, present, ink, at, claimed, echoed)
-
-
-def _inked(
-    pixels: Float[AnyArray, "tall wide"],
-    homes: Float[AnyArray, "feature 2"],
-    places: Float[AnyArray, "feature 2"],
-    present: Bool[AnyArray, " feature"],
-    shape: tuple[int, ...],
-) -> tuple[Float[AnyArray, "row col"], tuple[int, int]]:
-    """Draw a shape where its present features carry it, and tell where the drawing begins."""
-    window = window_of(places, (shape[0], shape[1]))
-    if window is None:
-        return np.zeros((0, 0)), (0, 0)
-    used = present if present.sum() >= SEEN else np.ones(len(present), bool)
-    grid = np.mgrid[window].reshape(2, -1).T.astype(float)
-    source = plate(places[used], homes[used])(grid)
-    ink = map_coordinates(pixels, source.T, order=1, mode="constant")
-    rows, cols = (s.stop - s.start for s in window)
-    return ink.reshape(rows, cols), (window[0].start, window[1].start)
 
 
 def claims(
