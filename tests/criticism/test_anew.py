@@ -11,7 +11,7 @@ from finetti.criticism.anew import added, with_priors
 from finetti.criticism.predicting.rows import arguments
 
 RANDOM = np.random.default_rng(2)
-FEW = ft.NUTS(draws=100, warmup=50, chains=2)
+FEW = ft.Automatic(draws=100, warmup=50, chains=2)
 Y, X, G = RANDOM.normal(size=12), RANDOM.normal(size=12), list("abc") * 4
 FIRST = 8
 

@@ -8,7 +8,7 @@ from scipy import stats
 import finetti as ft
 
 ROWS, ERRORS = 200, 4.0  # posterior sds from the truth
-LIGHT = ft.NUTS(draws=500, warmup=300, chains=2, thin=1)
+LIGHT = ft.Automatic(draws=500, warmup=300, chains=2, thin=1)
 CUTS = np.array([0.8, 1.6, 2.4, 3.6])
 
 

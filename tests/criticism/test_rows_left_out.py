@@ -21,7 +21,7 @@ GONE = np.zeros(24, bool)
 GONE[[2, 7, 9, 17, 18, 19, 20, 21, 22, 23]] = True  # one apple of e is left, none of f
 WEIGHED = np.where(GONE, np.nan, WHOLE)
 EVERY = ft.groups(TREE, list("abcdef"))
-FEW = ft.NUTS(draws=150, warmup=50, chains=2)
+FEW = ft.Automatic(draws=150, warmup=50, chains=2)
 
 
 @ft.model

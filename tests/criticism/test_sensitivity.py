@@ -169,7 +169,7 @@ def coin():
 
 
 def test_nothing_hangs_on_a_uniform_prior():
-    posterior = ft.fit(coin().condition(heads=7), ft.NUTS(draws=200), seed=1, progress=False)
+    posterior = ft.fit(coin().condition(heads=7), ft.Automatic(draws=200), seed=1, progress=False)
     found = ft.sensitivity(posterior)
     assert found.table.loc["p", ["prior", "p"]].tolist() == [0.0, 0.0]
     assert found.table.loc["p", "likelihood"] > 0.05

@@ -8,7 +8,7 @@ import finetti as ft
 from finetti.criticism.separate import separate
 
 Y, ERROR = np.array([28.0, 8, -3, 7]), np.array([15.0, 10, 16, 11])
-FEW = ft.NUTS(draws=50, warmup=100, chains=2)
+FEW = ft.Automatic(draws=50, warmup=100, chains=2)
 
 
 @ft.model

@@ -18,7 +18,7 @@ from zoo.groups import shops
 COUNTS = np.array([3, 0, 4, 1, 7])
 MODEL, LOCK = shops(COUNTS), threading.Lock()
 ALONE = {"dashboard_address": ":0", "processes": False}
-QUICK = ft.NUTS(draws=10, warmup=10, chains=2)
+QUICK = ft.Automatic(draws=10, warmup=10, chains=2)
 
 
 @pytest.fixture(scope="module")

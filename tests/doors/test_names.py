@@ -59,7 +59,7 @@ def test_names_of_any_other_characters_are_kept_as_they_are(names, tmp_path):
         with ft.plate(first, names):
             ft.sample("in a plate", ft.Normal(0, 1))
 
-    found = ft.fit(odd(), ft.NUTS(draws=4, warmup=2, chains=2), seed=1, progress=False)
+    found = ft.fit(odd(), ft.Automatic(draws=4, warmup=2, chains=2), seed=1, progress=False)
     found.save(tmp_path / "run.zarr")
     opened = ft.open(tmp_path / "run.zarr")
     assert list(opened.summary().index) == list(found.summary().index)

@@ -59,7 +59,9 @@ def test_outcomes_need_not_be_there_and_predictors_must():
 
 @pytest.fixture(scope="module")
 def posterior():
-    return ft.fit(made("y ~ x + (x | g)"), ft.NUTS(draws=200, chains=2), seed=1, progress=False)
+    return ft.fit(
+        made("y ~ x + (x | g)"), ft.Automatic(draws=200, chains=2), seed=1, progress=False
+    )
 
 
 def test_predictions_follow_the_coefficients(posterior):

@@ -119,7 +119,7 @@ def test_moments_of_what_was_not_kept_are_the_exact_conditional_ones():
 def test_moments_of_integrated_sites_are_exact_where_the_scales_are_known():
     groups, count = 30, 200
     codes, y = rows(groups, count)
-    method = ft.NUTS(draws=50, warmup=50, chains=2)
+    method = ft.Automatic(draws=50, warmup=50, chains=2)
     posterior = ft.fit(bound(known_scales, groups, count), method, keep=["twice"], progress=False)
     assert posterior.names == ("twice",)
     dense = np.zeros((count, groups))

@@ -11,7 +11,7 @@ import finetti as ft
 import zoo
 
 COUNTS = np.array(zoo.read("examples_exact.json")["disasters"]["data"])
-QUICK = ft.NUTS(draws=200, warmup=200, chains=2)
+QUICK = ft.Automatic(draws=200, warmup=200, chains=2)
 
 
 @cache

@@ -6,7 +6,7 @@ import pytest
 
 import finetti as ft
 
-QUICK = ft.NUTS(draws=40, warmup=40, chains=2)
+QUICK = ft.Automatic(draws=40, warmup=40, chains=2)
 TERMS = ["level", "slope"]
 
 

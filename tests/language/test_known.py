@@ -249,7 +249,7 @@ def test_a_users_family_is_not_taken_for_the_one_whose_name_it_bears():
 
 def test_a_users_own_family_is_fitted_rightly():
     model = tilted(Tilted)
-    posterior = ft.fit(model, ft.NUTS(draws=500, warmup=500), seed=3, progress=False)
+    posterior = ft.fit(model, ft.Automatic(draws=500, warmup=500), seed=3, progress=False)
     grid = np.linspace(-8.0, 8.0, 4001)
     y = np.array([1.2, 0.3, 2.8, 1.9, 0.4, 3.1])
     log = stats.skewnorm(1, 0, 2).logpdf(grid)

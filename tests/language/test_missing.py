@@ -219,7 +219,9 @@ def test_draws_of_what_is_missing_are_of_the_posterior_predictive():
     gain = prior[holes] @ np.linalg.inv(prior[seen])
     mean = gain @ HOLED.ravel()[known]
     spread = np.sqrt(np.diag(prior[np.ix_(~known, ~known)] - gain @ prior[holes].T))
-    posterior = ft.fit(pairs.missing("impute")(HOLED), ft.NUTS(draws=1000), seed=3, progress=False)
+    posterior = ft.fit(
+        pairs.missing("impute")(HOLED), ft.Automatic(draws=1000), seed=3, progress=False
+    )
     assert "y_missing" not in posterior.tree["posterior"]
     tree = ft.predict(posterior, seed=4)
     found = tree["missing"]["y_missing"]
@@ -458,7 +460,7 @@ def fitted():
 
     x = np.array([1.0, np.nan, 2.0, 0.3, 1.2, -0.4, 0.7, 1.6, 0.2, 1.1])
     y = np.array([1.2, 2.0, np.nan, 0.1, 1.0, -0.2, 0.9, 2.2, 0.4, 0.8])
-    return ft.fit(line.missing("impute")(x, y), ft.NUTS(draws=500), seed=1, progress=False)
+    return ft.fit(line.missing("impute")(x, y), ft.Automatic(draws=500), seed=1, progress=False)
 
 
 def test_predictors_stay_as_they_are_where_their_outcomes_are_predicted(fitted):

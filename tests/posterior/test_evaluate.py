@@ -31,7 +31,7 @@ DATA = {"y": np.array([0.5, -1.0, 2.0, 0.1]), "n": np.array([3, 4, 2, 9])}
 @pytest.fixture(scope="module")
 def posterior() -> ft.Posterior:
     model = homes(COUNTY, np.arange(4.0)).condition(**DATA)
-    return ft.fit(model, ft.NUTS(draws=50, warmup=100, chains=2), seed=1, progress=False)
+    return ft.fit(model, ft.Automatic(draws=50, warmup=100, chains=2), seed=1, progress=False)
 
 
 def test_prior_and_likelihood_add_up_to_the_joint(posterior):
@@ -84,14 +84,14 @@ def coin():
 @pytest.mark.parametrize("name", ["run.zarr", "run.nc"])
 def test_a_model_without_arguments_is_taken_back_too(name, tmp_path):
     model = coin().condition(heads=7)
-    few = ft.NUTS(draws=20, warmup=20, chains=2)
+    few = ft.Automatic(draws=20, warmup=20, chains=2)
     path = ft.fit(model, few, progress=False).save(tmp_path / name)
     assert ft.open(path, model).log_likelihood()["heads"].shape == (2, 20)
 
 
 def test_draws_that_were_not_kept_are_asked_for(posterior):
     model = posterior.model
-    few = ft.NUTS(draws=20, warmup=20, chains=2)
+    few = ft.Automatic(draws=20, warmup=20, chains=2)
     short = ft.fit(model, few, keep=["inner/mu"], progress=False)
     with pytest.raises(ft.UnknownSite, match="no draws of `inner/tau`"):
         short.log_prior()

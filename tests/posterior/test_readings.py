@@ -95,7 +95,7 @@ def test_a_saved_run_opens_as_it_was(tmp_path, name):
 def fitted() -> ft.Posterior:
     import zoo
 
-    method = ft.NUTS(draws=50, warmup=50)
+    method = ft.Automatic(draws=50, warmup=50)
     return ft.fit(zoo.schools("stan_posteriordb").build(), method, progress=False)
 
 

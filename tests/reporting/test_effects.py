@@ -184,7 +184,7 @@ def with_terms():
         }
     )
     model = ft.formula("y ~ x + (x | g)", table)
-    return ft.fit(model, ft.NUTS(draws=50, warmup=50, chains=2), seed=1, progress=False)
+    return ft.fit(model, ft.Automatic(draws=50, warmup=50, chains=2), seed=1, progress=False)
 
 
 class TestOfAFormula:
