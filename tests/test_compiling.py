@@ -7,6 +7,7 @@ import pytest
 
 from finetti import compiling
 from finetti.compiling import BY_SIZE, LARGE, LEVEL, OFTEN, ONCE, compiled
+from finetti.host import program
 from finetti.jaxprs import made
 
 MANY = 10**9  # calls, for which any program is worth compiling
@@ -126,6 +127,11 @@ class TestWhatIsNotWorthCompiling:
         assert [(a.dtype, a.shape, a.item()) for a in found] == [
             (a.dtype, a.shape, a.item()) for a in expected
         ]
+
+    def test_what_another_version_of_jax_writes_otherwise_is_compiled(self, efforts, monkeypatch):
+        monkeypatch.setitem(program.RULES, "sin", lambda equation: equation.params["another"])
+        assert float(compiled(ONCE)(jnp.sin)(np.float32(0))) == 0
+        assert len(efforts) == 1
 
     def test_what_comes_out_is_no_part_of_what_went_in(self):
         """Neither of the caller's arrays nor of the program's own, which another call returns."""

@@ -270,6 +270,11 @@ def test_every_rule_is_tried():
     assert (set(RULES) | set(LOOPS)) - tried <= old  # of some versions of JAX
 
 
+def _halving(f, start):
+    """Go down by halves until the function is none."""
+    return lax.while_loop(lambda y: f(y) > 0, lambda y: y / 2, start)
+
+
 @pytest.mark.parametrize(
     "function",
     [
@@ -277,6 +282,7 @@ def test_every_rule_is_tried():
         lambda x: lax.while_loop(lambda x: x < 3, lambda x: x + 1, x),
         lambda x: jax.pure_callback(np.sin, x, x),
         lambda x: x.astype(jnp.bfloat16),
+        lambda x: lax.custom_root(lambda y: y**2 - x, x, _halving, lambda g, y: y / g(1.0)),
     ],
 )
 def test_what_numpy_does_not_have_is_left_to_xla(function):

@@ -64,8 +64,8 @@ def hosted(traced: Any, calls: int) -> Hosted | None:
         return None
     try:
         ready = program(traced.jaxpr)
-    except Unknown:
-        return None
+    except (Unknown, LookupError, AttributeError, TypeError, ValueError):
+        return None  # not known, or written otherwise by another version of JAX
     equations, steps, numbers = ready.work
     here = calls * (steps * STEP + numbers * NUMBER)
     return Hosted(ready, traced) if here < equations * COMPILED + AT_ALL else None

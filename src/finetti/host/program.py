@@ -14,7 +14,7 @@ from jax.extend.core import ClosedJaxpr
 from finetti.host import elementwise, indexing, keys, linear, shaping
 from finetti.host.rule import Numpy, Rule, Step, Unknown, is_key
 from finetti.jaxprs import CALLS, heads, is_literal, scanned
-from finetti.types import Atom, Equation, Jaxpr
+from finetti.types import Atom, Equation, Jaxpr, Value
 
 
 def _platform(equation: Equation) -> Step:
@@ -204,8 +204,14 @@ class _Writer:
 
 
 def _definition(equation: Equation) -> ClosedJaxpr:
+    """Return the program of what JAX defines by a function of trees of arrays."""
+    defined = equation.params["_prim"]
+
+    def flat(*values: Value) -> list[Value]:
+        return jax.tree.leaves(defined.expand(*jax.tree.unflatten(defined.in_tree, values)))
+
     like = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in equation.invars]
-    return jax.make_jaxpr(equation.params["_prim"].expand)(*like)
+    return jax.make_jaxpr(flat)(*like)
 
 
 def _numbers(equation: Equation) -> int:
