@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
-from typing import Any
 
 import jax
 import numpy as np
 
 from finetti.errors import ModelError
+from finetti.host.shaping import RULES
 from finetti.jaxprs import bind, is_literal
 from finetti.types import Atom, Equation, Jaxpr, Value
 
@@ -27,29 +27,11 @@ MOVES = {
 }  # fmt: skip
 
 
-def _broadcast(parameters: dict[str, Any], x: np.ndarray) -> np.ndarray:
-    """Do what `broadcast_in_dim` does."""
-    shape, places = parameters["shape"], parameters["broadcast_dimensions"]
-    own = dict(zip(places, x.shape, strict=True))
-    return np.broadcast_to(x.reshape([own.get(axis, 1) for axis in range(len(shape))]), shape)
-
-
-def _cut(parameters: dict[str, Any], x: np.ndarray) -> np.ndarray:
-    """Do what `slice` does."""
-    ends = parameters["start_indices"], parameters["limit_indices"]
-    steps = parameters["strides"] or [1] * x.ndim
-    return x[tuple(slice(*each) for each in zip(*ends, steps, strict=True))]
-
-
-# Those that numpy has: JAX would compile a program for each shape.
-PLAIN_MOVES: dict[str, Callable[..., np.ndarray]] = {
-    "broadcast_in_dim": _broadcast,
-    "concatenate": lambda parameters, *xs: np.concatenate(xs, parameters["dimension"]),
-    "reshape": lambda parameters, x: x.reshape(parameters["new_sizes"]),
-    "slice": _cut,
-    "squeeze": lambda parameters, x: np.squeeze(x, parameters["dimensions"]),
-    "transpose": lambda parameters, x: np.transpose(x, parameters["permutation"]),
-}
+# Those whose rule for numpy asks for no dtype: JAX would compile a program for each shape.
+PLAIN_MOVES = MOVES & {
+    "broadcast_in_dim", "concatenate", "expand_dims", "reshape", "rev", "slice", "split", "squeeze",
+    "stack", "transpose", "unstack",
+}  # fmt: skip
 INDICES = {"gather": 1, "dynamic_slice": 1}  # operands from here on say where to look
 REDUCTIONS = {
     "argmax", "argmin", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_prod",
@@ -142,12 +124,12 @@ class Scopes:
         if "fill_value" in parameters:
             parameters["fill_value"] = 0
         if primitive.name in PLAIN_MOVES:
-            found = [PLAIN_MOVES[primitive.name](parameters, *positions)]
+            found = RULES[primitive.name](equation)(*positions)
         else:
             found = primitive.bind(*map(jax.numpy.asarray, positions), *where, **parameters)
-            found = found if primitive.multiple_results else [found]
+        several = found if primitive.multiple_results else [found]
         rows = np.concatenate(table)
-        return [tidy(rows[np.asarray(f)]) for f in found]
+        return [tidy(rows[np.asarray(f)]) for f in several]
 
     def value(self, atom: Atom) -> Value | None:
         """Return the value of a variable that the data alone determine, None for others."""
