@@ -19,13 +19,8 @@ def _broadcast(equation: Equation) -> Step:
 
 
 def _reshape(equation: Equation) -> Step:
-    if equation.params.get("dimensions") is not None:
+    if equation.primitive.name == "reshape" and equation.params["dimensions"] is not None:
         raise Unknown("axes in another order")
-    shape = shape_of(equation)
-    return lambda x: np.reshape(x, shape)
-
-
-def _to_shape(equation: Equation) -> Step:
     shape = shape_of(equation)
     return lambda x: np.reshape(x, shape)
 
@@ -125,15 +120,8 @@ def _reduced(function: np.ufunc, empty: Callable[[np.dtype], Any]) -> Rule:
     return rule
 
 
-def _least(dtype: np.dtype) -> Any:
-    return _bounds(dtype)[0]
-
-
-def _most(dtype: np.dtype) -> Any:
-    return _bounds(dtype)[1]
-
-
 def _bounds(dtype: np.dtype) -> tuple[Any, Any]:
+    """Return the least and the largest number of a dtype."""
     if dtype.kind == "f":
         return -np.inf, np.inf
     return (False, True) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
@@ -183,8 +171,8 @@ def _sort(equation: Equation) -> Step:
 RULES: dict[str, Rule] = {
     "broadcast_in_dim": _broadcast,
     "reshape": _reshape,
-    "squeeze": _to_shape,
-    "expand_dims": _to_shape,
+    "squeeze": _reshape,
+    "expand_dims": _reshape,
     "slice": _slice,
     "transpose": _transpose,
     "concatenate": _concatenate,
@@ -199,8 +187,8 @@ RULES: dict[str, Rule] = {
     "sort": _sort,
     "reduce_sum": _reduced(np.add, lambda _: 0),
     "reduce_prod": _reduced(np.multiply, lambda _: 1),
-    "reduce_max": _reduced(np.maximum, _least),
-    "reduce_min": _reduced(np.minimum, _most),
+    "reduce_max": _reduced(np.maximum, lambda dtype: _bounds(dtype)[0]),
+    "reduce_min": _reduced(np.minimum, lambda dtype: _bounds(dtype)[1]),
     "reduce_and": _logical(np.logical_and, np.bitwise_and, -1),
     "reduce_or": _logical(np.logical_or, np.bitwise_or, 0),
     "argmax": _place(np.argmax),
