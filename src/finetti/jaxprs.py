@@ -19,6 +19,8 @@ HELD = {"scan": ("jaxpr",), "while": ("cond_jaxpr", "body_jaxpr"), "cond": ("bra
 CALLS = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "core_call": "call_jaxpr",
          "custom_jvp_call": "call_jaxpr", "remat": "jaxpr", "remat2": "jaxpr",
          "checkpoint": "jaxpr"}  # fmt: skip
+# Calls with rules for derivatives, of which a program has taken what it needs.
+DIFFERENTIATED = {"custom_vjp_call": "call_jaxpr", "custom_vjp_call_jaxpr": "fun_jaxpr"}
 PLAIN_CALLS = {"jit", "pjit", "closed_call", "core_call"}
 
 Run = Callable[[ClosedJaxpr], Callable[..., Sequence[Value]]]

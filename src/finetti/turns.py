@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr
 
-from finetti.jaxprs import CALLS, anew, bind, called, inside, run
+from finetti.jaxprs import CALLS, DIFFERENTIATED, anew, bind, called, inside, run
 from finetti.types import Array, Equation, Tree, Value
 
 MENDED = (0, 11)  # the jaxlib from which such calls do not wait for the pool
@@ -45,8 +45,6 @@ SHARED_OUT = frozenset(
         "tridiagonal_solve",
     }
 )
-# Calls with rules for derivatives, of which a program has taken what it needs.
-DIFFERENTIATED = {"custom_vjp_call": "call_jaxpr", "custom_vjp_call_jaxpr": "fun_jaxpr"}
 NEVER = -3.08254e307  # no element is equal to it
 
 

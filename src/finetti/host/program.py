@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any, NamedTuple
 
 import jax
@@ -13,7 +12,7 @@ from jax.extend.core import ClosedJaxpr
 
 from finetti.host import elementwise, indexing, keys, linear, shaping
 from finetti.host.rule import Numpy, Rule, Step, Unknown, is_key
-from finetti.jaxprs import CALLS, heads, is_literal, scanned
+from finetti.jaxprs import CALLS, DIFFERENTIATED, called, heads, is_literal, scanned, yielded
 from finetti.types import Atom, Equation, Jaxpr, Value
 
 
@@ -33,7 +32,7 @@ RULES: dict[str, Rule] = {
     **keys.RULES,
 }
 AS_IT_IS = frozenset({"copy", "copy_p", "name", "stop_gradient", "optimization_barrier"})
-OPENED = {**CALLS, "custom_vjp_call": "call_jaxpr", "xla_metadata_call": "jaxpr"}
+OPENED = {**CALLS, **DIFFERENTIATED, "xla_metadata_call": "jaxpr"}
 DEFINED = "call_hi_primitive"  # of JAX 0.12: what is defined by a function of arrays
 FOLDED = 10_000  # numbers of a constant that is computed when a program is made
 
@@ -147,10 +146,10 @@ class _Writer:
         name = equation.primitive.name
         if name in AS_IT_IS:
             return take
-        if name in OPENED or name == DEFINED:
-            inner = _definition(equation) if name == DEFINED else equation.params[OPENED[name]]
-            constants = [self.constant(keys.taken(c)) for c in getattr(inner, "consts", ())]
-            return self.write(getattr(inner, "jaxpr", inner), [*constants, *take])
+        call = _definition(equation) if name == DEFINED else called(equation, OPENED)
+        if call is not None:
+            inner, constants = call
+            return self.write(inner, [*(self.constant(keys.taken(c)) for c in constants), *take])
         if name in LOOPS:
             do, work = LOOPS[name](equation)
             self.equations += work.equations
@@ -167,7 +166,7 @@ class _Writer:
 
     def _folded(self, equation: Equation, take: tuple[Slot, ...]) -> tuple[Slot, ...] | None:
         """Compute at once what depends on constants alone, if it is small."""
-        if not self.fixed.issuperset(take) or _numbers(equation) > FOLDED:
+        if not self.fixed.issuperset(take) or yielded(equation) > FOLDED:
             return None
         with np.errstate(all="ignore"):
             found = RULES[equation.primitive.name](equation)(*[self.held[i] for i in take])
@@ -203,24 +202,21 @@ class _Writer:
         )
 
 
-def _definition(equation: Equation) -> ClosedJaxpr:
-    """Return the program of what JAX defines by a function of trees of arrays."""
+def _definition(equation: Equation) -> tuple[Jaxpr, list[Value]]:
+    """Return the program of what JAX defines by a function of trees of arrays, and constants."""
     defined = equation.params["_prim"]
 
     def flat(*values: Value) -> list[Value]:
         return jax.tree.leaves(defined.expand(*jax.tree.unflatten(defined.in_tree, values)))
 
     like = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in equation.invars]
-    return jax.make_jaxpr(flat)(*like)
-
-
-def _numbers(equation: Equation) -> int:
-    return sum(prod(v.aval.shape) for v in equation.outvars)
+    closed = jax.make_jaxpr(flat)(*like)
+    return closed.jaxpr, closed.consts
 
 
 def _work(equation: Equation) -> Work:
     """Count an equation: what looks up or adds up takes longer for a number than what computes."""
-    name, numbers = equation.primitive.name, _numbers(equation)
+    name, numbers = equation.primitive.name, yielded(equation)
     if name == "triangular_solve":  # row after row
         return Work(1, 4 * equation.invars[0].aval.shape[-1], numbers)
     return Work(1, 1, numbers * (5 if name == "gather" or name.startswith("scatter") else 1))

@@ -27,11 +27,8 @@ MOVES = {
 }  # fmt: skip
 
 
-# Those whose rule for numpy asks for no dtype: JAX would compile a program for each shape.
-PLAIN_MOVES = MOVES & {
-    "broadcast_in_dim", "concatenate", "expand_dims", "reshape", "rev", "slice", "split", "squeeze",
-    "stack", "transpose", "unstack",
-}  # fmt: skip
+# JAX would compile a program for each shape; numpy's rule for padding asks for the dtype.
+PLAIN_MOVES = (MOVES & RULES.keys()) - {"pad"}
 INDICES = {"gather": 1, "dynamic_slice": 1}  # operands from here on say where to look
 REDUCTIONS = {
     "argmax", "argmin", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_prod",

@@ -16,6 +16,7 @@ import numpy as np
 from finetti.compiling import ONCE, compiled
 from finetti.inference.engine.heights import looking
 from finetti.inference.engine.mixture import log_density
+from finetti.inference.engine.start import DTYPE
 from finetti.inference.engine.sweep import Carry, Course, Orders, Record, noise_of, to_numpy
 from finetti.kernels.independence import Component, Independence, propose
 from finetti.kernels.kernel import Info, Point, Standing
@@ -109,6 +110,6 @@ def proposals(  # noqa: PLR0913 - a program takes arrays one by one
     scale: AnyArray,
 ) -> tuple[Array, Array]:
     """Return what chains propose in so many steps, (step, dim, chain), and log uniforms."""
-    noise = noise_of(kernel, count, dim, "float64", keys, phase, first)
+    noise = noise_of(kernel, count, dim, DTYPE, keys, phase, first)
     proposed = partial(propose, Component.unpacked(jnp.asarray(scale)))
     return jax.vmap(jax.vmap(proposed, -1, -1))(noise), noise.log_uniform

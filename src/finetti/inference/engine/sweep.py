@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from finetti.compiling import BY_SIZE, OFTEN, ONCE, compiled
+from finetti.compiling import OFTEN, ONCE, compiled
 from finetti.dividing import mesh_of
 from finetti.inference.engine import warmup
 from finetti.inference.engine.batch import Own, joined
@@ -129,15 +129,14 @@ def sweep(course: Course, orders: Orders, carry: Carry) -> tuple[Carry, Record, 
 
     Returns the carry, the record, of which the first n steps are valid, and n.
     """
-    run = _sweep if course.kernel.learns else _sweep_once
     if course not in _plain and mesh_of(orders.shared) is None:
         try:
-            return run(course, True, orders, carry)
+            return _sweep(course, True, orders, carry)
         except jax.errors.JaxRuntimeError as error:
             if not any(words in str(error) for words in REFUSALS):
                 raise
             _plain.add(course)
-    return run(course, False, orders, carry)
+    return _sweep(course, False, orders, carry)
 
 
 def _steps(
@@ -153,13 +152,6 @@ def _steps(
 
 
 _sweep = compiled(OFTEN, "course", "native")(_steps)
-# Where every step is a draw, the loop is not worth the compiler's effort.
-_sweep_once = compiled(
-    BY_SIZE,
-    "course",
-    "native",
-    evaluations=lambda course, _, orders, *__: (len(orders.keys), course.capacity),
-)(_steps)
 
 
 def _loop(
@@ -204,8 +196,6 @@ def _loop(
         A loop inside this one, until a draw is complete, would copy all states at each of its ends.
         """
         carry, record, info = move(loop)
-        if not course.kernel.learns:
-            return Loop(loop.made + 1, carry, record)
         taught = orders.learning & info.done.any()
         carry = jax.lax.cond(taught, partial(_learn, course, orders, info), lambda c: c, carry)
         return Loop(loop.made + 1, carry, record)
