@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from held import DIGITS, IMAGES, LABELS
+from strokes import SHAPES, drawn, learned
 
 import finetti as ft
 from finetti import factors as fg
@@ -14,23 +15,9 @@ RED, GREEN, BLUE = np.array([[190.0, 60, 60], [60, 150, 70], [70, 80, 190]])
 CHECKS = np.where(np.indices((28, 28)).sum(0) % 2 == 0, 1.0, -1.0)[..., None]
 
 
-def drawn(*strokes, shape=(28, 28)):
-    image = np.zeros(shape)
-    for rows, columns in strokes:
-        image[slice(*rows), slice(*columns)] = 255
-    return image
-
-
-SHAPES = {
-    "I": drawn(((4, 24), (12, 16))),
-    "-": drawn(((12, 16), (4, 24))),
-    "L": drawn(((4, 24), (6, 10)), ((20, 24), (6, 20))),
-}
-
-
 @pytest.fixture(scope="module")
 def rcn():
-    return RCN().fit(np.stack(list(SHAPES.values())), list(SHAPES))
+    return learned()
 
 
 def painted(label, own, ground):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from held import DIGITS, IMAGES, LABELS
 from scipy.ndimage import binary_dilation
+from strokes import SHAPES, learned
 
 import finetti as ft
 from finetti.vision import RCN, Sight
@@ -14,23 +15,9 @@ from finetti.vision.rcn.gathering import ABSENT, ECHOED, HIDDEN, SHAPE, Crowd
 from finetti.vision.rcn.seeking import claims
 
 
-def drawn(*strokes):
-    image = np.zeros((28, 28))
-    for rows, columns in strokes:
-        image[slice(*rows), slice(*columns)] = 255
-    return image
-
-
-SHAPES = {
-    "I": drawn(((4, 24), (12, 16))),
-    "-": drawn(((12, 16), (4, 24))),
-    "L": drawn(((4, 24), (6, 10)), ((20, 24), (6, 20))),
-}
-
-
 @pytest.fixture(scope="module")
 def rcn():
-    return RCN().fit(np.stack(list(SHAPES.values())), list(SHAPES))
+    return learned()
 
 
 def scene(label, corner, shape=(48, 60)):
