@@ -1,6 +1,7 @@
 """Check what both designs of PyMC4 do beside the founding programs."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from arviz_stats.base import array_stats
@@ -297,6 +298,114 @@ def test_samplers_are_those_of_their_names(kind):
     assert {"hmc": "HMC", "rwm": "Metropolis", "nuts_simple": "NUTS"}[kind] in str(used)
 
 
+transforms, RandomWalkM = pm.distributions.transforms, pm.mcmc.samplers.RandomWalkM
+
+
+@pm.model
+def mixed():
+    k = yield pm.Poisson("k", 3.0)
+    switch = yield pm.Bernoulli("switch", 0.5)
+    x = yield pm.Normal("x", 0.0, 1.0)
+    yield pm.Normal("y", k + switch + x, 1.0, observed=6.0)
+
+
+def stepped(*step, kind="compound"):
+    tf.set_random_seed(7)
+    return pm.sample(
+        mixed(), sampler_type=kind, num_samples=1500, num_chains=4, burn_in=300,
+        sampler_methods=[step, ("switch", RandomWalkM, {"new_state_fn": pm.bernoulli_fn()})],
+    )  # fmt: skip
+
+
+def test_variables_move_by_the_samplers_that_they_are_given():
+    gaussian = {"new_state_fn": pm.distributions.state_functions.gaussian_round_fn(2.0)}
+    found = stepped(["k"], RandomWalkM, gaussian)
+    told = str(found.run.tree.attrs["method"])
+    assert all(told.count(kind) for kind in ("DiscreteMetropolis", "BinaryMetropolis", "HMC"))
+    k, switch = np.arange(60.0)[:, None], np.array([0.0, 1.0])
+    shares = stats.poisson(3).pmf(k) * stats.norm(k + switch, np.sqrt(2)).pdf(6.0)
+    shares /= shares.sum()
+    for name, known in (("k", (shares * k).sum()), ("switch", (shares * switch).sum())):
+        draws = np.swapaxes(found.trace[f"mixed/{name}"], 0, 1).astype(float)
+        error = array_stats.mcse(draws, chain_axis=0, draw_axis=1, method="mean")
+        assert abs(draws.mean() - known) < 4 * error
+
+
+def rescaled(transform):
+    return pm.model(
+        lambda: (yield pm.Uniform("x", -1.0, 3.0, transform=transform)), name="rescaled"
+    )()
+
+
+TRANSFORMS = {
+    "log": (transforms.Log(), 0.7), "sigmoid": (transforms.Sigmoid(), 0.3),
+    "lowerbound": (transforms.LowerBound(-2.0), -1.5),
+    "upperbound": (transforms.UpperBound(2.0), 1.0),
+    "interval": (transforms.Interval(-2.0, 5), 1.5),
+    "inverted_log": (transforms.Invert(transforms.Log()), 0.4),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_transformations_go_back_and_have_their_jacobian(name, float64):
+    transform, x = TRANSFORMS[name]
+    z = transform.forward(jnp.asarray(float(x)))
+    assert transform.name == name
+    assert float(transform.inverse(z)) == pytest.approx(x)
+    slope = np.log(abs(jax.grad(lambda x: jnp.asarray(transform.forward(x)))(float(x))))
+    assert float(transform.forward_log_det_jacobian(jnp.asarray(float(x)))) == pytest.approx(slope)
+    assert float(transform.inverse_log_det_jacobian(z)) == pytest.approx(-slope)
+
+
+class Tailed(transforms.Interval):
+    """Take the log odds of where a value is between -1 and 3, and stretch them."""
+
+    name = "tailed"
+
+    def __init__(self):
+        super().__init__(-1.0, 3.0)
+
+    def forward(self, x):
+        odds = super().forward(x)
+        return jnp.sinh(odds)
+
+    def inverse(self, z):
+        return super().inverse(jnp.arcsinh(z))
+
+    def inverse_log_det_jacobian(self, z):
+        return super().inverse_log_det_jacobian(jnp.arcsinh(z)) - 0.5 * jnp.log1p(z**2)
+
+
+def test_a_stated_transformation_names_the_scale_of_draws_and_of_the_density():
+    usual, state = pm.evaluate_model_transformed(rescaled(None), {"rescaled/__interval_x": 0.4})
+    assert float(usual) == pytest.approx(-1 + 4 / (1 + np.exp(-0.4)))
+    z = np.sinh(0.4)
+    own, moved = pm.evaluate_model_transformed(rescaled(Tailed()), {"rescaled/__tailed_x": z})
+    assert float(own) == pytest.approx(float(usual))
+    difference = moved.collect_log_prob() - state.collect_log_prob()
+    assert difference == pytest.approx(-np.log(np.cosh(0.4)))
+    found = pm.sample(rescaled(Tailed()), num_samples=40, num_chains=2, seed=1)
+    assert found.trace.keys() == {"rescaled/x", "rescaled/__tailed_x", "rescaled"}
+    x, z = found.trace["rescaled/x"], found.trace["rescaled/__tailed_x"]
+    np.testing.assert_allclose(np.arcsinh(z), np.log((x + 1) / (3 - x)), rtol=1e-9)
+
+
+def test_bounds_that_are_drawn_bound_the_scale():
+    @pm.model
+    def nested():
+        top = yield pm.HalfNormal("top", 1.0)
+        yield pm.Uniform("x", 0.0, top)
+
+    given = {"nested/__log_top": np.log(2.0), "nested/__interval_x": 0.0}
+    state = pm.evaluate_model_transformed(nested(), given)[1]
+    assert state.untransformed_values == {"nested/top": pytest.approx(2.0), "nested/x": 1.0}
+    known = stats.halfnorm.logpdf(2.0) + np.log(2.0) - np.log(2.0) + np.log(2.0 / 4)
+    assert state.collect_log_prob() == pytest.approx(known)
+    found = pm.sample(nested(), num_samples=30, num_chains=2, seed=2).trace
+    x, top = found["nested/x"], found["nested/top"]
+    np.testing.assert_allclose(found["nested/__interval_x"], np.log(x / (top - x)), rtol=1e-6)
+
+
 REFUSED = {
     "an unknown sampler": (
         lambda: pm.sample(counted(), sampler_type="slice"), ValueError,
@@ -308,10 +417,29 @@ REFUSED = {
     "no model": (lambda: pm.sample(counted), TypeError, "call it first"),
     "a variational fit": (lambda: pm.fit, AttributeError, "no variational fits"),
     "a process": (lambda: pm.gp.GP, AttributeError, "no Gaussian processes"),
-    "proposals": (lambda: pm.distributions.state_functions.bernoulli_fn, AttributeError,
-                  "own proposals: leave sampler_methods= out"),
-    "transforms": (lambda: pm.distributions.transforms.Log, AttributeError, "leave transform= out"),
-    "samplers": (lambda: pm.mcmc.samplers.NUTS, AttributeError, "sampler_type=...\\) names"),
+    "a proposal of one's own": (
+        lambda: stepped("k", RandomWalkM, {"new_state_fn": lambda parts, seed: parts}), TypeError,
+        "new_state_fn of mixed/k is .*: proposals of one's own are not imitated"),
+    "a walk among whole numbers for others": (
+        lambda: stepped("x", RandomWalkM, {"new_state_fn": pm.gaussian_round_fn()}), ValueError,
+        "jumps among whole numbers, not mixed/x's"),
+    "trajectories of whole numbers": (
+        lambda: stepped("k", pm.mcmc.samplers.NUTS), ValueError, "NUTS cannot move mixed/k"),
+    "a sampler that is none": (
+        lambda: stepped("x", "rwm"), TypeError, "takes HMC, .*RandomWalkM, not 'rwm'"),
+    "a sampler for nobody": (
+        lambda: stepped("nobody", RandomWalkM), ft.UnknownSite, "nobody"),
+    "a step without sampler": (lambda: stepped("x"), ValueError, r"\(name, sampler\) or"),
+    "steps of one sampler": (
+        lambda: stepped("x", RandomWalkM, kind="nuts"), ValueError, "steps of 'compound'"),
+    "a setting of no sampler": (
+        lambda: stepped("x", RandomWalkM, {"step_size": 1}), TypeError, "takes no step_size here"),
+    "a made sampler": (lambda: RandomWalkM(mixed()), TypeError, "named, not made"),
+    "a transformation's class": (
+        lambda: pm.Gamma("x", 1, 1, transform=transforms.Log), TypeError, r"write Log\(\)"),
+    "a transformation of others": (
+        lambda: pm.evaluate_model_transformed(rescaled(transforms.Log())), ValueError,
+        "`rescaled/x`: transform=Log does not map the values of the variable"),
     "an unknown parameter": (lambda: pm.Normal("x", 0, sigma=1), TypeError, "takes loc, scale"),
     "a lacking parameter": (lambda: pm.Normal("x", 0), TypeError, "needs scale"),
 }  # fmt: skip

@@ -9,7 +9,7 @@ finetti Model for `ft.fit`.
 from types import SimpleNamespace
 from typing import NoReturn
 
-from finetti.dialects.pymc4 import distributions
+from finetti.dialects.pymc4 import distributions, samplers
 from finetti.dialects.pymc4.configured import Config, Model, inline
 from finetti.dialects.pymc4.coroutines import Deterministic, Potential, model
 from finetti.dialects.pymc4.distributions import DISTRIBUTIONS, Distribution
@@ -19,6 +19,7 @@ from finetti.dialects.pymc4.predicting import (
     sample_posterior_predictive,
     sample_prior_predictive,
 )
+from finetti.dialects.pymc4.samplers import bernoulli_fn, categorical_uniform_fn, gaussian_round_fn
 from finetti.dialects.pymc4.sampling import Draws, sample, trace_to_arviz
 
 globals().update(DISTRIBUTIONS)
@@ -27,6 +28,7 @@ globals().update(DISTRIBUTIONS)
 inference = SimpleNamespace(
     sampling=SimpleNamespace(sample=sample), utils=SimpleNamespace(trace_to_arviz=trace_to_arviz)
 )
+mcmc = SimpleNamespace(samplers=samplers)
 flow = SimpleNamespace(
     evaluate_model=evaluate_model, evaluate_model_transformed=evaluate_model_transformed
 )
@@ -44,24 +46,28 @@ __all__ = [
     "Potential",
     "Predictions",
     "State",
+    "bernoulli_fn",
+    "categorical_uniform_fn",
     "distributions",
     "evaluate_model",
     "evaluate_model_transformed",
     "flow",
     "forward_sampling",
+    "gaussian_round_fn",
     "inference",
     "inline",
+    "mcmc",
     "model",
     "sample",
     "sample_posterior_predictive",
     "sample_prior_predictive",
+    "samplers",
     "trace_to_arviz",
 ]
 __all__ += [*DISTRIBUTIONS]
 
 LACKING = {
     "fit": "there are no variational fits: sample, or ft.fit(model.finetti)",
-    "mcmc": "sample(model, sampler_type=...) names the sampler",
     "gp": "there are no Gaussian processes: write the covariance, and MvNormal",
 }
 

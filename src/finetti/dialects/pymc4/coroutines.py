@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from finetti import distributions as ft
 from finetti.dialects import tf
 from finetti.dialects.pymc4.distributions import Distribution
+from finetti.dialects.pymc4.transforms import Transform
 from finetti.errors import UnknownSite
 from finetti.language import sites
 from finetti.models import Model as FinettiModel
@@ -60,14 +61,17 @@ class Model:
         self,
         observed: Mapping[str, ArrayLike | None],
         shapes: dict[str, tuple[int, ...]] | None = None,
+        stated: Stated | None = None,
     ) -> FinettiModel:
         """Return the finetti Model with other data; None makes a variable unobserved.
 
         `shapes` gives variables more copies than their distributions have: those of their data.
+        `stated` is given the transformations that distributions state, as the model runs.
         """
+        noted = {} if stated is None else stated
 
         def statements() -> object:
-            play = _Play(observed, shapes or {}, set())
+            play = _Play(observed, shapes or {}, noted, set())
             found = play.play(self, "")
             for name in observed:
                 if name not in play.met:
@@ -78,6 +82,7 @@ class Model:
         return finetti_model(statements)()
 
 
+Stated = dict[str, Transform]  # the transformations that distributions state, by full name
 Flow = Generator[Distribution | Deterministic | Potential | Model | Generator, Any, object]
 
 
@@ -139,6 +144,7 @@ class _Play:
 
     observed: Mapping[str, ArrayLike | None]
     shapes: dict[str, tuple[int, ...]]
+    stated: Stated
     met: set[str]  # the variables so far
 
     def play(self, item: Model, prefix: str) -> object:
@@ -179,6 +185,8 @@ class _Play:
 
     def _sample(self, asked: Distribution, name: str) -> AnyArray:
         self.met.add(name)
+        if asked.transform is not None:
+            self.stated[name] = asked.transform
         obs = self.observed.get(name, asked.observed)
         made = asked.built()
         if name in self.shapes:

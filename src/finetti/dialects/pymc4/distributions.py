@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import jax.numpy as jnp
@@ -12,11 +13,13 @@ from numpy.typing import ArrayLike
 
 from finetti import distributions as ft
 from finetti.dialects import tf
+from finetti.dialects.pymc4 import transforms
 from finetti.dialects.pymc4.families import FAMILIES, Family
+from finetti.dialects.pymc4.samplers import STATE_FUNCTIONS
 from finetti.dialects.tf.surroundings import lacking
 from finetti.types import Array
 
-SETTINGS = ("transform", "conditionally_independent", "dtype", "validate_args", "allow_nan_stats")
+SETTINGS = ("conditionally_independent", "dtype", "validate_args", "allow_nan_stats")
 COUNTS = ("dimension", "num_timesteps")  # parameters that shapes depend on
 
 
@@ -46,6 +49,7 @@ class Distribution:
     values: dict[str, Parameter]
     copies: Copies = field(default_factory=Copies)
     observed: ArrayLike | None = None
+    transform: transforms.Transform | None = None
 
     def built(self) -> ft.Distribution:
         """Return the finetti distribution, its independent copies in their places."""
@@ -84,8 +88,10 @@ class Distribution:
     def prior(
         self, name: str, *, transform: object = None, observed: ArrayLike | None = None
     ) -> Distribution:
-        """Return the distribution under a name, and observed if so wished."""
-        return replace(self, name=name, observed=observed)
+        """Return the distribution under a name, with a transformation and observed if so wished."""
+        return replace(
+            self, name=name, observed=observed, transform=transforms.checked(transform, name)
+        )
 
 
 Parameter = ArrayLike | Distribution | Sequence[Distribution]
@@ -109,14 +115,15 @@ def _shape(copies: ArrayLike | None) -> tuple[int, ...]:
 def constructor(title: str, family: Family) -> Callable[..., Distribution]:
     """Return the function that makes named distributions of a family: `Normal("x", 0, 1)`.
 
-    Variables are moved on finetti's own unconstrained scale, whatever `transform` says.
+    By `transform=transforms.Log()` the variable has a second value, `__log_x`, in draws and in the
+    transformed density. Samplers move on finetti's own scale, and the posterior is the same.
     """
 
-    def make(
+    def make(  # noqa: PLR0913 - PyMC4's own arguments
         name: str | None, *args: Parameter, plate: ArrayLike | None = None,
         event_stack: ArrayLike | None = None, batch_stack: ArrayLike | None = None,
         reinterpreted_batch_ndims: int = 0, observed: ArrayLike | None = None,
-        **kwargs: Any,
+        transform: object = None, **kwargs: Any,
     ) -> Distribution:  # fmt: skip
         if name is not None and not isinstance(name, str):
             raise TypeError(f"{title} takes its name first, a text, not {name!r}")
@@ -131,7 +138,10 @@ def constructor(title: str, family: Family) -> Callable[..., Distribution]:
             raise TypeError(f"`{name}` needs {missing}: {title} takes {', '.join(parameters)}")
         right = _shape(event_stack if plate is None else plate)
         copies = Copies(_shape(batch_stack), right, reinterpreted_batch_ndims)
-        return Distribution(name, family, {p: values[p] for p in parameters}, copies, observed)
+        scale = transforms.checked(transform, str(name))
+        return Distribution(
+            name, family, {p: values[p] for p in parameters}, copies, observed, scale
+        )
 
     make.__name__ = make.__qualname__ = title
     make.__doc__ = f"Be {title}({', '.join(family.parameters)}), to yield."
@@ -142,8 +152,5 @@ def constructor(title: str, family: Family) -> Callable[..., Distribution]:
 DISTRIBUTIONS = {title: constructor(title, family) for title, family in FAMILIES.items()}
 globals().update(DISTRIBUTIONS)
 
-__getattr__ = lacking(
-    "pymc4.distributions",
-    state_functions="whole numbers jump by finetti's own proposals: leave sampler_methods= out",
-    transforms="variables move on finetti's own unconstrained scale: leave transform= out",
-)
+state_functions = SimpleNamespace(**STATE_FUNCTIONS)
+__getattr__ = lacking("pymc4.distributions")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import jax
 import jax.numpy as jnp
@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from finetti.dialects import tf
-from finetti.dialects.pymc4.coroutines import Flow, Model, as_model
+from finetti.dialects.pymc4.coroutines import Flow, Model, Stated, as_model
+from finetti.dialects.pymc4.transforms import Transform, fitting, usual
 from finetti.dialects.written import log_density
+from finetti.distributions import describe_support
 from finetti.errors import UnknownSite
 from finetti.language import handlers
-from finetti.language.effects import Site
+from finetti.language.effects import Site, around
 from finetti.models import Model as FinettiModel
-from finetti.targets.density import Density, density
-from finetti.types import Array, Key
-
-LOG, ODDS, INTERVAL = "log", "logodds", "interval"
+from finetti.structure.variables import is_discrete
+from finetti.types import AnyArray, Array, Key
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,10 +56,9 @@ def evaluate_model(
     built = as_model(model).observing(observed or {})
     if values:
         built = built.substitute(**{k: np.asarray(v, float) for k, v in values.items()})
-    sites, result = _run(built, tf.RANDOMNESS.key(seed))
     with jax.enable_x64(True):
-        log_prob = sum(float(_term(site)) for site in sites.values())
-    return result, _state(sites, {}, log_prob)
+        sites, result = _run(built, tf.RANDOMNESS.key(seed))
+        return result, _state(sites, {}, _log_prob(sites))
 
 
 def evaluate_model_transformed(
@@ -70,85 +69,109 @@ def evaluate_model_transformed(
 ) -> tuple[object, State]:
     """Return a model's result and the state, with the log density of the transformed variables.
 
-    `values` may name transformed variables, such as `model/__log_tau`.
+    `values` may name transformed variables, such as `model/__log_tau`. Raises `ValueError` where
+    a `transform=` does not map the values that its variable can have.
     """
-    built = as_model(model).observing(observed or {})
-    space = Space.of(built)
-    with jax.enable_x64(True):
-        own = space.constrain(values or {})
-        fixed = built.substitute(**own) if own else built
-        sites, result = _run(fixed, tf.RANDOMNESS.key(seed))
-        drawn = {n: np.asarray(sites[n].value) for n in space.density.layout.names}
-        position = space.density.unconstrain(drawn)
-        log_prob = float(space.density.log_density(position))
-        return result, _state(sites, space.transformed(position), log_prob)
+    scale = Scale(values or {})
+    built = as_model(model).observing(observed or {}, stated=scale.stated)
+    with jax.enable_x64(True), around(scale.before, scale.after):
+        sites, result = _run(built, tf.RANDOMNESS.key(seed))
+        scale.demand_known(sites)
+        moved = {n: np.asarray(z) for n, z in scale.transformed.items()}
+        log_prob = _log_prob(sites) + float(sum(scale.jacobians, jnp.zeros(())))
+        return result, _state(sites, moved, log_prob)
 
 
 @dataclass(frozen=True, eq=False)
-class Space:
-    """Hold the names of a model's variables on the transformed scale."""
+class Scale:
+    """Give a model's free variables values, and note them on the scale of their transformations.
 
-    density: Density
-    names: dict[str, str]  # of the variables that are transformed, by their own names
-
-    @classmethod
-    def of(cls, model: FinettiModel) -> Space:
-        """Name the transformed variables of a model."""
-        free = [v for v in model.variables if v.kind == "latent"]
-        built = density(model, natural=frozenset(v.name for v in free if v.discrete))
-        names = {}
-        for v in free:
-            kind = "" if v.discrete else transform_name(v.support)
-            if kind:
-                scope, slash, name = v.name.rpartition("/")
-                names[v.name] = f"{scope}{slash}__{kind}_{name}"
-        return cls(built, names)
-
-    def constrain(self, values: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
-        """Return values by the variables' own names and on their own scale."""
-        back = {transformed: own for own, transformed in self.names.items()}
-        layout, plain, found = self.density.layout, {}, {}
-        for name, value in values.items():
-            if name in back:
-                plain[back[name]] = jnp.asarray(value, float)
-            elif name in layout.names:
-                found[name] = np.asarray(value, float)
-            else:
-                raise UnknownSite.among(name, [*layout.names, *back], "give a value to")
-        if plain:
-            zeros = {n: jnp.zeros(s) for n, s in zip(layout.names, layout.shapes, strict=True)}
-            position = layout.join({**zeros, **plain})
-            moved = self.density.constrain(position)
-            found |= {name: np.asarray(moved[name]) for name in plain}
-        return found
-
-    def transformed(self, position: ArrayLike) -> dict[str, np.ndarray]:
-        """Return the transformed values at a position; leading axes stay."""
-        layout, found = self.density.layout, {}
-        for name, places in layout.places.items():
-            if name in self.names:
-                shape = layout.shapes[layout.names.index(name)]
-                part = np.asarray(position)[..., list(places)]
-                found[self.names[name]] = part.reshape((*part.shape[:-1], *shape))
-        return found
-
-
-def transform_name(support: str) -> str:
-    """Return what PyMC4 calls the transform of a support, or nothing.
-
-    >>> transform_name("positive"), transform_name("between 0 and 1"), transform_name("real")
-    ('log', 'logodds', '')
+    `given` has values by name, of variables or of transformed ones; `stated` the transformations
+    that the model states, which it fills in as it runs. `before` and `after` are a handler's.
     """
-    if support in ("positive", "nonnegative"):
-        return LOG
-    if support in ("between 0 and 1", "unit interval"):
-        return ODDS
-    return INTERVAL if support.startswith(("between", "above", "below")) else ""
+
+    given: Mapping[str, ArrayLike]
+    check: bool = True  # whether what is stated maps a variable's values; not where it is traced
+    stated: Stated = field(default_factory=dict)
+    transformed: dict[str, AnyArray] = field(default_factory=dict)
+    jacobians: list[Array] = field(default_factory=list)
+
+    def before(self, site: Site) -> None:
+        """Give a site its value, where there is one."""
+        transform = self._of(site)
+        name = transformed_name(transform, site.name) if transform else ""
+        if transform and name in self.given:
+            if self.check:
+                fitting(transform, site.distribution, site.name)
+            site.value = jnp.asarray(transform.inverse(jnp.asarray(self.given[name], float)))
+        elif site.latent and site.name in self.given:
+            site.value = jnp.asarray(self.given[site.name], float)
+
+    def after(self, site: Site) -> None:
+        """Note the transformed value of a site, and the Jacobian that its density has there."""
+        transform = self._of(site)
+        if transform:
+            if self.check:
+                fitting(transform, site.distribution, site.name)
+            moved = jnp.asarray(transform.forward(site.value))
+            self.transformed[transformed_name(transform, site.name)] = moved
+            self.jacobians.append(jnp.sum(transform.inverse_log_det_jacobian(moved)))
+
+    def _of(self, site: Site) -> Transform | None:
+        if not site.latent or is_discrete(site.distribution):
+            return None
+        stated = self.stated.get(site.name)
+        law = site.distribution
+        return usual(law, describe_support(law.support)) if stated is None else stated
+
+    def demand_known(self, sites: Mapping[str, Site]) -> None:
+        """Raise `UnknownSite` where a value was given for what the model has not."""
+        known = [n for n, s in sites.items() if s.latent] + [*self.transformed]
+        for name in self.given:
+            if name not in known:
+                raise UnknownSite.among(name, known, "give a value to")
+
+
+def transformed_name(transform: Transform, name: str) -> str:
+    """Return what a variable is called once transformed.
+
+    >>> from finetti.dialects.pymc4.transforms import Log
+    >>> transformed_name(Log(), "schools/tau")
+    'schools/__log_tau'
+    """
+    scope, slash, own = name.rpartition("/")
+    return f"{scope}{slash}__{transform.name}_{own}"
+
+
+def on_scale(
+    model: Model, observed: Mapping[str, ArrayLike | None], draws: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Return draws of the transformed variables from those of all free ones.
+
+    Both are of shapes (draw, chain, ...). Raises `ValueError` where a `transform=` does not map the
+    values that its variable can have.
+    """
+
+    def one(values: Mapping[str, AnyArray], check: bool = False) -> dict[str, AnyArray]:
+        scale = Scale(values, check)
+        built = model.observing(observed, stated=scale.stated)
+        with around(scale.before, scale.after):
+            built.run()
+        return scale.transformed
+
+    with jax.enable_x64(True):
+        one({n: d[0, 0] for n, d in draws.items()}, check=True)
+        found = jax.vmap(jax.vmap(one))(dict(draws))
+    return {name: np.asarray(values) for name, values in found.items()}
 
 
 def _run(model: FinettiModel, key: Key) -> tuple[dict[str, Site], object]:
-    with jax.enable_x64(True), handlers.trace() as sites, handlers.seed(key):
+    with handlers.trace() as sites, handlers.seed(key):
         return sites, model.run()
+
+
+def _log_prob(sites: dict[str, Site]) -> float:
+    return sum(float(_term(site)) for site in sites.values())
 
 
 def _term(site: Site) -> Array | float:

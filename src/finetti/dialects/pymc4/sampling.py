@@ -12,25 +12,22 @@ from numpy.typing import ArrayLike
 from finetti.dialects import tf
 from finetti.dialects.pymc4 import configured
 from finetti.dialects.pymc4.coroutines import Model
-from finetti.dialects.pymc4.evaluating import Space
+from finetti.dialects.pymc4.evaluating import on_scale
+from finetti.dialects.pymc4.samplers import Steps, blocks
 from finetti.inference.fit import fit
-from finetti.inference.methods.blocks import Block, Compound, DiscreteMetropolis
+from finetti.inference.methods.blocks import Block, Compound
 from finetti.inference.methods.method import Method
 from finetti.inference.methods.trajectories import HMC, NUTS
 from finetti.inference.methods.walks import Metropolis
 from finetti.posterior.labels import dotted
 from finetti.posterior.posterior import Posterior
-from finetti.structure.tracing import invert
 from finetti.structure.variables import Variable
-from finetti.types import AnyArray
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-SETTINGS = {
-    "include_log_likelihood", "nchains", "sampler_methods", "trace_discrete", "use_auto_batching",
-}  # fmt: skip
+SETTINGS = {"include_log_likelihood", "nchains", "trace_discrete", "use_auto_batching"}
 WITHOUT_DISCRETE = ("nuts", "nuts_simple", "hmc", "hmc_simple")
 SAMPLERS = (*WITHOUT_DISCRETE, "rwm", "compound")
 
@@ -101,6 +98,7 @@ def sample_generator(  # noqa: PLR0913 - PyMC4's own arguments
     seed: int | None = None,
     sampler_type: str | None = None,
     num_leapfrog_steps: int = 10,
+    sampler_methods: Steps | None = None,
     **settings: object,
 ) -> Draws:
     """Return draws by the no-U-turn sampler, or by another, all chains side by side.
@@ -108,8 +106,9 @@ def sample_generator(  # noqa: PLR0913 - PyMC4's own arguments
     The model is sampled as it is written; the step size starts from `step_size` and is learned in
     the `burn_in` draws, which are not kept. Discrete variables jump by Metropolis between the
     trajectories of the others. A list of step sizes counts as their mean. `sampler_type` is nuts,
-    hmc, rwm (random-walk Metropolis) or compound. Other settings of PyMC4's samplers
-    (`sampler_methods`, `trace_discrete`, ...) change nothing here.
+    hmc, rwm (random-walk Metropolis) or compound. `sampler_methods` gives variables samplers of
+    their own: (name, sampler) or (name, sampler, its settings), as of `mcmc.samplers`. Other
+    settings of PyMC4's samplers (`trace_discrete`, ...) change nothing here.
     """
     if unknown := settings.keys() - SETTINGS:
         raise TypeError(f"sample takes no {', '.join(sorted(unknown))}")
@@ -122,24 +121,31 @@ def sample_generator(  # noqa: PLR0913 - PyMC4's own arguments
         "thin": 1,
     }
     free = [v for v in built.variables if v.kind == "latent"]
-    method = _method(free, shared, sampler_type, step, num_leapfrog_steps)
+    own = blocks(sampler_methods or (), free)
+    method = _method(free, shared, sampler_type, step, num_leapfrog_steps, own)
     number = int(jax.random.randint(tf.RANDOMNESS.key(seed), (), 0, 2**31 - 1))
     run = fit(built, method, seed=number, plan=built.plan().as_written(), progress=False)
-    space = Space.of(built)
-    trace = {v.name: _draws_first(run[v.name]) for v in space.density.kept}
-    with jax.enable_x64(True):
-        for own, name in space.names.items():
-            trace[name] = _transformed(space, own, trace)
+    kept = [v.name for v in built.variables if v.kind in ("latent", "deterministic")]
+    trace = {name: _draws_first(run[name]) for name in kept}
+    trace |= on_scale(model, observed or {}, {v.name: trace[v.name] for v in free})
     stats = run.tree["sample_stats"].dataset
     return Draws(trace, {str(k): _draws_first(stats[k]) for k in stats}, run)
 
 
 def _method(
-    free: list[Variable], shared: dict[str, Any], kind: str | None, step: float, leapfrogs: int
-) -> Method:
-    """Return the method of a sampler's name; without one that which suits the variables."""
+    free: list[Variable], shared: dict[str, Any], kind: str | None, step: float, leapfrogs: int,
+    own: tuple[Block, ...],
+) -> Method:  # fmt: skip
+    """Return the method of a sampler's name; without one that which suits the variables.
+
+    `own` are the blocks of variables with samplers of their own.
+    """
     if kind is not None and kind not in SAMPLERS:
         raise ValueError(f"sampler_type is one of {', '.join(SAMPLERS)}, not {kind!r}")
+    if own and kind not in (None, "compound"):
+        raise ValueError(f"sampler_methods are steps of 'compound', and not of {kind!r}")
+    moved = {name for block in own for name in block.sites}
+    free = [v for v in free if v.name not in moved]
     discrete = [v.name for v in free if v.discrete]
     if kind in WITHOUT_DISCRETE and discrete:
         raise ValueError(
@@ -148,24 +154,14 @@ def _method(
         )
     rest = tuple(v.name for v in free if not v.discrete)
     walks = kind == "rwm"
-    if not rest:
-        return DiscreteMetropolis(**shared)
-    if discrete:
-        return Compound(blocks=(Block(rest, Metropolis() if walks else HMC()),), **shared)
+    if own or discrete:
+        others = (Block(rest, Metropolis() if walks else HMC()),) if rest else ()
+        return Compound(blocks=(*own, *others), **shared)
     if walks:
         return Metropolis(**shared)
     if kind in ("hmc", "hmc_simple"):
         return HMC(**shared, leapfrogs=leapfrogs)
     return NUTS(**shared, step_size=step, target_acceptance=0.8)
-
-
-def _transformed(space: Space, own: str, trace: dict[str, np.ndarray]) -> np.ndarray:
-    values = {n: trace[n] for n in space.density.layout.names}
-
-    def one(values: Mapping[str, AnyArray]) -> AnyArray:
-        return invert(space.density.model.run, values)[own]
-
-    return np.asarray(jax.vmap(jax.vmap(one))(values))
 
 
 def _draws_first(draws: ArrayLike) -> np.ndarray:
