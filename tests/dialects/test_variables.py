@@ -121,12 +121,62 @@ def test_arithmetic_is_with_the_value():
     assert tf.Variable(lambda: 3, dtype=tf.int32).dtype == np.int32
 
 
+tfb = tfp.bijectors
+READERS = {  # distributions made of a variable that is 0.3 and then 0.8, and of the number itself
+    "a parameter": lambda x: tfd.Normal(x, 1.0),
+    "arithmetic of it, put off": lambda x: tfd.Normal(0.0, tfp.util.DeferredTensor(x, tf.exp)),
+    "independent copies": lambda x: tfd.Independent(tfd.Normal([x, 1.0], 1.0), 1),
+    "a sample": lambda x: tfd.Sample(tfd.Exponential(x), 3),
+    "a mixture": lambda x: tfd.MixtureSameFamily(
+        tfd.Categorical(probs=[0.3, 0.7]),
+        tfd.Normal(tfp.util.DeferredTensor(x, lambda x: [x, 2.0]), 1.0)),
+    "a bijector's shift": lambda x: tfb.Shift(x)(tfd.Normal(0.0, 1.0)),
+    "a chain": lambda x: tfb.Chain([tfb.Exp(), tfb.Scale(x)])(tfd.Normal(0.0, 1.0)),
+    "bounds": lambda x: tfb.Sigmoid(x, 3.0)(tfd.Normal(0.0, 1.0)),
+    "what is transformed": lambda x: tfd.TransformedDistribution(tfd.Normal(x, 1.0), tfb.Exp()),
+    "a joint distribution": lambda x: tfd.JointDistributionSequential(
+        [tfd.Normal(x, 1.0), lambda m: tfd.Normal(m, x)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_what_is_made_of_a_variable_has_the_value_that_it_has_now(name):
+    make, x = READERS[name], tf.Variable(0.3)
+    made = make(x)
+    at = [1.1, 0.9] if name == "a joint distribution" else np.full(made.event_shape, 1.1)
+    first = np.asarray(made.log_prob(at))
+    np.testing.assert_allclose(first, make(0.3).log_prob(at), rtol=1e-12)
+    x.assign(0.8)
+    np.testing.assert_allclose(made.log_prob(at), make(0.8).log_prob(at), rtol=1e-12)
+    assert not np.allclose(first, made.log_prob(at))
+    tfp.math.minimize(lambda: -tf.reduce_sum(made.log_prob(at)), 1, tf.optimizers.SGD(1e-3))
+    assert float(x) != 0.8
+
+
+def test_a_distribution_made_before_is_fitted():
+    y = np.array([0.4, 2.2, 1.3, 3.0])
+    loc = tf.Variable(0.0)
+    scale = tfp.util.TransformedVariable(1.0, tfb.Exp())
+    made = tfd.Normal(loc, scale)
+    assert made.loc is loc
+    assert scale.trainable_variables == (scale.pretransformed_input,)
+    tfp.math.minimize(
+        lambda: -tf.reduce_sum(made.log_prob(y)), 800, tf.optimizers.Adam(0.05),
+        trainable_variables=[loc, *scale.trainable_variables],
+    )  # fmt: skip
+    assert float(loc) == pytest.approx(y.mean(), abs=1e-6)
+    assert float(scale) == pytest.approx(y.std(), abs=1e-6)
+    assert float(made.stddev()) == pytest.approx(y.std(), abs=1e-6)
+    assert float(scale.assign(4.0).pretransformed_input) == pytest.approx(np.log(4.0))
+    assert float(2 * scale + [1.0][0]) == pytest.approx(9.0)
+
+
 made_before = tf.Variable(0.0)
-NOISE = tfd.Normal(made_before, 1.0)
+NOISE = tfd.Normal(2.0, 1.0)
 REFUSED = {
-    "what was made before": (
+    "what reads no variable": (
         lambda: tfp.math.minimize(lambda: -NOISE.log_prob(1.0), 5, tf.optimizers.SGD(0.1)),
-        ValueError, "inside the loss"),
+        ValueError, "does not read"),
     "a variable that is not read": (
         lambda: tfp.math.minimize(lambda: made_before**2, 5, tf.optimizers.SGD(0.1),
                                   trainable_variables=[tf.Variable(1.0)]),

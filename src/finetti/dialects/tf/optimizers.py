@@ -92,8 +92,8 @@ def read_by(loss: Loss, variables: Sequence[Variable] | None) -> list[Variable]:
     chosen = [v for v in read if v.trainable] if variables is None else list(variables)
     if not chosen or any(all(v is not r for r in read) for v in chosen):
         raise ValueError(
-            "the loss does not read each tf.Variable that it is to train: make what depends on "
-            "them, such as distributions, inside the loss"
+            "the loss does not read each tf.Variable that it is to train: compute what depends on "
+            "them, but for distributions, inside the loss"
         )
     return chosen
 

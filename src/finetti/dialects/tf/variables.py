@@ -15,7 +15,8 @@ from finetti.dialects.tf.tensors import convert_to_tensor, value_of
 from finetti.types import AnyArray, DType
 
 Kind = TypeVar("Kind", bound=type)
-_read: ContextVar[list[Variable] | None] = ContextVar("finetti_variables_read", default=None)
+Made = TypeVar("Made")
+_read: ContextVar[tuple[list[Variable], ...]] = ContextVar("finetti_variables_read", default=())
 
 
 def with_arithmetic(kind: Kind) -> Kind:
@@ -48,7 +49,8 @@ def _unary(act: Callable[[AnyArray], AnyArray]) -> Callable[[object], AnyArray]:
 class Variable:
     """Hold a value to assign anew; arithmetic is with the value.
 
-    Functions and distributions take the value that it has when they are called or made.
+    Functions take the value that it has when they are called; distributions and bijectors made of
+    it that which it has when they are asked.
 
     >>> x = Variable([1.0, 2.0])
     >>> _ = x.assign_add([1.0, 1.0])
@@ -74,9 +76,9 @@ class Variable:
 
     def read_value(self) -> AnyArray:
         """Return the value, and note that it was read."""
-        read = _read.get()
-        if read is not None and all(v is not self for v in read):
-            read.append(self)
+        for read in _read.get():
+            if all(v is not self for v in read):
+                read.append(self)
         return self._value
 
     value = read_value
@@ -135,13 +137,20 @@ class Variable:
 
 @contextmanager
 def reading() -> Iterator[list[Variable]]:
-    """Yield a list of the variables that are read in the block, in order."""
+    """Yield a list of the variables that are read in the block, in order; blocks around it too."""
     found: list[Variable] = []
-    token = _read.set(found)
+    token = _read.set((*_read.get(), found))
     try:
         yield found
     finally:
         _read.reset(token)
+
+
+def followed(make: Callable[[], Made]) -> tuple[Made, Callable[[], Made] | None]:
+    """Return what a function makes, and the function where it reads variables: to make it anew."""
+    with reading() as read:
+        made = make()
+    return made, make if read else None
 
 
 @contextmanager

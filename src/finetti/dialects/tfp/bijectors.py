@@ -4,98 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import wraps
-from typing import Any, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from finetti.dialects import tf
 from finetti.dialects.tf.surroundings import lacking
-from finetti.dialects.tf.tensors import extents, settled
+from finetti.dialects.tf.tensors import extents
 from finetti.dialects.tfp import mappings
-from finetti.distributions import biject_to, constraints, transforms
+from finetti.dialects.tfp.bijector import Bijector, as_array, named, onto
+from finetti.distributions import constraints, transforms
 from finetti.types import AnyArray, Array
-
-
-@dataclass(frozen=True)
-class Bijector:
-    """Map the real numbers onto a support: `forward`, `inverse`, `forward_log_det_jacobian`.
-
-    `steps` are applied one after the other.
-    """
-
-    steps: tuple[transforms.Transform, ...]
-
-    @property
-    def transform(self) -> transforms.Transform:
-        """Return the transformation of distributions that it is."""
-        return self.steps[0] if len(self.steps) == 1 else transforms.ComposeTransform(self.steps)
-
-    def forward(self, x: ArrayLike, name: str = "") -> AnyArray:
-        """Return the constrained value."""
-        with jax.enable_x64(True):
-            return settled(self.transform(_array(x)))
-
-    def __call__(self, x: Any, name: str = "") -> Any:
-        """Return the constrained value; of a distribution that of its draws, of maps a chain."""
-        if isinstance(x, Bijector):
-            return Bijector(x.steps + self.steps)
-        return x.transformed(self) if hasattr(x, "transformed") else self.forward(x)
-
-    def inverse(self, y: ArrayLike, name: str = "") -> AnyArray:
-        """Return the unconstrained value."""
-        with jax.enable_x64(True):
-            return settled(self.transform.inv(_array(y)))
-
-    def forward_log_det_jacobian(
-        self, x: ArrayLike, event_ndims: int = 0, name: str = ""
-    ) -> AnyArray:
-        """Return the log Jacobian, summed over the last `event_ndims` axes."""
-        with jax.enable_x64(True):
-            x = _array(x)
-            found = jnp.asarray(self.transform.log_abs_det_jacobian(x, self.transform(x)))
-            own = x.ndim - found.ndim  # axes that the transformation itself takes for an event
-            last = max(event_ndims - own, 0)
-            return settled(found.sum(tuple(range(found.ndim - last, found.ndim))))
-
-    def inverse_log_det_jacobian(
-        self, y: ArrayLike, event_ndims: int = 0, name: str = ""
-    ) -> AnyArray:
-        """Return the log Jacobian of the inverse, summed over the last `event_ndims` axes."""
-        return -self.forward_log_det_jacobian(self.inverse(y), self.free_rank(event_ndims))
-
-    def free_rank(self, rank: int) -> int:
-        """Return how many axes a value of a rank has before it is mapped."""
-        with jax.enable_x64(True):
-            transform = self.transform
-            return rank - transform.codomain.event_dim + transform.domain.event_dim
-
-
-Made = TypeVar("Made", bound=Callable[..., Bijector])
-
-
-def named(make: Made) -> Made:
-    """Let a bijector's function take `name` and `validate_args`, which change nothing."""
-
-    @wraps(make)
-    def call(
-        *args: object, name: str = "", validate_args: bool = False, **kwargs: object
-    ) -> Bijector:
-        return make(*args, **kwargs)
-
-    return cast(Made, call)
-
-
-def _array(value: ArrayLike) -> Array:
-    return jnp.asarray(tf.convert_to_tensor(value))
-
-
-def onto(support: constraints.Constraint | None) -> Bijector:
-    """Return the map of the real numbers onto a support."""
-    return Bijector((biject_to(support),))
 
 
 @named
@@ -319,7 +239,7 @@ def _one(mapping: mappings.Mapping) -> Bijector:
 def _real(value: ArrayLike) -> Array:
     """Return a parameter as an array, in the precision that it has."""
     with jax.enable_x64(True):
-        array = _array(value)
+        array = as_array(value)
         return array if array.dtype.kind == "f" else array.astype(float)
 
 

@@ -16,7 +16,8 @@ from finetti import distributions as ft
 from finetti.dialects import tf
 from finetti.dialects.tf.randomness import Seed
 from finetti.dialects.tf.tensors import extents, settled
-from finetti.dialects.tfp.bijectors import Bijector, onto
+from finetti.dialects.tf.variables import followed
+from finetti.dialects.tfp.bijector import Bijector, onto
 from finetti.dialects.written import log_density
 from finetti.types import AnyArray, Array, DType
 
@@ -28,14 +29,25 @@ Arg = TypeVar("Arg")
 class Distribution:
     """Hold a distribution: `sample(sample_shape, seed)`, `log_prob(value)`, `mean()` and so on.
 
-    `dtype` is that of the parameters together, double precision for Python's own numbers.
+    `dtype` is that of the parameters together, double precision for Python's own numbers. What is
+    made of a `tf.Variable` has the value that the variable has when it is asked.
     """
 
     def __init__(
-        self, made: ft.Distribution, parameters: dict[str, Any], dtype: DType, name: str | None
+        self,
+        make: Callable[[], ft.Distribution],
+        parameters: dict[str, Any],
+        dtype: DType,
+        name: str | None,
     ) -> None:
-        """Wrap a finetti distribution."""
-        self.made, self.parameters, self.dtype, self.name = made, parameters, dtype, name
+        """Take the function that makes the finetti distribution, and call it."""
+        self._made, self._again = followed(make)
+        self.parameters, self.dtype, self.name = parameters, dtype, name
+
+    @property
+    def made(self) -> ft.Distribution:
+        """Return the finetti distribution."""
+        return self._made if self._again is None else self._again()
 
     def __getattr__(self, name: str) -> Any:
         if name in self.__dict__.get("parameters", {}):
@@ -102,10 +114,13 @@ class Distribution:
 
     def transformed(self, bijector: Bijector) -> Distribution:
         """Return the distribution of what a bijector makes of draws."""
-        with jax.enable_x64(True):
-            made = ft.TransformedDistribution(self.made, bijector.transform)
+
+        def make() -> ft.Distribution:
+            with jax.enable_x64(True):
+                return ft.TransformedDistribution(self.made, bijector.transform)
+
         parts = {"distribution": self, "bijector": bijector}
-        return Distribution(made, parts, self.dtype, self.name)
+        return Distribution(make, parts, self.dtype, self.name)
 
     def experimental_default_event_space_bijector(self) -> Bijector:
         """Return the map of the real numbers onto the support."""
@@ -175,22 +190,26 @@ def distribution(
         missing = [p for p in parameters if p not in given]
         if missing:
             raise TypeError(f"{name} needs {', '.join(missing)}")
-        plain: dict[str, Any] = {
-            k: None if v is None else _plain(name, k, v) for k, v in given.items()
-        }
-        arrays = {k: v for k, v in plain.items() if hasattr(v, "dtype") and k not in COUNTS}
-        dtype = settings.get("dtype") or _dtype(kind, list(arrays.values()))
-        checked = nullcontext() if settings.get("validate_args") else ft.unchecked()
-        with jax.enable_x64(True), checked:
-            arrays = {k: _real(jnp.asarray(v), dtype) for k, v in arrays.items()}
-            try:
-                made = make(**{**plain, **arrays})
-            except (ValueError, TypeError) as error:
-                shapes = ", ".join(f"{k} {np.shape(v)}" for k, v in arrays.items())
-                said = str(error).partition("\n")[0]
-                of = f" of {shapes}" if shapes else ""
-                raise type(error)(f"{name} cannot be made{of}: {said}") from error
-        Distribution.__init__(self, made, plain, dtype, settings.get("name", name))
+        plain = _plainly(name, given)
+        typed = [v for k, v in plain.items() if hasattr(v, "dtype") and k not in COUNTS]
+        dtype = settings.get("dtype") or _dtype(kind, typed)
+        checked = bool(settings.get("validate_args"))
+
+        def build() -> ft.Distribution:
+            plain = _plainly(name, given)
+            arrays = {k: v for k, v in plain.items() if hasattr(v, "dtype") and k not in COUNTS}
+            with jax.enable_x64(True), nullcontext() if checked else ft.unchecked():
+                arrays = {k: _real(jnp.asarray(v), dtype) for k, v in arrays.items()}
+                try:
+                    return make(**{**plain, **arrays})
+                except (ValueError, TypeError) as error:
+                    shapes = ", ".join(f"{k} {np.shape(v)}" for k, v in arrays.items())
+                    said = str(error).partition("\n")[0]
+                    of = f" of {shapes}" if shapes else ""
+                    raise type(error)(f"{name} cannot be made{of}: {said}") from error
+
+        changing = {k: v for k, v in given.items() if hasattr(type(v), "is_variable")}
+        Distribution.__init__(self, build, plain | changing, dtype, settings.get("name", name))
 
     doc = f"Distribute as {name}({', '.join(parameters)}), in TensorFlow Probability's parameters."
     body = {"__init__": __init__, "__doc__": doc, "__signature__": _signature(parameters, defaults)}
@@ -203,6 +222,11 @@ def _signature(parameters: tuple[str, ...], defaults: dict[str, object]) -> insp
     return inspect.Signature(
         [inspect.Parameter(p, kind, default=defaults.get(p, empty)) for p in parameters]
     )
+
+
+def _plainly(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters as arrays, flags and None."""
+    return {k: None if v is None else _plain(name, k, v) for k, v in given.items()}
 
 
 def _plain(name: str, parameter: str, value: ArrayLike) -> AnyArray | bool:
@@ -266,9 +290,12 @@ def composite(
             raise TypeError(
                 f"{name} is made of distributions of tfp.distributions: {', '.join(order)}"
             )
-        with jax.enable_x64(True), ft.unchecked():
-            made = make(**given)
-        Distribution.__init__(self, made, given, typed[0].dtype, settings.get("name", name))
+
+        def build() -> ft.Distribution:
+            with jax.enable_x64(True), ft.unchecked():
+                return make(**given)
+
+        Distribution.__init__(self, build, given, typed[0].dtype, settings.get("name", name))
 
     body = {"__init__": __init__, "__doc__": doc, "__signature__": inspect.signature(make)}
     return type(name, (Distribution,), body)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from finetti import distributions as ft
 from finetti.dialects.tf.tensors import extents, traced
 from finetti.dialects.tfp import laws
-from finetti.dialects.tfp.bijectors import Bijector
+from finetti.dialects.tfp.bijector import Bijector
 from finetti.dialects.tfp.directions import von_mises_fisher
 from finetti.dialects.tfp.distribution import Distribution, Part, composite, distribution, law
 from finetti.types import Array

@@ -36,8 +36,8 @@ def minimize(  # noqa: PLR0913 - TensorFlow Probability's own arguments
     """Make steps of an optimiser along the gradient of a loss; return what each told, in order.
 
     `loss_fn` has no arguments and reads `tf.Variable`s, all of which are trained unless some are
-    named; they are left where the steps end. What depends on them is made inside: a distribution
-    made before keeps the values that they had. The loss is traced once; random numbers in it are
+    named; they are left where the steps end. What depends on them, but for distributions and
+    bijectors, is computed inside. The loss is traced once; random numbers in it are
     drawn anew at each step. Raises `ValueError` where it does not read what it is to train.
 
     >>> x = tf.Variable(0.0)

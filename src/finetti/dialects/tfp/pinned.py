@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from finetti.dialects.tf.randomness import Seed
-from finetti.dialects.tfp.bijectors import Bijector, onto
+from finetti.dialects.tfp.bijector import Bijector, onto
 from finetti.dialects.tfp.distribution import Distribution
 from finetti.models import Model
 from finetti.types import AnyArray, Tree
