@@ -73,8 +73,10 @@ class Distribution:
 
     def _spaced(
         self, name: str, value: Parameter | Made, batch: tuple[int, ...], spaced: tuple[int, ...]
-    ) -> Array:
+    ) -> Parameter | Made:
         """Return a parameter with room for copies between its batch and its event."""
+        if name in COUNTS:
+            return value
         rank = self.family.ranks.get(name, 0)
         if rank is None:
             raise ValueError(

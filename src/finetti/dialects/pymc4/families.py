@@ -90,7 +90,7 @@ _VECTORS = {
     "AR": Family(
         ("num_timesteps", "coefficients", "level_scale", "initial_state", "initial_step"),
         autoregressive,
-        {"num_timesteps": None},
+        {"coefficients": 1, "initial_state": 1},
         {"initial_state": 0.0, "initial_step": 0},
     ),
     "Categorical": Family(("probs",), ft.Categorical, {"probs": 1}),
@@ -98,12 +98,10 @@ _VECTORS = {
     "LKJ": Family(
         ("dimension", "concentration"),
         lambda dimension, concentration: ft.LKJ(int(dimension), concentration),
-        {"dimension": None},
     ),
     "LKJCholesky": Family(
         ("dimension", "concentration"),
         lambda dimension, concentration: ft.LKJCholesky(int(dimension), concentration),
-        {"dimension": None},
     ),
     "Mixture": Family(("p", "distributions"), laws.mixture, {"p": None, "distributions": None}),
     "Multinomial": Family(
