@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 import finetti as ft
-from finetti.inference.engine import ahead, climb, mixture, price
+from finetti.inference.engine import ahead, climb, mixture, price, proposal
 from finetti.inference.methods import independent
 from finetti.kernels.independence import Component, Independence, propose
 from finetti.kernels.kernel import Point, Tuning
@@ -343,3 +343,36 @@ def test_steps_made_ahead_are_those_made_one_by_one():
             acceptance = np.exp(min(ratios[step, 0], 0.0))
             assert float(info.acceptance) == pytest.approx(acceptance, abs=1e-12)
     assert not np.isfinite(looked).all()
+
+
+@ft.model
+def answered(priors, rows):
+    """Hold logits of answers that are all yes."""
+    terms = [ft.sample(f"x{i}", prior) for i, prior in enumerate(priors)]
+    for i, x in enumerate(terms):
+        with ft.plate(f"row{i}", rows):
+            ft.sample(f"y{i}", ft.Bernoulli(logits=x), obs=np.ones(rows, int))
+
+
+TAILS = {  # priors of logits that answers bound on one side alone, and whether a mixture reaches
+    "normal": ((ft.Normal(0, 2.5),), True),
+    "Laplace": ((ft.Laplace(0, 2.5),), True),
+    "t of 4 degrees": ((ft.StudentT(4, 0, 2.5),), True),
+    "half-Cauchy": ((ft.HalfCauchy(2.5),), True),  # on the log scale that it is moved on
+    "wide lognormal": ((ft.LogNormal(0, 3),), True),
+    "Cauchy": ((ft.Cauchy(0, 2.5),), False),
+    "narrow Cauchy": ((ft.Cauchy(0, 0.2),), False),
+    "t of 1.5 degrees": ((ft.StudentT(1.5, 0, 2.5),), False),
+    "Cauchy beside normal": ((ft.Normal(0, 1), ft.Cauchy(0, 2.5)), False),
+    "two Cauchys": ((ft.Cauchy(0, 2.5), ft.Cauchy(0, 2.5)), False),
+    "flat": ((ft.Flat(),), False),
+}
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("name", TAILS)
+def test_a_mixture_is_of_no_use_where_much_lies_beyond_it(name):
+    priors, reached = TAILS[name]
+    model = answered(priors, 6)
+    found = [proposal.propose(density(model, model.plan()), seed, 4).useful for seed in range(3)]
+    assert found == [reached] * 3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 import finetti as ft
@@ -30,6 +32,28 @@ def test_an_illness_is_named_with_its_sites(name):
     if patient.alone:  # as a run opened from a file, which knows no model
         missed = patient.missed(ft.Posterior(posterior.tree).advice(patient.quantiles))
         assert not missed, missed
+
+
+CHOSEN = zoo.shortened(
+    [name for name, patient in SICK.items() if patient.planned and patient.method == ft.NUTS()],
+    "two named components",
+    "Cauchy on a sure chance",
+    "a vague variance",
+)
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_an_illness_is_named_whatever_method_fit_chooses(name):
+    patient = replace(SICK[name], method=ft.Automatic())
+    missed = patient.missed(patient.fit().advice(patient.quantiles))
+    assert not missed, missed
+
+
+@pytest.mark.parametrize("seed", range(2, 8))
+def test_a_mean_that_does_not_exist_is_named_for_every_seed(seed):
+    patient = replace(SICK["Cauchy on a sure chance"], method=ft.Automatic(draws=200))
+    missed = patient.missed(patient.fit(seed).advice())
+    assert not missed, missed
 
 
 @pytest.mark.parametrize("name", WELL)

@@ -33,7 +33,7 @@ class Patient:
     planned: bool = True
     alone: bool = False
     quantiles: tuple[float, ...] = ()
-    method: ft.NUTS = ft.NUTS()  # noqa: RUF009 - it is frozen
+    method: ft.NUTS | ft.Automatic = ft.NUTS()  # noqa: RUF009 - it is frozen
 
     def fit(self, seed: int = 1) -> ft.Posterior:
         model = self.build()

@@ -339,7 +339,7 @@ SICK: dict[str, Patient] = {
     "incomes": Patient(incomes, "badly scaled predictors", ("income",), False, True),
     "Cauchy on a sure chance": Patient(
         lambda: cauchy_chance(6).condition(y=np.ones(6, int)),
-        "heavy tails", ("logit",), alone=True,
+        "heavy tails", ("logit",),  # four chains seldom go far enough out for draws to tell
     ),
     "a vague variance": Patient(
         lambda: vague_variance(1).condition(y=np.array([0.8])),

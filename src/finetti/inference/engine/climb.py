@@ -47,13 +47,13 @@ def modes(look: Look, starts: Float[np.ndarray, "start dim"]) -> list[Mode]:
     All climb at once, so that what they look at is evaluated together.
     """
     climbs = [climb(start) for start in starts]
-    asked, reached = [next(each) for each in climbs], []
+    places, reached = [next(each) for each in climbs], []
     while climbs:
-        values = np.split(look(np.concatenate(asked)), np.cumsum([len(a) for a in asked])[:-1])
-        going, climbs, asked = climbs, [], []
+        values = np.split(look(np.concatenate(places)), np.cumsum([len(a) for a in places])[:-1])
+        going, climbs, places = climbs, [], []
         for each, seen in zip(going, values, strict=True):
             try:
-                asked.append(each.send(seen))
+                places.append(each.send(seen))
                 climbs.append(each)
             except StopIteration as end:
                 reached.append(end.value)
@@ -94,6 +94,15 @@ def climb(start: Float[np.ndarray, " dim"]) -> Climb:
             continue
         position = tried[best]
     return mode
+
+
+def asked(dim: int) -> int:
+    """Return how many positions a step's differences take.
+
+    >>> asked(1), asked(3)
+    (3, 10)
+    """
+    return 1 + 2 * dim + dim * (dim - 1) // 2
 
 
 def differences(

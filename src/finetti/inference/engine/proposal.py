@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from finetti.inference.engine.batch import Own, spread
-from finetti.inference.engine.climb import Look, modes
-from finetti.inference.engine.heights import ROOM, looking
+from finetti.inference.engine.climb import Look, asked, modes
+from finetti.inference.engine.heights import ROOM, looking, together
 from finetti.inference.engine.mixture import fitted
+from finetti.inference.engine.outskirts import outweighed
 from finetti.inference.engine.price import numbers
 from finetti.inference.engine.start import DTYPE, RADIUS
 from finetti.kernels.independence import Mixture
@@ -22,6 +23,7 @@ TRIES = 8  # starts a chain, of which it takes the first that is not lost
 ROUND = 1024, 128  # points of a round: as a rule, and at least where each takes much work
 EVEN = 0.9, 0.7  # the share of their number that they are to be worth: as a rule, and of fewer
 WORK = 2_000_000_000  # numbers that a round may take
+MOST = 16  # starts to climb from, where as many are evaluated together
 CHEAP = 20_000  # numbers: three draws are made for one that is kept
 
 
@@ -52,7 +54,8 @@ def propose(built: Density, seed: int, chains: int) -> Proposal | None:
         return _nothing_left(look, chains)
     # numpy takes no negative seeds.
     generator = np.random.default_rng([int(seed) % 2**63, 1994])
-    starts, heights = _starts(look, generator, chains, built.dim)
+    aside = together(target, given) // asked(built.dim)
+    starts, heights = _starts(look, generator, chains, built.dim, int(np.clip(aside, 0, MOST)))
     if not len(starts):
         return None
     if size > ROOM:  # too dear to look for other modes
@@ -64,7 +67,8 @@ def propose(built: Density, seed: int, chains: int) -> Proposal | None:
     here: Any = (placed[None], heights[None], np.zeros_like(placed)[None])
     tuning: Any = (np.asarray(1.0), found.mixture.packed())
     thin = 3 if size <= CHEAP else 1
-    return Proposal(Tuning(*tuning), Point(*here), found.useful, thin)
+    useful = found.useful and not outweighed(look, found)
+    return Proposal(Tuning(*tuning), Point(*here), useful, thin)
 
 
 def _nothing_left(look: Look, chains: int) -> Proposal | None:
@@ -80,15 +84,18 @@ def _nothing_left(look: Look, chains: int) -> Proposal | None:
 
 
 def _starts(
-    look: Look, generator: np.random.Generator, chains: int, dim: int
+    look: Look, generator: np.random.Generator, chains: int, dim: int, aside: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return for each chain the first of its tries that is not lost beside the best, if any is.
 
-    Beside the starts comes how high the density is there.
+    As many more come after these as make `aside` in all: two modes alike are missed by four starts
+    once in eight times. Beside the starts comes how high the density is there.
     """
     tries = generator.uniform(-RADIUS, RADIUS, (chains * TRIES, dim))
     heights = look(tries).reshape(chains, TRIES)
     fair = np.isfinite(heights) & ~lost(heights, heights.max(), dim)
     chosen = np.flatnonzero(fair.any(1))
     places = chosen * TRIES + fair.argmax(1)[chosen]
+    others = np.setdiff1d(np.flatnonzero(fair), places)
+    places = np.append(places, others[: max(aside - len(places), 0)])
     return tries[places], heights.ravel()[places]

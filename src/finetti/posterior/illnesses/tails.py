@@ -5,18 +5,27 @@ from __future__ import annotations
 import numpy as np
 
 from finetti.posterior import diagnose
-from finetti.posterior.evidence import Evidence
+from finetti.posterior.evidence import Evidence, label
 from finetti.posterior.finding import Finding, listed
+from finetti.posterior.reexamine import Witness
 
 PARETO_LIMIT = 0.7  # above it means converge too slowly to be read (Vehtari et al. 2024)
 WANDERS = 1.05  # R-hat
+LIKE = 0.6  # k-hat of a prior's own draws: a Cauchy's is 1, that of a t of 3 degrees a third
+OUT = np.array([1e4, 1e6])  # deviations, between which the density's power is read off
+NO_MEAN = -2.05  # the power of x with which a density falls off that has a mean, and a rounding
+MOST = 30  # scalars whose density is asked
 # k-hat of 1/x: the density at zero grows as x^(1/k - 1). It is 1 where that density is finite, with
 # a standard error of about 0.15 from 4000 draws: five of them, since many scales are looked at.
 SEEKS = 1.75
 
 
 def heavy_tails(run: Evidence) -> Finding | None:
-    """Find scalars whose mean cannot be read off the draws: Pareto k-hat of a tail above 0.7."""
+    """Find scalars that may have no mean: by the draws' tails, and by the density far out.
+
+    By the draws it is Pareto k-hat of a tail above 0.7; by the density, where the model is known,
+    that it falls off no faster than the inverse square, which draws that seldom go there show late.
+    """
     found = {}
     # A chain that is stuck for a while makes a tail of its own.
     steady = {name: x for name, x in run.scalars.items() if not run.rhat(name) > WANDERS}
@@ -25,18 +34,71 @@ def heavy_tails(run: Evidence) -> Finding | None:
         tails = [diagnose.tail_k(draws, tail, effective) for tail in ("left", "right")]
         if max(tails) > PARETO_LIMIT:
             found[name] = max(tails)
-    if not found:
+    slow = _slow(run, run.witness) if run.witness else {}
+    if not found and not slow:
         return None
-    worst = max(found, key=lambda n: found[n])
+    named = tuple({**found, **slow})
+    if found:
+        worst = max(found, key=lambda n: found[n])
+        how = f"Pareto k-hat {found[worst]:.2f} for {worst}, above {PARETO_LIMIT}"
+    else:
+        worst = max(slow, key=lambda n: slow[n])
+        how = f"the density of {worst} falls off as the power {slow[worst]:.1f} of its distance"
     return Finding(
         "heavy tails",
-        tuple(found),
-        f"The tails of {listed(found)} are so heavy that their means may not exist (Pareto k-hat "
-        f"{found[worst]:.2f} for {worst}, above {PARETO_LIMIT}): the mean, the standard deviation "
-        f"and their errors are not to be read. Report medians and quantiles, or say what is "
-        f"plausible by a prior with a lighter tail, such as ft.Normal or ft.HalfNormal for a "
-        f"Cauchy.",
+        named,
+        f"The tails of {listed(named)} are so heavy that their means may not exist ({how}): the "
+        f"mean, the standard deviation and their errors are not to be read. Report medians and "
+        f"quantiles, or say what is plausible by a prior with a lighter tail, such as ft.Normal or "
+        f"ft.HalfNormal for a Cauchy.",
     )
+
+
+def _slow(run: Evidence, witness: Witness) -> dict[str, float]:
+    """Return by their labels scalars along which the density falls off as 1 / x^2 or slower.
+
+    Looked at are those on the whole real line with a prior whose own draws have such a tail. With
+    all else held the density falls off as fast as the posterior's own or faster: where its power is
+    -2 or more, there is no mean.
+    """
+    free, plan = witness.free, witness.model.plan()
+    left = {v.name for v in plan.left}
+    columns = [
+        (name, place)
+        for name, prior in witness.priors.items()
+        if (v := witness.latent[name]).support == "real" and v.name in left and v.name in free
+        for place in range(prior.values[0].size)
+        if _heavy(prior.values.reshape(len(prior.values), -1)[:, place])
+    ][:MOST]
+    if not columns or any(v.discrete for v in plan.left):
+        return {}
+    draws = {name: u.reshape(len(u), -1) for name, u in free.items()}
+    middle = {name: np.median(u, 0) for name, u in draws.items()}
+    rays = {name: np.zeros((2 * len(columns), u.shape[1])) for name, u in draws.items()}
+    for row, (name, place) in enumerate(columns):
+        own = witness.latent[name].name
+        width = 1.48 * np.median(np.abs(draws[own][:, place] - middle[own][place]))
+        rays[own][2 * row : 2 * row + 2, place] = max(width, 1e-9) * np.array([1.0, -1.0])
+    base = {name: middle[name].reshape(free[name].shape[1:]) for name in left}
+    shaped = {name: rays[name].reshape(-1, *free[name].shape[1:]) for name in left}
+    heights = witness.along(plan, base, shaped, OUT)
+    with np.errstate(invalid="ignore"):
+        powers = np.diff(heights, axis=1)[:, 0] / np.log(OUT[1] / OUT[0])
+    powers = np.where(np.isfinite(powers), powers, -np.inf).reshape(-1, 2).max(1)
+    labels = [
+        label(
+            run.draws[name],
+            name,
+            tuple(map(int, np.unravel_index(place, run.draws[name].shape[2:]))),
+        )
+        for name, place in columns
+    ]
+    return {n: float(p) for n, p in zip(labels, powers, strict=True) if p > NO_MEAN}
+
+
+def _heavy(draws: np.ndarray) -> bool:
+    """Tell whether draws of a prior have a tail without a mean, or nearly."""
+    return max(diagnose.tail_k(draws[None], tail, len(draws)) for tail in ("left", "right")) > LIKE
 
 
 def boundary(run: Evidence) -> Finding | None:
