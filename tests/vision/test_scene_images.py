@@ -185,7 +185,7 @@ def test_directions_of_a_surface_that_no_light_shows_are_counted():
 
 
 BAD = {
-    "shape": (np.ones((4, 5, 3)), r"shape \(4, 5, 3\); give \(row, col\); make a colour image"),
+    "shape": (np.ones((4, 5, 3, 2)), r"shape \(4, 5, 3, 2\); give \(row, col\), or \(row, col, ch"),
     "small": (np.ones((2, 9)), "give 3 pixels a side"),
     "large": (np.ones((512, 512)), "shrink it by 13 a side"),
     "nan": (np.where(FLAT > 1, np.nan, FLAT), "nan, not a finite number, at row 0, column 0"),
