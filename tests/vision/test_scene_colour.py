@@ -26,11 +26,11 @@ def differences(rows, cols):
     return np.vstack([right, np.kron(np.diff(np.eye(rows), axis=0), np.eye(cols))])
 
 
-def by_waves(shape, size):
+def by_waves(shape, size, scale=SCALE):
     """Return the matrix from waves to log shading, by its columns."""
     unit = np.eye(shape.waves(size))
     with jax.enable_x64(True):
-        columns = [shape.log_shading(SCALE * shape.field(jnp.asarray(w), size)) for w in unit]
+        columns = [shape.log_shading(scale * shape.field(jnp.asarray(w), size)) for w in unit]
     return np.stack([np.asarray(c).ravel() for c in columns], -1)
 
 

@@ -16,6 +16,7 @@ from finetti.vision.scene.drawing import picture
 from finetti.vision.scene.edges import Evidence, Label
 from finetti.vision.scene.grid import Size, edge_count, parted, size_of
 from finetti.vision.scene.paints import Patches
+from finetti.vision.scene.readings import Reading, mixed, undecided
 from finetti.vision.scene.shapes import Shape
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ class Decomposition:
 
     `labels` are those that the priors let an edge have, `shape` is what was assumed of it, and
     `doubt` the probability that the image is to be read otherwise than the priors do, where it
-    cannot tell (`doubts`): the standard deviations count it, and nothing else does.
+    cannot tell (`doubts`): the standard deviations count it, and nothing else does. `readings` are
+    the ways to take the image apart that were found, under the priors, compared by their evidence:
+    draws and means are of the first, which is the likeliest, and deviations of all.
     Shading has the geometric mean 1 over the image, and reflectance is in the image's unit. Arrays
     are (row, col), those of reflectance (row, col, channel) in colour, but for `height`.
 
@@ -48,6 +51,7 @@ class Decomposition:
     doubt: float = 0.5
     evidence: Evidence | None = None
     paint: Patches = field(default_factory=Patches)
+    readings: tuple[Reading, ...] = ()
 
     @property
     def trusting(self) -> Decomposition:
@@ -132,7 +136,7 @@ class Decomposition:
 
         It is between-chain over within-chain spread (Gelman & Rubin 1992), each chain split in two.
         All chains begin at one reading of the image, so that 1 does not tell that it is the only
-        one: where a surface may crease, others can be as likely.
+        one: `readings` has the others that were found.
         """
         draws = self._draws("log_shading")
         half = draws.shape[1] // 2
@@ -209,6 +213,8 @@ class Decomposition:
         if counts:
             said = ", ".join(f"{count:.0f} of {label.value}" for label, count in counts.items())
             lines.append(f"Of {self._edges} edges between pixels, expect {said}.")
+        if self.readings and (said := undecided(self.readings)):
+            lines.append(said)
         lines += self.doubts
         lines.append("The common scale is a convention: shading has the geometric mean 1.")
         if self.rhat > APART:
@@ -237,6 +243,10 @@ class Decomposition:
         """Return log shadings under all readings."""
         shading, paint = (self._flat(name) for name in ("log_shading", "log_reflectance"))
         paint = paint if paint.ndim == 3 else brightness(paint)
+        if len(self.readings) > 1:
+            paint = paint + shading
+            shading = mixed(shading, self.readings)
+            paint = paint - shading
         if not self.doubt:
             return shading
         rough = np.full(len(shading), self.shape.usual_scale)

@@ -17,6 +17,7 @@ from finetti.vision.scene.edges import Label, Labelling, labelling
 from finetti.vision.scene.grid import Size, size_of
 from finetti.vision.scene.model import Known, Pace, label_shares, scene
 from finetti.vision.scene.paints import Patches
+from finetti.vision.scene.readings import Reading, readings
 from finetti.vision.scene.shapes import Shading, Shape
 from finetti.vision.scene.start import Start, likely_starts
 
@@ -77,6 +78,14 @@ class Scene:
         """Tell what the image can never decide under these priors, before anything is fitted."""
         return free.freedom(self.size, self.shape, self.paint)
 
+    def readings(self) -> tuple[Reading, ...]:
+        """Return the ways to take the image apart that are found before any draw, likeliest first.
+
+        They are modes of the posterior, climbed to from several places and compared by Laplace's
+        approximation of their evidence. Raises `ModelError` where the problem is ill-posed.
+        """
+        return readings(self.image, self._starts)
+
     def model(self) -> ft.Model:
         """Return the joint model of image, shading and reflectance, in finetti's language.
 
@@ -129,7 +138,14 @@ class Scene:
         plan = model.plan().without("straighten")
         posterior = ft.fit(model, method, seed=seed, plan=plan, init=begun, progress=progress)
         return Decomposition(
-            self.image, self.labels, posterior, shape, float(self.doubt), self.evidence, paint
+            self.image,
+            self.labels,
+            posterior,
+            shape,
+            float(self.doubt),
+            self.evidence,
+            paint,
+            self.readings(),
         )
 
     @property
