@@ -55,7 +55,7 @@ def mixed(
     which = rng.choice(len(found), len(log_shading), p=shares / shares.sum())
     moved = np.stack([np.log(reading.shading) for reading in found]) - log_shading.mean(0)
     moved[0] = 0.0
-    return log_shading + moved[which]
+    return np.asarray(log_shading) + moved[which]
 
 
 def undecided(found: Sequence[Reading]) -> str | None:
