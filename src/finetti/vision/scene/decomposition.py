@@ -154,7 +154,7 @@ class Decomposition:
         """
         found, unsure = [], self._unsure
         if unsure.smooth:
-            smooth = np.log(self.shading).std()
+            smooth = self._smooth.std()
             found.append(
                 f"Cannot decide whether what is smooth is shading ({smooth:.2f}) or paint that "
                 "fades: the prior on paint alone says that it comes in patches."
@@ -173,9 +173,17 @@ class Decomposition:
     def _unsure(self) -> Doubt:
         """Tell what there is to doubt."""
         sd = self._draws("log_shading").std((0, 1)).mean()
-        smooth = bool(np.log(self.shading).std() > NOTICED * sd)
+        smooth = bool(self._smooth.std() > NOTICED * sd)
         paint = Label.REFLECTANCE in self.labels and Label.SHAPE not in self.labels
         return Doubt(self.doubt, smooth, bool(paint and self._shadowy.sum() >= 1))
+
+    @property
+    def _smooth(self) -> Float[np.ndarray, "row col"]:
+        """Return the mean log shading but for hard shadows."""
+        found = self._draws("log_shading").mean((0, 1))
+        return (
+            found - self._draws("log_cast").mean((0, 1)) if Label.SHADOW in self.labels else found
+        )
 
     @cached_property
     def _hued(self) -> Float[np.ndarray, " edge"] | None:
@@ -191,8 +199,11 @@ class Decomposition:
 
     @cached_property
     def _shadowy(self) -> Float[np.ndarray, " edge"]:
-        """Return the probability of each edge that it is taken for paint and hue says no such."""
-        share = np.concatenate([part.ravel() for part in self.edges(Label.REFLECTANCE)])
+        """Return the probability of each edge that it is abrupt and that nothing tells of what."""
+        which = [Label.REFLECTANCE]
+        if self._hued is None:  # what is called a shadow may then be paint as well
+            which += [Label.SHADOW, Label.SHADOWED_PAINT]
+        share = np.concatenate([part.ravel() for part in self.edges(*which)])
         return share if self._hued is None else share / (1 + np.exp(np.minimum(self._hued, 30)))
 
     def __str__(self) -> str:
@@ -255,7 +266,9 @@ class Decomposition:
         told = (self.evidence or {}).get(Label.REFLECTANCE)
         painted = None if told is None else np.concatenate([np.ravel(part) for part in told])
         hueless = None if self._hued is None else self._shadowy
-        return self._unsure.widened(shading, paint, self.shape, rough, painted, hueless)
+        cast = self._flat("log_cast") if Label.SHADOW in self.labels else np.zeros_like(shading)
+        found = self._unsure.widened(shading - cast, paint, self.shape, rough, painted, hueless)
+        return found + cast
 
     def _flat(self, name: str) -> Float[np.ndarray, "draw row col *channel"]:
         found = self._draws(name)

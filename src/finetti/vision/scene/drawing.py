@@ -15,7 +15,13 @@ from finetti.vision.scene.grid import size_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLOURS = {Label.REFLECTANCE: "#0072B2", Label.SHAPE: "#D55E00", Label.BOUNDARY: "#000000"}
+COLOURS = {
+    Label.REFLECTANCE: "#0072B2",
+    Label.SHAPE: "#D55E00",
+    Label.BOUNDARY: "#000000",
+    Label.SHADOW: "#CC79A7",
+    Label.SHADOWED_PAINT: "#E69F00",
+}
 GAMMA = 2.2  # a screen's
 
 

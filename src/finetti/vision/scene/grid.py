@@ -81,6 +81,11 @@ def field(waves: Float[AnyArray, " wave"], size: Size, order: float, margin: int
     return jnp.asarray(along_rows) @ (heights * jnp.asarray(spread)) @ jnp.asarray(along_cols.T)
 
 
+def cast_field(waves: Float[AnyArray, " wave"], size: Size) -> Array:
+    """Return the field (row, col) of what shadows let through, of scale 1: any of mean 0."""
+    return field(waves, size, 1.0, 0)
+
+
 @lru_cache(maxsize=16)
 def _cosines(size: Size, order: float, margin: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     bases, values = [], []

@@ -12,7 +12,8 @@ import numpy as np
 from jax.scipy.sparse.linalg import cg
 
 from finetti.types import AnyArray, Array, Float
-from finetti.vision.scene.grid import Size, steps
+from finetti.vision.scene.grid import Size, cast_field, steps
+from finetti.vision.scene.shadows import Shadows
 from finetti.vision.scene.shapes import Shape, Surface, bends, slopes, twists
 
 PROBES, ITERATIONS, CLOSE = 16, 1000, 1e-6  # of conjugate gradients
@@ -54,22 +55,26 @@ class Parts(NamedTuple):
 
 
 @lru_cache(maxsize=8)
-def parts(shape: Shape, size: Size) -> Parts:
-    """Return the functions of a shape's waves at a size, compiled once for each.
+def parts(shape: Shape, size: Size, shadows: Shadows | None = None) -> Parts:
+    """Return the functions of a shape's waves at a size, compiled once for each; shadows' follow.
 
     Weighted least squares are solved by conjugate gradients, whose time grows little faster than
     the pixels', with the normal matrix' diagonal as found by probing with random signs.
     """
-    waves = shape.waves(size)
+    own = shape.waves(size)
+    waves = own + (0 if shadows is None else shadows.waves(size))
 
     def exact(white: AnyArray, scales: Scales) -> Shown:
-        field = shape.field(white, size)
+        field = shape.field(white[:own], size)
         shown = scales.unit * steps(shape.log_shading(scales.roughness * field))
+        cast = [] if shadows is None else [steps(cast_field(white[own:], size))]
+        if shadows is not None:
+            shown = shown + scales.unit * shadows.fade * cast[0]
         if not (isinstance(shape, Surface) and shape.creased):
-            return Shown(shown[None], jnp.zeros(0, shown.dtype))
+            return Shown(jnp.stack([shown, *cast]), jnp.zeros(0, shown.dtype))
         tilt = [scales.roughness * jnp.mean(slope) / shape.slant for slope in slopes(field)]
         rest = jnp.concatenate([twists(field).ravel(), jnp.stack(tilt)])
-        return Shown(jnp.stack([shown, bends(field)]), rest)
+        return Shown(jnp.stack([shown, bends(field), *cast]), rest)
 
     def linear(white: AnyArray, about: AnyArray, scales: Scales) -> Shown:
         at, slope = jax.jvp(lambda w: exact(w, scales), (about,), (white - about,))

@@ -23,8 +23,9 @@ import finetti as ft
 from finetti.types import AnyArray, Float
 from finetti.vision.scene.colour import brightness, channels, hue_steps, hue_width
 from finetti.vision.scene.edges import Evidence, Label, labelling
-from finetti.vision.scene.grid import edge_count, size_of, steps
+from finetti.vision.scene.grid import cast_field, edge_count, size_of, steps
 from finetti.vision.scene.paints import Patches
+from finetti.vision.scene.shadows import Shadows
 from finetti.vision.scene.shapes import SPREAD, TAIL, Shape, Surface, bends, slopes, twists
 
 
@@ -47,10 +48,18 @@ class Pace(NamedTuple):
     told: Float[AnyArray, " wave"]
     texture: Known
     roughness: Known
+    cast: Float[AnyArray, " wave"] | None = None
 
     def turned(self, roughness: AnyArray | float) -> AnyArray:
         """Return by what the waves that are sampled are multiplied."""
         return self.waves * (roughness / self.roughness.value) ** -self.told
+
+
+class Beside(NamedTuple):
+    """Hold hard shadows, where they are a cause, and the coordinates that are sampled."""
+
+    shadows: Shadows | None = None
+    pace: Pace | None = None
 
 
 @ft.model
@@ -60,12 +69,13 @@ def scene(
     paint: Patches,
     noise: float,
     evidence: Evidence | None,
-    pace: Pace | None = None,
+    beside: Beside | None = None,
 ) -> None:
     """State what an image tells of the shape and the paint that made it.
 
-    A `pace` changes the coordinates that are sampled, and nothing else.
+    A pace `beside` changes the coordinates that are sampled, and nothing else.
     """
+    shadows, pace = beside or Beside()
     size, count = size_of(log_image), channels(log_image)
     edges = edge_count(size)
     texture = _scale("texture", paint.scale, pace and pace.texture)
@@ -78,8 +88,17 @@ def scene(
         ft.factor("waves_turned", jnp.sum(jnp.log(turned)))
     field = shape.field(waves, size)
     shading = shape.log_shading(jnp.asarray(roughness * field))
+    cast = jnp.zeros(size)
+    if shadows is not None:
+        each = 1.0 if pace is None or pace.cast is None else jnp.asarray(pace.cast)
+        with ft.plate("cast_wave", shadows.waves(size)):
+            lets = each * ft.sample("cast_waves", ft.Flat())
+        cast = cast_field(lets, size)
+        shading = shading + shadows.fade * (cast - jnp.mean(cast))
     with ft.plate("row", size[0]), ft.plate("col", size[1]):
         ft.deterministic("log_shading", shading)
+        if shadows is not None:
+            ft.deterministic("log_cast", shadows.fade * (cast - jnp.mean(cast)))
         if count == 1:
             left = _left("noise", log_image, shading, noise)
             ft.deterministic("log_reflectance", left)
@@ -90,23 +109,28 @@ def scene(
     if isinstance(shape, Surface):
         ft.deterministic("height", roughness * (field - jnp.mean(field)))
 
-    known = labelling(size, label_shares(shape, paint), evidence)
+    known = labelling(size, label_shares(shape, paint, shadows), evidence)
     per = np.sqrt(count)  # the mean of so many channels has less texture than one
     wide_paint, wide_bend = known.widths(per * paint.contrast, shape.bend_width)
     wide_hue = known.widths(paint.contrast * paint.hue, 1.0)[0]
-    wide_paint, wide_bend, wide_hue = (jnp.asarray(w) for w in (wide_paint, wide_bend, wide_hue))
+    wide_cast = known.casts(1.0 if shadows is None else shadows.depth / shadows.fade)
+    wide_paint, wide_bend, wide_hue, wide_cast = (
+        jnp.asarray(w) for w in (wide_paint, wide_bend, wide_hue, wide_cast)
+    )
     shown = steps(left) if count == 1 else per * steps(brightness(left))
     hues = hue_steps(left if noise else log_image)
     with ft.plate("edge", edges):
         if len(known.labels) > 1:
             label = ft.sample("label", ft.Categorical(logits=known.logits))
-            wide_paint, wide_bend, wide_hue = (
-                wide[label] for wide in (wide_paint, wide_bend, wide_hue)
+            wide_paint, wide_bend, wide_hue, wide_cast = (
+                wide[label] for wide in (wide_paint, wide_bend, wide_hue, wide_cast)
             )
         ft.sample("step", ft.Normal(shown, texture * wide_paint), obs=np.zeros(edges))
         for axis, hue in enumerate(hues):
             width = hue_width(texture, wide_hue)
             ft.sample(f"hue_{axis}", ft.Normal(hue, width), obs=np.zeros(edges))
+        if shadows is not None:
+            ft.sample("cast_step", ft.Normal(steps(cast), wide_cast), obs=np.zeros(edges))
         if shape.creased and isinstance(shape, Surface):
             ft.sample("bend", ft.Normal(bends(field), wide_bend), obs=np.zeros(edges))
     more = count * (edges - np.prod(size) + 1)  # factors than directions of paint
@@ -127,10 +151,19 @@ def _left(name: str, log_image: AnyArray, shading: AnyArray, noise: float) -> An
     return left - noise * ft.sample(name, ft.Normal(0, 1)) if noise else left
 
 
-def label_shares(shape: Shape, paint: Patches) -> dict[Label, float]:
+def label_shares(
+    shape: Shape, paint: Patches, shadows: Shadows | None = None
+) -> dict[Label, float]:
     """Return which share of the edges has each abrupt change beforehand."""
     creases, boundaries = shape.shares
-    return {Label.REFLECTANCE: paint.edges, Label.SHAPE: creases, Label.BOUNDARY: boundaries}
+    cast = 0.0 if shadows is None else shadows.edges
+    return {
+        Label.REFLECTANCE: paint.edges,
+        Label.SHAPE: creases,
+        Label.BOUNDARY: boundaries,
+        Label.SHADOW: cast,
+        Label.SHADOWED_PAINT: cast * paint.edges,
+    }
 
 
 def _scale(

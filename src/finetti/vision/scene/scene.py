@@ -15,13 +15,15 @@ from finetti.vision.scene.colour import ALIKE, hue_steps
 from finetti.vision.scene.decomposition import Decomposition
 from finetti.vision.scene.edges import Label, Labelling, labelling
 from finetti.vision.scene.grid import Size, size_of
-from finetti.vision.scene.model import Known, Pace, label_shares, scene
+from finetti.vision.scene.model import Beside, Known, Pace, label_shares, scene
 from finetti.vision.scene.paints import Patches
 from finetti.vision.scene.readings import Reading, readings
+from finetti.vision.scene.shadows import Shadows
 from finetti.vision.scene.shapes import Shading, Shape
 from finetti.vision.scene.start import Start, likely_starts
 
-SMALLEST, LARGEST = 3, 1600  # pixels: a side at least, and all together at most
+SMALLEST, LARGEST = 3, 4096  # pixels: a side at least, and all together at most
+MANY = 1600  # pixels: above it fewer draws are made
 MOST_CHANNELS = 16
 
 
@@ -38,7 +40,8 @@ class Scene:
     (row - 1, col) for steps down; for example, a change of hue speaks for `Label.REFLECTANCE`.
     `doubt` is the probability, beforehand, that what is smooth is not all shading, and that what is
     abrupt is a hard shadow's edge: no image tells, and standard deviations count it; 0 trusts the
-    priors.
+    priors. `shadows` are hard shadows as a cause of their own, `Shadows()`; hue tells them from
+    paint, and in grey nothing does but what is stated beforehand.
 
     log image = log reflectance + log shading + noise, and only the sum is seen, so that the common
     scale is free: shading has the geometric mean 1, and reflectance is in the image's unit. Shading
@@ -59,6 +62,7 @@ class Scene:
     noise: float = 0.0
     evidence: Mapping[Label, tuple[AnyArray, AnyArray]] | None = None
     doubt: float = 0.5
+    shadows: Shadows | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "image", checked(self.image))
@@ -91,7 +95,9 @@ class Scene:
 
         Raises `ModelError` where the problem is ill-posed, with what is free and what to do.
         """
-        return scene(np.log(self.image), *self._stated(), self.noise, self.evidence)
+        shape, paint = self._stated()
+        beside = Beside(self.shadows)
+        return scene(np.log(self.image), shape, paint, self.noise, self.evidence, beside)
 
     def start(self) -> dict[str, AnyArray]:
         """Return starting values of the model's variables, near a mode of the posterior."""
@@ -102,12 +108,15 @@ class Scene:
         """Return the readings of the image that are found, the likeliest first."""
         shape, paint = self._stated()
         known = self._labelling(shape, paint)
-        return likely_starts(np.log(self.image), shape, paint, known)
+        return likely_starts(np.log(self.image), shape, paint, known, self.shadows)
 
     def _begun(self, start: Start) -> dict[str, AnyArray]:
         """Return a reading as values of the model's variables."""
         shape, paint = self._stated()
-        values: dict[str, AnyArray] = {"waves": start.waves}
+        own = shape.waves(self.size)
+        values: dict[str, AnyArray] = {"waves": start.waves[:own]}
+        if self.shadows is not None:
+            values["cast_waves"] = start.waves[own:]
         if isinstance(paint.scale, ft.Distribution):
             values["texture"] = np.asarray(start.texture)
         if isinstance(shape.roughness, ft.Distribution):
@@ -121,14 +130,20 @@ class Scene:
     ) -> Decomposition:
         """Draw shadings and reflectances from the posterior, P(shape, paint | image).
 
-        `method` is `ft.NUTS(draws=150, warmup=250, thin=1)` unless you choose another. Raises
+        `method` is `ft.NUTS(draws=150, warmup=250, thin=1)` unless you choose another, and above
+        1,600 pixels `ft.NUTS(draws=50, warmup=90, thin=1)`, which takes minutes. Raises
         `ModelError` where the problem is ill-posed, with what is free and what to do.
         """
-        method = method or ft.NUTS(draws=150, warmup=250, thin=1)
+        draws, warmup = (150, 250) if np.prod(self.size) <= MANY else (50, 90)
+        method = method or ft.NUTS(draws=draws, warmup=warmup, thin=1)
         start, (shape, paint) = self._starts[0], self._stated()
-        pace = paced(start, shape, self.image)
-        model = scene(np.log(self.image), shape, paint, self.noise, self.evidence, pace)
-        begun = {"waves": start.waves / start.pace}
+        pace = paced(start, shape, self.image, shape.waves(self.size))
+        logs, own = np.log(self.image), shape.waves(self.size)
+        beside = Beside(self.shadows, pace)
+        model = scene(logs, shape, paint, self.noise, self.evidence, beside)
+        begun = {"waves": start.waves[:own] / pace.waves}
+        if self.shadows is not None:
+            begun["cast_waves"] = start.waves[own:] / pace.cast
         if self.noise:
             begun["noise"] = np.zeros(np.shape(self.image))
         for name, scale in (("texture", paint.scale), ("roughness", shape.roughness)):
@@ -162,18 +177,19 @@ class Scene:
         return self.shape, self.paint
 
     def _labelling(self, shape: Shape, paint: Patches) -> Labelling:
-        return labelling(self.size, label_shares(shape, paint), self.evidence)
+        return labelling(self.size, label_shares(shape, paint, self.shadows), self.evidence)
 
 
-def paced(start: Start, shape: Shape, image: AnyArray) -> Pace:
+def paced(start: Start, shape: Shape, image: AnyArray, own: int) -> Pace:
     """Return the coordinates in which all is known about equally well at a start."""
-    told = np.ones(len(start.pace)) if shape.creased else np.clip(1 - start.pace**2, 0, 1)
-    steps = image.size - 1
+    waves, cast = start.pace[:own], start.pace[own:]
+    told = np.ones(own) if shape.creased else np.clip(1 - waves**2, 0, 1)
     return Pace(
-        start.pace,
+        waves,
         told,
-        Known(start.texture, float((2 * steps) ** -0.5)),
+        Known(start.texture, float((2 * (image.size - 1)) ** -0.5)),
         Known(start.roughness, float((2 * told.sum() + 1) ** -0.5)),
+        cast if len(cast) else None,
     )
 
 
@@ -203,9 +219,9 @@ def checked(image: AnyArray) -> Float[np.ndarray, "row col *channel"]:
     if rows * cols > LARGEST:
         by = int(np.ceil(np.sqrt(rows * cols / LARGEST)))
         raise ft.DataError(
-            f"the image has {rows} by {cols} pixels, and {LARGEST} are the "
-            f"most taken, since the time to find a start grows with their cube; shrink it by {by} "
-            "a side (means of blocks) or cut a part out"
+            f"the image has {rows} by {cols} pixels, and {LARGEST} are the most taken, since all "
+            f"draws are kept and their time was not measured beyond; shrink it by {by} a side "
+            "(means of blocks) or cut a part out"
         )
     for wrong, what in ((~np.isfinite(found), "not a finite number"), (found <= 0, "not above 0")):
         if wrong.any():

@@ -13,16 +13,17 @@ from finetti import Distribution
 from finetti.types import AnyArray, Bool, Float
 from finetti.vision.scene.colour import brightness, channels, hue_odds, hue_texture
 from finetti.vision.scene.edges import Label, Labelling
-from finetti.vision.scene.grid import size_of, steps
+from finetti.vision.scene.grid import cast_field, size_of, steps
 from finetti.vision.scene.least import Parts, Scales, Shown, half_log_determinant, parts
 from finetti.vision.scene.paints import Patches
+from finetti.vision.scene.shadows import Shadows
 from finetti.vision.scene.shapes import SPREAD, TAIL, Shape
 
 ROUNDS, MOST = 8, 40
 COARSE, FINE = 1.0, 0.02  # of an edge's usual step: below it a step counts by its square
 CHEAPEST = 0.1  # nats
 SCALES = (1.0, 4.0)  # times the usual roughness
-RIDGE = 1e-4  # holds waves of which neither steps nor bends speak
+RIDGE, SLIGHT = 1e-4, 1e-8  # holds waves of which neither steps nor bends speak; shadows' are held
 HALVES = (1.0, 0.5, 0.25, 0.1)  # shares of a step that are tried
 RISE = 0.05  # nats: a round that gains less is the last
 SAME = 0.15  # of the image's deviation: shadings that differ by less are one reading
@@ -47,7 +48,11 @@ class Start:
 
 
 def likely_starts(
-    log_image: Float[AnyArray, "row col *channel"], shape: Shape, paint: Patches, known: Labelling
+    log_image: Float[AnyArray, "row col *channel"],
+    shape: Shape,
+    paint: Patches,
+    known: Labelling,
+    shadows: Shadows | None = None,
 ) -> list[Start]:
     """Return modes of the posterior that differ in their shading, the one of most mass first.
 
@@ -62,9 +67,10 @@ def likely_starts(
     if paint.texture is None and channels(log_image) > 1:
         texture = hue_texture(log_image)
     found: list[Start] = []
+    own = shape.waves(size)
     for times in SCALES if isinstance(shape.roughness, Distribution) else (1.0,):
         rough = times * shape.usual_scale
-        edges = Edges.of(log_image, shape, paint, known, texture, rough)
+        edges = Edges.of(log_image, shape, paint, known, (texture, rough), shadows)
         tops: list[np.ndarray] = []
         for waves in edges.begin():
             top = edges.climb(waves)
@@ -73,7 +79,9 @@ def likely_starts(
         prior = -(np.log(times) ** 2) / (2 * SPREAD**2)
         for top in tops:
             with jax.enable_x64(True):
-                shade = np.asarray(shape.log_shading(rough * shape.field(top, size)))
+                shade = np.asarray(shape.log_shading(rough * shape.field(top[:own], size)))
+                if shadows is not None:
+                    shade = shade + shadows.fade * np.asarray(cast_field(top[own:], size))
             evidence = edges.evidence(top) + prior
             found.append(Start(top, rough, texture, evidence, shade, edges.pace(top)))
     found.sort(key=lambda start: -start.evidence)
@@ -99,7 +107,7 @@ class Edges:
     widths: Float[np.ndarray, "kind label"]
     logits: Float[np.ndarray, "edge label"]
     price: Float[np.ndarray, "kind edge"]
-    ridge: float
+    ridge: Float[np.ndarray, " wave"]
 
     @classmethod
     def of(
@@ -108,28 +116,37 @@ class Edges:
         shape: Shape,
         paint: Patches,
         known: Labelling,
-        texture: float,
-        rough: float,
+        scales: tuple[float, float],
+        shadows: Shadows | None = None,
     ) -> Edges:
-        """Lay out an image's edges under priors of known scales."""
+        """Lay out an image's edges under priors of known scales, of texture and roughness."""
+        texture, rough = scales
         size, per = size_of(log_image), np.sqrt(channels(log_image))
-        widths = np.stack(known.widths(per * paint.contrast, shape.bend_width))
         shown = per * np.asarray(steps(brightness(log_image)), float) / texture
         odds = hue_odds(log_image, texture, known.widths(paint.contrast * paint.hue, 1.0)[0])
         logits = np.broadcast_to(known.logits, odds.shape) + odds
-        abrupt = [(Label.REFLECTANCE, widths[0].max()), (Label.SHAPE, shape.bend_width)]
-        kinds = 2 if shape.creased else 1
-        price = np.stack([_price(known, logits, *each) for each in abrupt[:kinds]])
-        wanted = np.stack([shown, np.zeros(len(shown))][:kinds])
-        rest = np.zeros(size[0] * size[1] + 2 if shape.creased else 0)
+        wide_paint, wide_bend = known.widths(per * paint.contrast, shape.bend_width)
+        widths = [wide_paint]
+        abrupt = [(Label.REFLECTANCE, wide_paint.max())]
+        if shape.creased:
+            widths.append(wide_bend)
+            abrupt.append((Label.SHAPE, shape.bend_width))
+        if shadows is not None:
+            widths.append(known.casts(shadows.depth / shadows.fade))
+            abrupt.append((Label.SHADOW, shadows.depth / shadows.fade))
+        ridge = np.full(parts(shape, size, shadows).waves, SLIGHT)
+        ridge[: shape.waves(size)] = RIDGE if shape.creased else 1.0
         return cls(
-            parts(shape, size),
+            parts(shape, size, shadows),
             Scales(rough, per / texture),
-            Shown(wanted, rest),
-            widths[:kinds],
+            Shown(
+                np.stack([shown, *np.zeros((len(widths) - 1, len(shown)))]),
+                np.zeros(size[0] * size[1] + 2 if shape.creased else 0),
+            ),
+            np.stack(widths),
             logits,
-            price,
-            RIDGE if shape.creased else 1.0,
+            np.stack([_price(known, logits, *each) for each in abrupt]),
+            ridge,
         )
 
     def begin(self) -> Iterator[Float[np.ndarray, " wave"]]:
@@ -144,6 +161,8 @@ class Edges:
         else:
             yield linear
             yield self.least(flat, ~every)
+            if len(every) > 1:
+                yield self.least(flat, np.arange(len(every)) > 0)
 
     def least(
         self, waves: Float[np.ndarray, " wave"], absolute: Bool[np.ndarray, " kind"], bent=False
@@ -158,6 +177,8 @@ class Edges:
         plain = np.logaddexp.reduce(self.logits[:, self.widths[0] == 1], -1)
         share = 1 / (1 + np.exp(np.clip(painted - plain, -30, 30)))
         fixed = np.stack([share, *(share / wide**2 for wide in abrupt[1:])])
+        if self.shadowed:
+            fixed[-1] += 1 - share  # paint explains a step of its hue by itself
         even = np.ones(len(self.wanted.rest))
         for least in np.geomspace(COARSE, FINE, ROUNDS):
             left = self.left(waves, None if bent else about).edges
@@ -192,9 +213,14 @@ class Edges:
         return waves
 
     @property
+    def shadowed(self) -> bool:
+        """Tell whether there are hard shadows."""
+        return len(self.price) > 1 + self.creased
+
+    @property
     def creased(self) -> bool:
         """Tell whether the surface may crease."""
-        return len(self.price) > 1
+        return len(self.wanted.rest) > 0
 
     def score(self, waves: Float[np.ndarray, " wave"]) -> float:
         """Return the log density of the edges and the waves, but for constants."""
