@@ -18,9 +18,9 @@ from finetti.vision.scene.model import Beside, label_shares, scene
 
 SCALE, SIZE = 0.1, (2, 2)
 PAINT = Patches(0.2, contrast=4.0, texture=0.06)
-CAST = Shadows(0.2, depth=0.4, fade=0.05)
+CAST = Shadows(0.2, depth=0.4, fade=0.1)
 DARK = np.array(
-    [[[0.0, 0.05, 0.0], [-0.5, -0.45, -0.5]], [[0.04, 0.0, 0.02], [-0.48, -0.5, -0.55]]]
+    [[[0.0, 0.05, 0.0], [-0.35, -0.3, -0.35]], [[0.04, 0.0, 0.02], [-0.33, -0.35, -0.4]]]
 )
 HUED = DARK + np.array([0.0, 0.4, -0.4]) * np.array([0.0, 1.0])[:, None]
 

@@ -64,11 +64,12 @@ def undecided(found: Sequence[Reading]) -> str | None:
         return None
     likely = [reading for reading in found if reading.probability >= 1 - SURE]
     said = ", or ".join(
-        f"reflectance by {np.log(reading.reflectance).std():.2f} and shading by "
-        f"{np.log(reading.shading).std():.2f} (probability {reading.probability:.2f})"
+        f"{np.log(reading.reflectance).std():.2f} and {np.log(reading.shading).std():.2f} "
+        f"(probability {reading.probability:.2f})"
         for reading in likely
     )
     return (
-        f"Cannot decide between readings of the image that explain it about as well, with {said}: "
-        "the draws are of the first, standard deviations count all; see `readings`."
+        "Cannot decide between readings of the image that explain it about as well, whose "
+        f"reflectance and shading differ by {said}: the draws are of the first, standard "
+        "deviations count all; see `readings`."
     )
