@@ -44,7 +44,9 @@ def test_a_pace_changes_the_coordinates_and_not_the_model(shape):
         rng.uniform(0.2, 1, count), rng.uniform(0, 1, count), Known(0.03, 0.2), Known(0.05, 0.3)
     )
     both = [scene(logs, shape, Patches(), 0.0, None, Beside(None, way)) for way in (None, pace)]
-    plain, paced = (ft.density(model, model.plan().without("straighten", "centre")) for model in both)
+    plain, paced = (
+        ft.density(model, model.plan().without("straighten", "centre")) for model in both
+    )
     lost = []
     for _ in range(3):
         z = rng.standard_normal(count + 2)
