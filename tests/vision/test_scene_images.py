@@ -185,9 +185,9 @@ def test_directions_of_a_surface_that_no_light_shows_are_counted():
 
 
 BAD = {
-    "shape": (np.ones((4, 5, 3)), r"shape \(4, 5, 3\); give \(row, col\); make a colour image"),
+    "shape": (np.ones((4, 5, 3, 2)), r"shape \(4, 5, 3, 2\); give \(row, col\), or \(row, col, ch"),
     "small": (np.ones((2, 9)), "give 3 pixels a side"),
-    "large": (np.ones((512, 512)), "shrink it by 13 a side"),
+    "large": (np.ones((512, 512)), "shrink it by 8 a side"),
     "nan": (np.where(FLAT > 1, np.nan, FLAT), "nan, not a finite number, at row 0, column 0"),
     "negative": (FLAT - 1.5, "not above 0, at row 0, column 1, and at 25 of 30"),
     "zeros": (np.zeros((4, 4)), "0, not above 0, at row 0"),

@@ -25,6 +25,7 @@ from finetti.vision.scene import (
     Patches,
     Scene,
     Shading,
+    Shadows,
     Surface,
     retinex,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "Scene",
     "Segmentation",
     "Shading",
+    "Shadows",
     "Sight",
     "Surface",
     "Words",

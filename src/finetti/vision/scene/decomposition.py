@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,13 @@ import numpy as np
 
 import finetti as ft
 from finetti.types import AnyArray, Float
+from finetti.vision.scene.colour import brightness, hue_odds
 from finetti.vision.scene.doubting import Doubt
+from finetti.vision.scene.drawing import picture
 from finetti.vision.scene.edges import Evidence, Label
 from finetti.vision.scene.grid import Size, edge_count, parted, size_of
+from finetti.vision.scene.paints import Patches
+from finetti.vision.scene.readings import Reading, mixed, undecided
 from finetti.vision.scene.shapes import Shape
 
 if TYPE_CHECKING:
@@ -29,21 +33,25 @@ class Decomposition:
 
     `labels` are those that the priors let an edge have, `shape` is what was assumed of it, and
     `doubt` the probability that the image is to be read otherwise than the priors do, where it
-    cannot tell (`doubts`): the standard deviations count it, and nothing else does.
+    cannot tell (`doubts`): the standard deviations count it, and nothing else does. `readings` are
+    the ways to take the image apart that were found, under the priors, compared by their evidence:
+    draws and means are of the first, which is the likeliest, and deviations of all.
     Shading has the geometric mean 1 over the image, and reflectance is in the image's unit. Arrays
-    are (row, col) but for `height`.
+    are (row, col), those of reflectance (row, col, channel) in colour, but for `height`.
 
     >>> found = Scene(image, paint=Patches(edges=0)).fit()  # doctest: +SKIP
     >>> found.reflectance.shape == image.shape  # doctest: +SKIP
     True
     """
 
-    image: Float[AnyArray, "row col"]
+    image: Float[AnyArray, "row col *channel"]
     labels: tuple[Label, ...]
     posterior: ft.Posterior
     shape: Shape
     doubt: float = 0.5
     evidence: Evidence | None = None
+    paint: Patches = field(default_factory=Patches)
+    readings: tuple[Reading, ...] = ()
 
     @property
     def trusting(self) -> Decomposition:
@@ -51,11 +59,11 @@ class Decomposition:
         return replace(self, doubt=0.0)
 
     def __repr__(self) -> str:
-        rows, columns = self.image.shape
+        rows, columns = self._size
         return f"<decomposition of an image of {rows} x {columns} pixels>"
 
     @property
-    def reflectance(self) -> Float[np.ndarray, "row col"]:
+    def reflectance(self) -> Float[np.ndarray, "row col *channel"]:
         """Return the posterior's geometric mean of the reflectance, in the image's unit."""
         return np.exp(self._draws("log_reflectance").mean((0, 1)))
 
@@ -65,14 +73,14 @@ class Decomposition:
         return np.exp(self._draws("log_shading").mean((0, 1)))
 
     @property
-    def log_reflectance_sd(self) -> Float[np.ndarray, "row col"]:
+    def log_reflectance_sd(self) -> Float[np.ndarray, "row col *channel"]:
         """Return how far the log reflectance may be from its mean, doubt counted.
 
         It is the root mean square over the posterior under all readings; `trusting` has it under
         the priors alone.
         """
-        shading, paint = (self._flat(name) for name in ("log_shading", "log_reflectance"))
-        return _around(paint + shading - self._other, paint)
+        paint, moved = self._flat("log_reflectance"), self._flat("log_shading") - self._other
+        return _around(paint + (moved if paint.ndim == 3 else moved[..., None]), paint)
 
     @property
     def log_shading_sd(self) -> Float[np.ndarray, "row col"]:
@@ -112,13 +120,15 @@ class Decomposition:
     def brighter(self, one: Pixel, other: Pixel) -> float:
         """Return the probability that `one` pixel, (row, col), has more reflectance than `other`.
 
-        It is the share of the draws, so 1 means that no draw said otherwise, if the priors hold.
+        In colour it is the geometric mean of the channels that is compared. It is the share of the
+        draws, so 1 means that no draw said otherwise, if the priors hold.
         """
-        draws = self._draws("log_reflectance")
+        draws = self._flat("log_reflectance")
+        draws = draws if draws.ndim == 3 else brightness(draws)
         for place in (one, other):
             if not all(0 <= i < n for i, n in zip(place, self._size, strict=True)):
                 raise ft.DataError(f"pixel {place} is outside the image, of shape {self._size}")
-        return float((draws[:, :, *one] > draws[:, :, *other]).mean())
+        return float((draws[:, *one] > draws[:, *other]).mean())
 
     @property
     def rhat(self) -> float:
@@ -126,7 +136,7 @@ class Decomposition:
 
         It is between-chain over within-chain spread (Gelman & Rubin 1992), each chain split in two.
         All chains begin at one reading of the image, so that 1 does not tell that it is the only
-        one: where a surface may crease, others can be as likely.
+        one: `readings` has the others that were found.
         """
         draws = self._draws("log_shading")
         half = draws.shape[1] // 2
@@ -144,16 +154,18 @@ class Decomposition:
         """
         found, unsure = [], self._unsure
         if unsure.smooth:
-            smooth = np.log(self.shading).std()
+            smooth = self._smooth.std()
             found.append(
                 f"Cannot decide whether what is smooth is shading ({smooth:.2f}) or paint that "
                 "fades: the prior on paint alone says that it comes in patches."
             )
         if unsure.abrupt:
-            edges = sum(part.sum() for part in self.edges(Label.REFLECTANCE))
+            which = f"the {self._shadowy.sum():.0f} abrupt edges"
+            if self._hued is not None:
+                which += " at which the hue stays"
             found.append(
-                f"Cannot decide whether the {edges:.0f} abrupt edges are of paint or of a hard "
-                "shadow: the prior on the shape alone says that shading is smooth."
+                f"Cannot decide whether {which} are of paint or of a hard shadow: the prior on "
+                "the shape alone says that shading is smooth."
             )
         return tuple(found)
 
@@ -161,10 +173,38 @@ class Decomposition:
     def _unsure(self) -> Doubt:
         """Tell what there is to doubt."""
         sd = self._draws("log_shading").std((0, 1)).mean()
-        smooth = bool(np.log(self.shading).std() > NOTICED * sd)
+        smooth = bool(self._smooth.std() > NOTICED * sd)
         paint = Label.REFLECTANCE in self.labels and Label.SHAPE not in self.labels
-        edges = sum(part.sum() for part in self.edges(Label.REFLECTANCE)) if paint else 0
-        return Doubt(self.doubt, smooth, bool(edges >= 1))
+        return Doubt(self.doubt, smooth, bool(paint and self._shadowy.sum() >= 1))
+
+    @property
+    def _smooth(self) -> Float[np.ndarray, "row col"]:
+        """Return the mean log shading but for hard shadows."""
+        found = self._draws("log_shading").mean((0, 1))
+        return (
+            found - self._draws("log_cast").mean((0, 1)) if Label.SHADOW in self.labels else found
+        )
+
+    @cached_property
+    def _hued(self) -> Float[np.ndarray, " edge"] | None:
+        """Return the log likelihood ratios for paint that hue tells at each edge; None in grey."""
+        if self.image.ndim == 2:
+            return None
+        texture = self.paint.texture
+        if texture is None:
+            texture = float(self._draws("texture").mean())
+        wide = np.array([1.0, self.paint.contrast * self.paint.hue])
+        plain, painted = hue_odds(np.log(self.image), texture, wide).T
+        return painted - plain
+
+    @cached_property
+    def _shadowy(self) -> Float[np.ndarray, " edge"]:
+        """Return the probability of each edge that it is abrupt and that nothing tells of what."""
+        which = [Label.REFLECTANCE]
+        if self._hued is None:  # what is called a shadow may then be paint as well
+            which += [Label.SHADOW, Label.SHADOWED_PAINT]
+        share = np.concatenate([part.ravel() for part in self.edges(*which)])
+        return share if self._hued is None else share / (1 + np.exp(np.minimum(self._hued, 30)))
 
     def __str__(self) -> str:
         """Say in a few sentences what made the image, and how sure that is."""
@@ -184,6 +224,8 @@ class Decomposition:
         if counts:
             said = ", ".join(f"{count:.0f} of {label.value}" for label, count in counts.items())
             lines.append(f"Of {self._edges} edges between pixels, expect {said}.")
+        if self.readings and (said := undecided(self.readings)):
+            lines.append(said)
         lines += self.doubts
         lines.append("The common scale is a convention: shading has the geometric mean 1.")
         if self.rhat > APART:
@@ -196,37 +238,8 @@ class Decomposition:
 
     def picture(self, figure: Figure | None = None) -> Figure:
         """Draw the image, its reflectance, its shading, and its edges by their probabilities."""
-        try:
-            from matplotlib.collections import LineCollection
-            from matplotlib.figure import Figure
-        except ImportError as error:
-            raise ft.MissingExtra.needed("matplotlib", "vision", "a picture") from error
-        if figure is None:
-            figure = Figure(figsize=(9, 2.6), dpi=120, layout="constrained")
-        axes = figure.subplots(1, 4)
-        panels = {"image": self.image, "reflectance": self.reflectance, "shading": self.shading}
-        for ax, (title, values) in zip(axes, panels.items(), strict=False):
-            ax.imshow(np.log(values), cmap="gray")
-            ax.set_title(title)
-        colours = {Label.REFLECTANCE: "#0072B2", Label.SHAPE: "#D55E00", Label.BOUNDARY: "#000000"}
-        rows, cols = self._size
-        for label, colour in colours.items():
-            if label not in self.labels:
-                continue
-            right, down = self.edges(label)
-            places = [((c + 0.5, r - 0.5), (c + 0.5, r + 0.5)) for r, c in np.ndindex(right.shape)]
-            places += [((c - 0.5, r + 0.5), (c + 0.5, r + 0.5)) for r, c in np.ndindex(down.shape)]
-            alpha = np.clip(np.concatenate([right.ravel(), down.ravel()]), 0, 1)
-            axes[3].add_collection(LineCollection(places, colors=colour, alpha=alpha, lw=1.5))
-            axes[3].plot([], [], color=colour, label=label.value)
-        axes[3].set(xlim=(-0.5, cols - 0.5), ylim=(rows - 0.5, -0.5), aspect="equal")
-        axes[3].set_title("edges")
-        if axes[3].get_legend_handles_labels()[0]:
-            figure.legend(loc="outside lower right", frameon=False, ncols=3, fontsize="small")
-        for ax in axes:
-            ax.set_xticks([])
-            ax.set_yticks([])
-        return figure
+        shown = {label: self.edges(label) for label in self.labels if label is not Label.NONE}
+        return picture(self.image, self.reflectance, self.shading, shown, figure)
 
     @property
     def _size(self) -> Size:
@@ -240,6 +253,11 @@ class Decomposition:
     def _other(self) -> Float[np.ndarray, "draw row col"]:
         """Return log shadings under all readings."""
         shading, paint = (self._flat(name) for name in ("log_shading", "log_reflectance"))
+        paint = paint if paint.ndim == 3 else brightness(paint)
+        if len(self.readings) > 1:
+            paint = paint + shading
+            shading = mixed(shading, self.readings)
+            paint = paint - shading
         if not self.doubt:
             return shading
         rough = np.full(len(shading), self.shape.usual_scale)
@@ -247,17 +265,21 @@ class Decomposition:
             rough = self.posterior["roughness"].to_numpy().ravel()
         told = (self.evidence or {}).get(Label.REFLECTANCE)
         painted = None if told is None else np.concatenate([np.ravel(part) for part in told])
-        return self._unsure.widened(shading, paint, self.shape, rough, painted)
+        hueless = None if self._hued is None else self._shadowy
+        cast = self._flat("log_cast") if Label.SHADOW in self.labels else np.zeros_like(shading)
+        found = self._unsure.widened(shading - cast, paint, self.shape, rough, painted, hueless)
+        return found + cast
 
-    def _flat(self, name: str) -> Float[np.ndarray, "draw y x"]:
-        return self._draws(name).reshape(-1, *self._size)
+    def _flat(self, name: str) -> Float[np.ndarray, "draw row col *channel"]:
+        found = self._draws(name)
+        return found.reshape(-1, *found.shape[2:])
 
-    def _draws(self, name: str) -> Float[np.ndarray, "chain draw y x"]:
+    def _draws(self, name: str) -> Float[np.ndarray, "chain draw *shape"]:
         return self.posterior[name].to_numpy()
 
 
 def _around(
-    draws: Float[AnyArray, "draw row col"], reading: Float[AnyArray, "draw row col"]
-) -> Float[np.ndarray, "row col"]:
+    draws: Float[AnyArray, "draw *shape"], reading: Float[AnyArray, "draw *shape"]
+) -> Float[np.ndarray, "*shape"]:
     """Return the root mean square of draws about the mean of a reading's."""
     return np.sqrt(((draws - reading.mean(0)) ** 2).mean(0))

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from finetti.types import AnyArray, Float
-from finetti.vision.scene.grid import size_of, steps
+from finetti.vision.scene.grid import nearest, size_of
 from finetti.vision.scene.shapes import Shading, Shape
 
 LARGEST = 30.0  # log ratio of evidence: more makes no difference
+LEAST = 1e-2  # of log light: a step below it is no shadow's edge
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,15 @@ class Doubt:
         shape: Shape,
         roughness: Float[AnyArray, " draw"],
         painted: Float[AnyArray, " edge"] | None = None,
+        hueless: Float[AnyArray, " edge"] | None = None,
     ) -> Float[np.ndarray, "draw row col"]:
         """Return log shadings under all readings, of draws under the priors: of mean 0 each.
 
         Where a Gaussian field is the sum of two alike, of shares λ and 1 - λ of its variance, the
         first given the sum s is normal with mean λ s and λ (1 - λ) of the variance: the draws are
-        exact. `painted` are log likelihood ratios for a change of paint at each edge.
+        exact. `painted` are log likelihood ratios for a change of paint at each edge. In colour
+        `hueless` are the probabilities of an abrupt edge at which the hue stays: its steps are the
+        shadow's, and the level of paint is not asked.
         """
         rng = np.random.default_rng(0)
         found = np.array(shading, float)
@@ -61,7 +65,11 @@ class Doubt:
                     found[i] += np.sqrt(kept[i] * (1 - kept[i])) * roughness[i] * other
         if self.abrupt and self.share:
             for i, paint in enumerate(reflectance):
-                cast = _shadow(paint, rng.uniform())
+                if hueless is None:
+                    cast = _shadow(paint, rng.uniform())
+                else:
+                    stays = hueless > rng.uniform()
+                    cast = nearest(np.where(stays, _steps(paint), 0.0), paint.shape)
                 if rng.random() < self._cast(cast, painted):
                     found[i] += cast
         return found - found.mean((1, 2), keepdims=True)
@@ -72,7 +80,7 @@ class Doubt:
         """Return the probability of a shadow, given what speaks for paint along its edge."""
         against = 0.0
         if painted is not None:
-            against = float(painted[np.asarray(steps(shadow)) != 0].sum())
+            against = float(painted[np.abs(_steps(shadow)) > LEAST].sum())
         odds = self.share / (1 - self.share) * np.exp(-np.clip(against, -LARGEST, LARGEST))
         return float(odds / (1 + odds))
 
@@ -88,3 +96,8 @@ def _shadow(paint: Float[AnyArray, "row col"], at: float) -> Float[np.ndarray, "
     if dark.all():
         return np.zeros(paint.shape)
     return np.where(dark, paint[dark].mean() - paint[~dark].mean(), 0.0)
+
+
+def _steps(field: Float[AnyArray, "row col"]) -> Float[np.ndarray, " edge"]:
+    """Return a field's steps to the right, row by row, then its steps down, by numpy."""
+    return np.concatenate([np.diff(field, axis=1).ravel(), np.diff(field, axis=0).ravel()])

@@ -24,16 +24,23 @@ class Label(Enum):
     REFLECTANCE = "reflectance"
     SHAPE = "shape"
     BOUNDARY = "boundary"
+    SHADOW = "shadow"
+    SHADOWED_PAINT = "shadow and paint"
 
     @property
     def paint(self) -> bool:
         """Tell whether the reflectance changes abruptly."""
-        return self in (Label.REFLECTANCE, Label.BOUNDARY)
+        return self in (Label.REFLECTANCE, Label.BOUNDARY, Label.SHADOWED_PAINT)
 
     @property
     def bend(self) -> bool:
         """Tell whether the shape changes abruptly."""
         return self in (Label.SHAPE, Label.BOUNDARY)
+
+    @property
+    def cast(self) -> bool:
+        """Tell whether a hard shadow ends here."""
+        return self in (Label.SHADOW, Label.SHADOWED_PAINT)
 
 
 Evidence = Mapping[Label, tuple[AnyArray, AnyArray]]
@@ -56,6 +63,10 @@ class Labelling:
             np.array([bend if label.bend else 1.0 for label in self.labels]),
         )
 
+    def casts(self, cast: float) -> np.ndarray:
+        """Return how many times as wide each label makes the steps of what shadows let through."""
+        return np.array([cast if label.cast else 1.0 for label in self.labels])
+
 
 def labelling(
     size: Size, shares: Mapping[Label, float], evidence: Evidence | None = None
@@ -76,7 +87,8 @@ def labelling(
             raise DataError(
                 f"evidence speaks of edges of {' and of '.join(unknown)}, which the priors rule "
                 f"out; they know {', '.join(label.value for label in labels)}: give the shape "
-                "`creases=` or `boundaries=`, or the paint `edges=`, above 0"
+                "`creases=` or `boundaries=`, or the paint `edges=`, above 0, or the scene "
+                "`shadows=`"
             )
         logits = logits + np.stack(columns, -1)
     return Labelling(labels, logits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
@@ -12,7 +13,6 @@ from finetti.types import AnyArray, Float
 from finetti.vision.scene.grid import Size, steps
 from finetti.vision.scene.paints import Patches
 from finetti.vision.scene.shapes import Shape, Surface, bends, slopes, twists
-from finetti.vision.scene.start import slope
 
 MOST = 8  # pixels a side: what is free is so at any size
 SMALL = 1e-9  # of the largest: an eigenvalue that counts as none
@@ -79,6 +79,14 @@ class Freedom:
                 f"shading of flat ground ({where}), and are known from the prior alone"
             )
         return words
+
+
+def slope(
+    quantity: Callable[[AnyArray], AnyArray], waves: int
+) -> Float[np.ndarray, "quantity wave"]:
+    """Return the derivatives of a quantity by the waves of flat ground."""
+    with jax.enable_x64(True):
+        return np.asarray(jax.jit(jax.jacfwd(quantity))(jnp.zeros(waves, float)))
 
 
 def freedom(size: Size, shape: Shape | None, paint: Patches | None) -> Freedom:

@@ -7,6 +7,7 @@ from math import prod
 
 import jax.numpy as jnp
 import numpy as np
+from scipy.fft import dctn, idctn
 
 from finetti.types import AnyArray, Array, Float
 
@@ -14,8 +15,8 @@ Size = tuple[int, int]  # rows and columns
 
 
 def size_of(image: AnyArray) -> Size:
-    """Return the numbers of rows and columns of an image."""
-    rows, cols = np.shape(image)
+    """Return the numbers of rows and columns of an image, grey or in colour."""
+    rows, cols = np.shape(image)[:2]
     return rows, cols
 
 
@@ -42,6 +43,27 @@ def parted(values: AnyArray, size: Size) -> tuple[AnyArray, AnyArray]:
     return values[:right].reshape(rows, cols - 1), values[right:].reshape(rows - 1, cols)
 
 
+def nearest(wanted: AnyArray, size: Size) -> Float[np.ndarray, "row col"]:
+    """Return the field of mean 0 whose steps at the edges are nearest to those wanted in square.
+
+    >>> field = np.array([[-1.0, 0.0], [0.0, 1.0]])
+    >>> bool(np.allclose(nearest(np.asarray(steps(field)), (2, 2)), field))
+    True
+    """
+    rows, cols = size
+    divergence = np.zeros(size)
+    for axis, step in zip((1, 0), parted(np.asarray(wanted, float), size), strict=True):
+        ends = [(1, 1) if a == axis else (0, 0) for a in (0, 1)]
+        divergence += np.diff(np.pad(step, ends), axis=axis)
+    waves = dctn(divergence, norm="ortho")
+    laplacian = 2 * np.cos(np.pi * np.arange(rows) / rows)[:, None] - 2
+    laplacian = laplacian + 2 * np.cos(np.pi * np.arange(cols) / cols) - 2
+    laplacian[0, 0] = 1.0
+    waves /= laplacian
+    waves[0, 0] = 0.0
+    return np.asarray(idctn(waves, norm="ortho"))
+
+
 def wave_count(size: Size) -> int:
     """Return how many waves a field of this size has, the constant left out."""
     return prod(size) - 1
@@ -57,6 +79,11 @@ def field(waves: Float[AnyArray, " wave"], size: Size, order: float, margin: int
     along_rows, along_cols, spread = _cosines(size, order, margin)
     heights = jnp.concatenate([jnp.zeros_like(waves, shape=1), waves]).reshape(size)
     return jnp.asarray(along_rows) @ (heights * jnp.asarray(spread)) @ jnp.asarray(along_cols.T)
+
+
+def cast_field(waves: Float[AnyArray, " wave"], size: Size) -> Array:
+    """Return the field (row, col) of what shadows let through, of scale 1: any of mean 0."""
+    return field(waves, size, 1.0, 0)
 
 
 @lru_cache(maxsize=16)

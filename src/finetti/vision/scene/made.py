@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.types import AnyArray, Float
+from finetti.vision.scene.colour import hue_axes
 from finetti.vision.scene.grid import Size
 from finetti.vision.scene.shapes import Surface
 
@@ -20,11 +21,12 @@ Pixel = tuple[int, int]
 class Made:
     """Hold an image with the reflectance and the shading that made it, each (row, col).
 
-    Shading has the geometric mean 1, as in a `Decomposition`.
+    In colour image and reflectance are (row, col, channel). Shading has the geometric mean 1, as in
+    a `Decomposition`.
     """
 
-    image: Float[AnyArray, "row col"]
-    reflectance: Float[AnyArray, "row col"]
+    image: Float[AnyArray, "row col *channel"]
+    reflectance: Float[AnyArray, "row col *channel"]
     shading: Float[AnyArray, "row col"]
 
     @classmethod
@@ -32,12 +34,13 @@ class Made:
         """Make an image of a reflectance and a shading, with a little noise."""
         log_reflectance = log_reflectance + log_shading.mean()
         log_shading = log_shading - log_shading.mean()
-        noise = NOISE * rng.standard_normal(log_shading.shape)
-        image = np.exp(log_reflectance + log_shading + noise)
+        noise = NOISE * rng.standard_normal(log_reflectance.shape)
+        light = log_shading if log_reflectance.ndim == 2 else log_shading[..., None]
+        image = np.exp(log_reflectance + light + noise)
         return cls(image, np.exp(log_reflectance), np.exp(log_shading))
 
 
-def hills(size: Size = (24, 24), seed: int = 0) -> Made:
+def hills(size: Size = (24, 24), seed: int = 0, hue: float = 0.0) -> Made:
     """Paint patches on three hills and hollows, lit from the upper left.
 
     >>> scene = hills((12, 16))
@@ -53,38 +56,53 @@ def hills(size: Size = (24, 24), seed: int = 0) -> Made:
         wide, tall = rng.uniform(0.25, 0.4) * scale, rng.choice([-1, 1]) * 0.16 * scale
         heights += tall * np.exp(-((down - row) ** 2 + (right - col) ** 2) / (2 * wide**2))
     shading = np.asarray(Surface(LIGHT).log_shading(jnp.asarray(heights)), float)
-    return Made.of(patches(size, rng), shading, rng)
+    return Made.of(patches(size, rng, hue), shading, rng)
 
 
-def shadow(size: Size = (24, 24), seed: int = 0) -> Made:
+def shadow(size: Size = (24, 24), seed: int = 0, hue: float = 0.0) -> Made:
     """Paint patches on flat ground, half of it in a soft shadow that lets 40% of the light in."""
     rng = np.random.default_rng(seed)
     down, right = np.mgrid[: size[0], : size[1]]
     angle = rng.uniform(0, 2 * np.pi)
     along = np.cos(angle) * (down - size[0] / 2) + np.sin(angle) * (right - size[1] / 2)
     shading = np.log(0.4) / (1 + np.exp(-along / (0.08 * min(size))))
-    return Made.of(patches(size, rng), shading, rng)
+    return Made.of(patches(size, rng, hue), shading, rng)
 
 
-def folds(size: Size = (16, 24), seed: int = 0) -> Made:
+def folds(size: Size = (16, 24), seed: int = 0, hue: float = 0.0) -> Made:
     """Paint patches on a sheet folded along three columns, lit from the upper left."""
     rng = np.random.default_rng(seed)
     slopes = rng.permutation([0.45, -0.35, 0.25, -0.45])
     slope = np.repeat(slopes, -(-size[1] // 4))[: size[1]]
     heights = np.concatenate([[0.0], np.cumsum(slope)]) * np.ones((size[0] + 1, 1))
     shading = np.asarray(Surface(LIGHT).log_shading(jnp.asarray(heights)), float)
-    return Made.of(patches(size, rng), shading, rng)
+    return Made.of(patches(size, rng, hue), shading, rng)
 
 
-def patches(size: Size, rng: np.random.Generator) -> Float[np.ndarray, "row col"]:
+def hard_shadow(size: Size = (24, 24), seed: int = 0, hue: float = 0.0) -> Made:
+    """Paint patches on flat ground, a part of it in a shadow with a hard edge that lets in 40%."""
+    rng = np.random.default_rng(seed)
+    down, right = np.mgrid[: size[0], : size[1]]
+    angle = rng.uniform(0, 2 * np.pi)
+    along = np.cos(angle) * (down - size[0] / 2) + np.sin(angle) * (right - size[1] / 2)
+    dark = along > rng.uniform(-0.15, 0.15) * min(size)
+    return Made.of(patches(size, rng, hue), np.where(dark, np.log(0.4), 0.0), rng)
+
+
+def patches(
+    size: Size, rng: np.random.Generator, hue: float = 0.0
+) -> Float[np.ndarray, "row col *channel"]:
     """Return the log reflectance of patches of paint: the nearest of eight points says which.
 
-    Paints are uniform on the log scale, from 5 to 90 percent.
+    Paints are uniform on the log scale, from 5 to 90 percent. With a `hue` above 0 they have three
+    channels, of which that is the mean, and each direction of hue is uniform from -hue to hue.
     """
     down, right = np.mgrid[: size[0], : size[1]]
     places = rng.uniform(0, size, (8, 2))
     paints = rng.uniform(np.log(0.05), np.log(0.9), 8)
     far = (down[..., None] - places[:, 0]) ** 2 + (right[..., None] - places[:, 1]) ** 2
+    if hue:
+        paints = paints[:, None] + rng.uniform(-hue, hue, (8, 2)) @ hue_axes(3).T
     return paints[far.argmin(-1)]
 
 

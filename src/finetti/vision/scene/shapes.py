@@ -14,6 +14,7 @@ from finetti.vision.scene.grid import Size, field, wave_count
 
 SPREAD = 1.5  # sd of the log of an unknown scale, about what is usual
 DARKEST = 1e-3  # the least shading whose log is taken
+TAIL = 2.0  # degrees of freedom of a facet's twist, where creases may run across it
 
 
 class Shape(ABC):
