@@ -10,7 +10,7 @@ import numpy as np
 
 import finetti as ft
 from finetti.types import AnyArray, Float
-from finetti.vision.scene.colour import brightness, hue_odds
+from finetti.vision.scene.colour import hue_odds
 from finetti.vision.scene.doubting import Doubt
 from finetti.vision.scene.drawing import picture
 from finetti.vision.scene.edges import Evidence, Label
@@ -124,7 +124,7 @@ class Decomposition:
         draws, so 1 means that no draw said otherwise, if the priors hold.
         """
         draws = self._flat("log_reflectance")
-        draws = draws if draws.ndim == 3 else brightness(draws)
+        draws = draws if draws.ndim == 3 else draws.mean(-1)
         for place in (one, other):
             if not all(0 <= i < n for i, n in zip(place, self._size, strict=True)):
                 raise ft.DataError(f"pixel {place} is outside the image, of shape {self._size}")
@@ -253,7 +253,7 @@ class Decomposition:
     def _other(self) -> Float[np.ndarray, "draw row col"]:
         """Return log shadings under all readings."""
         shading, paint = (self._flat(name) for name in ("log_shading", "log_reflectance"))
-        paint = paint if paint.ndim == 3 else brightness(paint)
+        paint = paint if paint.ndim == 3 else paint.mean(-1)
         if len(self.readings) > 1:
             paint = paint + shading
             shading = mixed(shading, self.readings)
