@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import zoo
 from finetti.dialects import edward2 as ed
 from finetti.dialects import tf, tfp
 
@@ -139,7 +140,9 @@ READERS = {  # distributions made of a variable that is 0.3 and then 0.8, and of
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize(
+    "name", zoo.shortened(READERS, "a parameter", "a mixture", "a chain", "a joint distribution")
+)
 def test_what_is_made_of_a_variable_has_the_value_that_it_has_now(name):
     make, x = READERS[name], tf.Variable(0.3)
     made = make(x)

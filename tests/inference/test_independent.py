@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 import finetti as ft
+import zoo
 from finetti.inference.engine import ahead, climb, mixture, price, proposal
 from finetti.inference.methods import independent
 from finetti.kernels.independence import Component, Independence, propose
@@ -370,7 +371,9 @@ TAILS = {  # priors of logits that answers bound on one side alone, and whether 
 
 
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("name", TAILS)
+@pytest.mark.parametrize(
+    "name", zoo.shortened(TAILS, "t of 4 degrees", "half-Cauchy", "Cauchy", "two Cauchys", "flat")
+)
 def test_a_mixture_is_of_no_use_where_much_lies_beyond_it(name):
     priors, reached = TAILS[name]
     model = answered(priors, 6)

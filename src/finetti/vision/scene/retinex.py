@@ -23,8 +23,8 @@ def retinex(
 
     >>> image = np.exp(np.add.outer(0.1 * np.arange(4), np.repeat([0.0, 2.0], 2)))
     >>> reflectance, shading = retinex(image, 0.5)
-    >>> np.log(reflectance[0] / reflectance[0, 0]).round(6).tolist()
-    [0.0, 0.0, 2.0, 2.0]
+    >>> np.log(reflectance[0] / reflectance[0, 0]).round(6).astype(int).tolist()
+    [0, 0, 2, 2]
     """
     log = np.log(np.asarray(image, float))
     grey = brightness(log)
