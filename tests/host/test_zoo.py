@@ -10,7 +10,7 @@ from finetti.host.program import program
 from finetti.host.rule import is_key
 from finetti.targets.density import density
 
-FAST = {"schools", "radon_correlated", "crossed", "hidden_states", "surgical", "count_process"}
+FAST = {"schools", "hidden_states", "surgical"}
 EACH = [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in zoo.MODELS]
 
 

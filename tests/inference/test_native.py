@@ -51,7 +51,6 @@ def test_a_loop_that_the_compiler_refuses_is_compiled_plainly(monkeypatch):
     model, method = sorts(np.arange(4.0)), ft.NUTS(draws=30, warmup=30)
     monkeypatch.setattr(sweep, "_plain", set())
     plain = ft.fit(model, method, progress=False)
-    monkeypatch.setattr(sweep, "PAYS", True)
     monkeypatch.setattr(native, "suits", lambda jaxpr: True)
     jax.clear_caches()
     monkeypatch.setattr(sweep, "_plain", set())

@@ -2,9 +2,8 @@
 
 XLA runs a loop on a CPU as a list of kernels, some 120 a step of the sampler, each started by the
 runtime. Called with the attribute `xla_cpu_small_call` the whole loop becomes one function: on
-jaxlib 0.10 a step of Eight Schools takes a third of the time, and compiling three quarters. Later
-ones gain nothing by it (`PAYS`). That function has one thread, and there are operations that it
-cannot be made of.
+jaxlib 0.10 a step of Eight Schools takes a third of the time, and compiling three quarters. That
+function has one thread, and there are operations that it cannot be made of.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ try:
 except ImportError:  # an experiment of JAX's; without it loops run as they are
     xla_metadata_call = None
 
-PAYS = jax.__version_info__ < (0, 11)
 LARGEST = 20_000  # numbers in an array that a step computes
 # Operations of any size: those that are looked into, and the one that writes the record in place.
 CALLS = frozenset({"cond", "while", "jit", "pjit", "scan", "dynamic_update_slice"})  # looked into

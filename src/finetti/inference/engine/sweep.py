@@ -20,7 +20,7 @@ from finetti.compiling import OFTEN, ONCE, compiled
 from finetti.dividing import mesh_of
 from finetti.inference.engine import warmup
 from finetti.inference.engine.batch import Own, joined
-from finetti.inference.engine.native import PAYS, at_once
+from finetti.inference.engine.native import at_once
 from finetti.kernels.kernel import Info, Kernel, Point, Tuning, select
 from finetti.types import AnyArray, Array, DType, Float, Int, Key, Position, Scalar, Tree, Value
 
@@ -129,45 +129,29 @@ def sweep(course: Course, orders: Orders, carry: Carry) -> tuple[Carry, Record, 
 
     Returns the carry, the record, of which the first n steps are valid, and n.
     """
-    if PAYS and course not in _plain and mesh_of(orders.shared) is None:
+    if course not in _plain and mesh_of(orders.shared) is None:
         try:
-            return _natively(course, orders, carry)
+            return _sweep(course, True, orders, carry)
         except jax.errors.JaxRuntimeError as error:
             if not any(words in str(error) for words in REFUSALS):
                 raise
             _plain.add(course)
-    noise = _noise_ahead(*_noise_from(course, orders, carry))
-    return _plainly(course, noise, _drawn(orders), carry)
+    return _sweep(course, False, orders, carry)
 
 
-@compiled(OFTEN, "course")
-def _natively(course: Course, orders: Orders, carry: Carry) -> tuple[Carry, Record, Array]:
-    """Make the steps in one native function; the noise is drawn in the same program.
-
-    Given the noise, the compiler has aborted the process.
-    """
-    noise = noise_of(*_noise_from(course, orders, carry))
-    own = _own(course, orders)
-    return at_once(partial(_loop, course), noise, own, _drawn(orders), carry)
-
-
-@compiled(OFTEN, "course")
-def _plainly(
-    course: Course, noise: Tree, orders: Orders, carry: Carry
+def _steps(
+    course: Course, native: bool, orders: Orders, carry: Carry
 ) -> tuple[Carry, Record, Array]:
-    """Make the steps whose noise is given."""
-    return _loop(course, noise, _own(course, orders), orders, carry)
-
-
-def _own(course: Course, orders: Orders) -> Tree:
-    """Return what each fit has for itself, for each of its chains."""
+    """Make the steps, in one native function where that pays."""
+    noise = draw_noise(course, orders, carry)
     own = jax.tree.map(lambda a: jnp.moveaxis(a, 0, -1), orders.own)
-    return _for_chains(course, len(orders.keys), own)
+    own = _for_chains(course, len(orders.keys), own)
+    loop, none = partial(_loop, course), jnp.zeros(len(orders.keys))
+    plainly = orders._replace(keys=none)  # the noise is drawn
+    return (partial(at_once, loop) if native else loop)(noise, own, plainly, carry)
 
 
-def _drawn(orders: Orders) -> Orders:
-    """Return orders whose keys have been drawn from."""
-    return orders._replace(keys=jnp.zeros(len(orders.keys)))
+_sweep = compiled(OFTEN, "course", "native")(_steps)
 
 
 def _loop(
@@ -234,10 +218,10 @@ def _for_chains(course: Course, chains: int, own: Tree) -> Tree:
     return jax.tree.map(lambda a: jnp.repeat(a, chains // course.fits, -1), own)
 
 
-def _noise_from(course: Course, orders: Orders, carry: Carry) -> tuple[Any, ...]:
-    """Return what the noise of all steps ahead depends on."""
+def draw_noise(course: Course, orders: Orders, carry: Carry) -> Tree:
+    """Draw the noise of every step ahead, shapes (step, ..., chain)."""
     position = carry.states.draw.position
-    return (
+    return noise_of(
         course.kernel, course.capacity, len(position), position.dtype, orders.keys, orders.phase,
         carry.steps,
     )  # fmt: skip
@@ -254,10 +238,6 @@ def noise_of(  # noqa: PLR0913 - all that the noise depends on
 
     numbers = first + jnp.arange(count, dtype=jnp.int32)
     return jax.vmap(jax.vmap(draw, (0, None), -1), (None, 0), 0)(keys, numbers)
-
-
-# A program of its own: the loop's is compiled with an effort that the noise does not repay.
-_noise_ahead = compiled(ONCE, "kernel", "count", "dim", "dtype")(noise_of)
 
 
 def _learn(course: Course, orders: Orders, info: Info, carry: Carry) -> Carry:
