@@ -112,7 +112,7 @@ class Program:
         What the data alone determine may have been computed ahead: it has no equation.
         """
         found = {n: v for n, v in self.outputs.values.items() if not is_literal(v)}
-        found |= {read_tag(e): e.outvars[0] for e in self.jaxpr.eqns}
+        found |= {read_tag(e): e.outvars[0] for e in self.jaxpr.eqns if e.outvars}
         return {name: variable for name, variable in found.items() if name}
 
     def degrees(self, sites: Iterable[str]) -> Callable[[Atom], Degree]:
