@@ -67,7 +67,7 @@ def measure_one(kind: Kind, seed: int, cuts: tuple[float, float]) -> dict[str, f
     found = Scene(made.image, kind.shape).fit(METHOD, seed=seed, progress=False)
     seconds = process_time() - began
     off = np.abs(np.log(found.shading) - np.log(made.shading))
-    true = np.abs(np.asarray(steps(brightness(np.log(made.reflectance))))) > 0
+    true = np.abs(steps(brightness(np.log(made.reflectance)))) > 0
     parts = found.edges(Label.REFLECTANCE, Label.BOUNDARY)
     named = np.concatenate([part.ravel() for part in parts]) > 0.5
     grey = np.exp(brightness(np.log(made.image)))

@@ -62,7 +62,7 @@ KINDS = {
 
 def painted(made: Made) -> np.ndarray:
     """Tell of each edge whether the paint changes there."""
-    return np.abs(np.asarray(steps(np.log(made.reflectance)))) > 0
+    return np.abs(steps(np.log(made.reflectance))) > 0
 
 
 def error(found: np.ndarray, made: Made) -> float:

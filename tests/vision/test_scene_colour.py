@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from enumeration import demand_enumerated
 from scipy.stats import norm
 
 import finetti as ft
@@ -136,19 +137,9 @@ PAINT = Patches(0.2, contrast=4.0, texture=0.06)
 
 @pytest.mark.slow
 def test_labels_have_their_enumerated_probabilities_in_colour():
-    """Compare in standard errors over four seeds: t of 3 exceeds 12.9 once in 1000."""
     shape = Shading(scale=SCALE)
     model = scene(TINY, shape, PAINT, 0.0, None)
-    method = ft.NUTS(draws=500, warmup=300, thin=1)
-    chains = np.stack(
-        [
-            ft.fit(model, method, seed=seed, progress=False).probabilities("label").to_numpy()
-            for seed in range(4)
-        ]
-    )
-    error = chains.std(0, ddof=1) / np.sqrt(len(chains))
-    assert error.max() < 0.03
-    assert (np.abs(chains.mean(0) - enumerated(TINY, shape, PAINT)) / error).max() < 12.9
+    demand_enumerated(model, enumerated(TINY, shape, PAINT))
 
 
 def test_a_change_of_hue_speaks_for_paint():

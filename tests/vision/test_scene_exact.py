@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from enumeration import demand_enumerated
 from scipy.optimize import minimize_scalar
 
 import finetti as ft
@@ -140,19 +141,9 @@ def labelled(log_ratio):
 @pytest.mark.slow
 @pytest.mark.parametrize("ratio", [0.0, 2.0])
 def test_labels_have_their_enumerated_probabilities(ratio):
-    """Compare in standard errors over four seeds: t of 3 exceeds 12.9 once in 1000."""
     log_image, shape, paint = tiny()
     model = scene(log_image, shape, paint, 0.0, evidence(ratio))
-    method = ft.NUTS(draws=500, warmup=300, thin=1)
-    chains = np.stack(
-        [
-            ft.fit(model, method, seed=seed, progress=False).probabilities("label").to_numpy()
-            for seed in range(4)
-        ]
-    )
-    error = chains.std(0, ddof=1) / np.sqrt(len(chains))
-    assert error.max() < 0.03
-    assert (np.abs(chains.mean(0) - enumerated(labelled(ratio), 6)) / error).max() < 12.9
+    demand_enumerated(model, enumerated(labelled(ratio), 6))
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from itertools import product
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from enumeration import demand_enumerated
 from scipy.stats import norm
 from tests.vision.test_scene_colour import by_waves, differences
 
@@ -71,19 +72,9 @@ def test_a_step_at_which_the_hue_stays_is_a_shadow_and_one_of_hue_is_paint():
 @pytest.mark.slow
 @pytest.mark.parametrize("log_image", [DARK, HUED])
 def test_labels_of_shadows_have_their_enumerated_probabilities(log_image):
-    """Compare in standard errors over four seeds: t of 3 exceeds 12.9 once in 1000."""
     shape = Shading(scale=SCALE)
     model = scene(log_image, shape, PAINT, 0.0, None, Beside(CAST))
-    method = ft.NUTS(draws=500, warmup=300, thin=1)
-    chains = np.stack(
-        [
-            ft.fit(model, method, seed=seed, progress=False).probabilities("label").to_numpy()
-            for seed in range(4)
-        ]
-    )
-    error = chains.std(0, ddof=1) / np.sqrt(len(chains))
-    assert error.max() < 0.03
-    assert (np.abs(chains.mean(0) - enumerated(log_image)[1]) / error).max() < 12.9
+    demand_enumerated(model, enumerated(log_image)[1])
 
 
 def test_a_hard_shadow_across_coloured_patches_is_found_before_any_draw():

@@ -10,7 +10,7 @@ import numpy as np
 
 import finetti as ft
 from finetti.types import AnyArray, Float
-from finetti.vision.scene.colour import hue_odds
+from finetti.vision.scene.colour import hue_odds, in_each
 from finetti.vision.scene.doubting import Doubt
 from finetti.vision.scene.drawing import picture
 from finetti.vision.scene.edges import Evidence, Label
@@ -80,7 +80,7 @@ class Decomposition:
         the priors alone.
         """
         paint, moved = self._flat("log_reflectance"), self._flat("log_shading") - self._other
-        return _around(paint + (moved if paint.ndim == 3 else moved[..., None]), paint)
+        return _around(paint + in_each(moved, paint), paint)
 
     @property
     def log_shading_sd(self) -> Float[np.ndarray, "row col"]:
@@ -123,8 +123,7 @@ class Decomposition:
         In colour it is the geometric mean of the channels that is compared. It is the share of the
         draws, so 1 means that no draw said otherwise, if the priors hold.
         """
-        draws = self._flat("log_reflectance")
-        draws = draws if draws.ndim == 3 else draws.mean(-1)
+        draws = self._brightness
         for place in (one, other):
             if not all(0 <= i < n for i, n in zip(place, self._size, strict=True)):
                 raise ft.DataError(f"pixel {place} is outside the image, of shape {self._size}")
@@ -252,8 +251,7 @@ class Decomposition:
     @cached_property
     def _other(self) -> Float[np.ndarray, "draw row col"]:
         """Return log shadings under all readings."""
-        shading, paint = (self._flat(name) for name in ("log_shading", "log_reflectance"))
-        paint = paint if paint.ndim == 3 else paint.mean(-1)
+        shading, paint = self._flat("log_shading"), self._brightness
         if len(self.readings) > 1:
             paint = paint + shading
             shading = mixed(shading, self.readings)
@@ -269,6 +267,12 @@ class Decomposition:
         cast = self._flat("log_cast") if Label.SHADOW in self.labels else np.zeros_like(shading)
         found = self._unsure.widened(shading - cast, paint, self.shape, rough, painted, hueless)
         return found + cast
+
+    @property
+    def _brightness(self) -> Float[np.ndarray, "draw row col"]:
+        """Return draws of the log reflectance, of its mean over the channels in colour."""
+        found = self._flat("log_reflectance")
+        return found if found.ndim == 3 else found.mean(-1)
 
     def _flat(self, name: str) -> Float[np.ndarray, "draw row col *channel"]:
         found = self._draws(name)

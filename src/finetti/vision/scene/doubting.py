@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from finetti.types import AnyArray, Float
-from finetti.vision.scene.grid import nearest, size_of
+from finetti.vision.scene.grid import nearest, size_of, steps
 from finetti.vision.scene.shapes import Shading, Shape
 
 LARGEST = 30.0  # log ratio of evidence: more makes no difference
@@ -69,7 +69,7 @@ class Doubt:
                     cast = _shadow(paint, rng.uniform())
                 else:
                     stays = hueless > rng.uniform()
-                    cast = nearest(np.where(stays, _steps(paint), 0.0), paint.shape)
+                    cast = nearest(np.where(stays, steps(paint), 0.0), paint.shape)
                 if rng.random() < self._cast(cast, painted):
                     found[i] += cast
         return found - found.mean((1, 2), keepdims=True)
@@ -80,7 +80,7 @@ class Doubt:
         """Return the probability of a shadow, given what speaks for paint along its edge."""
         against = 0.0
         if painted is not None:
-            against = float(painted[np.abs(_steps(shadow)) > LEAST].sum())
+            against = float(painted[np.abs(steps(shadow)) > LEAST].sum())
         odds = self.share / (1 - self.share) * np.exp(-np.clip(against, -LARGEST, LARGEST))
         return float(odds / (1 + odds))
 
@@ -96,8 +96,3 @@ def _shadow(paint: Float[AnyArray, "row col"], at: float) -> Float[np.ndarray, "
     if dark.all():
         return np.zeros(paint.shape)
     return np.where(dark, paint[dark].mean() - paint[~dark].mean(), 0.0)
-
-
-def _steps(field: Float[AnyArray, "row col"]) -> Float[np.ndarray, " edge"]:
-    """Return a field's steps to the right, row by row, then its steps down, by numpy."""
-    return np.concatenate([np.diff(field, axis=1).ravel(), np.diff(field, axis=0).ravel()])

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.types import AnyArray, Float
-from finetti.vision.scene.colour import hue_axes
+from finetti.vision.scene.colour import hue_axes, in_each
 from finetti.vision.scene.grid import Size
 from finetti.vision.scene.shapes import Surface
 
@@ -35,8 +35,7 @@ class Made:
         log_reflectance = log_reflectance + log_shading.mean()
         log_shading = log_shading - log_shading.mean()
         noise = NOISE * rng.standard_normal(log_reflectance.shape)
-        light = log_shading if log_reflectance.ndim == 2 else log_shading[..., None]
-        image = np.exp(log_reflectance + light + noise)
+        image = np.exp(log_reflectance + in_each(log_shading, log_reflectance) + noise)
         return cls(image, np.exp(log_reflectance), np.exp(log_shading))
 
 
@@ -62,10 +61,7 @@ def hills(size: Size = (24, 24), seed: int = 0, hue: float = 0.0) -> Made:
 def shadow(size: Size = (24, 24), seed: int = 0, hue: float = 0.0) -> Made:
     """Paint patches on flat ground, half of it in a soft shadow that lets 40% of the light in."""
     rng = np.random.default_rng(seed)
-    down, right = np.mgrid[: size[0], : size[1]]
-    angle = rng.uniform(0, 2 * np.pi)
-    along = np.cos(angle) * (down - size[0] / 2) + np.sin(angle) * (right - size[1] / 2)
-    shading = np.log(0.4) / (1 + np.exp(-along / (0.08 * min(size))))
+    shading = np.log(0.4) / (1 + np.exp(-_along(size, rng) / (0.08 * min(size))))
     return Made.of(patches(size, rng, hue), shading, rng)
 
 
@@ -82,11 +78,15 @@ def folds(size: Size = (16, 24), seed: int = 0, hue: float = 0.0) -> Made:
 def hard_shadow(size: Size = (24, 24), seed: int = 0, hue: float = 0.0) -> Made:
     """Paint patches on flat ground, a part of it in a shadow with a hard edge that lets in 40%."""
     rng = np.random.default_rng(seed)
+    dark = _along(size, rng) > rng.uniform(-0.15, 0.15) * min(size)
+    return Made.of(patches(size, rng, hue), np.where(dark, np.log(0.4), 0.0), rng)
+
+
+def _along(size: Size, rng: np.random.Generator) -> Float[np.ndarray, "row col"]:
+    """Return how far pixels are from the middle, in a direction at random."""
     down, right = np.mgrid[: size[0], : size[1]]
     angle = rng.uniform(0, 2 * np.pi)
-    along = np.cos(angle) * (down - size[0] / 2) + np.sin(angle) * (right - size[1] / 2)
-    dark = along > rng.uniform(-0.15, 0.15) * min(size)
-    return Made.of(patches(size, rng, hue), np.where(dark, np.log(0.4), 0.0), rng)
+    return np.cos(angle) * (down - size[0] / 2) + np.sin(angle) * (right - size[1] / 2)
 
 
 def patches(

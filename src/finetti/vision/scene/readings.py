@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from finetti.types import AnyArray, Float
+from finetti.vision.scene.colour import in_each
 from finetti.vision.scene.start import Start
 
 SURE = 0.95  # below it no reading is said to be the only one
@@ -40,8 +41,7 @@ def readings(
     masses = np.exp(evidence - evidence.max())
     found = []
     for mass, start in zip(masses, starts, strict=True):
-        light = start.log_shading if image.ndim == 2 else start.log_shading[..., None]
-        paint = np.exp(np.log(image) - light)
+        paint = np.exp(np.log(image) - in_each(start.log_shading, image))
         found.append(Reading(float(mass / masses.sum()), paint, np.exp(start.log_shading)))
     return tuple(found)
 

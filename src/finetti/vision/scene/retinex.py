@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from finetti.types import AnyArray, Float
-from finetti.vision.scene.colour import brightness, hue_steps
+from finetti.vision.scene.colour import brightness, hue_steps, in_each
 from finetti.vision.scene.grid import nearest, size_of, steps
 
 
@@ -28,8 +28,7 @@ def retinex(
     """
     log = np.log(np.asarray(image, float))
     grey = brightness(log)
-    step = np.asarray(steps(grey), float)
-    hued = np.linalg.norm(np.asarray(hue_steps(log), float), axis=0)
+    step, hued = steps(grey), np.linalg.norm(hue_steps(log), axis=0)
     step = np.where((np.abs(step) >= threshold) | (hued >= hue), step, 0.0)
     shading = grey - grey.mean() - nearest(step, size_of(grey))
-    return np.exp(log - (shading if log.ndim == 2 else shading[..., None])), np.exp(shading)
+    return np.exp(log - in_each(shading, log)), np.exp(shading)

@@ -235,7 +235,7 @@ def checked(image: AnyArray) -> Float[np.ndarray, "row col *channel"]:
             )
     if np.ptp(found) == 0:
         raise ft.DataError("the image has one value everywhere: there is nothing to take apart")
-    if found.ndim == 3 and np.abs(np.asarray(hue_steps(np.log(found)))).max() < ALIKE:
+    if found.ndim == 3 and np.abs(hue_steps(np.log(found))).max() < ALIKE:
         raise ft.DataError(
             "the image's channels are multiples of one another: it has one hue, and no change of "
             "hue would be taken to say that no paint changes; give one channel, image[..., 0]"

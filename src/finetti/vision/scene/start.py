@@ -122,7 +122,7 @@ class Edges:
         """Lay out an image's edges under priors of known scales, of texture and roughness."""
         texture, rough = scales
         size, per = size_of(log_image), np.sqrt(channels(log_image))
-        shown = per * np.asarray(steps(brightness(log_image)), float) / texture
+        shown = per * steps(brightness(log_image)) / texture
         odds = hue_odds(log_image, texture, known.widths(paint.contrast * paint.hue, 1.0)[0])
         logits = np.broadcast_to(known.logits, odds.shape) + odds
         wide_paint, wide_bend = known.widths(per * paint.contrast, shape.bend_width)
