@@ -87,32 +87,31 @@ class Scale:
     """Give a model's free variables values, and note them on the scale of their transformations.
 
     `given` has values by name, of variables or of transformed ones; `stated` the transformations
-    that the model states, which it fills in as it runs. `before` and `after` are a handler's.
+    that the model states, which it fills in as it runs. `before` and `after` are a handler's, and
+    `found` the transformations of the variables that it met.
     """
 
     given: Mapping[str, ArrayLike]
     check: bool = True  # whether what is stated maps a variable's values; not where it is traced
     stated: Stated = field(default_factory=dict)
+    found: dict[str, Transform] = field(default_factory=dict)
     transformed: dict[str, AnyArray] = field(default_factory=dict)
     jacobians: list[Array] = field(default_factory=list)
 
     def before(self, site: Site) -> None:
         """Give a site its value, where there is one."""
         transform = self._of(site)
+        if transform:
+            self.found[site.name] = transform
         name = transformed_name(transform, site.name) if transform else ""
         if transform and name in self.given:
-            if self.check:
-                fitting(transform, site.distribution, site.name)
             site.value = jnp.asarray(transform.inverse(jnp.asarray(self.given[name], float)))
         elif site.latent and site.name in self.given:
             site.value = jnp.asarray(self.given[site.name], float)
 
     def after(self, site: Site) -> None:
         """Note the transformed value of a site, and the Jacobian that its density has there."""
-        transform = self._of(site)
-        if transform:
-            if self.check:
-                fitting(transform, site.distribution, site.name)
+        if transform := self.found.get(site.name):
             moved = jnp.asarray(transform.forward(site.value))
             self.transformed[transformed_name(transform, site.name)] = moved
             self.jacobians.append(jnp.sum(transform.inverse_log_det_jacobian(moved)))
@@ -120,9 +119,10 @@ class Scale:
     def _of(self, site: Site) -> Transform | None:
         if not site.latent or is_discrete(site.distribution):
             return None
-        stated = self.stated.get(site.name)
-        law = site.distribution
-        return usual(law, describe_support(law.support)) if stated is None else stated
+        stated, law = self.stated.get(site.name), site.distribution
+        if stated is None:
+            return usual(law, describe_support(law.support))
+        return fitting(stated, law, site.name) if self.check else stated
 
     def demand_known(self, sites: Mapping[str, Site]) -> None:
         """Raise `UnknownSite` where a value was given for what the model has not."""

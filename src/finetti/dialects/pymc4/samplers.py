@@ -46,13 +46,13 @@ def categorical_uniform_fn(classes: int, name: str | None = None) -> Proposal:
 class Sampler:
     """Be a sampler to name in `sampler_methods`; `sample` makes it."""
 
-    title: str = ""
     settings: tuple[str, ...] = ()
 
     def __init__(self, *args: object, **kwargs: object) -> NoReturn:
         """Say that it is named and not made."""
+        name = type(self).__name__
         raise TypeError(
-            f"{self.title} is named, not made: sample(model, sampler_methods=[('x', {self.title})])"
+            f"{name} is named, not made: sample(model, sampler_methods=[('x', {name})])"
         )
 
     @classmethod
@@ -64,27 +64,27 @@ class Sampler:
 class HMC(Sampler):
     """Move continuous variables by Hamiltonian trajectories."""
 
-    title, settings = "HMC", ("step_size", "num_leapfrog_steps")
+    settings = ("step_size", "num_leapfrog_steps")
 
     @classmethod
     def method(cls, variable: Variable, settings: Mapping[str, Any]) -> Chains:
         """Return Hamiltonian Monte Carlo; raise `ValueError` for whole numbers."""
         if variable.discrete:
-            raise ValueError(f"{cls.title} cannot move {variable.name}, which has whole numbers")
-        named = {"step_size": settings.get("step_size", 0.1)}
-        return Trajectories(**named, leapfrogs=int(settings.get("num_leapfrog_steps", 10)))
+            raise ValueError(f"{cls.__name__} cannot move {variable.name}, which has whole numbers")
+        leapfrogs = int(settings.get("num_leapfrog_steps", 10))
+        return Trajectories(step_size=settings.get("step_size", 0.1), leapfrogs=leapfrogs)
 
 
 class NUTS(HMC):
     """Move continuous variables by Hamiltonian trajectories: in turn with others, of one length."""
 
-    title, settings = "NUTS", ("step_size",)
+    settings = ("step_size",)
 
 
 class RandomWalkM(Sampler):
     """Move variables by a random walk, whole numbers by jumps or flips."""
 
-    title, settings = "RandomWalkM", ("new_state_fn",)
+    settings = ("new_state_fn",)
 
     @classmethod
     def method(cls, variable: Variable, settings: Mapping[str, Any]) -> Chains:
@@ -107,13 +107,9 @@ class RandomWalkM(Sampler):
 class HMCSimple(HMC):
     """Move continuous variables by Hamiltonian trajectories: the same as `HMC` here."""
 
-    title = "HMCSimple"
-
 
 class NUTSSimple(NUTS):
     """Move continuous variables by Hamiltonian trajectories: the same as `NUTS` here."""
-
-    title = "NUTSSimple"
 
 
 STATE_FUNCTIONS = {f.__name__: f for f in (gaussian_round_fn, bernoulli_fn, categorical_uniform_fn)}
@@ -136,7 +132,7 @@ def blocks(steps: Steps, free: Sequence[Variable]) -> tuple[Block, ...]:
         if not (isinstance(sampler, type) and issubclass(sampler, Sampler)):
             raise TypeError(f"sampler_methods takes {', '.join(SAMPLERS)}, not {sampler!r}")
         if unknown := settings.keys() - set(sampler.settings):
-            raise TypeError(f"{sampler.title} takes no {', '.join(sorted(unknown))} here")
+            raise TypeError(f"{sampler.__name__} takes no {', '.join(sorted(unknown))} here")
         for name in _each(names):
             variable = _named(name, free)
             found[variable.name] = Block((variable.name,), sampler.method(variable, settings))

@@ -45,8 +45,34 @@ def _unary(act: Callable[[AnyArray], AnyArray]) -> Callable[[object], AnyArray]:
     return lambda self: act(value_of(self))
 
 
+class Reading:
+    """Stand for a value that is read when it is asked for, as variables have one."""
+
+    is_variable = True
+    __array_priority__ = 1000
+
+    def read_value(self) -> AnyArray:
+        """Return the value."""
+        raise NotImplementedError
+
+    def __array__(self, dtype: DType = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.read_value(), dtype)
+
+    def __jax_array__(self) -> AnyArray:
+        return self.read_value()
+
+    def __getitem__(self, key: Any) -> AnyArray:
+        return self.read_value()[key]
+
+    def __iter__(self) -> Iterator[AnyArray]:
+        return iter(self.read_value())
+
+    def __float__(self) -> float:
+        return float(self.read_value())
+
+
 @with_arithmetic
-class Variable:
+class Variable(Reading):
     """Hold a value to assign anew; arithmetic is with the value.
 
     Functions take the value that it has when they are called; distributions and bijectors made of
@@ -57,9 +83,6 @@ class Variable:
     >>> (2 * x).tolist()
     [4.0, 6.0]
     """
-
-    is_variable = True
-    __array_priority__ = 1000
 
     def __init__(
         self,
@@ -113,23 +136,8 @@ class Variable:
         """Return the value as a numpy array."""
         return np.array(self._value)
 
-    def __array__(self, dtype: DType = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self.read_value(), dtype)
-
-    def __jax_array__(self) -> AnyArray:
-        return self.read_value()
-
-    def __getitem__(self, key: Any) -> AnyArray:
-        return self.read_value()[key]
-
-    def __iter__(self) -> Iterator[AnyArray]:
-        return iter(self.read_value())
-
     def __len__(self) -> int:
         return len(self._value)
-
-    def __float__(self) -> float:
-        return float(self.read_value())
 
     def __repr__(self) -> str:
         return f"<tf.Variable '{self.name}' shape={self.shape} value={self._value}>"

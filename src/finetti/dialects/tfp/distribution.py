@@ -190,18 +190,18 @@ def distribution(
         missing = [p for p in parameters if p not in given]
         if missing:
             raise TypeError(f"{name} needs {', '.join(missing)}")
-        plain = _plainly(name, given)
+        plain, again = followed(lambda: _plainly(name, given))
         typed = [v for k, v in plain.items() if hasattr(v, "dtype") and k not in COUNTS]
         dtype = settings.get("dtype") or _dtype(kind, typed)
         checked = bool(settings.get("validate_args"))
 
         def build() -> ft.Distribution:
-            plain = _plainly(name, given)
-            arrays = {k: v for k, v in plain.items() if hasattr(v, "dtype") and k not in COUNTS}
+            now = plain if again is None else again()
+            arrays = {k: v for k, v in now.items() if hasattr(v, "dtype") and k not in COUNTS}
             with jax.enable_x64(True), nullcontext() if checked else ft.unchecked():
                 arrays = {k: _real(jnp.asarray(v), dtype) for k, v in arrays.items()}
                 try:
-                    return make(**{**plain, **arrays})
+                    return make(**{**now, **arrays})
                 except (ValueError, TypeError) as error:
                     shapes = ", ".join(f"{k} {np.shape(v)}" for k, v in arrays.items())
                     said = str(error).partition("\n")[0]

@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike
 
 from finetti.dialects.tf.surroundings import lacking
 from finetti.dialects.tf.tensors import convert_to_tensor, value_of
-from finetti.dialects.tf.variables import Variable, with_arithmetic
+from finetti.dialects.tf.variables import Reading, Variable, with_arithmetic
 from finetti.dialects.tfp.bijector import Bijector
 from finetti.types import AnyArray, DType
 
 
 @with_arithmetic
-class DeferredTensor:
+class DeferredTensor(Reading):
     """Stand for what a function makes of a variable: with the value that it has when it is asked.
 
     >>> x = Variable(2.0)
@@ -25,9 +25,6 @@ class DeferredTensor:
     >>> float(square)
     9.0
     """
-
-    is_variable = True
-    __array_priority__ = 1000
 
     def __init__(
         self,
@@ -68,18 +65,6 @@ class DeferredTensor:
     def numpy(self) -> np.ndarray:
         """Return the value as a numpy array."""
         return np.array(self.read_value())
-
-    def __array__(self, dtype: DType = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self.read_value(), dtype)
-
-    def __jax_array__(self) -> AnyArray:
-        return self.read_value()
-
-    def __getitem__(self, key: Any) -> AnyArray:
-        return self.read_value()[key]
-
-    def __float__(self) -> float:
-        return float(self.read_value())
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} value={self.read_value()}>"
