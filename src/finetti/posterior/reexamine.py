@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -175,23 +175,28 @@ class Witness:
         self,
         plan: Plan,
         base: Mapping[str, np.ndarray],
-        rays: Mapping[str, np.ndarray],
+        columns: Sequence[tuple[str, int]],
+        directions: np.ndarray,
         steps: np.ndarray,
     ) -> np.ndarray:
         """Return the log density at points along rays, shape (ray, step), as a plan has it.
 
         What the plan integrates or sums out is so here. `base` holds an unconstrained point by
-        site, `rays` directions of shape (ray, *free shape).
+        site, `columns` name single numbers of it, each a site and a place, and `directions`, of
+        shape (ray, column), say how far a ray goes in each.
         """
         form, given = plan.form.unmoved(), plan.given
         names = [v.name for v in plan.left]
+        rays = {name: np.zeros((len(directions), np.size(base[name]))) for name in names}
+        for (name, place), way in zip(columns, np.transpose(directions), strict=True):
+            rays[name][:, place] = way
 
         def one(ray: dict[str, Array], step: Array) -> Array:
             free = {name: jnp.asarray(base[name]) + step * ray[name] for name in names}
             return form.log_density(given, free)
 
         with jax.enable_x64(True):
-            chosen = {name: jnp.asarray(rays[name], float) for name in names}
+            chosen = {n: jnp.asarray(rays[n].reshape(-1, *np.shape(base[n]))) for n in names}
             each = jax.vmap(jax.vmap(one, (None, 0)), (0, None))
             return np.asarray(compiled(ONCE)(each)(chosen, jnp.asarray(steps, float)))
 

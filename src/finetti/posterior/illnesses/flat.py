@@ -88,11 +88,7 @@ def _endless(run: Evidence, witness: Witness) -> tuple[str, ...]:
     sizes, widest = np.linalg.eigh(np.atleast_2d(np.cov(scaled)))
     directions = [*np.eye(len(columns)), widest[:, -1] * np.sqrt(sizes[-1])]
     directions = np.array([sign * d for d in directions for sign in (1, -1)])
-    rays = {n: np.zeros((len(directions), u[0].size)) for n, u in free.items()}
-    for place, (n, i) in enumerate(columns):
-        rays[n][:, i] = directions[:, place] * spread[place]
-    rays = {n: a.reshape(-1, *free[n].shape[1:]) for n, a in rays.items()}
-    fall = -np.diff(witness.along(plan, base, rays, FAR), axis=1)[:, 0]
+    fall = -np.diff(witness.along(plan, base, columns, directions * spread, FAR), axis=1)[:, 0]
     endless = directions[np.isfinite(fall) & (fall < np.log(2))]
     taking = np.unique(np.nonzero(np.abs(endless) > 0.3)[1])
     return tuple(dict.fromkeys(columns[place][0] for place in taking))

@@ -72,16 +72,12 @@ def _slow(run: Evidence, witness: Witness) -> dict[str, float]:
     ][:MOST]
     if not columns or any(v.discrete for v in plan.left):
         return {}
-    draws = {name: u.reshape(len(u), -1) for name, u in free.items()}
-    middle = {name: np.median(u, 0) for name, u in draws.items()}
-    rays = {name: np.zeros((2 * len(columns), u.shape[1])) for name, u in draws.items()}
-    for row, (name, place) in enumerate(columns):
-        own = witness.latent[name].name
-        width = 1.48 * np.median(np.abs(draws[own][:, place] - middle[own][place]))
-        rays[own][2 * row : 2 * row + 2, place] = max(width, 1e-9) * np.array([1.0, -1.0])
-    base = {name: middle[name].reshape(free[name].shape[1:]) for name in left}
-    shaped = {name: rays[name].reshape(-1, *free[name].shape[1:]) for name in left}
-    heights = witness.along(plan, base, shaped, OUT)
+    base = {name: np.median(u, 0) for name, u in free.items()}
+    own = [(witness.latent[name].name, place) for name, place in columns]
+    away = [np.abs(free[n].reshape(len(free[n]), -1)[:, i] - base[n].flat[i]) for n, i in own]
+    width = np.maximum(1.48 * np.median(away, 1), 1e-9)
+    ways = np.kron(np.diag(width), [[1.0], [-1.0]])  # each to both sides
+    heights = witness.along(plan, base, own, ways, OUT)
     with np.errstate(invalid="ignore"):
         powers = np.diff(heights, axis=1)[:, 0] / np.log(OUT[1] / OUT[0])
     powers = np.where(np.isfinite(powers), powers, -np.inf).reshape(-1, 2).max(1)
