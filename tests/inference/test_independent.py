@@ -287,7 +287,13 @@ class TestDearDraws:
         found, dear = ft.NUTS(), lambda: independent.DEAR + 1
         cut = ft.Automatic().sparing(found, dear)
         assert (cut.draws, cut.until) == (10, ft.ESS(400))  # at most a hundred times as many
-        assert ft.Automatic().sparing(found, lambda: independent.DEAR) is found
+        # A trajectory takes many evaluations, a proposal of a mixture's one.
+        few = independent.DEAR // independent.TRAJECTORY
+        assert ft.Automatic().sparing(found, lambda: few) is found
+        assert ft.Automatic().sparing(found, lambda: few + 1).until == ft.ESS(400)
+        mixture = ft.IndependentMetropolis()
+        assert ft.Automatic().sparing(mixture, lambda: independent.DEAR) is mixture
+        assert ft.Automatic().sparing(mixture, dear).until == ft.ESS(400)
         assert ft.Automatic(draws=1000).sparing(found, dear) is found
         assert ft.Automatic(until=ft.ESS(50)).sparing(found, dear) is found
 

@@ -16,7 +16,8 @@ from finetti.structure.plan import Plan
 from finetti.targets.layout import Layout
 
 SOME = 8  # dimensions, up to which a mixture is fitted to see whether it fits
-DEAR = 100_000_000  # multiplications of an evaluation
+DEAR = 100_000_000  # multiplications of a draw
+TRAJECTORY = 20  # evaluations that one is worth, some ten gradients
 ENOUGH = ESS(400)  # effective draws, as many as the advice asks for
 
 
@@ -58,10 +59,11 @@ class IndependentMetropolis(Chains):
 class Automatic(Chains):
     """Choose `IndependentMetropolis` for up to 8 dimensions where its mixture fits, else `NUTS`.
 
-    It is what `fit` does by itself. `warmup` is that of `NUTS`: a mixture needs none. Where an
-    evaluation takes more than 100 million multiplications, as it does where effects of many crossed
-    groups are integrated out, and neither `draws` nor `until` is given, the run ends once every
-    number that is kept has 400 effective draws, or at 1,000 draws a chain.
+    It is what `fit` does by itself. `warmup` is that of `NUTS`: a mixture needs none. Where a draw
+    takes more than 100 million multiplications, as it does where effects of many crossed groups are
+    integrated out, or those of 30,000 groups and more are sampled, and neither `draws` nor `until`
+    is given, the run ends once every number that is kept has 400 effective draws, or at 1,000 draws
+    a chain.
 
     >>> found = fit(coin(10).condition(heads=7), Automatic(draws=50), seed=1, progress=False)
     >>> found.attributes["method"].partition("(")[0]  # one dimension is left
@@ -89,7 +91,10 @@ class Automatic(Chains):
 
         `price` counts the multiplications of an evaluation.
         """
-        if not isinstance(self.draws, Usual) or self.wishes or price() <= DEAR:
+        if not isinstance(self.draws, Usual) or self.wishes:
+            return found
+        evaluations = 1 if isinstance(found, IndependentMetropolis) else TRAJECTORY
+        if evaluations * price() <= DEAR:
             return found
         return replace(found, draws=self.draws // MOST, until=ENOUGH)
 
