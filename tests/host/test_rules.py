@@ -126,6 +126,17 @@ CASES |= {
     "integers multiplied": (lambda x: x.astype(np.int32) @ x.astype(np.int32), DIVISORS),
     "factor": (lax.linalg.cholesky, np.stack([SPREAD, np.eye(3)])),
     "no factor": (lax.linalg.cholesky, np.stack([SPREAD, -np.eye(3)])),
+    "determinants": (
+        lambda x: [jnp.linalg.slogdet(x), jax.grad(lambda x: jnp.linalg.slogdet(x)[1].sum())(x)],
+        np.stack([SPREAD[::-1], TABLE[1, :3], np.eye(3)]),
+    ),
+    "no inverse": (jnp.linalg.slogdet, np.ones((2, 3, 3))),
+    "decomposed": (lambda x: [lax.linalg.lu(x), lax.linalg.lu(x[0])], np.swapaxes(TABLE, 1, 2)),
+    "systems": (
+        lambda x, y: [jnp.linalg.solve(x, y), jax.grad(lambda x: jnp.linalg.inv(x).sum())(x)],
+        np.stack([SPREAD[::-1], TABLE[1, :3]]), TABLE[:2, 2:],
+    ),
+    "systems side by side": (jax.vmap(jnp.linalg.solve, (None, 0)), SPREAD[::-1], TABLE[:, 0]),
     "roots": (
         lambda x: [jnp.linalg.eigvalsh(x), jnp.einsum("bij,bj,bkj->bik", *_turned(x))],
         np.stack([SPREAD, np.eye(3)]),

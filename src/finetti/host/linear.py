@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 
 import numpy as np
+from scipy.linalg import get_lapack_funcs
 
 from finetti.host.rule import Numpy, Rule, Step, Unknown, dtype_of, shape_of
 from finetti.types import Equation
@@ -93,7 +94,30 @@ def _eigen(equation: Equation) -> Step:
     return eigen
 
 
+def _decomposed(equation: Equation) -> Step:
+    """Both triangles in one matrix, each row's pivot, and where each row was."""
+    (triangles, pivots, places), dtype = equation.outvars, dtype_of(equation)
+    if dtype.kind != "f":
+        raise Unknown("complex matrices")
+    (lapack,) = get_lapack_funcs(("getrf",), dtype=dtype)
+    shape, count = triangles.aval.shape, places.aval.shape[-1]
+
+    def decomposed(x: Numpy) -> tuple[Numpy, Numpy, Numpy]:
+        found, pivot = np.empty(shape, dtype), np.empty(pivots.aval.shape, np.int32)
+        place = np.empty(places.aval.shape, np.int32)
+        for i in np.ndindex(shape[:-2]):
+            found[i], pivot[i], _ = lapack(x[i])
+            order = np.arange(count)
+            for row, other in enumerate(pivot[i]):
+                order[[row, other]] = order[[other, row]]
+            place[i] = order
+        return found, pivot, place
+
+    return decomposed
+
+
 RULES: dict[str, Rule] = {
+    "lu": _decomposed,
     "eigh": _eigen,
     "dot_general": _product,
     "cholesky": _cholesky,

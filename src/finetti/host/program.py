@@ -34,6 +34,7 @@ RULES: dict[str, Rule] = {
 AS_IT_IS = frozenset({"copy", "copy_p", "name", "stop_gradient", "optimization_barrier"})
 OPENED = {**CALLS, **DIFFERENTIATED, "xla_metadata_call": "jaxpr"}
 DEFINED = "call_hi_primitive"  # of JAX 0.12: what is defined by a function of arrays
+SOLVED = "custom_linear_solve"  # a system with programs of its own to solve it
 FOLDED = 10_000  # numbers of a constant that is computed when a program is made
 
 Slot = int
@@ -146,6 +147,8 @@ class _Writer:
         name = equation.primitive.name
         if name in AS_IT_IS:
             return take
+        if name == SOLVED:
+            return self.write(*_solution(equation, take))
         call = _definition(equation) if name == DEFINED else called(equation, OPENED)
         if call is not None:
             inner, constants = call
@@ -220,6 +223,19 @@ def _work(equation: Equation) -> Work:
     if name == "triangular_solve":  # row after row
         return Work(1, 4 * equation.invars[0].aval.shape[-1], numbers)
     return Work(1, 1, numbers * (5 if name == "gather" or name.startswith("scatter") else 1))
+
+
+def _solution(equation: Equation, take: tuple[Slot, ...]) -> tuple[Jaxpr, tuple[Slot, ...]]:
+    """Return the jaxpr that solves a system, and the slots of its heads.
+
+    Of the operands come first those of the products with the matrix, and with its transpose.
+    """
+    counts, solve = equation.params["const_lengths"], equation.params["jaxprs"].solve
+    if getattr(solve, "consts", ()):
+        raise Unknown("a solution with constants")
+    first = counts.matvec + counts.vecmat
+    own = take[first : first + counts.solve]
+    return getattr(solve, "jaxpr", solve), (*own, *take[sum(counts) :])
 
 
 def _refuse_dtypes(equation: Equation) -> None:
