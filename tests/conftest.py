@@ -70,7 +70,7 @@ def pytest_collection_finish(session):
     from finetti import compiling
 
     if session.config.option.markexpr == "not slow":
-        compiling.EFFORT[compiling.OFTEN].update(compiling.EFFORT[compiling.ONCE])
+        compiling.EFFORT[compiling.OFTEN].update(compiling.PLAIN_LOOPS)
     gc.collect()
     gc.freeze()
 
