@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from finetti.errors import UnknownSite
-from finetti.posterior import diagnose
-from finetti.posterior.tabulate import Convention, columns
+from finetti.posterior.tabulate import BLOCK, Convention, bulk_ess, columns
 
 FEWEST = 100  # draws a chain, before which no look is taken
 LOOKS = 8  # in each doubling of the draws
@@ -34,9 +33,22 @@ class Precision(ABC):
                 raise UnknownSite.among(name, kept, "measure the precision of")
         return self.named or tuple(kept)
 
-    @abstractmethod
     def enough(self, draws: np.ndarray) -> bool:
-        """Tell whether draws of some numbers, (chain, draw, number), are enough for each."""
+        """Tell whether draws of some numbers, (chain, draw, ...), are enough for each.
+
+        Those that are the same in all draws are. A few are looked at together, and no others once
+        there are not enough for one.
+        """
+        flat = draws.reshape(*draws.shape[:2], -1)
+        count = flat.shape[-1]
+        size = max(1, BLOCK // max(1, flat.shape[0] * flat.shape[1]))
+        parts = (flat[..., first : first + size] for first in range(0, count, size))
+        moving = (part[..., np.ptp(part, (0, 1)) > 0] for part in parts)
+        return all(self.each(np.moveaxis(part, 2, 0)).all() for part in moving if part.size)
+
+    @abstractmethod
+    def each(self, draws: np.ndarray) -> np.ndarray:
+        """Tell of each of some numbers, shape (number, chain, draw), whether draws are enough."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +76,10 @@ class ESS(Precision):
         """Return the sites that are named, none where all are meant."""
         return self.sites
 
-    def enough(self, draws: np.ndarray) -> bool:
-        """Tell whether draws of some numbers, (chain, draw, number), are enough for each."""
-        return bool((np.array(diagnose.each_ess(_moving(draws))) >= self.draws).all())
+    def each(self, draws: np.ndarray) -> np.ndarray:
+        """Tell of each of some numbers, shape (number, chain, draw), whether draws are enough."""
+        with np.errstate(all="ignore"):
+            return bulk_ess(draws) >= self.draws
 
 
 @dataclass(frozen=True)
@@ -91,13 +104,10 @@ class MCSE(Precision):
         """Return the site that is named."""
         return (self.site,)
 
-    def enough(self, draws: np.ndarray) -> bool:
-        """Tell whether draws of some numbers, (chain, draw, number), are enough for each."""
-        moving = _moving(draws)
-        if not moving:
-            return True
-        table = columns(np.stack(moving), CONVENTION)
-        return bool((table[CONVENTION.names.index("mcse_mean")] <= self.error).all())
+    def each(self, draws: np.ndarray) -> np.ndarray:
+        """Tell of each of some numbers, shape (number, chain, draw), whether draws are enough."""
+        table = columns(draws, CONVENTION)
+        return table[CONVENTION.names.index("mcse_mean")] <= self.error
 
 
 def due(blocks: int, length: int) -> bool:
@@ -109,8 +119,3 @@ def due(blocks: int, length: int) -> bool:
         return False
     return blocks % max(1, (1 << (blocks.bit_length() - 1)) // LOOKS) == 0
 
-
-def _moving(draws: np.ndarray) -> list[np.ndarray]:
-    """Return the numbers that are not the same in all draws, (chain, draw) each."""
-    flat = draws.reshape(*draws.shape[:2], -1)
-    return [flat[..., i] for i in np.flatnonzero(np.ptp(flat, (0, 1)) > 0)]
