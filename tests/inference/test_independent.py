@@ -385,3 +385,27 @@ def test_a_mixture_is_of_no_use_where_much_lies_beyond_it(name):
     model = answered(priors, 6)
     found = [proposal.propose(density(model, model.plan()), seed, 4).useful for seed in range(3)]
     assert found == [reached] * 3
+
+
+def test_numbers_after_one_that_has_too_few_are_not_looked_at(monkeypatch):
+    draws = np.random.default_rng(3).normal(size=(4, 100, 5000))
+    looked = []
+
+    def few(self, numbers):
+        looked.append(len(numbers))
+        return original(self, numbers)
+
+    original = ft.ESS.each
+    monkeypatch.setattr(ft.ESS, "each", few)
+    wish = ft.ESS(80)  # of 400 independent draws
+    assert wish.enough(draws.reshape(4, 100, 50, 100))
+    assert sum(looked) == 5000
+    assert len(looked) > 3
+    looked.clear()
+    draws[:, :, 0] = np.arange(100)  # one that moves slowly
+    assert not wish.enough(draws)
+    assert len(looked) == 1
+    draws[:, :, 0] = 2.5  # nothing to be estimated
+    assert wish.enough(draws)
+    assert not ft.MCSE("theta", 0.01).enough(draws)
+    assert ft.MCSE("theta", 0.2).enough(draws)

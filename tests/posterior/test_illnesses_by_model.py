@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import finetti as ft
-from zoo.made_up import generator, problems, run, the, white
+from zoo.made_up import CHAINS, DRAWS, generator, problems, run, the, white
 
 
 @ft.model
@@ -55,6 +55,30 @@ def test_a_scale_near_zero_contradicts_no_prior_that_is_flat_there():
         ft.sample("y", ft.Normal(0, tau), obs=0.1)
 
     assert problems(run({"tau": 0.001 * np.exp(0.1 * white())}, scale())) == []
+
+
+FLAT = {
+    "an interval": (ft.Uniform(0, 0.3), lambda rng, n: rng.uniform(0, 0.3, n)),
+    "a chance": (ft.Beta(1, 1), lambda rng, n: rng.beta(2, 9, n)),
+    "shares": (ft.Dirichlet(jnp.ones(4)), lambda rng, n: rng.dirichlet([40, 30, 25, 5], n)),
+    "many shares": (ft.Dirichlet(jnp.ones(50)), lambda rng, n: rng.dirichlet(np.arange(50) + 1, n)),
+    "a corner's side": (ft.Uniform(1e6, 1e6 + 1), lambda rng, n: rng.uniform(1e6, 1e6 + 1, n)),
+}
+
+
+@pytest.mark.parametrize("name", FLAT)
+def test_nothing_contradicts_a_flat_prior(name):
+    """All its densities are equal, but programs round them in ways of their own."""
+    prior, draw = FLAT[name]
+
+    @ft.model
+    def flat():
+        x = ft.sample("x", prior)
+        ft.sample("y", ft.Normal(jnp.sum(x), 1.0), obs=0.0)
+
+    draws = draw(generator(1), CHAINS * DRAWS)
+    draws = draws.reshape(CHAINS, DRAWS, *draws.shape[1:])
+    assert "prior-data conflict" not in problems(run({"x": draws}, flat()))
 
 
 def test_variables_that_only_their_sum_is_known_of_are_named():

@@ -26,7 +26,6 @@ WAYS_OUT = (
     "unknown"
 )
 LEAVE_OUT = "leave these rows out"
-FILL_IN = "leave these rows out, or fill them in"
 
 
 def require() -> None:

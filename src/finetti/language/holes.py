@@ -22,6 +22,9 @@ REMEDIES = (
     "what observed variables lack be unknown"
 )
 
+# What can be done about rows of data that lack values, where nothing stands for these.
+FILL_IN = "leave these rows out, or fill them in"
+
 
 def with_nan(value: Any) -> Any:
     """Return numbers that lack some as a float array with NaN there; all else as it is.

@@ -52,6 +52,11 @@ def _changed(made: type[Distribution], given: Mapping[str, Any]) -> dict[str, An
     listed = {n: value for n, value in listed.items() if isinstance(value, list | tuple)}
     found = {name: _array(value) for name, value in listed.items()}
     for name, array in found.items():
+        if array is not None and array.size == 0:
+            raise ModelError(
+                f"ft.{made.__name__} has {name} = {listed[name]!r:.100}, which holds no number: "
+                f"give it one at least"
+            )
         if array is None:
             raise ModelError(
                 f"ft.{made.__name__} has {name} = {listed[name]!r:.100}: a list must hold numbers, "

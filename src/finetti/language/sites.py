@@ -275,9 +275,14 @@ def _all_finite(distribution: Distribution, data: np.ndarray) -> bool:
 
 
 def check_arguments(name: str, distribution: Distribution) -> None:
-    """Refuse a distribution's argument outside its support, where its value is known."""
+    """Refuse an argument that is empty or, where its value is known, outside its support."""
     for argument, constraint in demands(distribution).items():
         value = vars(distribution)[argument]
+        if np.size(value) == 0:
+            raise ShapeError(
+                f"site `{name}`: {type(distribution).__name__} has {argument} of shape "
+                f"{np.shape(value)}, which holds no number: give it one at least"
+            )
         if np.iscomplexobj(value) or getattr(getattr(value, "dtype", None), "kind", "") == "c":
             raise SupportError(
                 f"site `{name}`: {type(distribution).__name__} has a complex {argument}: give real "

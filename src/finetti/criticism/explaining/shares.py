@@ -207,6 +207,12 @@ def _refuse_undefined(found: dict[str, np.ndarray], whole: Moved) -> None:
     """Refuse what has no finite variance, as a Cauchy population has none."""
     for name, values in found.items():
         if not np.isfinite(values).all():
+            if name in (RESIDUAL, CONDITIONAL, MARGINAL):
+                raise ModelError(
+                    f"site `{whole.site.name}` of model `{whole.model.name}` has no finite "
+                    f"variance given all else, as a Student-t of 2 degrees or fewer has none: "
+                    f"keep its degrees above 2, or give it another distribution"
+                )
             raise ModelError(
                 f"`{name}` has no finite variance in `{whole.site.name}` of model "
                 f"`{whole.model.name}`: give its population a distribution that has one"

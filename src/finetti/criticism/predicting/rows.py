@@ -17,7 +17,7 @@ from finetti.jaxprs import is_literal
 from finetti.language.dims import Groups, groups
 from finetti.language.effects import Site, alone, around
 from finetti.language.handlers import trace
-from finetti.language.holes import rows_lacking, with_nan
+from finetti.language.holes import FILL_IN, rows_lacking, with_nan
 from finetti.language.missing import of_holes
 from finetti.models import Model, as_data
 from finetti.structure.variables import placeholder, read_arguments
@@ -194,7 +194,7 @@ def _as_fitted(name: str, value: Any, fitted: Any, spared: bool = False) -> Any:
     if lacking is not None and lacking.any() and not spared:
         raise DataError(
             f"`{name}` is missing in {lacking.sum()} of the rows of newdata, the first row "
-            f"{np.flatnonzero(lacking)[0]}: leave these rows out, or fill them in"
+            f"{np.flatnonzero(lacking)[0]}: {FILL_IN}"
         )
     column = as_data(value, name)
     if hasattr(fitted, "shape") and np.ndim(column) != np.ndim(fitted):

@@ -72,7 +72,10 @@ class Distribution:
 
     def log_prob(self, value: ArrayLike, name: str = "") -> AnyArray:
         """Return the log density, one a batch element; minus infinity off the support."""
-        value = tf.convert_to_tensor(value)
+        try:
+            value = tf.convert_to_tensor(value)
+        except TypeError as error:
+            raise TypeError(f"{self.name}.log_prob: {error}") from error
         own = self.batch_shape + self.event_shape
         try:
             np.broadcast_shapes(value.shape, own)

@@ -118,4 +118,3 @@ def due(blocks: int, length: int) -> bool:
     if blocks * length < FEWEST:
         return False
     return blocks % max(1, (1 << (blocks.bit_length() - 1)) // LOOKS) == 0
-

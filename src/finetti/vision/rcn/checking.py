@@ -9,9 +9,9 @@ import numpy as np
 
 from finetti import DataError
 from finetti.types import AnyArray, Bool, Float
+from finetti.vision.pictures import NUMBERS, as_numbers, refuse_channels_first
 
 BRIGHTEST = 255
-NUMBERS = "biuf"
 
 
 def checked(images: AnyArray, colour: bool = False) -> Float[AnyArray, "image row col ..."]:
@@ -19,10 +19,12 @@ def checked(images: AnyArray, colour: bool = False) -> Float[AnyArray, "image ro
 
     They are (image, row, col), or where `colour` is possible also (image, row, col, channel).
     """
-    images = np.asarray(images, float)
+    images = as_numbers(images, "the array of images")
     if images.ndim not in (3, 3 + colour) or not images.size:
         wanted = "(image, row, col)" + ", or with a channel after these" * colour
         raise DataError(f"images have shape {images.shape}; give {wanted}, at least one")
+    if images.ndim == 4:
+        refuse_channels_first(images.shape[1:], "each image")
     if not np.isfinite(images).all() or images.min() < 0 or images.max() > BRIGHTEST:
         raise DataError("images have values outside 0 to 255; scale them to that range")
     if 0 < images.max() <= 1:
@@ -36,12 +38,23 @@ def as_picture(image: AnyArray) -> Float[AnyArray, "row col channel"]:
     >>> as_picture(np.zeros((28, 28))).shape
     (28, 28, 1)
     """
-    image = np.asarray(image, float)
+    image = as_numbers(image, "the image")
     if image.ndim not in (2, 3):
         raise DataError(
             f"the image has shape {image.shape}; give (row, col) or (row, col, channel)"
         )
-    return checked(image.reshape(1, *image.shape[:2], -1), colour=True)[0]
+    return checked(image[None] if image.ndim == 3 else image[None, ..., None], colour=True)[0]
+
+
+def as_image(image: AnyArray) -> Float[AnyArray, "row col"]:
+    """Return one image in grey as numbers from 0 to 255, or say what is wrong with it."""
+    image = as_numbers(image, "the image")
+    if image.ndim != 2:
+        raise DataError(
+            f"the image has shape {image.shape}; give one image, (row, col), in grey: of an image "
+            "in colour one channel, or the mean of all"
+        )
+    return checked(image[None])[0]
 
 
 def as_mask(hidden: AnyArray, image: tuple[int, ...]) -> Bool[AnyArray, "row col"]:

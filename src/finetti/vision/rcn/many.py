@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from finetti import DataError
 from finetti.types import AnyArray, Float
-from finetti.vision.rcn.checking import checked
+from finetti.vision.rcn.checking import as_image
 from finetti.vision.rcn.explanation import CLAIM, Sight
 from finetti.vision.rcn.gathering import SETTLED, Crowd, Gathering, Settling
 from finetti.vision.rcn.ordering import ordered
@@ -23,9 +22,7 @@ def parsed(image: AnyArray, seeker: Seeker, chance: Chance) -> Parse:
 
     `chance` gives the best label's probability from how well every learned shape agrees.
     """
-    if image.ndim != 2:
-        raise DataError(f"the image has shape {image.shape}; give one image, (row, col), in grey")
-    image = checked(image[None])[0]
+    image = as_image(image)
     canvas = seeker.look(image)
     best, *others = _gathered(seeker, canvas) or [Gathering(0.0, ())]
     order = ordered(canvas, best.shapes)

@@ -277,7 +277,7 @@ class RCN:
         ['level', 'upright']
         """
         self._recogniser.refuse_unlearned()
-        return parsed(np.asarray(image), self._seeker, self._chance)
+        return parsed(image, self._seeker, self._chance)
 
     def _probabilities(self, found: Float[AnyArray, "image label"]) -> AnyArray:
         examples = len(self.shapes) / len(self.classes)

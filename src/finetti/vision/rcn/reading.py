@@ -15,7 +15,7 @@ import numpy as np
 
 from finetti import DataError, MissingExtra
 from finetti.types import AnyArray, Float, Int
-from finetti.vision.rcn.checking import checked
+from finetti.vision.rcn.checking import as_image
 from finetti.vision.rcn.expecting import Anything, Expected
 from finetti.vision.rcn.features import ORIENTATIONS
 from finetti.vision.rcn.matching import TOGETHER, Bank
@@ -181,7 +181,7 @@ class Reader:
             raise DataError(f"{len(labels)} labels for {len(glyphs)} glyphs; give one a glyph")
         learned = []
         for label, glyph in zip(labels, glyphs, strict=True):
-            image = checked(np.asarray(glyph)[None])[0]
+            image = as_image(glyph)
             evidence = self._scale.see(image)
             if not len(evidence.points):
                 raise DataError(f"the glyph for {label!r} has no contour; leave it out")
@@ -204,7 +204,7 @@ class Reader:
         """
         if not self.glyphs:
             raise DataError("this Reader has learned nothing; use what `Reader().fit(...)` returns")
-        image = checked(np.asarray(line)[None])[0]
+        image = as_image(line)
         if poses is None:
             return self._read(image, expected or Anything())
         heights = np.array([extent(255 * glyph.pixels) for glyph in self.glyphs])

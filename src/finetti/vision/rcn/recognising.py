@@ -11,7 +11,7 @@ import numpy as np
 from finetti import DataError
 from finetti.types import AnyArray, Float
 from finetti.vision.rcn.agreeing import Shape, agreement, by_label
-from finetti.vision.rcn.checking import as_mask, as_picture, checked
+from finetti.vision.rcn.checking import as_image, as_mask, as_picture, checked
 from finetti.vision.rcn.covering import Covered, believed, covers
 from finetti.vision.rcn.evidence import Evidence, see
 from finetti.vision.rcn.matching import Bank
@@ -54,7 +54,7 @@ class Recogniser:
     def seen(self, image: AnyArray, hidden: AnyArray | None) -> Evidence:
         """Find an image's features, or say why it cannot be recognised."""
         self.refuse_unlearned()
-        image = checked(np.asarray(image)[None])[0]
+        image = as_image(image)
         mask = None if hidden is None else as_mask(hidden, image.shape)
         evidence = see(image, self.upsampling, self.margin, mask)
         learned = self.shapes[0].evidence.shape

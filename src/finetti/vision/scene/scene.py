@@ -10,6 +10,7 @@ import numpy as np
 
 import finetti as ft
 from finetti.types import AnyArray, Float
+from finetti.vision.pictures import as_numbers, refuse_channels_first
 from finetti.vision.scene import freedom as free
 from finetti.vision.scene.colour import ALIKE, hue_steps
 from finetti.vision.scene.decomposition import Decomposition
@@ -195,14 +196,13 @@ def paced(start: Start, shape: Shape, image: AnyArray, own: int) -> Pace:
 
 def checked(image: AnyArray) -> Float[np.ndarray, "row col *channel"]:
     """Return an image as an array of numbers above 0, or say what is wrong with it, and where."""
-    try:
-        found = np.array(image, float)
-    except (TypeError, ValueError) as error:
-        raise ft.DataError(f"the image is not an array of numbers: {error}") from error
+    found = as_numbers(image, "the image")
     if found.ndim not in (2, 3) or 0 in found.shape:
         raise ft.DataError(
             f"the image has shape {found.shape}; give (row, col), or (row, col, channel) in colour"
         )
+    if found.ndim == 3:
+        refuse_channels_first(found.shape, "the image")
     if min(found.shape[:2]) < SMALLEST:
         hint = "; channels come last" if found.ndim == 3 else ""
         raise ft.DataError(
@@ -235,6 +235,11 @@ def checked(image: AnyArray) -> Float[np.ndarray, "row col *channel"]:
             )
     if np.ptp(found) == 0:
         raise ft.DataError("the image has one value everywhere: there is nothing to take apart")
+    if found.shape[2:] in ((2,), (4,)) and np.ptp(found[..., -1]) == 0:
+        raise ft.DataError(
+            f"the last of the image's {found.shape[2]} channels has one value everywhere: it looks "
+            "like an alpha channel, which is no light; leave it out, image[..., :-1]"
+        )
     if found.ndim == 3 and np.abs(hue_steps(np.log(found))).max() < ALIKE:
         raise ft.DataError(
             "the image's channels are multiples of one another: it has one hue, and no change of "

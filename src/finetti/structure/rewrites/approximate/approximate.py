@@ -131,7 +131,7 @@ class Approximate(Marginal):
         # Read again at the mode, outside the root, so that log|P| is differentiated as well.
         _, precision = self._bend(jax.grad(total), mode, constants)
         factor = factorise(precision)
-        found = (found > 0) & jnp.isfinite(log_determinant(precision, factor))
+        found = (found > 0) & factor.told(precision)
         return Peak(mode, total(mode), precision, factor, found)
 
     def look(self, terms: Terms, place: Vector, constants: Constants) -> tuple[Vector, Arrow]:

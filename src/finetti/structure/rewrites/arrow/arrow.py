@@ -26,6 +26,8 @@ from finetti.structure.triangular import (
 )
 from finetti.types import Array, Float, Int, Key, Scalar
 
+ROUNDING = 200  # times a float's precision: less of a pivot is rounding
+
 
 class Vector(NamedTuple):
     """Hold one number a row of an arrow: of the groups' blocks, and of the border."""
@@ -65,6 +67,11 @@ class Factor(NamedTuple):
         pairs = ((self.blocks, matrix.blocks), (self.corner, matrix.corner))
         shares = [(diagonal(factor) ** 2 / diagonal(whole)).ravel() for factor, whole in pairs]
         return jnp.concatenate(shares).min()
+
+    def told(self, matrix: Arrow) -> Array:
+        """Tell whether the matrix can be told from a singular one, and what is left of it read."""
+        matrix, factor = jax.lax.stop_gradient((matrix, self))
+        return factor.pivot(matrix) > ROUNDING * jnp.finfo(self.blocks.dtype).eps
 
     def solve(self, right: Vector) -> Vector:
         """Return the matrix's inverse times a vector."""

@@ -40,14 +40,13 @@ from finetti.structure.rewrites.integrate.settled import settle
 from finetti.structure.rewrites.rewrite import Found, Made, Sight
 from finetti.structure.variables import Variable
 from finetti.structure.words import listed
-from finetti.types import Constants, Scalar
+from finetti.types import Array, Constants
 
 MANY = 8  # products with columns: forming ahead must spare as many, less one a pair of classes
 FEW = 5  # dimensions left to sample, which are nearly always drawn by values alone
 WIDEST_OF_FEW = 2500  # rows that a border may have then
 WIDE = 200  # columns of the border: more are put together from single observations if they can be
 COLOURS = 64  # products that may tell what of a wide border is not formed ahead
-ROUNDING = 200  # times a float's precision: less of a pivot is rounding
 
 Shortcuts = Sequence[Made]
 
@@ -244,8 +243,7 @@ def _fewest_colours(arrow: Arrow) -> int:
 def _sound(program: Program, found: _Found) -> bool:
     """Tell whether the precision read is that of the terms, and positive definite."""
     finite = all(np.isfinite(part).all() for part in found.mode)
-    told = bool(found.pivot > ROUNDING * np.finfo(program.dtype).eps)
-    return finite and told and _agrees(program, found)
+    return finite and bool(found.told) and _agrees(program, found)
 
 
 def _agrees(program: Program, found: _Found) -> bool:
@@ -270,11 +268,11 @@ def _generic_point(program: Program, seed: int) -> dict[str, np.ndarray]:
 class _Found(NamedTuple):
     """Hold what is seen at a generic point: `product` is that of the precision and `probe`.
 
-    `pivot` is the least of the precision's, NaN where it is not positive definite.
+    It is `told` where rounding leaves enough of the precision's pivots.
     """
 
     precision: Arrow
-    pivot: Scalar
+    told: Array
     mode: Vector
     probe: Vector
     product: Vector
@@ -298,7 +296,7 @@ def _look(
         _, push = jax.linearize(jax.grad(rewrite.whole(terms, own)), origin.plus(probe))
         product = jax.tree.map(jnp.negative, push(probe))
         factor = factorise(precision, constants.get("pairs"))
-        return _Found(precision, factor.pivot(precision), factor.solve(slope), probe, product)
+        return _Found(precision, factor.told(precision), factor.solve(slope), probe, product)
 
     given = _given(program, rewrite, condensed, constants)
     return look(given, _generic_point(program, 0), origin, probe)

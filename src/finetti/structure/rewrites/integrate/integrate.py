@@ -128,9 +128,10 @@ class Integrate(Marginal):
         value, slope = jax.value_and_grad(self.whole(terms, constants))(mode)
         step = solve(precision, factor, slope)  # what rounding left of it
         left = 0.5 * slope.dot(step)
-        sound = jnp.abs(left) <= 0.1 * (1 + jnp.abs(value))  # else scales are too far apart
+        # else scales are too far apart to be told by floats: there is no density there, not NaN
+        sound = factor.told(precision) & (jnp.abs(left) <= 0.1 * (1 + jnp.abs(value)))
         value = jnp.where(sound, value + left, -jnp.inf)
-        return Expansion(value, mode.plus(step), precision, factor)
+        return Expansion(value, mode.plus(step), precision, factor, sound)
 
     def read(self, terms: Terms, centre: Vector, constants: Constants) -> tuple[Vector, Arrow]:
         """Return the terms' slope at a point, and their precision."""
@@ -182,13 +183,21 @@ class Integrate(Marginal):
 
 @dataclass(frozen=True)
 class Expansion:
-    """Hold a quadratic's value at its maximum, its mean, its precision and the factor of that."""
+    """Hold a quadratic's value at its maximum, its mean, its precision and the factor of that.
+
+    Where rounding leaves too little of them it is not `sound`, and its value minus infinity.
+    """
 
     value: Scalar
     mean: Vector
     precision: Arrow
     factor: Factor
+    sound: Array
 
     def log_determinant(self, weights: Array | float = 1.0) -> Scalar:
-        """Return the precision's log determinant, the groups' parts as often as `weights` say."""
-        return log_determinant(self.precision, self.factor, weights)
+        """Return the precision's log determinant, the groups' parts as often as `weights` say.
+
+        It is 0 where the expansion is not sound.
+        """
+        found = log_determinant(self.precision, self.factor, weights)
+        return jnp.where(self.sound, found, 0.0)
