@@ -16,7 +16,7 @@ def as_numbers(given: AnyArray, what: str) -> Float[np.ndarray, "..."]:
 
     Complex numbers, text and masked entries are refused: their other part would be lost.
 
-    >>> as_numbers([[0, 255]], "the image").tolist()
+    >>> as_numbers(np.array([[0, 255]]), "the image").tolist()
     [[0.0, 255.0]]
     """
     try:
