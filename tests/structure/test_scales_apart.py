@@ -13,20 +13,12 @@ from finetti.compiling import ONCE, compiled
 from finetti.structure import recovery
 from finetti.structure.plan import Plan
 from finetti.targets.layout import Layout
+from zoo.sick import gamma_scale
 
 HIGHEST = 1e100  # of a density's size, above which parts of its slopes pass the largest float
 AWAY = np.array([0.0, 8, 12, 14, 15, 16, 17, 18, 19, 20, 25, 40, 100, 180, 360, 700])
 ERRORS = np.array([1.0, 1.2, 0.8, 1.1, 0.9, 1.0, 1.3, 0.7])
 SEEN = np.array([0.2, 0.9, -0.1, 0.4, 1.1, 0.3, 0.8, 0.5])
-
-
-@ft.model
-def studies(error):
-    mu = ft.sample("mu", ft.Normal(0, 5))
-    tau = ft.sample("tau", ft.Gamma(0.1, 0.1))
-    with ft.plate("study", len(error)):
-        theta = ft.sample("theta", ft.Normal(mu, tau))
-        ft.sample("y", ft.Normal(theta, error))
 
 
 @ft.model
@@ -74,7 +66,7 @@ def looked_at(plan: Plan, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
 
 
 MODELS = {
-    "studies": lambda: studies(ERRORS).condition(y=SEEN).plan(),
+    "studies": lambda: gamma_scale(ERRORS).condition(y=SEEN).plan(),
     "apart": lambda: apart(ERRORS).condition(y=SEEN).plan(),
     "counts": lambda: counts(8).condition(y=np.arange(8)).plan().approximate("theta"),
     **{
@@ -96,7 +88,7 @@ def test_no_density_is_nan_and_what_has_one_is_drawn_back(name):
     assert slopes[np.abs(values) < HIGHEST].all()
 
 
-@pytest.mark.parametrize("form", [studies, apart])
+@pytest.mark.parametrize("form", [gamma_scale, apart])
 def test_the_density_is_right_wherever_there_is_one(form):
     """Sites moved are log tau, since nothing is learned yet; y is normal given tau."""
     log_tau = np.concatenate([-AWAY, AWAY[AWAY < 30]])  # at tau of e^40 the log density is -e^39

@@ -13,7 +13,7 @@ from finetti.formulas import families
 from finetti.formulas.advice import advise_outcome
 from finetti.formulas.censoring import found_late, with_ends
 from finetti.formulas.families import Family
-from finetti.formulas.frames import LEAVE_OUT, as_frame, need, require, whole_rows
+from finetti.formulas.frames import as_frame, need, require, whole_rows
 from finetti.formulas.in_place import Gathered, gather
 from finetti.formulas.law import write_law
 from finetti.formulas.mixtures import mixture
@@ -24,7 +24,7 @@ from finetti.formulas.text import Formula, Predictor, parse, words
 from finetti.formulas.together import write_together
 from finetti.formulas.unknown import filled, unknown, write_plain
 from finetti.formulas.writing import Across, Writing
-from finetti.language.holes import FILL_IN, WAYS, Missing
+from finetti.language.holes import FILL_IN, LEAVE_OUT, WAYS, Missing
 from finetti.models import Model
 from finetti.scale.opening import in_memory, in_place
 from finetti.scale.table import Table

@@ -25,7 +25,6 @@ WAYS_OUT = (
     'say missing="drop" to leave these rows out, or missing="impute" to let what they lack be '
     "unknown"
 )
-LEAVE_OUT = "leave these rows out"
 
 
 def require() -> None:

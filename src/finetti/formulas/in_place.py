@@ -15,9 +15,8 @@ from finetti.errors import DataError, ModelError
 from finetti.formulas.brought import Asked, Brought, Sums, Way, added, bring, cells_of, featured
 from finetti.formulas.division import Division
 from finetti.formulas.families import Family
-from finetti.formulas.frames import LEAVE_OUT
 from finetti.formulas.text import Call, Formula, words
-from finetti.language.holes import Missing
+from finetti.language.holes import LEAVE_OUT, Missing
 from finetti.scale.arithmetic import Expression, Learned, read
 from finetti.scale.look import learn, look
 from finetti.scale.sums import Asking

@@ -23,7 +23,8 @@ REMEDIES = (
 )
 
 # What can be done about rows of data that lack values, where nothing stands for these.
-FILL_IN = "leave these rows out, or fill them in"
+LEAVE_OUT = "leave these rows out"
+FILL_IN = f"{LEAVE_OUT}, or fill them in"
 
 
 def with_nan(value: Any) -> Any:

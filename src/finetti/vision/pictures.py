@@ -12,7 +12,7 @@ COLOURS = (3, 4)  # channels that pictures have, and hardly ever so few rows
 
 
 def as_numbers(given: AnyArray, what: str) -> Float[np.ndarray, "..."]:
-    """Return an array of numbers, a copy; `what` names it where it is none.
+    """Return an array of numbers; `what` names it where it is none.
 
     Complex numbers, text and masked entries are refused: their other part would be lost.
 
@@ -32,7 +32,7 @@ def as_numbers(given: AnyArray, what: str) -> Float[np.ndarray, "..."]:
             f"{what} is masked at {np.ma.count_masked(found)} of {found.size} numbers, and a mask "
             "is not read; cut a part out that has none, or say by `hidden` what is covered"
         )
-    return np.array(found, float)
+    return np.asarray(found, float)
 
 
 def refuse_channels_first(shape: tuple[int, ...], what: str) -> None:

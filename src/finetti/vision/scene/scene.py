@@ -196,7 +196,7 @@ def paced(start: Start, shape: Shape, image: AnyArray, own: int) -> Pace:
 
 def checked(image: AnyArray) -> Float[np.ndarray, "row col *channel"]:
     """Return an image as an array of numbers above 0, or say what is wrong with it, and where."""
-    found = as_numbers(image, "the image")
+    found = as_numbers(image, "the image").copy()  # a scene keeps its own
     if found.ndim not in (2, 3) or 0 in found.shape:
         raise ft.DataError(
             f"the image has shape {found.shape}; give (row, col), or (row, col, channel) in colour"
