@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from benchmarks import (
     advice,
+    by_formula,
     captchas,
     cluster,
     cold,
@@ -35,7 +36,16 @@ from benchmarks import (
     warm,
     warm_up,
 )
-from benchmarks.entries import AS_WRITTEN, FINETTI, FINETTI_NUTS, NUMPYRO, NUTPIE, PYMC, Finetti
+from benchmarks.entries import (
+    AS_WRITTEN,
+    BAMBI,
+    FINETTI,
+    FINETTI_NUTS,
+    NUMPYRO,
+    NUTPIE,
+    PYMC,
+    Finetti,
+)
 from benchmarks.entry import Entry
 from benchmarks.problem import Problem
 from benchmarks.results import CPU, RATE, SAMPLING, WALL, Result
@@ -150,6 +160,7 @@ BENCHMARKS = {
     "eight_schools": run_eight_schools,
     "counts": run_counts,
     "slopes": run_slopes,
+    "formulas": lambda: by_formula.run((FINETTI, BAMBI)),
     "levels": run_levels,
     "forms": run_forms,
     "warm_up": run_warm_up,

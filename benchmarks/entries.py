@@ -45,12 +45,16 @@ class Finetti(Entry):
 
     def read(self, names: tuple[str, ...]) -> Run:
         stats = self.posterior.tree["sample_stats"]
-        draws = {name: self.posterior[name].to_numpy() for name in names}
+        draws = {name: self.posterior[name].to_numpy() for name in names or self._all}
         diverged = int(stats["diverging"].sum()) if "diverging" in stats else 0
         return Run(draws, int(stats["n_steps"].sum()), diverged)
 
     def summarize(self, names: tuple[str, ...]) -> None:
-        print(self.posterior.summary(list(names)).to_string())
+        print(self.posterior.summary(list(names) or None).to_string())
+
+    @property
+    def _all(self) -> list[str]:
+        return list(self.posterior.tree["posterior"].data_vars)
 
 
 def _compile_with(options: Options) -> None:
@@ -117,20 +121,26 @@ class FromPyMC(Entry):
 
     def read(self, names: tuple[str, ...]) -> Run:
         stats = self.trace.sample_stats
+        names = names or tuple(self.trace.posterior.data_vars)
         draws = {name: self.trace.posterior[name].to_numpy() for name in names}
         return Run(draws, int(stats["n_steps"].sum()), int(stats["diverging"].sum()))
 
     def summarize(self, names: tuple[str, ...]) -> None:
         import arviz
 
-        print(arviz.summary(self.trace, var_names=list(names)).to_string())
+        print(arviz.summary(self.trace, var_names=list(names) or None).to_string())
 
 
 class Nutpie(FromPyMC):
-    """Run nutpie on a PyMC model compiled by numba, its default."""
+    """Run nutpie on a PyMC model compiled by numba, its default; `tune` None is its own length."""
 
-    name = "nutpie"
     packages = ("nutpie", "pymc", "pytensor", "numba", "arviz")
+
+    def __init__(
+        self, name: str = "nutpie", tune: int | None = WARMUP, besides: tuple[str, ...] = ()
+    ) -> None:
+        self.name, self.sizes = name, {**SIZES, "tune": tune}
+        self.packages = (*self.packages, *besides)
 
     def prepare(self, problem: Problem) -> None:
         import nutpie
@@ -139,7 +149,7 @@ class Nutpie(FromPyMC):
         self.compiled = nutpie.compile_pymc_model(problem.pymc())
 
     def sample(self, seed: int) -> None:
-        self.trace = self.library.sample(self.compiled, seed=seed, progress_bar=False, **SIZES)
+        self.trace = self.library.sample(self.compiled, seed=seed, progress_bar=False, **self.sizes)
 
 
 class PyMC(FromPyMC):
@@ -164,3 +174,4 @@ FINETTI_NUTS = Finetti("finetti, NUTS", trajectories=True)
 AS_WRITTEN = Finetti("finetti, as written", rewrites=False)
 NUMPYRO = tuple(NumPyro(chains) for chains in ("vectorized", "parallel", "sequential"))
 NUTPIE, PYMC = Nutpie(), PyMC()
+BAMBI = Nutpie("Bambi and nutpie", tune=None, besides=("bambi",))

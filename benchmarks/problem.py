@@ -11,9 +11,9 @@ from typing import Any
 class Problem:
     """Hold a name and a function a library that returns its model, with the data in it.
 
-    `watched` names the variables whose least bulk ESS counts, `scale` the scalar that shows
-    whether all libraries sample the same posterior. `numpyro` returns a function without
-    arguments.
+    `watched` names the variables whose least bulk ESS counts, all if none is named; `scale` the
+    scalar that shows whether all libraries sample the same posterior, or the names it has in each.
+    `numpyro` returns a function without arguments.
     """
 
     name: str
@@ -21,4 +21,4 @@ class Problem:
     numpyro: Callable[[], Any]
     pymc: Callable[[], Any]
     watched: tuple[str, ...]
-    scale: str = "tau"
+    scale: str | tuple[str, ...] = "tau"

@@ -1,5 +1,8 @@
 """List the problems by name."""
 
-from benchmarks import counts, eight_schools, slopes
+from benchmarks import counts, eight_schools, formulas, slopes
 
-PROBLEMS = {each.PROBLEM.name: each.PROBLEM for each in (eight_schools, counts, slopes)}
+PROBLEMS = {
+    **{each.PROBLEM.name: each.PROBLEM for each in (eight_schools, counts, slopes)},
+    **formulas.PROBLEMS,
+}

@@ -71,9 +71,11 @@ def _judge(run: Run, problem: Problem) -> Sample:
 
     def ess(draws: np.ndarray) -> float:
         found = array_stats.ess(draws, chain_axis=0, draw_axis=1, method="bulk")
-        return float(np.min(found))
+        fixed = np.ptp(draws, (0, 1)) == 0  # as ones of a matrix of correlations
+        return float(np.min(found, initial=np.inf, where=~fixed))
 
-    scale = run.draws[problem.scale]
+    names = (problem.scale,) if isinstance(problem.scale, str) else problem.scale
+    scale = next(run.draws[name] for name in names if name in run.draws)
     return {
         "ess": min(map(ess, run.draws.values())),
         "gradients": run.gradients,

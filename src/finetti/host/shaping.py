@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,27 @@ def _broadcast(equation: Equation) -> Step:
     shape, places = equation.params["shape"], equation.params["broadcast_dimensions"]
     own = dict(zip(places, equation.invars[0].aval.shape, strict=True))
     thin = tuple(own.get(axis, 1) for axis in range(len(shape)))
-    return lambda x, *_: np.broadcast_to(np.reshape(x, thin), shape)
+    if thin == tuple(shape):
+        return lambda x, *_: x.reshape(shape)
+    if 0 in shape:
+        return lambda x, *_: np.broadcast_to(x.reshape(thin), shape)
+    wide = tuple(int(a == b) for a, b in zip(thin, shape, strict=True))
+
+    def broadcast(x: Numpy, *_: Numpy) -> np.ndarray:
+        x = x.reshape(thin)
+        if not x.flags.c_contiguous:
+            return np.broadcast_to(x, shape)
+        # What `np.broadcast_to` returns, in a tenth of its time.
+        return np.ndarray(shape, x.dtype, x, 0, tuple(map(mul, wide, x.strides)))
+
+    return broadcast
 
 
 def _reshape(equation: Equation) -> Step:
     if equation.primitive.name == "reshape" and equation.params["dimensions"] is not None:
         raise Unknown("axes in another order")
     shape = shape_of(equation)
-    return lambda x: np.reshape(x, shape)
+    return lambda x: x.reshape(shape)
 
 
 def _slice(equation: Equation) -> Step:
@@ -34,7 +48,7 @@ def _slice(equation: Equation) -> Step:
 
 def _transpose(equation: Equation) -> Step:
     axes = equation.params["permutation"]
-    return lambda x: np.transpose(x, axes)
+    return lambda x: x.transpose(axes)
 
 
 def _concatenate(equation: Equation) -> Step:
@@ -98,7 +112,7 @@ def _pad(equation: Equation) -> Step:
     into, out_of = tuple(target), tuple(source)
 
     def padded(x: Numpy, filling: Numpy) -> Numpy:
-        found = np.full(shape, filling, dtype)
+        found = np.zeros(shape, dtype) if filling == 0 else np.full(shape, filling, dtype)
         found[into] = np.asarray(x)[out_of]
         return found
 

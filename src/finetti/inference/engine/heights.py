@@ -15,7 +15,7 @@ from finetti.targets.density import Target
 from finetti.types import Array
 
 TOGETHER = 4, 512  # points that are evaluated side by side: at least, and at most
-ROOM = 2_000_000  # numbers that they may take
+ROOM = 5_000_000  # numbers that they may take
 CALLS = 100  # about as many as a fit makes
 
 

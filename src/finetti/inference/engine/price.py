@@ -56,6 +56,8 @@ def _like(leaf: Tree) -> tuple[tuple[int, ...], DType]:
         shape = list(leaf.parts.shape)
         shape[leaf.axis] = leaf.length
         return tuple(shape), leaf.parts.dtype
+    if isinstance(leaf, np.ndarray | jax.Array):
+        return leaf.shape, leaf.dtype
     return np.shape(leaf), jax.dtypes.result_type(leaf)
 
 

@@ -19,7 +19,7 @@ from finetti.structure.rewrites.rewrite import Found, Sight
 from finetti.structure.variables import Variable
 from finetti.types import Atom, Constants
 
-PLENTY = 1000  # observations: from so many on what an evaluation takes is told by its numbers,
+PLENTY = 300  # observations: from so many on what an evaluation takes is told by its numbers,
 EACH, GATHERED = 6, 3  # which a row makes, and more for each quantity that its mean has,
 TAKEN = {"aligned": 3, "dense": 2, "sparse": 8}  # or an entry of a block; a gather counts double
 FEWEST = 32  # observations: fewer are not worth condensing
