@@ -136,7 +136,8 @@ def _covariance(writing: Writing, factor: Factor, name: str) -> str:
         raise DataError(
             f"the matrix `{name}` is no covariance: it is not positive definite"
         ) from error
-    return writing.script.argument(name, lambda frame: values, set(), key=("matrix", name))
+    key = ("matrix", name, factor.members)
+    return writing.script.argument(name, lambda frame: values, set(), key=key)
 
 
 def ordered(matrix: Any, members: Sequence[Any], name: str) -> np.ndarray:

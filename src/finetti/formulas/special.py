@@ -299,7 +299,7 @@ def _areas(writing: Writing, call: Call) -> str:
         )
     script = writing.script
     source = script.argument(group, make, {group}, key=("group", group))
-    adjacency = script.argument(name, lambda frame: near, set(), key=("matrix", name))
+    adjacency = script.argument(name, lambda frame: near, set(), key=("matrix", name, areas))
     spread = _spread(writing, f"car({name})")
     label = f"{writing.prefix}rho[car({name})]"
     rho = script.identifier(f"rho_{name}")
