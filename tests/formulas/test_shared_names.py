@@ -17,6 +17,8 @@ D = pd.DataFrame(
         "h": RANDOM.choice(["p", "q"], ROWS),
         "animal": np.resize(list("abcdef"), ROWS),
         "dam": np.resize(list("cdefgh"), ROWS),
+        "v": RANDOM.uniform(1, 2, ROWS),
+        "w": RANDOM.uniform(2, 9, ROWS),
     }
 ).assign(f2=lambda d: d.f, h2=lambda d: d.h)
 ROOT = RANDOM.normal(size=(8, 8))
@@ -32,6 +34,9 @@ CASES = {  # beside each the same with another name in one of the places
     "y ~ f + f:h + (h + f:h || animal)": "y ~ f + f:h + (h2 + f2:h2 || animal)",
     "y ~ (1 | gr(animal, cov=A)) + (1 | gr(dam, cov=A))": (
         "y ~ (1 | gr(animal, cov=A)) + (1 | gr(dam, cov=B))"
+    ),
+    "y ~ (1 | mm(animal, dam)); sigma ~ (1 | mm(animal, dam, weights=c(v, w)))": (
+        "y ~ (1 | mm(animal, dam)); sigma ~ (1 | mm(dam, animal, weights=c(w, v)))"
     ),
     "y ~ car(W, gr=animal) + car(W, gr=dam)": "y ~ car(W, gr=animal) + car(V, gr=dam)",
 }

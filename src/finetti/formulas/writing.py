@@ -107,7 +107,7 @@ def argument(writing: Writing, block: Block) -> str:
         name = f"{pretty(rest)} by {' '.join(holed)}"
 
     def make(frame: pd.DataFrame) -> np.ndarray:  # of a product: what the others multiply
-        return block.make(frame.assign(**dict.fromkeys(holed, 1.0)))
+        return block.anew(frame.assign(**dict.fromkeys(holed, 1.0)))
 
     columns = set(block.columns) - set(holed)
     key = ("columns", block.name, block.labels)  # one name may be coded in several ways
