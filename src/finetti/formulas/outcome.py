@@ -15,6 +15,7 @@ from finetti.formulas.faults import refuse_columns, refuse_levels
 from finetti.formulas.frames import need
 from finetti.formulas.priors import mean_of, sd_of
 from finetti.formulas.text import Call, Formula, as_call, words
+from finetti.language.columns import as_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -186,7 +187,9 @@ def _levels(column: pd.Series) -> list[Any]:
     if str(column.dtype) == "category":
         used = set(column.dropna().tolist())
         return [v for v in column.cat.categories.tolist() if v in used]
-    return sorted(set(column.dropna().tolist()))
+    found = sorted(set(column.dropna().tolist()))
+    numbers = {v: as_number(v) for v in found}
+    return found if None in numbers.values() else sorted(found, key=lambda v: numbers[v] or 0.0)
 
 
 def _joined(call: Call, frame: pd.DataFrame) -> Outcome:

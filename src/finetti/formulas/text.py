@@ -282,7 +282,7 @@ def _is_wrapped(text: str) -> bool:
     """Tell whether a bracket opens at the beginning of a text and closes at its end."""
     if not text or text[0] not in OPEN or text[-1] not in CLOSE:
         return False
-    return all(level > 0 for level, _ in _levels(text)[:-1])
+    return all(level > 0 for level, _ in levels(text)[:-1])
 
 
 def cut(text: str, marks: str, keep: bool = False) -> list[str]:
@@ -292,14 +292,14 @@ def cut(text: str, marks: str, keep: bool = False) -> list[str]:
     ['a ', ' f(b + c)']
     """
     found, start = [], 0
-    for place, (level, character) in enumerate(_levels(text)):
+    for place, (level, character) in enumerate(levels(text)):
         if level == 0 and character in marks:
             found += [text[start:place], character] if keep else [text[start:place]]
             start = place + 1
     return [*found, text[start:]]
 
 
-def _levels(text: str) -> list[tuple[int, str]]:
+def levels(text: str) -> list[tuple[int, str]]:
     """Return each character with the number of brackets it is in; quoted ones count as one more."""
     level, quote, escaped, found = 0, "", False, []
     for character in text:
