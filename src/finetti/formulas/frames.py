@@ -189,7 +189,8 @@ def _numbers(column: Any) -> Any:
         if not holes.any() and least >= -(2**63) and most < 2**63:
             return column.astype("int64")
         if max(-least, most) > 2**53 and len(set(values)) > len(set(map(float, values))):
-            return column.astype(object).map(str, na_action="ignore").where(~holes, None)
+            names = [None if hole else str(v) for v, hole in zip(column, holes, strict=True)]
+            return pd.Series(names, column.index, object)
     found = np.full(len(column), np.nan)
     found[~holes] = [float(v) for v in values]
     return pd.Series(found, column.index)
