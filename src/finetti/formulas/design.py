@@ -8,6 +8,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
 from io import StringIO
+from itertools import permutations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from finetti.errors import DataError, ModelError, hint
 from finetti.formulas.faults import refuse_columns
-from finetti.formulas.text import words
+from finetti.formulas.text import cut, signed, words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,7 +97,7 @@ def linear(
     try:
         with redirect_stdout(StringIO()):  # formulae prints beside what it raises
             common = formulae.design_matrices(
-                text, frame, na_action="pass", env=alone, extra_namespace=functions()
+                once(text), frame, na_action="pass", env=alone, extra_namespace=functions()
             ).common
     except (DataError, ModelError):
         raise
@@ -110,6 +111,37 @@ def linear(
         columns = frozenset(term.var_names) & set(frame.columns)
         blocks.append(_block(names.get(name, name), term, columns, frame))
     return Linear(tuple(blocks), intercept)
+
+
+def once(text: str) -> str:
+    """Return an expression in which a:b and b:a are one term, added or taken away, as R has it.
+
+    >>> once("a*b - b:a"), once("a*b + b:a"), once("a*b - a:b")
+    ('a*b - b:a - a:b', 'a*b + b:a - b:a', 'a*b - a:b')
+    """
+    from formulae.model_description import model_description
+
+    for sign, term in signed(text):
+        parts = [part.strip() for part in cut(term, ":")]
+        if sign == "-" and len(parts) > 1:
+            others = [":".join(order) for order in permutations(parts) if [*order] != parts]
+            text += "".join(f" - {other}" for other in others)
+    try:
+        found = model_description(text).common_terms
+    except Exception:  # noqa: BLE001 - formulae says so itself
+        return text
+    seen: set[frozenset[str]] = set()
+    for parts in ([_written(c) for c in getattr(term, "components", ())] for term in found):
+        text += f" - {':'.join(parts)}" if len(parts) > 1 and frozenset(parts) in seen else ""
+        seen.add(frozenset(parts))
+    return text
+
+
+def _written(component: Any) -> str:
+    """Return a factor as a formula writes it: names that are no words in backquotes."""
+    name = str(component.name)
+    plain = hasattr(component, "call") or re.fullmatch(r"[^\W\d][\w.]*", name)
+    return name if plain else f"`{name}`"
 
 
 def _refuse_rest(text: str) -> None:

@@ -139,7 +139,7 @@ def predictor(text: str) -> Predictor:
     """
     linear, groups, special = [], [], []
     text = LACKING.sub(r"\1", text)  # what the table lacks tells such columns apart
-    for sign, term in _terms(text):
+    for sign, term in signed(text):
         inside = term[1:-1] if _is_wrapped(term) else ""
         if len(cut(inside, "|")) > 1:
             if sign == "-":
@@ -172,7 +172,7 @@ def _plain(term: str) -> list[str]:
         return [term]
     found = [first]
     for place, part in enumerate(within, 1):
-        several = _terms(part[1:-1]) if _is_wrapped(part) else [("+", part)]
+        several = signed(part[1:-1]) if _is_wrapped(part) else [("+", part)]
         unclear = len(several) > 1 and place < len(within)
         if (
             unclear
@@ -214,7 +214,7 @@ def _grouped(inside: str) -> list[Grouped]:
         raise ModelError(f"({inside}) has too many bars: write (x | g), (x || g) or (x |id| g)")
     if not expression or not factor:
         raise ModelError(f"({inside}) lacks a side: write what varies and over what, (1 | g)")
-    terms = [f"{sign} {plain}" for sign, term in _terms(expression) for plain in _plain(term)]
+    terms = [f"{sign} {plain}" for sign, term in signed(expression) for plain in _plain(term)]
     expression = " ".join(terms).removeprefix("+ ")
     return [
         Grouped(expression, f, correlated, across)
@@ -265,7 +265,7 @@ def words(text: str) -> set[str]:
     return {*re.findall(quoted, text), *re.findall(r"[^\W\d][\w.]*", re.sub(quoted, " ", text))}
 
 
-def _terms(text: str) -> list[tuple[str, str]]:
+def signed(text: str) -> list[tuple[str, str]]:
     """Return the terms that are added up, each with its sign."""
     found: list[tuple[str, str]] = []
     sign = "+"
