@@ -193,6 +193,12 @@ def test_components_that_may_change_places_are_advised_against():
         ("f / (x + z)", "f + f:x + f:z"),
         ("I(x / z)", "I(x / z)"),
         ("(1 + f / x | g)", "(1 + f + f:x | g)"),
+        ("f * x - x:f", "f + x"),
+        ("f * kind + kind:f", "f * kind"),
+        ("x * z + z:x", "x * z"),
+        ("x * z * t - t:z:x", "x * z + t + x:t + z:t"),
+        ("log(x) * f + f:log(x)", "log(x) * f"),
+        ("(f * x - x:f | g)", "(f + x | g)"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*predictors before")

@@ -18,6 +18,7 @@ from finetti.formulas.outcome import Outcome
 from finetti.formulas.script import Script
 from finetti.formulas.text import Formula
 from finetti.formulas.writing import pretty
+from finetti.language.columns import as_number
 from finetti.posterior.illnesses.separation import separating
 from finetti.structure.words import listed
 
@@ -126,6 +127,13 @@ def _of_outcome(
             f"by the priors alone"
         )
         return
+    text = outcome.name in script.frame and script.frame[outcome.name].dtype == object
+    if family.thresholds and text and None in map(as_number, outcome.levels):
+        yield (
+            f"`{outcome.name}` is text, whose categories are taken in the order of the alphabet, "
+            f"{' < '.join(outcome.levels)}: where theirs is another, give whole numbers, or a "
+            f"category that is ordered, as by pandas.Categorical(..., ordered=True)"
+        )
     signs = _signs(script, family, outcome)
     if signs is None:
         return

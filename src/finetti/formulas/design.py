@@ -8,6 +8,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
 from io import StringIO
+from itertools import permutations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from finetti.errors import DataError, ModelError, hint
 from finetti.formulas.faults import refuse_columns
-from finetti.formulas.text import words
+from finetti.formulas.text import cut, signed, words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +27,8 @@ class Block:
     """Hold the columns of one term: what each stands for, and how they are made of a table.
 
     `labels` are None for a single column that has no label beside the term's name; `values` has
-    shape (row, column), or (row,) without labels. `columns` are the table's that it reads.
+    shape (row, column), or (row,) without labels. `columns` are the table's that it reads; `alone`
+    tells that each row's values are made of that row alone, and of what the fit's rows have taught.
     """
 
     name: str
@@ -34,6 +36,23 @@ class Block:
     values: np.ndarray
     make: Callable[[pd.DataFrame], np.ndarray] = field(repr=False)
     columns: frozenset[str] = frozenset()
+    alone: bool = True
+
+    def anew(self, frame: pd.DataFrame) -> np.ndarray:
+        """Return the columns made of a table, and refuse what would mislead a predictor.
+
+        Raises `DataError` where they are not finite, and where rows other than those of the fit
+        would have other values together than by themselves.
+        """
+        found = self.make(frame)
+        if not self.alone and not _same(found, self.values):
+            raise DataError(
+                f"{self.name!r} is computed of all rows together, and would be another thing in "
+                f"other rows than the fit's: write center(...) or scale(...), which remember the "
+                f"fit's rows, or give a column of its values"
+            )
+        _refuse_endless(self.name, found)
+        return found
 
     @property
     def size(self) -> int:
@@ -78,7 +97,7 @@ def linear(
     try:
         with redirect_stdout(StringIO()):  # formulae prints beside what it raises
             common = formulae.design_matrices(
-                text, frame, na_action="pass", env=alone, extra_namespace=functions()
+                once(text), frame, na_action="pass", env=alone, extra_namespace=functions()
             ).common
     except (DataError, ModelError):
         raise
@@ -90,8 +109,39 @@ def linear(
             intercept = True
             continue
         columns = frozenset(term.var_names) & set(frame.columns)
-        blocks.append(_block(names.get(name, name), term, columns))
+        blocks.append(_block(names.get(name, name), term, columns, frame))
     return Linear(tuple(blocks), intercept)
+
+
+def once(text: str) -> str:
+    """Return an expression in which a:b and b:a are one term, added or taken away, as R has it.
+
+    >>> once("a*b - b:a"), once("a*b + b:a"), once("a*b - a:b")
+    ('a*b - b:a - a:b', 'a*b + b:a - b:a', 'a*b - a:b')
+    """
+    from formulae.model_description import model_description
+
+    for sign, term in signed(text):
+        parts = [part.strip() for part in cut(term, ":")]
+        if sign == "-" and len(parts) > 1:
+            others = [":".join(order) for order in permutations(parts) if [*order] != parts]
+            text += "".join(f" - {other}" for other in others)
+    try:
+        found = model_description(text).common_terms
+    except Exception:  # noqa: BLE001 - formulae says so itself
+        return text
+    seen: set[frozenset[str]] = set()
+    for parts in ([_written(c) for c in getattr(term, "components", ())] for term in found):
+        text += f" - {':'.join(parts)}" if len(parts) > 1 and frozenset(parts) in seen else ""
+        seen.add(frozenset(parts))
+    return text
+
+
+def _written(component: Any) -> str:
+    """Return a factor as a formula writes it: names that are no words in backquotes."""
+    name = str(component.name)
+    plain = hasattr(component, "call") or re.fullmatch(r"[^\W\d][\w.]*", name)
+    return name if plain else f"`{name}`"
 
 
 def _refuse_rest(text: str) -> None:
@@ -126,24 +176,32 @@ def _refuse_constants(text: str, frame: pd.DataFrame) -> None:
     )
 
 
-def _block(name: str, term: Any, columns: frozenset[str]) -> Block:
+def _block(name: str, term: Any, columns: frozenset[str], frame: pd.DataFrame) -> Block:
     """Return what formulae made of a term: numbers, or a column for each level."""
     values = np.asarray(term.data, float)
     if not values.size:
         raise DataError(f"the term {name!r} has one level, and says nothing: leave it out")
     single = values.ndim == 1 or (values.shape[1] == 1 and term.levels is None)
+    _refuse_endless(name, values)
+    made = _again(name, term, single)
+    whole = values.reshape(-1) if single else values
+    parts = (slice(-1, None), slice(len(frame) // 2, None)) if "(" in name else ()
+    with np.errstate(all="ignore"):
+        alone = all(_same(made(frame.iloc[part]), whole[part]) for part in parts)
+    labels = None if single or term.levels is None else tuple(map(str, term.levels))
+    if labels is None and not single:
+        labels = tuple(str(label).removeprefix(name).strip("[]") for label in term.labels)
+    return Block(name, labels, whole, made, columns, alone)
+
+
+def _refuse_endless(name: str, values: np.ndarray) -> None:
+    """Refuse a term that is infinite, or no number, in some row."""
     if not np.isfinite(values).all():
         rows = np.argwhere(~np.isfinite(values))[:, 0]
         raise DataError(
             f"the term {name!r} is not finite in row {int(rows[0]) + 1} ({len(set(rows))} such "
             f"rows): look at what it is computed from"
         )
-    if single:
-        return Block(name, None, values.reshape(-1), _again(name, term, True), columns)
-    labels = tuple(map(str, term.levels)) if term.levels is not None else None
-    if labels is None:
-        labels = tuple(str(label).removeprefix(name).strip("[]") for label in term.labels)
-    return Block(name, labels, values, _again(name, term, False), columns)
 
 
 def _again(name: str, term: Any, single: bool) -> Callable[[pd.DataFrame], np.ndarray]:
@@ -155,6 +213,10 @@ def _again(name: str, term: Any, single: bool) -> Callable[[pd.DataFrame], np.nd
         return found.reshape(-1) if single else found.reshape(len(frame), -1)
 
     return make
+
+
+def _same(first: np.ndarray, second: np.ndarray) -> bool:
+    return first.shape == second.shape and np.allclose(first, second, rtol=1e-6, equal_nan=True)
 
 
 def _said(error: Exception, frame: pd.DataFrame) -> str:

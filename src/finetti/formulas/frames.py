@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from decimal import Decimal
-from numbers import Real
+from numbers import Integral, Real
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +53,10 @@ def as_frame(data: Any) -> pd.DataFrame:
         except DataError as error:
             raise DataError(f"a formula takes a table: {error}") from error
     if isinstance(data, pd.DataFrame):
-        frame = data
+        named = [n for n in data.index.names if n is not None and n not in data.columns]
+        frame = data.reset_index(named) if named else data
     else:
+        _refuse_unlike_indices(data)
         columns = {str(name): _plain(column) for name, column in data.items()}
         dims = {name: _dims(c) for name, c in columns.items()}
         tall = {name: c for name, c in columns.items() if dims[name] == 1}
@@ -79,8 +81,27 @@ def as_frame(data: Any) -> pd.DataFrame:
     return _plainly(frame)
 
 
+def _refuse_unlike_indices(data: Mapping[Any, Any]) -> None:
+    """Refuse series of pandas whose rows have other labels: which belong together is not told."""
+    import pandas as pd
+
+    series = {name: column for name, column in data.items() if isinstance(column, pd.Series)}
+    first, *others = series or [""]
+    for name in others:
+        if not series[name].index.equals(series[first].index):
+            raise DataError(
+                f"the columns `{first}` and `{name}` are series whose indices differ: give a data "
+                f"frame in which their rows are put together, or arrays, column.to_numpy()"
+            )
+
+
 def _dims(column: Any) -> int:
     """Return the number of dimensions of a column; lists of other lengths have two."""
+    if isinstance(column, Set | Iterator):
+        raise DataError(
+            f"a {type(column).__name__} is no column of a table, as its values have no order: give "
+            f"a list"
+        )
     try:
         return np.ndim(column)
     except ValueError:
@@ -98,33 +119,40 @@ def _plain(column: Any) -> Any:
     if isinstance(series.to_native(), pd.Series):
         return series.to_native()
     kind = series.dtype
-    if isinstance(kind, nw.Enum | nw.Categorical):
-        return pd.Categorical(series.to_list(), series.cat.get_categories().to_list())
-    if isinstance(kind, nw.Boolean | nw.String) or not kind.is_numeric():
+    if isinstance(kind, nw.Enum):
+        return pd.Categorical(series.to_list(), list(kind.categories), ordered=True)
+    if getattr(getattr(series.to_native(), "type", None), "ordered", False):  # Arrow's dictionaries
+        return series.to_native().combine_chunks().to_pandas()
+    if kind.is_integer():
+        small = not series.is_null().any() and str(kind) not in ("Int128", "UInt128")
+        return series.to_numpy() if small else pd.Series(series.to_list(), dtype=object)
+    if not kind.is_numeric():
         return series.to_list()
-    if kind.is_integer() and not series.is_null().any():
-        return series.to_numpy()
     return series.cast(nw.Float64).fill_null(float("nan")).to_numpy()
 
 
 def _plainly(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with numbers as numpy has them, and text as objects, missing as None."""
+    """Return the frame with numbers as numpy has them, and text as objects, missing as None.
+
+    Categories keep an order that they state: that of text's alphabet is none.
+    """
     import pandas as pd
 
     found = {}
     for name in frame:
         column: Any = frame[name]
         if isinstance(column.dtype, pd.CategoricalDtype):
-            column = column.cat.remove_unused_categories()
+            column = _categories(column)
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            pass
         elif pd.api.types.is_bool_dtype(column) and not column.isna().any():
             column = column.astype(bool)
         elif getattr(column.dtype, "kind", "O") in "mMc":
             pass  # refused where a term is made of it
-        elif pd.api.types.is_numeric_dtype(column):
-            whole = pd.api.types.is_integer_dtype(column) and not column.isna().any()
-            column = column.astype("int64" if whole else "float64")
-        elif _is_decimal(column):
-            column = column.map(float, na_action="ignore").astype("float64")
+        elif pd.api.types.is_integer_dtype(column) or _is_decimal(column):
+            column = _numbers(column)
+        elif pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+            column = column.astype("float64")
         else:
             column = column.astype(object)
             blank = column.map(lambda v: isinstance(v, str) and not v.strip())
@@ -133,12 +161,53 @@ def _plainly(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
+def _categories(column: Any) -> Any:
+    """Return a category as one that is ordered, text where it states no order; blanks are none."""
+    levels = column.cat.categories.tolist()
+    blank = [v for v in levels if isinstance(v, str) and not v.strip()]
+    column = column.cat.remove_categories(blank).cat.remove_unused_categories()
+    levels = column.cat.categories.tolist()
+    text = all(isinstance(v, str) for v in levels)
+    if text and not column.cat.ordered and levels == sorted(levels):
+        return column.astype(object)
+    return column.cat.as_ordered()
+
+
+def _numbers(column: Any) -> Any:
+    """Return whole or decimal numbers as numpy has them; names where numpy's would be the same.
+
+    So are two identifiers beyond 2 ** 53, which reals cannot tell apart.
+    """
+    import pandas as pd
+
+    holes = column.isna().to_numpy()
+    if pd.api.types.is_integer_dtype(column) and not holes.any() and column.max() < 2**63:
+        return column.astype("int64")
+    values = column[~holes].tolist()
+    if all(isinstance(v, Integral) for v in values):
+        least, most = min(values, default=0), max(values, default=0)
+        if not holes.any() and least >= -(2**63) and most < 2**63:
+            return column.astype("int64")
+        if max(-least, most) > 2**53 and len(set(values)) > len(set(map(float, values))):
+            names = [None if hole else str(v) for v, hole in zip(column, holes, strict=True)]
+            return pd.Series(names, column.index, object)
+    found = np.full(len(column), np.nan)
+    found[~holes] = [float(v) for v in values]
+    return pd.Series(found, column.index)
+
+
 def _is_decimal(column: Any) -> bool:
     """Tell whether a column holds numbers of any kind as Python's objects, Decimals among them."""
     known = column.dropna() if column.dtype == object else ()
     return len(known) > 0 and all(
         isinstance(v, Real | Decimal) and not isinstance(v, bool | np.bool_) for v in known
     )
+
+
+def is_truth(column: Any) -> bool:
+    """Tell whether a column holds truth values, and perhaps none, as Python's objects."""
+    known = column.dropna() if column.dtype == object else ()
+    return len(known) > 0 and all(isinstance(v, bool | np.bool_) for v in known)
 
 
 def need(columns: Iterable[str], names: Iterable[str], where: str) -> None:
@@ -187,4 +256,6 @@ def whole_rows(
     for name in kept:
         if isinstance(kept[name].dtype, pd.CategoricalDtype):
             kept[name] = kept[name].cat.remove_unused_categories()
+        elif is_truth(kept[name]):
+            kept[name] = kept[name].astype(bool)
     return kept

@@ -10,9 +10,11 @@ import numpy as np
 
 from finetti.errors import DataError, ModelError
 from finetti.formulas.frames import need
+from finetti.formulas.outcome import numbers
 from finetti.formulas.text import Call
 from finetti.formulas.writing import Writing
 from finetti.language.groups import Groups, groups, regroup, spelled
+from finetti.structure.words import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,9 +96,24 @@ def _joined(frame: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
 
     place = frame.groupby(list(columns), sort=False, observed=True).ngroup().to_numpy()
     first = np.unique(place, return_index=True)[1]
-    parts = [frame[c].iloc[first].astype(str) for c in columns]
-    names = np.array([":".join(row) for row in zip(*parts, strict=True)], object)
+    parts = [[_part(v) for v in frame[c].iloc[first].tolist()] for c in columns]
+    rows = list(zip(*parts, strict=True))
+    names = np.array([":".join(row) for row in rows], object)
+    seen: dict[str, tuple[str, ...]] = {}
+    for name, row in zip(names, rows, strict=True):
+        if seen.setdefault(name, row) != row:
+            raise DataError(
+                f"`{':'.join(columns)}`: {listed(map(repr, row))} have together the name {name!r}, "
+                f"and so have {listed(map(repr, seen[name]))}: write the names without a colon"
+            )
     return pd.Series(names[place], dtype=object)
+
+
+def _part(value: Any) -> str:
+    """Return the name that a group gives to combinations: 1 and 1.0, one group, have one."""
+    value = spelled(value)
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if whole else value)
 
 
 def coded(column: pd.Series, known: Sequence[Any] | None) -> Groups:
@@ -136,7 +153,8 @@ def _covariance(writing: Writing, factor: Factor, name: str) -> str:
         raise DataError(
             f"the matrix `{name}` is no covariance: it is not positive definite"
         ) from error
-    return writing.script.argument(name, lambda frame: values, set(), key=("matrix", name))
+    key = ("matrix", name, factor.members)
+    return writing.script.argument(name, lambda frame: values, set(), key=key)
 
 
 def ordered(matrix: Any, members: Sequence[Any], name: str) -> np.ndarray:
@@ -159,12 +177,13 @@ def ordered(matrix: Any, members: Sequence[Any], name: str) -> np.ndarray:
 
 def _parted(writing: Writing, factor: Factor, column: str, by: str) -> Factor:
     """Return a grouping whose members are of several kinds, each with its own spread."""
+    by = by.strip("`")
     need(writing.frame, [by], f"gr({column}, by={by})")
     kinds = grouped([by])(writing.frame).labels
-    members = factor.members
+    members, columns = factor.members, [part.strip(" `") for part in column.split(":")]
 
     def make(frame: pd.DataFrame) -> np.ndarray:
-        own = grouped([part.strip() for part in column.split(":")])(frame)
+        own = grouped(columns)(frame)
         pairs = dict(zip(own.names.tolist(), frame[by].tolist(), strict=True))
         several = {
             n for n, k in zip(own.names.tolist(), frame[by].tolist(), strict=True) if pairs[n] != k
@@ -173,12 +192,19 @@ def _parted(writing: Writing, factor: Factor, column: str, by: str) -> Factor:
             raise DataError(f"`{next(iter(several))}` of `{column}` is of several kinds of `{by}`")
         fitted = dict(zip(members, known, strict=True)) if known else {}
         everyone = [*members, *(n for n in pairs if n not in set(members))]
-        return np.array([kinds.index(pairs.get(n, fitted.get(n))) for n in everyone])
+        of = [spelled(pairs.get(n, fitted.get(n))) for n in everyone]
+        strange = [kind for kind in of if kind not in kinds]
+        if strange:
+            raise DataError(
+                f"`{by}` is {strange[0]!r}, none of the kinds of `{column}` that the fit has seen: "
+                f"{listed(map(repr, kinds))}"
+            )
+        return np.array([kinds.index(kind) for kind in of])
 
     known: list[Any] = []
     known += [kinds[i] for i in make(writing.frame)]
     source = writing.script.argument(
-        f"{by}_of_{column}", make, {by, column}, key=("by", column, by)
+        f"{by}_of_{column}", make, {by, *columns}, key=("by", column, by)
     )
     return replace(factor, by=source, kinds=kinds)
 
@@ -191,12 +217,13 @@ def _membership(writing: Writing, call: Call) -> Factor:
     weights = call.named.get("weights", "")
     inside = weights.strip()
     inside = inside[inside.find("(") + 1 : -1] if inside.endswith((")", "]")) else inside
-    names = [w.strip() for w in inside.split(",") if w.strip()]
+    names = [w.strip(" `") for w in inside.split(",") if w.strip()]
     if names and len(names) != len(columns):
         raise ModelError(
             f"{call} has {len(columns)} groups and {len(names)} weights: give one each"
         )
     need(writing.frame, names, str(call))
+    given_by = [numbers(f"`{name}`", writing.frame)[0] for name in names]
 
     def of(column: str) -> Callable[[pd.DataFrame], Groups]:
         def make(frame: pd.DataFrame) -> Groups:
@@ -212,8 +239,15 @@ def _membership(writing: Writing, call: Call) -> Factor:
         def make(frame: pd.DataFrame) -> np.ndarray:
             if not names:
                 return np.full(len(frame), 1 / len(columns))
-            given = frame[names].to_numpy(float)
-            return given[:, place] / given.sum(1)
+            given = np.stack([number(frame) for number in given_by], 1)
+            whole = given.sum(1)
+            bad = np.flatnonzero(~(np.isfinite(whole) & (whole > 0)))
+            if len(bad):
+                raise DataError(
+                    f"the weights of {call} sum to {whole[bad[0]]:g} in row {bad[0] + 1} "
+                    f"({len(bad)} such rows): give numbers whose sum is above 0"
+                )
+            return given[:, place] / whole
 
         return make
 
@@ -222,7 +256,7 @@ def _membership(writing: Writing, call: Call) -> Factor:
         script.argument(c, of(c), set(columns), key=("member", call.arguments, c)) for c in columns
     )
     shares = tuple(
-        script.argument(f"weight_{c}", weigh(i), set(names), key=("share", call.arguments, c))
+        script.argument(f"weight_{c}", weigh(i), set(names), ("share", call.arguments, *names, i))
         for i, c in enumerate(columns)
     )
     return Factor(f"mm({', '.join(columns)})", sources, tuple(everyone), shares)

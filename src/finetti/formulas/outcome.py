@@ -15,6 +15,7 @@ from finetti.formulas.faults import refuse_columns, refuse_levels
 from finetti.formulas.frames import need
 from finetti.formulas.priors import mean_of, sd_of
 from finetti.formulas.text import Call, Formula, as_call, words
+from finetti.language.columns import as_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,8 +127,11 @@ def _whole(make: Make) -> Make:
     return counts
 
 
-def numbers(text: str, frame: pd.DataFrame) -> tuple[Make, frozenset[str]]:
-    """Return what makes a column of numbers: of a column's name, or an expression of columns."""
+def numbers(text: str, frame: pd.DataFrame, observed: bool = False) -> tuple[Make, frozenset[str]]:
+    """Return what makes a column of numbers: of a column's name, or an expression of columns.
+
+    What is only `observed` may be any number in rows that follow.
+    """
     name = text.strip("`")
     if name in frame:
         if frame[name].dtype.kind not in "biuf":
@@ -136,13 +140,13 @@ def numbers(text: str, frame: pd.DataFrame) -> tuple[Make, frozenset[str]]:
     if name.isidentifier():
         need(frame, [name], text)
     block = linear(f"0 + I({text})", frame).blocks[0]
-    return block.make, block.columns
+    return block.make if observed else block.anew, block.columns
 
 
 def _single(text: str, family: Family, frame: pd.DataFrame) -> Outcome:
     name = text.strip("`")
     if name not in frame:
-        read, columns = numbers(text, frame)
+        read, columns = numbers(text, frame, observed=True)
         return Outcome(name, read, columns, read(frame))
     column: Any = frame[name]
     plain = column.dtype.kind in "biuf"
@@ -164,7 +168,7 @@ def _single(text: str, family: Family, frame: pd.DataFrame) -> Outcome:
             f"numbers: take family='categorical', or 'cumulative' if the values are ordered"
         )
     else:
-        read, columns = numbers(name, frame)
+        read, columns = numbers(name, frame, observed=True)
         return Outcome(name, read, columns, read(frame))
     codes = {level: i for i, level in enumerate(levels)}
 
@@ -183,12 +187,14 @@ def _levels(column: pd.Series) -> list[Any]:
     if str(column.dtype) == "category":
         used = set(column.dropna().tolist())
         return [v for v in column.cat.categories.tolist() if v in used]
-    return sorted(set(column.dropna().tolist()))
+    found = sorted(set(column.dropna().tolist()))
+    numbers = {v: as_number(v) for v in found}
+    return found if None in numbers.values() else sorted(found, key=lambda v: numbers[v] or 0.0)
 
 
 def _joined(call: Call, frame: pd.DataFrame) -> Outcome:
     """Return an outcome of several columns, shape (row, column): cbind(a, b, c)."""
-    parts = [numbers(a, frame) for a in call.arguments]
+    parts = [numbers(a, frame, observed=True) for a in call.arguments]
 
     def make(frame: pd.DataFrame) -> np.ndarray:
         return np.stack([m(frame) for m, _ in parts], -1)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from finetti.errors import DataError
-from finetti.formulas.text import cut
+from finetti.formulas.text import cut, levels
 from finetti.language.reader import Reader
 from finetti.models import Model
 
@@ -188,13 +188,16 @@ def _wrapped(line: str, width: int) -> list[str]:
 
 
 def _opening(text: str) -> int:
-    """Return where the parenthesis opens that closes at the end of a text, -1 if none does."""
-    depth = 0
-    for place in range(len(text) - 1, -1, -1):
-        depth += (text[place] == ")") - (text[place] == "(")
-        if not depth:
-            return place if text[place] == "(" else -1
-    return -1
+    """Return where the parenthesis opens that closes at the end of a text, -1 if none does.
+
+    >>> _opening('f(x) + g("(a, b]", 2)')
+    8
+    """
+    if not text.endswith(")"):
+        return -1
+    depths = [depth for depth, _ in levels(text)]
+    place = next((i for i in range(len(text) - 1, -1, -1) if depths[i] < depths[-1]), -1) + 1
+    return place if text[place] == "(" else -1
 
 
 _IMPORTS = {"jax": "import jax", "jnp": "import jax.numpy as jnp", "np": "import numpy as np"}

@@ -10,7 +10,7 @@ import numpy as np
 
 import finetti.distributions as families
 from finetti.errors import DataError, ModelError
-from finetti.formulas.faults import MANY
+from finetti.formulas.faults import MANY, sound
 from finetti.formulas.frames import need
 from finetti.formulas.grouping import grouped, ordered
 from finetti.formulas.outcome import numbers
@@ -18,6 +18,7 @@ from finetti.formulas.priors import written
 from finetti.formulas.script import literal
 from finetti.formulas.text import Call, cut
 from finetti.formulas.writing import WIDE, Writing, rounded, state
+from finetti.structure.words import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +37,7 @@ def write_special(writing: Writing, call: Call) -> str:
 def _offset(writing: Writing, call: Call) -> str:
     """Write a column that is added as it is."""
     make, columns = numbers(", ".join(call.arguments), writing.frame)
+    make = sound(make, str(call))
     return writing.script.argument("_".join(("offset", *columns)), make, set(columns))
 
 
@@ -66,6 +68,7 @@ def _smooth(writing: Writing, call: Call) -> str:
     if not isinstance(set_to["k"], int) or set_to["k"] < 3:
         raise ModelError(f"{call}: k is the number of basis functions, 3 or more")
     make, columns = numbers(call.arguments[0], writing.frame)
+    make = sound(make, str(call))
     x = make(writing.frame)
     if len(np.unique(x)) < set_to["k"]:
         raise ModelError(
@@ -87,7 +90,7 @@ def _smooth(writing: Writing, call: Call) -> str:
     parts = []
     for level, chosen in _by(writing, call, set_to["by"]):
         name = f"s({call.arguments[0]})" if level is None else f"s({call.arguments[0]}):{level}"
-        script, reads = writing.script, set(columns) | ({set_to["by"]} if level else set())
+        script, reads = writing.script, set(columns) | {set_to["by"]} - {None}
         straight = script.argument(f"line_{name}", chosen(line), reads)
         basis = script.argument(f"basis_{name}", chosen(wiggles), reads)
         default = families.Normal(0.0, rounded(WIDE * writing.spread))
@@ -110,13 +113,19 @@ def _by(writing: Writing, call: Call, by: str | None) -> list[tuple[Any, Callabl
     if by is None:
         return [(None, lambda make: make)]
     need(writing.frame, [by], str(call))
+    known = grouped([by])(writing.frame).labels
 
-    def only(level: Any) -> Callable[[Made], Made]:
+    def only(place: int) -> Callable[[Made], Made]:
         def keep(make: Made) -> Made:
             def made(frame: pd.DataFrame) -> np.ndarray:
-                here = (frame[by] == level).to_numpy(float)
+                found = grouped([by], known)(frame)
+                if found.labels != known:
+                    raise DataError(
+                        f"`{by}` is {found.labels[len(known)]!r}, of which {call} has no smooth: "
+                        f"the fit has seen {listed(map(repr, known))}"
+                    )
                 values = make(frame)
-                return values * here.reshape(-1, *(1,) * (values.ndim - 1))
+                return values * (found.codes == place).reshape(-1, *(1,) * (values.ndim - 1))
 
             return made
 
@@ -128,7 +137,7 @@ def _by(writing: Writing, call: Call, by: str | None) -> list[tuple[Any, Callabl
             f"{call}: `{by}` holds {column.nunique()} different numbers, and by= takes names, each "
             f"with a smooth of its own: make names of them, such as of ranges"
         )
-    return [(level, only(level)) for level in grouped([by])(writing.frame).labels]
+    return [(level, only(place)) for place, level in enumerate(known)]
 
 
 def _spread(writing: Writing, name: str, scale: float = 1.0) -> str:
@@ -145,6 +154,7 @@ def _process(writing: Writing, call: Call) -> str:
     """Write a Gaussian process by its spectrum (Riutort-Mayol et al. 2023, eq. 5-9)."""
     set_to = _settings(call, {"k": FUNCTIONS, "c": REACH})
     make, columns = numbers(call.arguments[0], writing.frame)
+    make = sound(make, str(call))
     x = make(writing.frame)
     middle, half = (x.min() + x.max()) / 2, (x.max() - x.min()) / 2
     if half <= 0:
@@ -153,7 +163,15 @@ def _process(writing: Writing, call: Call) -> str:
     orders = np.arange(1, count + 1)
 
     def basis(frame: pd.DataFrame) -> np.ndarray:
-        at = (make(frame) - middle) / half
+        values = make(frame)
+        at = (values - middle) / half
+        far = np.flatnonzero(np.abs(at) >= reach)
+        if len(far):
+            raise DataError(
+                f"{call} says nothing of {values[far[0]]:g}, in row {far[0] + 1} ({len(far)} such "
+                f"rows): it reaches from {middle - reach * half:g} to {middle + reach * half:g}; "
+                f"leave these rows out, or fit with a larger c={reach:g}"
+            )
         return np.sin(np.pi * orders * (at[:, None] + reach) / (2 * reach)) / np.sqrt(reach)
 
     name, script = f"gp({call.arguments[0]})", writing.script
@@ -299,7 +317,7 @@ def _areas(writing: Writing, call: Call) -> str:
         )
     script = writing.script
     source = script.argument(group, make, {group}, key=("group", group))
-    adjacency = script.argument(name, lambda frame: near, set(), key=("matrix", name))
+    adjacency = script.argument(name, lambda frame: near, set(), key=("matrix", name, areas))
     spread = _spread(writing, f"car({name})")
     label = f"{writing.prefix}rho[car({name})]"
     rho = script.identifier(f"rho_{name}")

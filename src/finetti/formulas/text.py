@@ -139,7 +139,7 @@ def predictor(text: str) -> Predictor:
     """
     linear, groups, special = [], [], []
     text = LACKING.sub(r"\1", text)  # what the table lacks tells such columns apart
-    for sign, term in _terms(text):
+    for sign, term in signed(text):
         inside = term[1:-1] if _is_wrapped(term) else ""
         if len(cut(inside, "|")) > 1:
             if sign == "-":
@@ -172,7 +172,7 @@ def _plain(term: str) -> list[str]:
         return [term]
     found = [first]
     for place, part in enumerate(within, 1):
-        several = _terms(part[1:-1]) if _is_wrapped(part) else [("+", part)]
+        several = signed(part[1:-1]) if _is_wrapped(part) else [("+", part)]
         unclear = len(several) > 1 and place < len(within)
         if (
             unclear
@@ -214,7 +214,7 @@ def _grouped(inside: str) -> list[Grouped]:
         raise ModelError(f"({inside}) has too many bars: write (x | g), (x || g) or (x |id| g)")
     if not expression or not factor:
         raise ModelError(f"({inside}) lacks a side: write what varies and over what, (1 | g)")
-    terms = [f"{sign} {plain}" for sign, term in _terms(expression) for plain in _plain(term)]
+    terms = [f"{sign} {plain}" for sign, term in signed(expression) for plain in _plain(term)]
     expression = " ".join(terms).removeprefix("+ ")
     return [
         Grouped(expression, f, correlated, across)
@@ -265,7 +265,7 @@ def words(text: str) -> set[str]:
     return {*re.findall(quoted, text), *re.findall(r"[^\W\d][\w.]*", re.sub(quoted, " ", text))}
 
 
-def _terms(text: str) -> list[tuple[str, str]]:
+def signed(text: str) -> list[tuple[str, str]]:
     """Return the terms that are added up, each with its sign."""
     found: list[tuple[str, str]] = []
     sign = "+"
@@ -282,7 +282,7 @@ def _is_wrapped(text: str) -> bool:
     """Tell whether a bracket opens at the beginning of a text and closes at its end."""
     if not text or text[0] not in OPEN or text[-1] not in CLOSE:
         return False
-    return all(level > 0 for level, _ in _levels(text)[:-1])
+    return all(level > 0 for level, _ in levels(text)[:-1])
 
 
 def cut(text: str, marks: str, keep: bool = False) -> list[str]:
@@ -292,14 +292,14 @@ def cut(text: str, marks: str, keep: bool = False) -> list[str]:
     ['a ', ' f(b + c)']
     """
     found, start = [], 0
-    for place, (level, character) in enumerate(_levels(text)):
+    for place, (level, character) in enumerate(levels(text)):
         if level == 0 and character in marks:
             found += [text[start:place], character] if keep else [text[start:place]]
             start = place + 1
     return [*found, text[start:]]
 
 
-def _levels(text: str) -> list[tuple[int, str]]:
+def levels(text: str) -> list[tuple[int, str]]:
     """Return each character with the number of brackets it is in; quoted ones count as one more."""
     level, quote, escaped, found = 0, "", False, []
     for character in text:

@@ -9,6 +9,7 @@ import numpy as np
 
 import finetti.distributions as families
 from finetti.errors import DataError
+from finetti.formulas.frames import is_truth
 from finetti.formulas.outcome import PROPORTION, outcome_columns
 from finetti.formulas.priors import Priors, sd_of, written
 from finetti.formulas.script import Script, literal
@@ -39,7 +40,8 @@ def unknown(
             continue
         if lacking.all():
             raise DataError(f"column `{name}` has no value at all")
-        if name not in outcomes and frame[name].dtype.kind not in "biuf":
+        number = frame[name].dtype.kind in "biuf" or is_truth(frame[name])
+        if name not in outcomes and not number:
             raise DataError(
                 f"column `{name}` lacks {int(lacking.sum())} of its {len(frame)} values, the first "
                 f"in row {int(np.flatnonzero(lacking)[0]) + 1}, and holds names: what is unknown "
@@ -70,6 +72,8 @@ def _as_they_are(formulas: Sequence[Formula]) -> dict[str, str]:
 
 def filled(frame: pd.DataFrame, holes: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """Return the table with something for a value where predictors lack one."""
+    truths = [n for n in holes if is_truth(frame[n])]
+    frame = frame.assign(**{n: frame[n].astype(float) for n in truths})
     numeric = [n for n in holes if frame[n].dtype.kind in "biuf"]
     return frame.assign(**{n: frame[n].fillna(frame[n].mean()) for n in numeric})
 

@@ -107,10 +107,11 @@ def argument(writing: Writing, block: Block) -> str:
         name = f"{pretty(rest)} by {' '.join(holed)}"
 
     def make(frame: pd.DataFrame) -> np.ndarray:  # of a product: what the others multiply
-        return block.make(frame.assign(**dict.fromkeys(holed, 1.0)))
+        return block.anew(frame.assign(**dict.fromkeys(holed, 1.0)))
 
     columns = set(block.columns) - set(holed)
-    data = script.argument(name, make, columns, key=("columns", block.name, block.size))
+    key = ("columns", block.name, block.labels)  # one name may be coded in several ways
+    data = script.argument(name, make, columns, key=key)
     side = "" if block.labels is None else "[:, None]"
     product = " * ".join([data, *(f"{script.filled[column]}{side}" for column in holed)])
     return f"({product})" if holed else data

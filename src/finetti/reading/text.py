@@ -8,6 +8,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -23,6 +24,8 @@ SEPARATORS = (",", ";", "\t", "|")
 NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " ", "bar": "|"}
 LOOKED_AT = 200  # lines
 COMMA = re.compile(r"\s*[-+]?\d+(,\d+)?([eE][-+]?\d+)?\s*")  # a number with a decimal comma, if any
+BLANK = re.compile(r"(?:^|\n)[ \r]*\n|\n[ \r]+$")  # a line
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 OPTIONS = ("separator", "decimal", "encoding")
 
 
@@ -72,16 +75,21 @@ def read_text(path: Path, told: str) -> tuple[Mapping[str, pl.Series], str]:
     text = decoded(path, written.encoding)
     separator = written.separator or sniffed(text, usual)
     _refuse_twice(path, text, separator)
+    text = without_blanks(text, separator)
 
     def table(decimal: str, names: Collection[str] = ()) -> pl.DataFrame:
-        return pl.read_csv(
-            text.encode(),
-            separator=separator,
-            null_values=list(MISSING),
-            infer_schema_length=None,  # infer the kind of a column from all of its rows
-            decimal_comma=decimal == ",",
-            schema_overrides=dict.fromkeys(names, pl.String),
-        )
+        try:
+            return pl.read_csv(
+                text.encode(),
+                separator=separator,
+                null_values=list(MISSING),
+                infer_schema_length=None,  # infer the kind of a column from all of its rows
+                decimal_comma=decimal == ",",
+                schema_overrides=dict.fromkeys(names, pl.String),
+            )
+        except pl.exceptions.ComputeError:
+            _refuse_longer(text, separator)
+            raise
 
     if written.decimal == "," and separator == ",":
         raise DataError(
@@ -92,14 +100,64 @@ def read_text(path: Path, told: str) -> tuple[Mapping[str, pl.Series], str]:
     comma = written.decimal is None and separator != "," and _has_commas(found)
     decimal = "," if comma else written.decimal or "."
     found = table(decimal) if comma else found
-    names = [n for n in quoted(text, separator) if n in found and found[n].dtype.is_numeric()]
+    marked = quoted(text, separator)
+    names = [n for n in marked if n in found and found[n].dtype.is_numeric()]
+    spaced = [n for n in found.columns if n not in marked and found[n].dtype == pl.String]
+    numbers = [_spelled(found[n], decimal) for n in spaced]
+    found = found.with_columns([column for column in numbers if column is not None])
     if names:
         plain = table(decimal, names)
-        found = plain.with_columns(**{n: _in_order(plain[n]) for n in names})
+        found = found.with_columns(**{n: _in_order(plain[n]) for n in names})
     said = [] if separator == (written.separator or usual) else [_named(separator)]
     said += ["a decimal comma"] if comma else []
     said += [f"names in {', '.join(f'`{n}`' for n in names)}, which are quoted"] if names else []
     return found.to_dict(), " and ".join(said)
+
+
+def without_blanks(text: str, separator: str) -> str:
+    """Return a text without its blank lines, as every reader of such files takes them.
+
+    They stay where there is but one column, of which they are missing values, and in cells.
+
+    >>> without_blanks("a,b\\n1,2\\n\\n  \\n", ",")
+    'a,b\\n1,2\\n'
+    """
+    if not BLANK.search(text) or separator not in text.lstrip().partition("\n")[0]:
+        return text
+    kept, inside = [], False  # of a cell in quotation marks
+    for line in text.split("\n"):
+        if inside or line.strip(" \r"):
+            kept.append(line)
+        inside ^= line.count('"') % 2 == 1
+    return "\n".join([*kept, ""])
+
+
+def _spelled(column: pl.Series, decimal: str) -> pl.Series | None:
+    """Return numbers that a column of text spells with blanks around them, or a sign +, or None."""
+    import polars as pl
+
+    cells = ["" if c is None else c.strip() for c in column.to_list()]
+    known = [c for c in cells if c not in MISSING]
+    if not known or not all(map((COMMA if decimal == "," else NUMBER).fullmatch, known)):
+        return None
+    whole = all(c.lstrip("+-").isdecimal() and len(c) < 19 for c in known)
+    read = int if whole else float
+    values = [None if c in MISSING else read(c.replace(",", ".")) for c in cells]
+    return pl.Series(column.name, values, pl.Int64 if whole else pl.Float64)
+
+
+def _refuse_longer(text: str, separator: str) -> None:
+    """Refuse a file one of whose lines has more cells than its first, naming the line."""
+    rows = csv.reader(text.splitlines(keepends=True), delimiter=separator)
+    with suppress(csv.Error):
+        heads = next(rows)
+        for row in rows:
+            if len(row) > len(heads):
+                raise DataError(
+                    f"line {rows.line_num} has {len(row)} cells, and the first line names "
+                    f"{len(heads)} columns ({', '.join(heads)[:80]}): mend it, or tell what parts "
+                    f"columns, as in rows.csv?separator=;"
+                )
 
 
 def _refuse_twice(path: Path, text: str, separator: str) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import shutil
 import tempfile
 import weakref
 from contextlib import suppress
 from glob import escape, glob, has_magic
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from finetti.errors import DataError, MissingExtra
 from finetti.reading.databases import DUCKDB, QUERY, SQLITE, query_of
 from finetti.reading.given import columns_of
+from finetti.reading.text import LOOKED_AT, MISSING, quoted, sniffed
 from finetti.scale.table import Table, quiet
 from finetti.structure.words import listed
 from finetti.types import TableLike
@@ -161,12 +164,22 @@ def _files(where: str) -> Table:
         if kinds <= set(PARQUET):
             return Table(engine.read_parquet(chosen, table_name="rows"), where)
         if kinds <= set(TEXT):
-            return Table(engine.read_csv(chosen, table_name="rows"), where)
+            told = {"nullstr": list(MISSING), "types": _names(found[0][1][0])}
+            return Table(engine.read_csv(chosen, table_name="rows", **told), where)
     except Exception as error:
         raise DataError(f"{where} cannot be read: {_first(error)}") from error
     raise DataError(
         f"{where} holds files of several kinds ({listed(sorted(kinds))}): name one kind"
     )
+
+
+def _names(file: str) -> dict[str, str]:
+    """Return the kind of columns whose numbers a text file quotes: names, as `read` has it."""
+    opened = gzip.open if file.endswith(".gz") else open
+    with opened(file, "rt", encoding="utf-8-sig", errors="replace") as lines:
+        head = "".join(islice(lines, LOOKED_AT + 1))
+    usual = "\t" if _ending(file).startswith(".tsv") else ","
+    return dict.fromkeys(quoted(head, sniffed(head, usual)), "VARCHAR")
 
 
 def _ending(file: str) -> str:
