@@ -91,3 +91,17 @@ def test_groups_are_known_whatever_holds_their_names(factor):
         assert found.codes.tolist() == model.arguments[1][name].codes[:3].tolist()
     with pytest.raises(ft.DataError, match="`f:g`: 'a:b' and 'c' have together the name"):
         ft.formula("y ~ (1 | f:g)", D.assign(f=["a", "a:b"] * 30, g=["b:c", "c"] * 30))
+
+
+@pytest.mark.parametrize(
+    "term",
+    ["bs(x, df=5)", "poly(x, 2)", "scale(x)", "C(f, Sum)", "C(k):C(f)", "np.where(x > 3, 1, 0)",
+     "binary(f, 'one')", "poly(x, 2):f", "s(x)", "gp(x)", "mo(k)"],
+)  # fmt: skip
+def test_a_row_by_itself_has_the_columns_that_it_has_among_all(term):
+    rows = D.assign(f=np.resize(["one", "two"], len(D)))
+    made = ft.formula(f"y ~ {term}", rows)
+    whole, alone = made.reader(rows), made.reader(rows.iloc[[4]])
+    for name, values in alone.items():
+        if isinstance(values, np.ndarray) and values.ndim and len(values) == 1:
+            np.testing.assert_allclose(values[0], whole[name][4], rtol=1e-9, atol=1e-12)

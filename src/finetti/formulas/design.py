@@ -186,12 +186,20 @@ def _block(name: str, term: Any, columns: frozenset[str], frame: pd.DataFrame) -
     made = _again(name, term, single)
     whole = values.reshape(-1) if single else values
     parts = (slice(-1, None), slice(len(frame) // 2, None)) if "(" in name else ()
-    with np.errstate(all="ignore"):
-        alone = all(_same(made(frame.iloc[part]), whole[part]) for part in parts)
+    alone = all(_alone(made, frame.iloc[part], whole[part]) for part in parts)
     labels = None if single or term.levels is None else tuple(map(str, term.levels))
     if labels is None and not single:
         labels = tuple(str(label).removeprefix(name).strip("[]") for label in term.labels)
     return Block(name, labels, whole, made, columns, alone)
+
+
+def _alone(make: Callable[[pd.DataFrame], np.ndarray], rows: pd.DataFrame, was: Any) -> bool:
+    """Tell whether rows by themselves have the values that they had among all; or are refused."""
+    try:
+        with np.errstate(all="ignore"):
+            return _same(make(rows), was)
+    except DataError:  # as binary(f, 'a') is where no row has an 'a'
+        return True
 
 
 def _refuse_endless(name: str, values: np.ndarray) -> None:
@@ -239,6 +247,8 @@ class Numbers:
     OTHERS = frozenset({"clip", "mean", "median", "pi", "e", "round", "std", "where"})
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # what Python asks of anything, as where formulae copies a call
+            raise AttributeError(name)
         found = getattr(np, name, None)
         if name in self.OTHERS or isinstance(found, np.ufunc):
             return found
