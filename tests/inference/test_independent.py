@@ -8,7 +8,7 @@ from scipy import stats
 
 import finetti as ft
 import zoo
-from finetti.inference.engine import ahead, climb, mixture, price, proposal
+from finetti.inference.engine import ahead, climb, mixture, outskirts, price, proposal
 from finetti.inference.methods import independent
 from finetti.kernels.independence import Component, Independence, propose
 from finetti.kernels.kernel import Point, Tuning
@@ -113,8 +113,8 @@ class TestMixture:
 
     def test_weights_have_the_mean_of_the_density(self):
         look = quadratic([0.5, -0.5], np.array([[1.0, 0.8], [0.8, 1.0]]))
-        start = climb.modes(look, np.zeros((1, 2)))
-        found = mixture.fitted(look, start, np.random.default_rng(2), 2000, 0.7)
+        begun = mixture.beginning(climb.modes(look, np.zeros((1, 2))))
+        found = mixture.fitted(look, begun, np.random.default_rng(2), 2000, 0.7)
         assert found.useful
         assert found.share > 0.7
         weights = np.exp(found.sample.log_weight)
@@ -138,9 +138,9 @@ class TestMixture:
             return neck + stats.norm(0, np.exp(points[:, :1])).logpdf(points[:, 1:]).sum(1)
 
         for look, dim, fits in ((scales, 3, True), (funnel, 5, False)):
-            start = climb.modes(look, np.zeros((1, dim)))
+            begun = mixture.beginning(climb.modes(look, np.zeros((1, dim))))
             each = (np.random.default_rng(seed) for seed in range(10))
-            told = [mixture.fitted(look, start, rng, points, even).useful for rng in each]
+            told = [mixture.fitted(look, begun, rng, points, even).useful for rng in each]
             assert told == [fits] * 10
 
 
@@ -148,8 +148,8 @@ def test_weight_on_points_that_span_no_volume_makes_no_mixture():
     def look(points):  # nothing beside the first point of a round counts
         return np.where(np.arange(len(points)) == 0, 0.0, -np.inf)
 
-    start = [climb.Mode(np.zeros(2), 0.0, np.eye(2))]
-    assert not mixture.fitted(look, start, np.random.default_rng(0), 64, 0.7).useful
+    begun = mixture.beginning([climb.Mode(np.zeros(2), 0.0, np.eye(2))])
+    assert not mixture.fitted(look, begun, np.random.default_rng(0), 64, 0.7).useful
 
 
 def test_few_dimensions_are_drawn_without_gradients(fitted):
@@ -385,6 +385,31 @@ def test_a_mixture_is_of_no_use_where_much_lies_beyond_it(name):
     model = answered(priors, 6)
     found = [proposal.propose(density(model, model.plan()), seed, 4).useful for seed in range(3)]
     assert found == [reached] * 3
+
+
+def test_a_mixture_is_stretched_to_tails_that_rounds_see_too_little_of():
+    law, stretched = stats.t(2), 0
+
+    def look(points):
+        return law.logpdf(points[:, 0])
+
+    begun = mixture.beginning(climb.modes(look, np.zeros((1, 1))))
+    for seed in range(10):
+        random = np.random.default_rng(seed)
+        found = mixture.fitted(look, begun, random, 1024, 0.9)
+        tail = outskirts.lacking(look, found)
+        assert not tail.endless
+        if len(tail.places):
+            stretched += 1
+            found = mixture.fitted(look, mixture.reaching(found, tail.places), random, 1024, 0.9)
+            assert not len(outskirts.lacking(look, found).places)
+            drawn = mixture.draw(found.mixture, random, 20_000)
+            weights = np.exp(look(drawn) - mixture.log_density(found.mixture, drawn))
+            far = weights * (np.abs(drawn[:, 0]) > 20)
+            error = far.std() / np.sqrt(len(far))
+            assert far.mean() == pytest.approx(2 * law.sf(20), abs=4 * error)
+            assert error < np.sqrt(far.mean() / len(far))  # that of draws of the density itself
+    assert stretched >= 5
 
 
 def test_numbers_after_one_that_has_too_few_are_not_looked_at(monkeypatch):

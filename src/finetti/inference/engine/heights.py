@@ -8,14 +8,15 @@ import numpy as np
 from finetti.compiling import BY_SIZE, compiled
 from finetti.inference.engine.batch import Own, by_fit, joined
 from finetti.inference.engine.climb import Look
-from finetti.inference.engine.price import evaluated, numbers
+from finetti.inference.engine.price import equations, evaluated, numbers
 from finetti.inference.stopping import asked_to_stop
 from finetti.structure.form import Given
 from finetti.targets.density import Target
 from finetti.types import Array
 
 TOGETHER = 4, 512  # points that are evaluated side by side: at least, and at most
-ROOM = 5_000_000  # numbers that they may take
+ROOM = 5_000_000  # numbers that they may take, or so many for each equation of the program, which
+EACH = 4_000  # numpy needs as long to begin as it takes for some thousand numbers
 CALLS = 100  # about as many as a fit makes
 
 
@@ -23,7 +24,8 @@ def together(target: Target, given: Given) -> int:
     """Return how many positions to evaluate side by side."""
     if not target.layout.dim:
         return 1
-    return int(np.clip(ROOM // numbers(target, given), *TOGETHER))
+    room = max(ROOM, EACH * equations(target, given))
+    return int(np.clip(room // numbers(target, given), *TOGETHER))
 
 
 def looking(target: Target, given: Given, own: Own) -> Look:

@@ -24,6 +24,7 @@ HEAVIEST = 20.0  # times an even share of all weight, on one point
 FITTED = 10  # steps of expectation and maximisation a round
 WIDER = 4.0  # of the second component of a mode, its covariance beside the first's
 GUARD = 0.05  # the weight of a component as wide as all, twice
+OUTER = 0.1  # the weight of components far out, before the rounds tell
 RARE = 0.01  # of a mode's evidence: it is given no component
 
 
@@ -64,13 +65,12 @@ class Fitted:
 
 
 def fitted(
-    look: Look, found: list[Mode], generator: np.random.Generator, size: int, even: float
+    look: Look, mixture: Component, generator: np.random.Generator, size: int, even: float
 ) -> Fitted:
-    """Return the mixture that `size` points a round teach, beginning at modes.
+    """Return the mixture that `size` points a round teach, beginning at one.
 
     The rounds end once a round's points are worth the share `even` of their number.
     """
-    mixture = beginning(found)
     mixtures, points, values = [], [], []
     best: Fitted | None = None
     idle = 0
@@ -110,13 +110,30 @@ def beginning(found: list[Mode]) -> Component:
     return _guarded(means, spreads, weights / weights.sum(), found[0].position, found[0].covariance)
 
 
+def reaching(found: Fitted, places: Float[np.ndarray, "place dim"]) -> Component:
+    """Return its mixture with a component more on the way to each place far out."""
+    weights, (mixture, points) = (
+        _normal(found.sample.log_weight),
+        (found.mixture, found.sample.points),
+    )
+    centre, spread = moments(points, weights)
+    ways = (places - centre) / 2
+    factors, shares = np.asarray(mixture.factor), np.exp(mixture.log_weight)
+    means = np.concatenate([mixture.mean[:-1], centre + ways, mixture.mean[-1:]])
+    spreads = factors @ np.swapaxes(factors, 1, 2)
+    along = spread + ways[:, :, None] * ways[:, None]
+    spreads = np.concatenate([spreads[:-1], along, spreads[-1:]])
+    more = np.full(len(places), OUTER / len(places))
+    shares = np.concatenate([(1 - OUTER) * shares[:-1], more, (1 - OUTER) * shares[-1:]])
+    return _component(means, spreads, shares)
+
+
 def improved(
     mixture: Component, points: np.ndarray, weights: Float[np.ndarray, " point"]
 ) -> Component:
     """Return a mixture fitted to weighed points; of its components the last is the guard."""
     dim, worth = points.shape[1], 1 / np.sum(weights**2)
-    whole = weights @ points
-    spread = ((points - whole) * weights[:, None]).T @ (points - whole)
+    whole, spread = moments(points, weights)
     means, factors = np.array(mixture.mean[:-1]), np.asarray(mixture.factor[:-1])
     spreads = factors @ np.swapaxes(factors, 1, 2)
     shares = np.exp(mixture.log_weight[:-1])
@@ -166,6 +183,12 @@ def draw(mixture: Component, generator: np.random.Generator, size: int) -> np.nd
     reach = np.sqrt(FREEDOM / generator.chisquare(FREEDOM, size))
     moved = np.einsum("pij,pj->pi", mixture.factor[places], white)
     return mixture.mean[places] + reach[:, None] * moved
+
+
+def moments(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean and the covariance of weighed points."""
+    centre = weights @ points
+    return centre, ((points - centre) * weights[:, None]).T @ (points - centre)
 
 
 def _normal(log_weights: np.ndarray) -> np.ndarray:

@@ -7,20 +7,30 @@ draws would end where the mixture does.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from finetti.inference.engine.climb import Look
-from finetti.inference.engine.mixture import Fitted, log_density
+from finetti.inference.engine.mixture import HEAVIEST, Fitted, log_density, moments
+from finetti.types import Float
 
 FAR = np.array([8.0, 15.0, 30.0, 100.0, 300.0])  # standard deviations
-TIMES = 5.0  # as dense beside the mixture as where the points are: it is proposed too seldom
-MASS = 1e-3  # of a probability that is not to be lost
+MASS = 2e-4  # of a probability that is not to be lost
+NEAR = 15.0  # standard deviations, as far as a mixture can be stretched
 NOTHING = -1e6  # the log of a height that counts for nothing
 LEAST = 1.2  # the power with which a tail is taken to fall off at least
 
 
-def outweighed(look: Look, found: Fitted) -> bool:
-    """Tell whether the density has much more than the mixture far from all its points.
+class Lacking(NamedTuple):
+    """Hold places far out where a mixture lacks mass, and whether some are beyond any's reach."""
+
+    places: Float[np.ndarray, "place dim"]
+    endless: bool
+
+
+def lacking(look: Look, found: Fitted) -> Lacking:
+    """Return where, far from all points, the density has much more than the mixture.
 
     Each coordinate is followed both ways from the mean, alone, and the others going along as they
     do by the weighted points. A density p at a distance of s standard deviations that falls off
@@ -33,16 +43,14 @@ def outweighed(look: Look, found: Fitted) -> bool:
     >>> for log_p in (lambda x: -0.5 * x[:, 0] ** 2, lambda x: -np.log1p(x[:, 0] ** 2)):
     ...     weights = log_p(points) - log_density(mixture, points)
     ...     sample = Sample(points, log_p(points), weights)
-    ...     print(outweighed(log_p, Fitted(mixture, sample, 1.0, 0.0)))
+    ...     print(lacking(log_p, Fitted(mixture, sample, 1.0, 0.0)).endless)
     False
     True
     """
     points, heights, log_weight = found.sample
     weights = np.exp(log_weight - log_weight.max())
     level = np.log(weights.mean()) + log_weight.max()
-    weights /= weights.sum()
-    centre = weights @ points
-    spread = ((points - centre) * weights[:, None]).T @ (points - centre)
+    centre, spread = moments(points, weights / weights.sum())
     wide = np.sqrt(np.maximum(np.diag(spread), 1e-300))
     ways = np.concatenate([spread / wide[:, None], np.diag(wide)])
     ways = np.concatenate([ways, -ways])
@@ -53,4 +61,6 @@ def outweighed(look: Look, found: Fitted) -> bool:
     reach = np.log(FAR)[:, None]
     power = np.maximum(-np.diff(height, axis=0) / np.diff(reach, axis=0), LEAST)
     beyond = height[:-1] + reach[:-1] - np.log(power - 1) - 0.5 * np.log(2 * np.pi)
-    return bool(np.any((beyond > np.log(MASS)) & (dense > np.log(TIMES))))
+    lost = (beyond > np.log(MASS)) & (dense > np.log(HEAVIEST))
+    endless = bool(lost[FAR[:-1] > NEAR].any())
+    return Lacking(places[: lost.size][lost.ravel()], endless)

@@ -24,6 +24,11 @@ def numbers(target: Target, given: Given) -> int:
     return _counted(target, given, yielded)
 
 
+def equations(target: Target, given: Given) -> int:
+    """Return how many equations an evaluation's program has."""
+    return _counted(target, given, _one)
+
+
 def products(target: Target, given: Given) -> int:
     """Return about how many multiplications an evaluation takes.
 
@@ -74,6 +79,10 @@ def _traced(target: Target, tree: Hashable, leaves: tuple[Any, ...]) -> ClosedJa
     given: Any = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(*leaf) for leaf in leaves])
     position = jax.ShapeDtypeStruct((target.layout.dim,), DTYPE)
     return jax.make_jaxpr(target.log_density)(given, position)
+
+
+def _one(equation: Equation) -> int:
+    return 1
 
 
 def _taken(equation: Equation) -> int:

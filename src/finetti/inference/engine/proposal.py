@@ -9,9 +9,9 @@ import numpy as np
 
 from finetti.inference.engine.batch import Own, spread
 from finetti.inference.engine.climb import Look, asked, modes
-from finetti.inference.engine.heights import ROOM, looking, together
-from finetti.inference.engine.mixture import fitted
-from finetti.inference.engine.outskirts import outweighed
+from finetti.inference.engine.heights import looking, together
+from finetti.inference.engine.mixture import beginning, fitted, reaching
+from finetti.inference.engine.outskirts import lacking
 from finetti.inference.engine.price import numbers
 from finetti.inference.engine.start import DTYPE, RADIUS
 from finetti.kernels.independence import Mixture
@@ -24,6 +24,7 @@ ROUND = 1024, 128  # points of a round: as a rule, and at least where each takes
 EVEN = 0.9, 0.7  # the share of their number that they are to be worth: as a rule, and of fewer
 WORK = 2_000_000_000  # numbers that a round may take
 MOST = 16  # starts to climb from, where as many are evaluated together
+DEAR = 2_000_000  # numbers of an evaluation
 CHEAP = 20_000  # numbers: three draws are made for one that is kept
 
 
@@ -58,16 +59,20 @@ def propose(built: Density, seed: int, chains: int) -> Proposal | None:
     starts, heights = _starts(look, generator, chains, built.dim, int(np.clip(aside, 0, MOST)))
     if not len(starts):
         return None
-    if size > ROOM:  # too dear to look for other modes
+    if size > DEAR:  # to look for other modes as well
         starts = starts[[np.argmax(heights)]]
     points = int(np.clip(WORK // size, ROUND[1], ROUND[0]))
     even = EVEN[0] if points == ROUND[0] else EVEN[1]
-    found = fitted(look, modes(look, starts), generator, points, even)
+    found = fitted(look, beginning(modes(look, starts)), generator, points, even)
+    tail = lacking(look, found)
+    if found.useful and len(tail.places) and not tail.endless:
+        found = fitted(look, reaching(found, tail.places), generator, points, even)
+        tail = lacking(look, found)
     placed, heights = found.resample(generator, chains)
     here: Any = (placed[None], heights[None], np.zeros_like(placed)[None])
     tuning: Any = (np.asarray(1.0), found.mixture.packed())
     thin = 3 if size <= CHEAP else 1
-    useful = found.useful and not outweighed(look, found)
+    useful = found.useful and not len(tail.places)
     return Proposal(Tuning(*tuning), Point(*here), useful, thin)
 
 
