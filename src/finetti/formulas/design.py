@@ -117,7 +117,7 @@ def once(text: str) -> str:
     """Return an expression in which a:b and b:a are one term, added or taken away, as R has it.
 
     >>> once("a*b - b:a"), once("a*b + b:a"), once("a*b - a:b")
-    ('a*b - b:a - a:b', 'a*b + b:a - b:a', 'a*b - a:b')
+    ('a*b - b:a - a:b', 'a*b + b:a - b:a', 'a*b - a:b - b:a')
     """
     from formulae.model_description import model_description
 

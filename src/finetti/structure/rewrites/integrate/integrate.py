@@ -33,6 +33,9 @@ from finetti.structure.rewrites.rewrite import Marginal, Terms
 from finetti.structure.words import listed
 from finetti.types import Array, Constants, Key, Scalar
 
+# Nats that are taken from a density of which rounding has left too little. No draw is there; but a
+# trajectory that touches it, as those of a scale near zero may, has not diverged (by 1,000 nats).
+CLIFF = 500.0
 ROOM = 50_000_000  # numbers in a product of the terms' size with each column
 
 
@@ -130,7 +133,9 @@ class Integrate(Marginal):
         left = 0.5 * slope.dot(step)
         # else scales are too far apart to be told by floats: there is no density there, not NaN
         sound = factor.told(precision) & (jnp.abs(left) <= 0.1 * (1 + jnp.abs(value)))
-        value = jnp.where(sound, value + left, -jnp.inf)
+        below = jax.lax.stop_gradient(value) - CLIFF
+        below = jnp.where(jnp.isfinite(log_determinant(precision, factor)), below, -jnp.inf)
+        value = jnp.where(sound, value + left, below)
         return Expansion(value, mode.plus(step), precision, factor, sound)
 
     def read(self, terms: Terms, centre: Vector, constants: Constants) -> tuple[Vector, Arrow]:
@@ -185,7 +190,8 @@ class Integrate(Marginal):
 class Expansion:
     """Hold a quadratic's value at its maximum, its mean, its precision and the factor of that.
 
-    Where rounding leaves too little of them it is not `sound`, and its value minus infinity.
+    Where rounding leaves too little of them it is not `sound`, and its value lower by `CLIFF`, or
+    minus infinity where nothing is left.
     """
 
     value: Scalar
@@ -197,7 +203,8 @@ class Expansion:
     def log_determinant(self, weights: Array | float = 1.0) -> Scalar:
         """Return the precision's log determinant, the groups' parts as often as `weights` say.
 
-        It is 0 where the expansion is not sound.
+        Where the expansion is not sound it has no slope, and is 0 if it is NaN.
         """
         found = log_determinant(self.precision, self.factor, weights)
-        return jnp.where(self.sound, found, 0.0)
+        rough = jnp.nan_to_num(jax.lax.stop_gradient(found), nan=0.0, posinf=0.0, neginf=0.0)
+        return jnp.where(self.sound, found, rough)
