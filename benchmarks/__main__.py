@@ -118,6 +118,12 @@ def run_slopes() -> None:
     cold_runs("slopes_cold", slopes.PROBLEM, (FINETTI, NUMPYRO[0], NUTPIE), rounds=2)
 
 
+def run_formulas() -> None:
+    entries = tuple(installed((FINETTI, BAMBI)))
+    if len(entries) == 2:
+        by_formula.run(entries)
+
+
 def run_levels() -> None:
     warm_runs("levels_warm", SCHOOLS, LEVELS, rounds=10)
     cold_runs("levels_cold", SCHOOLS, LEVELS, rounds=4)
@@ -160,7 +166,7 @@ BENCHMARKS = {
     "eight_schools": run_eight_schools,
     "counts": run_counts,
     "slopes": run_slopes,
-    "formulas": lambda: by_formula.run((FINETTI, BAMBI)),
+    "formulas": run_formulas,
     "levels": run_levels,
     "forms": run_forms,
     "warm_up": run_warm_up,
