@@ -136,9 +136,13 @@ def _spelled(column: pl.Series, decimal: str) -> pl.Series | None:
     """Return numbers that a column of text spells with blanks around them, or a sign +, or None."""
     import polars as pl
 
+    number, given = COMMA if decimal == "," else NUMBER, column.drop_nulls().to_list()
+    # The first name tells, mostly: the cells are not gone through.
+    if not all(number.fullmatch(c) for c in map(str.strip, given) if c not in MISSING):
+        return None
     cells = ["" if c is None else c.strip() for c in column.to_list()]
     known = [c for c in cells if c not in MISSING]
-    if not known or not all(map((COMMA if decimal == "," else NUMBER).fullmatch, known)):
+    if not known:
         return None
     whole = all(c.lstrip("+-").isdecimal() and len(c) < 19 for c in known)
     read = int if whole else float

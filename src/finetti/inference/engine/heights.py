@@ -15,8 +15,8 @@ from finetti.targets.density import Target
 from finetti.types import Array
 
 TOGETHER = 4, 512  # points that are evaluated side by side: at least, and at most
-ROOM = 5_000_000  # numbers that they may take, or so many for each equation of the program, which
-EACH = 4_000  # numpy needs as long to begin as it takes for some thousand numbers
+ROOM = 5_000_000  # numbers that they may take, or, where that is more,
+EACH = 4_000  # for each equation: numpy takes as long to begin one as for a thousand numbers
 CALLS = 100  # about as many as a fit makes
 
 

@@ -112,20 +112,15 @@ def beginning(found: list[Mode]) -> Component:
 
 def reaching(found: Fitted, places: Float[np.ndarray, "place dim"]) -> Component:
     """Return its mixture with a component more on the way to each place far out."""
-    weights, (mixture, points) = (
-        _normal(found.sample.log_weight),
-        (found.mixture, found.sample.points),
-    )
-    centre, spread = moments(points, weights)
+    centre, spread = moments(found.sample.points, _normal(found.sample.log_weight))
+    means, factors, _, logs = map(np.asarray, found.mixture)
     ways = (places - centre) / 2
-    factors, shares = np.asarray(mixture.factor), np.exp(mixture.log_weight)
-    means = np.concatenate([mixture.mean[:-1], centre + ways, mixture.mean[-1:]])
-    spreads = factors @ np.swapaxes(factors, 1, 2)
     along = spread + ways[:, :, None] * ways[:, None]
-    spreads = np.concatenate([spreads[:-1], along, spreads[-1:]])
+    spreads, shares = factors @ np.swapaxes(factors, 1, 2), (1 - OUTER) * np.exp(logs)
     more = np.full(len(places), OUTER / len(places))
-    shares = np.concatenate([(1 - OUTER) * shares[:-1], more, (1 - OUTER) * shares[-1:]])
-    return _component(means, spreads, shares)
+    # The last is the guard, and stays so.
+    new = (means, centre + ways), (spreads, along), (shares, more)
+    return _component(*(np.insert(these, -1, those, 0) for these, those in new))
 
 
 def improved(

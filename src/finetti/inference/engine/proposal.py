@@ -64,15 +64,16 @@ def propose(built: Density, seed: int, chains: int) -> Proposal | None:
     points = int(np.clip(WORK // size, ROUND[1], ROUND[0]))
     even = EVEN[0] if points == ROUND[0] else EVEN[1]
     found = fitted(look, beginning(modes(look, starts)), generator, points, even)
-    tail = lacking(look, found)
-    if found.useful and len(tail.places) and not tail.endless:
-        found = fitted(look, reaching(found, tail.places), generator, points, even)
-        tail = lacking(look, found)
+    useful = found.useful
+    if useful and len((tail := lacking(look, found)).places):
+        useful = False
+        if not tail.endless:
+            found = fitted(look, reaching(found, tail.places), generator, points, even)
+            useful = found.useful and not len(lacking(look, found).places)
     placed, heights = found.resample(generator, chains)
     here: Any = (placed[None], heights[None], np.zeros_like(placed)[None])
     tuning: Any = (np.asarray(1.0), found.mixture.packed())
     thin = 3 if size <= CHEAP else 1
-    useful = found.useful and not len(tail.places)
     return Proposal(Tuning(*tuning), Point(*here), useful, thin)
 
 

@@ -62,16 +62,17 @@ class Factor(NamedTuple):
     def pivot(self, matrix: Arrow) -> Scalar:
         """Return the least share of a diagonal entry that is left once all before are eliminated.
 
-        Where it is no more than rounding, the matrix cannot be told from a singular one.
+        Where it is no more than rounding, the matrix cannot be told from a singular one. It has no
+        slope.
         """
-        pairs = ((self.blocks, matrix.blocks), (self.corner, matrix.corner))
+        matrix, own = jax.lax.stop_gradient((matrix, self))
+        pairs = ((own.blocks, matrix.blocks), (own.corner, matrix.corner))
         shares = [(diagonal(factor) ** 2 / diagonal(whole)).ravel() for factor, whole in pairs]
         return jnp.concatenate(shares).min()
 
     def told(self, matrix: Arrow) -> Array:
         """Tell whether the matrix can be told from a singular one, and what is left of it read."""
-        matrix, factor = jax.lax.stop_gradient((matrix, self))
-        return factor.pivot(matrix) > ROUNDING * jnp.finfo(self.blocks.dtype).eps
+        return self.pivot(matrix) > ROUNDING * jnp.finfo(self.blocks.dtype).eps
 
     def solve(self, right: Vector) -> Vector:
         """Return the matrix's inverse times a vector."""

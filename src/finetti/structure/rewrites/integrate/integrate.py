@@ -133,9 +133,9 @@ class Integrate(Marginal):
         left = 0.5 * slope.dot(step)
         # else scales are too far apart to be told by floats: there is no density there, not NaN
         sound = factor.told(precision) & (jnp.abs(left) <= 0.1 * (1 + jnp.abs(value)))
-        below = jax.lax.stop_gradient(value) - CLIFF
-        below = jnp.where(jnp.isfinite(log_determinant(precision, factor)), below, -jnp.inf)
-        value = jnp.where(sound, value + left, below)
+        something = (factor.pivot(precision) > 0) & jnp.isfinite(value)
+        rough = jnp.where(something, jax.lax.stop_gradient(value), -jnp.inf)
+        value = jnp.where(sound, value + left, rough - CLIFF)
         return Expansion(value, mode.plus(step), precision, factor, sound)
 
     def read(self, terms: Terms, centre: Vector, constants: Constants) -> tuple[Vector, Arrow]:
