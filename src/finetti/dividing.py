@@ -158,5 +158,28 @@ def along(mesh: Mesh, axis: int) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(*[None] * axis, AXIS))
 
 
+def leads(devices: Sequence[Device]) -> bool:
+    """Tell whether this process writes what all with a part in the devices compute."""
+    return len(processes(devices)) < 2 or jax.process_index() == 0
+
+
+def led(devices: Sequence[Device], find: Callable[[], int]) -> int:
+    """Have the process that leads find a number, none below zero, and return it in all processes.
+
+    All wait here for one another. Raises what is raised where it leads, `ClusterError` elsewhere.
+    """
+    if len(processes(devices)) < 2:
+        return find()
+    number = -1
+    try:
+        if leads(devices):
+            number = find()
+    finally:
+        told = int(np.max(process_allgather(np.asarray(number))))
+    if told < 0:
+        raise ClusterError("process 0, which writes for all, has failed: it says why")
+    return told
+
+
 def _is_divided(leaf: Value) -> bool:
     return isinstance(leaf, Divided)

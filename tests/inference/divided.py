@@ -1,7 +1,8 @@
 """Be a process that fits with its rows divided over devices; see test_divided.
 
 Called as `divided.py densities FOLDER` or `divided.py fits FOLDER MODEL METHOD` with several
-devices on this machine, or as `divided.py processes FOLDER RANK SIZE PORT` once for each process.
+devices on this machine, or as `divided.py processes FOLDER WAY RANK SIZE PORT` once for each
+process, where the way is memory, disk or resumed.
 """
 
 import re
@@ -17,6 +18,7 @@ import finetti as ft
 from finetti.dividing import Divided, everywhere, mesh_of, undivided
 from finetti.inference.engine.batch import Own
 from finetti.inference.engine.start import points_at
+from finetti.store.store import Destination
 from finetti.structure.form import Given
 from finetti.targets.density import Target, density
 
@@ -157,10 +159,21 @@ def fits(folder: Path, name: str, way: str) -> None:
     np.savez(folder / "resumed", **draws(resumed))
 
 
-def in_processes(folder: Path, rank: int, size: int, port: int) -> None:
+def in_processes(folder: Path, way: str, rank: int, size: int, port: int) -> None:
+    """Fit in one of several processes, and save what it is given."""
     jax.distributed.initialize(f"localhost:{port}", size, rank)
-    found = ft.fit(models()["clicks"], METHODS["walk"], progress=False, devices=jax.devices())
-    np.savez(folder / f"process {rank}", **draws(found))
+    model, run = models()["clicks"], folder / "run.zarr"
+    to = Destination(run, every=0)
+    given = {"progress": False, "devices": jax.devices()}
+    if way == "memory":
+        found = ft.fit(model, METHODS["walk"], **given)
+    elif way == "disk":
+        found = ft.fit(model, replace(METHODS["walk"], draws=150), out=to, **given)
+    elif way == "resumed":
+        found = ft.resume(run, model, progress=False)
+    else:
+        raise AssertionError(way)
+    np.savez(folder / f"{way} {rank}", **draws(found))
 
 
 if __name__ == "__main__":
@@ -170,4 +183,5 @@ if __name__ == "__main__":
     elif kind == "fits":
         fits(Path(folder), *more)
     else:
-        in_processes(Path(folder), *map(int, more))
+        way, *numbers = more
+        in_processes(Path(folder), way, *map(int, numbers))

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ import pytest
 import finetti as ft
 from finetti import dividing
 from finetti.errors import ClusterError
+from finetti.posterior.digests import FOLDER
+from finetti.store.manifest import Place
 from zoo.groups import shops
 
 SCRIPT = Path(__file__).with_name("divided.py")
@@ -96,20 +99,71 @@ def test_draws_are_those_of_whole_rows(model, method, tmp_path):
         np.testing.assert_array_equal(divided[name], resumed[name])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("size", [2, 4])
-def test_processes_share_the_rows_and_return_the_same(size, tmp_path):
+def in_processes(folder: Path, way: str, size: int) -> list[subprocess.Popen[str]]:
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    ended(*(started("processes", tmp_path, i, size, port, devices=1) for i in range(size)))
+    return [started("processes", folder, way, i, size, port, devices=1) for i in range(size)]
+
+
+def same(folder: Path, way: str, size: int) -> dict[str, np.ndarray]:
+    """Return the draws of the first process, which all others must have too."""
+    first = loaded(folder / f"{way} 0.npz")
+    for i in range(1, size):
+        other = loaded(folder / f"{way} {i}.npz")
+        for name, found in first.items():
+            np.testing.assert_array_equal(other[name], found)
+    return first
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [2, 4])
+def test_processes_share_the_rows_and_return_the_same(size, tmp_path):
+    ended(*in_processes(tmp_path, "memory", size))
     ended(started("fits", tmp_path, "clicks", "walk", devices=3))
     whole = loaded(tmp_path / "None.npz")
-    first = loaded(tmp_path / "process 0.npz")
+    first = same(tmp_path, "memory", size)
     for name, found in whole.items():
         np.testing.assert_allclose(first[name], found, rtol=1e-9, atol=1e-9)
-        for i in range(1, size):
-            np.testing.assert_array_equal(loaded(tmp_path / f"process {i}.npz")[name], first[name])
+
+
+@pytest.mark.slow
+def test_processes_that_are_killed_are_gone_on_with_by_others(tmp_path):
+    """One writes; all return the draws of a run that nothing ended, bit for bit."""
+    at_once, cut = tmp_path / "at once", tmp_path / "cut"
+    at_once.mkdir()
+    cut.mkdir()
+    ended(*in_processes(at_once, "disk", 2))
+    whole = same(at_once, "disk", 2)
+    processes = in_processes(cut, "disk", 2)
+    until = time.monotonic() + 300
+    while time.monotonic() < until and not any(p.poll() for p in processes):
+        found = Place(cut / "run.zarr" / FOLDER).read()
+        if found is not None and found.draws:
+            break
+        time.sleep(0.05)
+    for process in processes:
+        process.kill()
+        process.wait()
+    killed = ft.open(cut / "run.zarr")
+    assert 0 < killed.tree["posterior"].sizes["draw"] < 150
+    ended(*in_processes(cut, "resumed", 2))
+    resumed = same(cut, "resumed", 2)
+    assert whole["b"].shape == (2, 150, 3)
+    for name, draws in whole.items():
+        np.testing.assert_array_equal(resumed[name], draws)
+
+
+@pytest.mark.slow
+def test_a_place_that_cannot_be_written_ends_all_processes(tmp_path):
+    (tmp_path / "run.zarr").mkdir()
+    (tmp_path / "run.zarr" / "letters").write_text("not a run")
+    first, second = in_processes(tmp_path, "disk", 2)
+    said = [process.communicate(timeout=300)[0] for process in (first, second)]
+    assert first.returncode
+    assert second.returncode
+    assert "no part of a run" in said[0]
+    assert "process 0, which writes for all, has failed" in said[1]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from finetti.inference.cluster.reached import On, reached
 from finetti.inference.engine.price import products
 from finetti.inference.engine.proposal import Proposal, propose
 from finetti.inference.journey import Journey, Work, block_of
-from finetti.inference.keeping import Memory, Stored
+from finetti.inference.keeping import Memory
 from finetti.inference.methods.independent import SOME, Automatic, IndependentMetropolis
 from finetti.inference.methods.method import Chains, Method, natural
 from finetti.inference.methods.precision import MOST
@@ -103,8 +103,10 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     among = meant(devices)
     if on is not None:
         _refuse_whole(method)
-    if among:
-        _refuse_divided(on, to)
+    if among and on is not None:
+        raise ClusterError(
+            "on= spreads chains over workers and devices= the rows of each over devices: give one"
+        )
     if isinstance(method, Search):
         built = replace(density(model, chosen), devices=among)
         if to is None:
@@ -135,10 +137,8 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
             found = finish(journey)
         else:
             most = method.draws * (MOST if method.wishes else 1)
-            with begun(work, beginning, to) as store:
-                journey = Journey(
-                    work, *begin(built, method, most, beginning, proposal), Stored(store)
-                )
+            with begun(work, beginning, to) as keeper:
+                journey = Journey(work, *begin(built, method, most, beginning, proposal), keeper)
                 journey.commit()
                 found = finish(journey)
     return replace(found, refit=again)
@@ -155,19 +155,6 @@ def _refuse_whole(method: Method) -> None:
         raise ClusterError(
             "on= has all draws made apart, and until= and minutes= look at them as they are made: "
             "give draws=, or leave on= out"
-        )
-
-
-def _refuse_divided(on: On, to: Destination | None) -> None:
-    """Refuse to spread chains and rows at once, and several processes that write to one place."""
-    if on is not None:
-        raise ClusterError(
-            "on= spreads chains over workers and devices= the rows of each over devices: give one"
-        )
-    if to is not None and jax.process_count() > 1:
-        raise ClusterError(
-            "out= is written by one process, and here are several: leave it out, and save the "
-            "posterior, which every process is given whole"
         )
 
 

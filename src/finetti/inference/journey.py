@@ -78,6 +78,11 @@ class Journey:
         """Tell whether the run is in warm-up."""
         return int(self.run.stage) < len(self.warm)
 
+    @property
+    def idle(self) -> bool:
+        """Tell whether there is nothing to do here: another process writes, and needs no part."""
+        return not self.keeper.writes and self.mesh is None
+
     def state(self) -> dict[str, np.ndarray]:
         """Return all that the run's further way depends on, as arrays by name."""
         parts = {"run": to_arrays(self.run), "told": {"divergences": np.asarray(self.divergences)}}
@@ -114,7 +119,7 @@ class Journey:
                 self.run = here
                 report(chunk)
                 halted = self._halted()
-                if halted or self.keeper.due:
+                if halted or self._due():
                     self.commit()
                 if halted == "signal":
                     raise KeyboardInterrupt
@@ -146,7 +151,7 @@ class Journey:
             self._read()  # no interrupt is caught here: half read is no answer
             if self.ended == "precision":
                 break
-            if self.keeper.due and not self.torn:
+            if self._due() and not self.torn:
                 self.commit()
         if not self.torn:
             self.commit()
@@ -235,11 +240,16 @@ class Journey:
         wishes, block, made = self.work.method.wishes, self.work.block, self.shelf.first
         if not wishes or not due(made // block, block):
             return False
-        return all(
+        enough = self.keeper.writes and all(
             wish.enough(self.keeper.drawn(name, made))
             for wish in wishes
             for name in wish.names(self.work.names)
         )
+        return bool(greatest(enough, self.mesh))
+
+    def _due(self) -> bool:
+        """Tell whether it is time to commit, in all processes alike."""
+        return bool(greatest(self.keeper.due, self.mesh))
 
     def _halted(self) -> str:
         """Say whether a signal or the time ends the run, in any process that has a part in it."""

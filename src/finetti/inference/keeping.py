@@ -1,4 +1,4 @@
-"""Keep the rows that readers make of draws: in memory, or in a store on disk."""
+"""Keep the rows that readers make of draws: in memory, in a store on disk, or elsewhere."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from finetti.dividing import led
 from finetti.inference.engine.draws import Draws
 from finetti.inference.readers.assemble import data_groups, described, gather
 from finetti.inference.readers.ratios import Ratios
@@ -34,6 +35,7 @@ class Keeper(ABC):
     """Keep rows of draws until a posterior is made of them."""
 
     path: Path | None = None  # of the run, where it is on disk
+    writes = True  # False where another process keeps what is read
     began: float  # when this process took the run up, by the clock of `perf_counter`
     before: float = 0.0  # seconds that others were at work on it
 
@@ -180,8 +182,60 @@ class Stored(Keeper):
         if any(isinstance(reader, Ratios) for reader in self.readers):
             ratios = self.store.arrays.read("sample_stats", "log_ratio", draws)
             known["pareto_k"] = diagnose.pareto_k(ratios)
-        self.store.close(draws, known, known["ended"])
+
+        def close() -> int:
+            self.store.close(draws, known, known["ended"])
+            return draws
+
+        led(built.devices, close)
         return replace(reread(self.store.path), model=copy(built.model))
+
+
+class Following(Keeper):
+    """Keep nothing: the process that leads writes the same to a path that all can read.
+
+    Draws are read all the same, since all processes compute together what is made of them.
+    """
+
+    writes = False
+
+    def __init__(self, path: Path) -> None:
+        self.path: Path = path
+        self.began = perf_counter()
+        self.readers: Sequence[Rows] = ()
+
+    @property
+    def due(self) -> bool:
+        """Tell that it is time where the process that leads says so."""
+        return False
+
+    def begin(self, readers: Sequence[Rows]) -> None:
+        """Have the readers whose rows are to be kept."""
+        self.readers = readers
+
+    def put(self, group: str, found: xr.Dataset) -> None:
+        """Do nothing."""
+
+    def add(self, draws: Draws) -> None:
+        """Have the next draws read."""
+        for reader in self.readers:
+            reader.read(draws)
+
+    def commit(self, state: State, whole: int, rest: Draws | None, **known: Any) -> None:
+        """Have the draws read that the process that leads commits."""
+        if rest is not None and rest.count:
+            self.add(rest)
+
+    def drawn(self, name: str, draws: int) -> np.ndarray:
+        """Refuse: what is drawn is looked at where it is written."""
+        raise NotImplementedError
+
+    def finish(
+        self, built: Density, draws: int, groups: Groups, attributes: dict[str, Any]
+    ) -> Posterior:
+        """Wait until the run is written, and return the posterior that reads from it."""
+        led(built.devices, lambda: draws)
+        return replace(reread(self.path), model=copy(built.model))
 
 
 def nothing_kept() -> xr.Dataset:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,18 +12,19 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from finetti.dividing import meant
+from finetti.dividing import leads, led, meant
 from finetti.errors import DataError, ModelError
 from finetti.inference.begin import Beginning, again, begin
 from finetti.inference.fit import fit_alike
 from finetti.inference.journey import Journey, Work
-from finetti.inference.keeping import Stored
+from finetti.inference.keeping import Following, Keeper, Stored
 from finetti.inference.methods.method import Chains, Method, natural
 from finetti.inference.methods.precision import MOST
 from finetti.inference.methods.recorded import SETTINGS, read, written
 from finetti.inference.methods.searches import Search
 from finetti.inference.outcome import outcome
 from finetti.inference.progress import Display, show
+from finetti.inference.search.search import search
 from finetti.inference.stopping import stoppable
 from finetti.inference.to_disk import processor, search_into
 from finetti.models import Model, require_model
@@ -49,7 +51,7 @@ def resume(
     the run's, with its data; only a run that is finished and is to have no more draws does without.
     `draws` a chain are made in all where they are given, which is how a finished run has more.
     `every` are the seconds between two commits, at least. What is damaged on disk is made again,
-    and a warning says what it was.
+    and a warning says what it was. A run of several processes is resumed by as many, in each alike.
 
     Raises `ModelError` where the model, its data or the versions are not those of the run, naming
     what changed; `DataError` where there is no such run, another process writes to it, or it cannot
@@ -90,19 +92,37 @@ def resume(
         jax.enable_x64(True),
         stoppable() as stop,
         show(progress) as display,
-        reopened(place, every) as store,
+        _taken(place, every, built) as store,
     ):
         if isinstance(method, Search):
             beginning = Beginning.of(record["seed"], store.start())
-            found = search_into(built, method, beginning, store)
+            if leads(built.devices):
+                found = search_into(built, method, beginning, store)
+            else:
+                found = search(built, method, beginning.seed, beginning.init)
         else:
             assert isinstance(method, Chains)
-            journey = _taken_up(store, built, _extended(store, method, draws))
+            journey = _taken_up(store, built, _extended(store, built, method, draws))
             found = outcome(journey, display, stop, record["seed"])
     return replace(found, refit=partial(fit_alike, method, choices))
 
 
-def _extended(store: Store, method: Chains, draws: int | None) -> Chains:
+@contextmanager
+def _taken(path: Path, every: float, built: Density) -> Iterator[Store]:
+    """Take up a run on disk where this process leads; elsewhere it is for reading only."""
+    with ExitStack() as stack:
+        store: Store | None = None
+
+        def take() -> int:
+            nonlocal store
+            store = stack.enter_context(reopened(path, every))
+            return 0
+
+        led(built.devices, take)
+        yield store or Store(path, recorded(path))
+
+
+def _extended(store: Store, built: Density, method: Chains, draws: int | None) -> Chains:
     """Return the method for so many draws, and have the store know."""
     if draws is None:
         return method
@@ -112,7 +132,8 @@ def _extended(store: Store, method: Chains, draws: int | None) -> Chains:
             f"fewer. Read it by ft.open, and take the first"
         )
     longer = replace(method, draws=draws, until=None)
-    store.amend(draws=draws, method=written(longer)[SETTINGS])
+    if leads(built.devices):
+        store.amend(draws=draws, method=written(longer)[SETTINGS])
     return longer
 
 
@@ -121,19 +142,43 @@ def _taken_up(store: Store, built: Density, method: Chains) -> Journey:
     record = store.record
     work = Work(built, method, tuple(record["keep"]), record["block"], record["positions"])
     most = method.draws * (MOST if method.wishes else 1)
-    state, arrays, lost = store.newest()
     beginning = Beginning.of(record["seed"], store.start())
-    if lost:
-        from_where = f"after draw {state.draws:,}" if state else "at the start"
-        warnings.warn(f"{store.path}: {lost}; it goes on {from_where}", stacklevel=4)
-    if state is None:
-        journey = Journey(work, *begin(built, method, most, beginning), Stored(store))
+    keeper: Keeper = Stored(store) if leads(built.devices) else Following(store.path)
+    arrays = _newest(store, built)
+    if arrays is None:
+        journey = Journey(work, *begin(built, method, most, beginning), keeper)
         journey.commit()
         return journey
-    run = _of_run(arrays)
-    journey = Journey(work, *again(built, method, most, beginning, run), Stored(store))
+    journey = Journey(work, *again(built, method, most, beginning, _of_run(arrays)), keeper)
     journey.restore(arrays)
     return journey
+
+
+def _newest(store: Store, built: Density) -> dict[str, np.ndarray] | None:
+    """Return the arrays of the newest state with all its draws, which the process that leads tells.
+
+    None where a run has to begin anew.
+    """
+    found: dict[str, np.ndarray] | None = None
+
+    def find() -> int:
+        nonlocal found
+        state, arrays, lost = store.newest()
+        if lost:
+            from_where = f"after draw {state.draws:,}" if state else "at the start"
+            warnings.warn(f"{store.path}: {lost}; it goes on {from_where}", stacklevel=6)
+        if state is None:
+            return 0
+        found = arrays
+        return state.count
+
+    count = led(built.devices, find)
+    if not leads(built.devices) and count:
+        (file,) = (state.file for state in store.manifest.states if state.count == count)
+        found = store.place.read_state(file)
+        if found is None:
+            raise DataError(f"{store.path} cannot be read here as by process 0, which writes it")
+    return found
 
 
 def _of_run(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from finetti.dividing import leads, led
 from finetti.errors import DataError
 from finetti.inference.begin import Beginning
 from finetti.inference.journey import Work
+from finetti.inference.keeping import Following, Keeper, Stored
 from finetti.inference.methods.method import Method
 from finetti.inference.methods.recorded import SETTINGS, written
 from finetti.inference.methods.searches import Search
@@ -33,20 +35,34 @@ def destination(out: object) -> Destination | None:
 
 
 @contextmanager
-def begun(work: Work, beginning: Beginning, to: Destination) -> Iterator[Store]:
-    """Begin a run on disk, and hold it while it is written."""
+def begun(work: Work, beginning: Beginning, to: Destination) -> Iterator[Keeper]:
+    """Begin a run on disk, and hold it while it is written.
+
+    Of several processes one writes; raises `ClusterError` in the others where it cannot.
+    """
     more = {
         "block": work.block,
         "draws": work.method.draws,
         "keep": list(work.names),
         "positions": work.positions,
     }
-    with _begun(work.built, work.method, beginning, to, more) as store:
-        yield store
+    with ExitStack() as stack:
+        keeper: Keeper = Following(to.path)
+
+        def begin() -> int:
+            nonlocal keeper
+            run = _begun(work.built, work.method, beginning, to, more)
+            keeper = Stored(stack.enter_context(run))
+            return 0
+
+        led(work.built.devices, begin)
+        yield keeper
 
 
 def searched(built: Density, method: Search, beginning: Beginning, to: Destination) -> Posterior:
     """Look for a mode, and save what is found; killed before, the search can be begun again."""
+    if not leads(built.devices):
+        return search(built, method, beginning.seed, beginning.init)
     with _begun(built, method, beginning, to, {"block": 1, "draws": 1}) as store:
         return search_into(built, method, beginning, store)
 
