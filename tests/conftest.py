@@ -71,6 +71,7 @@ def pytest_collection_finish(session):
 
     if session.config.option.markexpr == "not slow":
         compiling.EFFORT[compiling.OFTEN].update(compiling.PLAIN_LOOPS)
+        compiling.EFFORT[compiling.SOME] = compiling.EFFORT[compiling.ONCE]
     gc.collect()
     gc.freeze()
 

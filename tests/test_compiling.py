@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from finetti import compiling
-from finetti.compiling import BY_SIZE, LARGE, LEVEL, OFTEN, ONCE, compiled
+from finetti.compiling import BY_SIZE, LARGE, OFTEN, ONCE, SOME, compiled
 from finetti.host import program
 from finetti.jaxprs import made
 
@@ -27,14 +27,14 @@ def efforts(monkeypatch):
     return noted
 
 
-def level(effort):
-    return compiling.EFFORT[effort][LEVEL]
+def options(effort):
+    return compiling._options(effort)
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="options are those of a CPU")
 @pytest.mark.parametrize(
     ("numbers", "evaluations", "effort"),
-    [(10, 1, ONCE), (LARGE, 1, OFTEN), (LARGE, 4, ONCE), (4 * LARGE, 4, OFTEN)],
+    [(10, 1, SOME), (LARGE, 1, OFTEN), (LARGE, 4, SOME), (4 * LARGE, 4, OFTEN)],
 )
 def test_an_effort_follows_the_numbers_of_an_evaluation(efforts, numbers, evaluations, effort):
     runs = []
@@ -45,13 +45,13 @@ def test_an_effort_follows_the_numbers_of_an_evaluation(efforts, numbers, evalua
         return jnp.sum(jnp.broadcast_to(x, (numbers,)) * 2.0)
 
     assert float(grown(np.float32(1.5))) == 3.0 * numbers
-    assert efforts[0][LEVEL] == level(effort)
+    assert efforts[0] == options(effort)
     grown(np.float32(2.5))
     assert len(runs) == 1  # traced once, to be counted and to be compiled
     assert len(efforts) == 1
 
 
-@pytest.mark.parametrize(("numbers", "effort"), [(10, ONCE), (LARGE, OFTEN)])
+@pytest.mark.parametrize(("numbers", "effort"), [(10, SOME), (LARGE, OFTEN)])
 def test_what_is_made_before_a_loop_is_shared_out_among_its_turns(efforts, numbers, effort):
     @compiled(BY_SIZE, evaluations=lambda noise: (1, len(noise)))
     def walked(noise):
@@ -64,7 +64,7 @@ def test_what_is_made_before_a_loop_is_shared_out_among_its_turns(efforts, numbe
         return jax.lax.while_loop(lambda at: at[0] < len(noise), turn, (0, 0.0))[1]
 
     walked(np.ones(LARGE, np.float32)[: LARGE if numbers < LARGE else 10])
-    assert efforts[0][LEVEL] == level(effort)
+    assert efforts[0] == options(effort)
 
 
 def paired(x, key):

@@ -1,8 +1,9 @@
 """Choose how the compiler works, once a backend is known.
 
-On a CPU, LLVM's late passes double the time to compile a program of many small loops and hardly
-change how fast it runs. XLA's newer way to write loops, by MLIR, doubles it once more; what it
-writes runs up to a third faster, so that only the sampler's loop is worth it. XLA hands sums over
+On a CPU, LLVM's first passes double the time to compile a program of many small loops, which then
+runs two to three times as fast; the late ones double it once more and hardly change that. XLA's
+newer way to write loops, by MLIR, doubles it too; what it writes runs up to a third faster, so
+that only the sampler's loop and what is large are worth it. XLA hands sums over
 some thousands of numbers or more to the library YNN, which makes a density's gradient three to ten
 times slower (see benchmarks/): finetti asks it not to. Options are given where the compiler knows
 them. On other backends the defaults stand.
@@ -32,15 +33,17 @@ from finetti.turns import InTurn
 from finetti.types import Tree, Value
 
 ONCE, OFTEN = 0, 1  # for programs that run once, and for the sampler's loop
-BY_SIZE = 2  # ONCE, or OFTEN where each of thousands of evaluations makes many numbers
+BY_SIZE = 2  # SOME, or OFTEN where each of thousands of evaluations makes many numbers
 USUAL = 3  # as JAX compiles by itself
-LARGE = 200_000  # numbers: 4,000 evaluations of as many cost by ONCE what compiling OFTEN does
+SOME = 4  # for programs that evaluate thousands of points, some hundred of them at a time
+LARGE = 200_000  # numbers: 4,000 evaluations of as many cost without MLIR what compiling by it does
 MOST = 128  # programs held in memory: a fit takes about 11, of 50 MB and 900 maps in all
 LEVEL = "xla_backend_optimization_level"
 PLAIN_SUMS = {"xla_cpu_experimental_ynn_fusion_type": ""}
 PLAIN_LOOPS = {"xla_cpu_use_fusion_emitters": False}  # gone from the compiler of jax 0.12
 EFFORT: dict[int, dict[str, Any]] = {
     ONCE: {LEVEL: 0, **PLAIN_SUMS, **PLAIN_LOOPS},
+    SOME: {LEVEL: 1, **PLAIN_SUMS, **PLAIN_LOOPS},
     OFTEN: {LEVEL: 1, **PLAIN_SUMS},
     USUAL: {},
 }
@@ -95,7 +98,7 @@ def compiled(
                     if level == BY_SIZE:
                         beside, turns = evaluations(*args)
                         numbers = made(traced.jaxpr.eqns, turns=turns) // (beside * turns)
-                        effort = OFTEN if numbers >= LARGE else ONCE
+                        effort = OFTEN if numbers >= LARGE else SOME
                 return InTurn(own, compiler_options=_options(effort), **settings)
 
             with kept():

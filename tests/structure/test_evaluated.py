@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import finetti as ft
-from finetti.compiling import OFTEN, ONCE, compiled
+from finetti.compiling import OFTEN, ONCE, SOME, compiled
 from finetti.structure.evaluated import EVALUATED, larger, smaller
 
 X = np.array([[1.0, 2.0, -3.0], [0.5, 0.5, 4.0]])
@@ -119,7 +119,7 @@ def stepped():
     ft.factor("total", total + most.sum())
 
 
-@pytest.mark.parametrize("effort", [ONCE, OFTEN], ids=["once", "often"])
+@pytest.mark.parametrize("effort", [ONCE, SOME, OFTEN], ids=["once", "some", "often"])
 @pytest.mark.parametrize("model", [shares, stepped], ids=["shares", "stepped"])
 def test_a_slope_is_that_of_the_density_however_it_is_compiled(model, effort):
     """JAX's own rule gave -82 and -92 for -71 of the first, where the compiler takes least care."""
