@@ -76,10 +76,12 @@ def _time(command: Command, memory: Path) -> Sample:
     with TemporaryDirectory() as empty:
         folder = str(memory) if command.remembers else empty
         kept = {name: value.format(folder) for name, value in command.keeps}
+        # What is installed has its bytecode; sources that are edited may have theirs too.
+        usual = {n: v for n, v in os.environ.items() if n != "PYTHONDONTWRITEBYTECODE"}
         before, began = getrusage(RUSAGE_CHILDREN), perf_counter()
         done = subprocess.run(
             [sys.executable, *command.words],
-            env={**os.environ, **kept},
+            env={**usual, **kept},
             capture_output=True,
             text=True,
             check=False,
