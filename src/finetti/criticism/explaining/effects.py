@@ -19,6 +19,7 @@ from finetti.criticism.explaining.grids import (
     columns_of,
     coordinate,
     grid_over,
+    orders_of,
     whole_rows,
 )
 from finetti.criticism.explaining.moved import Moved, Values, at_each, move, moved
@@ -138,7 +139,9 @@ def effects(
         whole = replace(whole, model=whole.model.reading(made_by.one_trial()))
     columns = whole_rows(columns_of(whole.model, data, name), whole.site.shown)
     reader = whole.model.reader if data is None else None
-    grid = grid_over(columns, name, by, at, None if reader is None else reader.counts)
+    chosen = [name] if by is None else [by, name]
+    counts = None if reader is None else reader.counts
+    grid = grid_over(columns, chosen, at, orders_of(whole.model, data), counts)
     gone = _gone(whole, columns, grid.names)
     found = _means(posterior, whole, grid, gone)
     said = _said(at, gone)
