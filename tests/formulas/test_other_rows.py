@@ -122,3 +122,9 @@ def test_a_new_member_of_those_that_are_drawn_together_is_refused_by_name(term):
     for read in (model.reader, lambda rows: model.reader.with_rows(rows).arguments()):
         with pytest.raises(ft.DataError, match="is none of the members of the fit"):
             read(ROWS.assign(g=[*ROWS.g[:3], "new"]))
+
+
+def test_one_row_may_be_written_as_its_values():
+    found = ft.formula("y ~ x + f", D).reader({"x": 2.0, "f": "b"})
+    assert found["x"].tolist() == [2.0]
+    assert found["f"].tolist() == [[1.0, 0.0]]

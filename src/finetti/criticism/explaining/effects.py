@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import jax.numpy as jnp
 import numpy as np
@@ -73,10 +73,10 @@ class Effects:
         """Say what is predicted: a mean, or the probability of each category."""
         return "mean" if self.category is None else "probability"
 
-    def table(
-        self, what: Literal["predictions", "comparisons", "slopes"] = "predictions"
-    ) -> Derived:
+    def table(self, what: What = "predictions") -> Derived:
         """Return predictions, comparisons or slopes as a table with intervals."""
+        if what not in get_args(What):
+            raise ValueError(f"what={what!r} is none of {', '.join(map(repr, get_args(What)))}")
         found = getattr(self, what)
         if found is None:
             raise ModelError(
