@@ -1,5 +1,6 @@
 """Run the command line as a user does, in the terminal's words."""
 
+import io
 import re
 import signal
 import subprocess
@@ -10,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from rich.console import Console
 from typer.testing import CliRunner
 
 import finetti as ft
+from criticism.by_hand import posterior_of
 from finetti.cli import commands, main, report  # noqa: F401 - adds its command
 from finetti.cli.binding import reopen
 from finetti.cli.commands import app
@@ -300,3 +303,18 @@ def test_without_typer_one_line_says_what_to_install():
     told = subprocess.run([*command, "--version"], capture_output=True, text=True)
     assert told.returncode == 0
     assert told.stdout == f"finetti {version('finetti')}\n"
+
+
+def test_the_command_for_a_site_whose_name_has_blanks_is_one_to_run():
+    members = [str(number) for number in range(40)]
+
+    @ft.model
+    def level():
+        with ft.plate("site", members):
+            ft.sample("site name", ft.Normal(0.0, 1.0))
+
+    draws = np.random.default_rng(1).normal(size=(2, 100, 40))
+    posterior = posterior_of(level(), **{"site name": draws})
+    said = io.StringIO()
+    commands._read_out(Console(file=said, width=120), Path("my run.zarr"), posterior)
+    assert "finetti summary 'my run.zarr' 'site name'" in said.getvalue()

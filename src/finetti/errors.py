@@ -68,11 +68,11 @@ class UnknownSite(ModelError, KeyError):
     __str__ = Exception.__str__
 
     @classmethod
-    def among(cls, name: str, known: Iterable[str], verb: str) -> UnknownSite:
-        """Build the error for `name`, suggesting the nearest of `known`."""
+    def among(cls, name: str, known: Iterable[str], verb: str, what: str = "site") -> UnknownSite:
+        """Build the error for `name`, suggesting the nearest of `known`, each a `what`."""
         known = list(known)
         listed = ", ".join(f"`{k}`" for k in known) or "none"
-        return cls(f"cannot {verb} `{name}`: no such site{hint(name, known)} (sites: {listed})")
+        return cls(f"cannot {verb} `{name}`: no such {what}{hint(name, known)} ({what}s: {listed})")
 
 
 class ShapeError(ModelError):

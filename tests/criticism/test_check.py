@@ -6,6 +6,7 @@ from scipy import stats
 
 import finetti as ft
 from criticism import exact
+from criticism.by_hand import posterior_of
 
 SHAPE = (4, 500)
 MEMBERS = 400
@@ -185,6 +186,21 @@ def test_one_wrong_group_is_named():
         ft.check(posterior, groups="country")
     with pytest.raises(ft.DataError, match="groups give 2 rows and site `y` has 180"):
         ft.check(posterior, groups=["a", "b"])
+
+
+def test_a_formulas_groups_have_the_names_that_it_has_for_them():
+    pytest.importorskip("formulae")
+    rng = np.random.default_rng(3)
+    rows = {"g": np.repeat(list("abc"), 20), "f": np.tile(["u", "v"], 30)}
+    model = ft.formula("y ~ f + (1 | g)", {"y": rng.normal(size=60), **rows})
+    sizes = {v.name: v.shape for v in model.variables if v.kind == "latent"}
+    draws = {n: np.abs(rng.normal(size=(4, 25, *shape))) for n, shape in sizes.items()}
+    posterior = posterior_of(model, **draws)
+    for name, members in {"g": "abc", "g_level": "abc", "f": "uv"}.items():
+        found = ft.check(posterior, {"mean": np.mean}, groups=name)
+        assert [o.member for o in found if o.member] == list(members)
+    with pytest.raises(ft.UnknownSite, match=r"check by `h`: no such group.*`g_level`.*`f`"):
+        ft.check(posterior, groups="h")
 
 
 @pytest.mark.slow

@@ -191,3 +191,29 @@ def test_a_formula_knows_its_table_and_speaks_of_its_columns():
     assert own["herd"].values.tolist() == ["300", "301", "302"]
     close(own, (level[..., None] + wide(draws["days"])[..., None] * COUNT)
           + draws["herd"].reshape(CHAINS, DRAWS, 3)[..., None])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "goes_over"),
+    [
+        ("y | cens(event) ~ w", "w", np.unique(W).tolist()),
+        ("y ~ w + mo(step)", "step", ["0", "1", "2", "10"]),
+        ("y ~ w + C(step)", "step", ["0", "1", "2", "10"]),
+        ("y ~ w * size", "size", ["small", "large"]),
+    ],
+)
+def test_names_and_codes_are_held_at_one_of_them_and_gone_over_in_their_order(
+    text, column, goes_over
+):
+    """A mean of codes is none of them, and what states an order is not the alphabet's."""
+    pytest.importorskip("formulae")
+    sizes = pd.Categorical(["small", "large"] * 4, ["small", "large"], ordered=True)
+    steps = np.array([0, 1, 2, 10, 0, 1, 2, 10])
+    table = pd.DataFrame({"y": X, "w": W, "event": COUNT % 2, "step": steps, "size": sizes})
+    model = ft.formula(text, table)
+    zeros = {v.name: np.zeros((2, 3, *v.shape)) for v in model.variables if v.kind == "latent"}
+    posterior = posterior_of(model, **{n: a + (n == "sigma") for n, a in zeros.items()})
+    found = ft.effects(posterior, column).predictions
+    assert found[column].values.tolist() == goes_over
+    assert found.shape == (2, 3, len(goes_over))
+    ft.effects(posterior, "w")

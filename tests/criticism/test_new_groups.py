@@ -41,6 +41,16 @@ def test_unseen_members_are_refused_by_name(posterior):
         ft.predict(posterior, NEW)
 
 
+@pytest.mark.parametrize("other", ["pop", "Sample", None, True, False])
+def test_other_ways_with_new_groups_are_refused(posterior, other):
+    """They were drawn, whatever was asked for."""
+    rows = {"county": ["Cook"], "x": [1.0]}
+    with pytest.raises(ValueError, match=r"new_groups=.* is none of 'refuse', 'sample', 'pop"):
+        ft.predict(posterior, rows, new_groups=other)
+    with pytest.raises(ValueError, match=r"at='median' is none of 'draws', 'mean'"):
+        ft.predict(posterior, rows, at="median")
+
+
 def test_a_new_group_is_drawn_from_the_population(posterior):
     tree = ft.predict(posterior, NEW, new_groups="sample")
     found, alpha = tree["predictions"], posterior["alpha"]

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import finetti as ft
+from criticism.by_hand import posterior_of
 from finetti.criticism.calibrating import simulate
 from finetti.inference.many import batches
 from finetti.posterior.evaluate import log_likelihood
@@ -187,6 +188,17 @@ def test_values_that_are_missing_are_simulated_as_what_others_read():
     x[:, np.isnan(X)] = drawn.latent["x_missing"]
     away = drawn.observed["y"] - drawn.latent["b"][:, None] * x
     assert abs(np.square(away).mean() - 1) < 4 * np.sqrt(2 / away.size)
+
+
+@pytest.mark.parametrize("x", [[np.nan, np.nan], [np.nan, 1.0]])
+def test_rows_are_predicted_whether_one_or_all_lack_a_predictor(x):
+    """It is drawn as its law says: with m = 3 and b = 2 the outcome has mean 6 and variance 5."""
+    model = ft.model(regression).missing("impute")(X, np.zeros(10))
+    draws = {"m": np.full((2, 1000), 3.0), "b": np.full((2, 1000), 2.0)}
+    posterior = posterior_of(model, **draws, x_missing=np.zeros((2, 1000, 2)))
+    found = ft.predict(posterior, {"x": np.array(x)})["predictions"]["y"].to_numpy()[..., 0]
+    assert abs(found.mean() - 6) < 4 * np.sqrt(5 / 2000)
+    assert abs(found.var() - 5) < 4 * 5 * np.sqrt(2 / 2000)
 
 
 @pytest.mark.slow

@@ -105,3 +105,26 @@ def test_a_row_by_itself_has_the_columns_that_it_has_among_all(term):
     for name, values in alone.items():
         if isinstance(values, np.ndarray) and values.ndim and len(values) == 1:
             np.testing.assert_allclose(values[0], whole[name][4], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        "(1 | gr(g, cov=A))", "(1 | gr(g, zerosum=T))", "car(A, gr=g)",
+        "(1 | gr(g, cov=A)) + (x | g)",
+    ],
+)  # fmt: skip
+def test_a_new_member_of_those_that_are_drawn_together_is_refused_by_name(term):
+    tied = np.exp(-np.abs(np.subtract.outer(range(5), range(5))))
+    near = np.eye(5, k=1) + np.eye(5, k=-1)
+    model = ft.formula(f"y ~ {term}", D, matrices={"A": near if "car" in term else tied})
+    model.reader(ROWS)
+    for read in (model.reader, lambda rows: model.reader.with_rows(rows).arguments()):
+        with pytest.raises(ft.DataError, match="is none of the members of the fit"):
+            read(ROWS.assign(g=[*ROWS.g[:3], "new"]))
+
+
+def test_one_row_may_be_written_as_its_values():
+    found = ft.formula("y ~ x + f", D).reader({"x": 2.0, "f": "b"})
+    assert found["x"].tolist() == [2.0]
+    assert found["f"].tolist() == [[1.0, 0.0]]

@@ -6,6 +6,7 @@ from dataclasses import fields
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -305,7 +306,8 @@ def _read_out(
     console.print(summary_table(table, None if names else SHOWN))
     long = [site for site, rows in sites(table).items() if len(rows) > SHOWN]
     if long and not names:
-        console.print(f"\nEvery row of a site: finetti summary {run} {long[-1]}", markup=False)
+        named = f"{quote(str(run))} {quote(long[-1])}"
+        console.print(f"\nEvery row of a site: finetti summary {named}", markup=False)
     console.print(f"\n{spoken(str(posterior.advice()))}", markup=False)
 
 

@@ -93,6 +93,7 @@ def linear(
     alone: Any = Environment([{}])  # else what this file holds could be called
     refuse_columns(frame, sorted(words(text) & set(frame.columns)))
     _refuse_rest(text)
+    _refuse_subsets(text)
     _refuse_constants(text, frame)
     try:
         with redirect_stdout(StringIO()):  # formulae prints beside what it raises
@@ -158,6 +159,16 @@ def _refuse_rest(text: str) -> None:
         raise ModelError(
             f"{text!r} cannot be read from {parser.peek().lexeme!r} on: terms are joined by +, :, "
             f"* or /, and names with blanks stand in backquotes"
+        )
+
+
+def _refuse_subsets(text: str) -> None:
+    """Refuse f[u], of which formulae reads f and leaves out what is in brackets."""
+    found = re.search(r"(`[^`]*`|[\w.]+)\s*\[([^]]*)\]?", re.sub(r"'[^']*'|\"[^\"]*\"", "''", text))
+    if found is not None:
+        raise ModelError(
+            f"{text!r} has {found[0]}, and brackets choose nothing in a formula: write "
+            f"{found[1]}:{found[2] or 'x'} for an interaction, or make a column of what is meant"
         )
 
 

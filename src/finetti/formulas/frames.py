@@ -65,6 +65,8 @@ def as_frame(data: Any) -> pd.DataFrame:
             listed = ", ".join(f"`{name}` {n}" for name, n in lengths.items())
             raise DataError(f"the columns of a table have a row each, and these differ: {listed}")
         single = {n: c for n, c in columns.items() if dims[n] == 0}
+        if len(single) == len(columns):  # a row, written as its values
+            tall, single = {n: [c] for n, c in single.items()}, {}
         rows = next(iter(lengths.values()), None)
         wide = {n: list(c) for n, c in columns.items() if dims[n] > 1 and len(c) == rows}
         frame = pd.DataFrame({**tall, **wide}).assign(**single)  # wide ones are refused if named

@@ -49,13 +49,13 @@ def factor_of(writing: Writing, factor: str | Call) -> Factor:
     if factor.name != "gr" or len(factor.arguments) != 1:
         raise ModelError(f"{factor} is no grouping: write gr(g, by=h), gr(g, cov=A) or mm(g1, g2)")
     plain = _plain(writing, factor.arguments[0])
-    unknown = set(factor.named) - {"by", "cov", "zerosum"}
-    if unknown:
-        raise ModelError(f"{factor}: gr takes by=, cov= and zerosum=, not {', '.join(unknown)}")
-    if factor.named.get("zerosum", "False").title() == "True":
+    factor.takes(1, ("by", "cov", "zerosum"))
+    if factor.truth("zerosum"):
         plain = replace(plain, zero_sum=True)
     if "cov" in factor.named:
         plain = replace(plain, covariance=_covariance(writing, plain, factor.named["cov"]))
+    if plain.zero_sum or plain.covariance:
+        closed(writing, plain.sources[0], plain.members, factor)
     if "by" in factor.named:
         plain = _parted(writing, plain, factor.arguments[0], factor.named["by"])
     return plain
@@ -88,6 +88,25 @@ def grouped(
         return coded(column, known)
 
     return make
+
+
+def closed(writing: Writing, source: str, members: Sequence[Any], call: Call) -> None:
+    """Have an argument refuse rows of members that the fit has not seen: `call` ties its own."""
+    argument, known = writing.script.arguments[source], set(members)
+
+    def make(frame: pd.DataFrame) -> Groups:
+        found = argument.make(frame)
+        new = [i for i, name in enumerate(found.names.tolist()) if name not in known]
+        if new:
+            name = np.asarray(found.names[new[0]]).item()
+            raise DataError(
+                f"{call}: {name!r} in row {new[0] + 1} is none of the members of the fit "
+                f"({len(new)} such rows), which are drawn together, so that nothing is known of "
+                f"one more: leave these rows out, or fit with rows of this member"
+            )
+        return found
+
+    writing.script.arguments[source] = replace(argument, make=make)
 
 
 def _joined(frame: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
@@ -211,6 +230,7 @@ def _parted(writing: Writing, factor: Factor, column: str, by: str) -> Factor:
 
 def _membership(writing: Writing, call: Call) -> Factor:
     """Return a grouping of rows that are of several groups at once: mm(g1, g2, weights=...)."""
+    call.takes(None, ("weights",))
     columns = [c.strip("`") for c in call.arguments]
     need(writing.frame, columns, str(call))
     everyone = sorted({v for c in columns for v in writing.frame[c].tolist()}, key=str)

@@ -73,6 +73,7 @@ def read_outcome(formula: Formula, family: Family, frame: pd.DataFrame) -> Outco
     if call is not None and call.name in PROPORTION:
         if len(call.arguments) != 2:
             raise ModelError(f"{text}: write p(successes, trials)")
+        call.takes(2)
         name, size = call.arguments
         outcome = _single(name, family, frame)
         trials = Call("trials", (size,))
@@ -194,6 +195,7 @@ def _levels(column: pd.Series) -> list[Any]:
 
 def _joined(call: Call, frame: pd.DataFrame) -> Outcome:
     """Return an outcome of several columns, shape (row, column): cbind(a, b, c)."""
+    call.takes(None)
     parts = [numbers(a, frame, observed=True) for a in call.arguments]
 
     def make(frame: pd.DataFrame) -> np.ndarray:

@@ -111,4 +111,4 @@ def _with_rate(writing: Writing, predictor: str, additions: Mapping[str, Call], 
 
 
 def _keeps(call: Call) -> bool:
-    return call.named.get("sigma", "False").title() == "True"
+    return call.truth("sigma")

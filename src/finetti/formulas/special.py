@@ -12,7 +12,7 @@ import finetti.distributions as families
 from finetti.errors import DataError, ModelError
 from finetti.formulas.faults import MANY, sound
 from finetti.formulas.frames import need
-from finetti.formulas.grouping import grouped, ordered
+from finetti.formulas.grouping import closed, grouped, ordered
 from finetti.formulas.outcome import numbers
 from finetti.formulas.priors import written
 from finetti.formulas.script import literal
@@ -317,6 +317,7 @@ def _areas(writing: Writing, call: Call) -> str:
         )
     script = writing.script
     source = script.argument(group, make, {group}, key=("group", group))
+    closed(writing, source, areas, call)
     adjacency = script.argument(name, lambda frame: near, set(), key=("matrix", name, areas))
     spread = _spread(writing, f"car({name})")
     label = f"{writing.prefix}rho[car({name})]"

@@ -10,7 +10,11 @@ from finetti.errors import ModelError
 
 SPECIAL = ("s", "gp", "mo", "ar", "rw", "car", "offset")  # terms that formulae does not know
 LACKING = re.compile(r"(?<![\w.])mi\(\s*([\w.]+|`[^`]+`)\s*\)")  # mi(x)
-ADDITIONS = ("trials", "weights", "se", "cens", "trunc", "mi", "rate")
+# What may be said of an outcome: how many columns each takes, and which settings.
+ADDITIONS = {
+    "trials": (1, ()), "weights": (1, ()), "se": (1, ("sigma",)), "cens": (None, ()),
+    "trunc": (0, ("lb", "ub")), "mi": (0, ()), "rate": (1, ()),
+}  # fmt: skip
 RESCOR = re.compile(r"set_rescor\(\s*([TtFf])\w*\s*\)")  # set_rescor(TRUE)
 OPEN, CLOSE, QUOTES = "([{", ")]}", "'\"`"
 
@@ -27,6 +31,24 @@ class Call:
         """Write it as it was written."""
         parts = (*self.arguments, *(f"{k}={v}" for k, v in self.named.items()))
         return f"{self.name}({', '.join(parts)})"
+
+    def takes(self, most: int | None, settings: Sequence[str] = ()) -> None:
+        """Refuse more arguments than it takes, and settings that it does not have."""
+        over = [] if most is None else list(self.arguments[most:])
+        strange = [*over, *(f"{name}=" for name in self.named if name not in settings)]
+        if strange:
+            known = f", beside {', '.join(f'{name}=' for name in settings)}" if settings else ""
+            columns = {None: "columns", 0: "nothing", 1: "one column"}.get(most, f"{most} columns")
+            raise ModelError(
+                f"{self}: {self.name}(...) takes {columns}{known}; leave {strange[0]} out"
+            )
+
+    def truth(self, name: str) -> bool:
+        """Return a setting that is true or false, as R or Python writes it; false if absent."""
+        said = self.named.get(name, "False").upper()
+        if said not in ("T", "TRUE", "F", "FALSE"):
+            raise ModelError(f"{self}: {name}= is True or False, not {self.named[name]}")
+        return said.startswith("T")
 
 
 @dataclass(frozen=True)
@@ -90,6 +112,7 @@ def _each(formula: Formula) -> list[Formula]:
     call = as_call(formula.response)
     if call is None or call.name != "mvbind":
         return [formula]
+    call.takes(None)
     side = formula.text.partition("~")[2]
     return [replace(formula, text=f"{a} ~{side}", response=a) for a in call.arguments]
 
@@ -125,6 +148,7 @@ def _formula(text: str) -> Formula:
             raise ModelError(
                 f"{piece} names nothing: write a column, as in {call.name}({call.name[0]})"
             )
+        call.takes(*ADDITIONS[call.name])
         if call.name in additions:
             raise ModelError(f"{text!r} says {call.name}(...) of the outcome twice")
         additions[call.name] = call
@@ -266,11 +290,16 @@ def words(text: str) -> set[str]:
 
 
 def signed(text: str) -> list[tuple[str, str]]:
-    """Return the terms that are added up, each with its sign."""
+    """Return the terms that are added up, each with its sign.
+
+    Raises `ModelError` where a sign follows a minus, which reads as nothing or as its contrary.
+    """
     found: list[tuple[str, str]] = []
     sign = "+"
     for piece in cut(text, "+-", keep=True):
         if piece in ("+", "-"):
+            if sign == "-":
+                raise ModelError(f"{text.strip()!r} has two signs, - {piece}: write one of them")
             sign = piece
         elif piece.strip():
             found.append((sign, piece.strip()))

@@ -12,13 +12,20 @@ import numpy as np
 
 from finetti.criticism.checking.checked import EXTREME, Check, Outcome
 from finetti.criticism.checking.pit import TELLING, loo_pit
-from finetti.criticism.checking.quantities import Quantity, groupings, means, named, usual
+from finetti.criticism.checking.quantities import (
+    Quantity,
+    group_of_name,
+    groupings,
+    means,
+    named,
+    usual,
+)
 from finetti.criticism.predicting.labelled import observations
 from finetti.criticism.predicting.predict import predict
-from finetti.errors import DataError, ModelError, UnknownSite
+from finetti.errors import DataError, ModelError
 from finetti.language.dims import Groups
 from finetti.language.dims import groups as as_groups
-from finetti.models import require_rows
+from finetti.models import Model, require_rows
 from finetti.posterior.diagnose import ess, quiet
 from finetti.posterior.evaluate import log_likelihood, of_known
 from finetti.posterior.given import categories
@@ -52,10 +59,11 @@ def check(
     functions of y, an array of the site's shape, or of y and the draw's parameters by name, to one
     number.
 
-    `groups` checks the members of a plate one by one, by name, or the groups of a column with a
-    value a row: the mean of each, or `quantities` of its rows, which are then flat; the limit is
-    divided by their number. Every site in plates also gets its LOO-PIT, where each observation has
-    a likelihood of its own. A right model fails a p-value at most one time in a hundred, mostly
+    `groups` checks the members of a plate one by one, by its name, that of an effect in it, or of a
+    column of a formula's table, or the groups of a column with a value a row: the mean of each, or
+    `quantities` of its rows, which are then flat; the limit is divided by their number.
+    Every site in plates also gets its LOO-PIT, where each observation has a likelihood of its own.
+    A right model fails a p-value at most one time in a hundred, mostly
     less: parameters that were fitted to the data make p-values cautious (Gelman, Meng & Stern 1996;
     Gelman et al. 2013, section 6.3).
 
@@ -93,7 +101,7 @@ def check(
     sites = {name: v for name, v in sites.items() if dotted(name) in replicates}
     for v in sites.values():
         grouped, replicated = groupings(model, v), replicates[dotted(v.name)].to_numpy()
-        codes = None if groups is None else _codes(groups, v, grouped)
+        codes = None if groups is None else _codes(groups, model, v, grouped)
         if v.holes is not None:
             known = ~v.holes.ravel()
             grouped = {name: column[known] for name, column in grouped.items()}
@@ -236,12 +244,10 @@ def _p_value(observed: np.ndarray, replicated: np.ndarray) -> tuple[float, float
     return p, float(low) if p > 0 else 0.0, float(high) if p < 1 else 1.0
 
 
-def _codes(groups: Any, v: Variable, grouped: Mapping[str, Groups]) -> Groups:
+def _codes(groups: Any, model: Model, v: Variable, grouped: Mapping[str, Groups]) -> Groups:
     """Return the groups that were asked for, with a row for each of the site's values."""
     if isinstance(groups, str):
-        if groups not in grouped:
-            raise UnknownSite.among(groups, grouped, "check by")
-        return grouped[groups]
+        return group_of_name(groups, model, v, grouped)
     codes = as_groups(groups)
     if len(codes) != prod(v.shape):
         raise DataError(

@@ -11,7 +11,7 @@ import numpy as np
 from finetti.criticism.explaining.categories import SHARES
 from finetti.criticism.explaining.scale import ON_A_CIRCLE
 from finetti.criticism.predicting.rows import arguments
-from finetti.errors import DataError
+from finetti.errors import DataError, UnknownSite
 from finetti.language.dims import Groups, groups
 from finetti.models import Model
 from finetti.structure.variables import Variable
@@ -107,6 +107,24 @@ def groupings(model: Model, v: Variable) -> dict[str, Groups]:
             plate.name, groups(np.array(members, dtype=object)[index.ravel()], members)
         )
     return found
+
+
+def group_of_name(name: str, model: Model, v: Variable, grouped: Mapping[str, Groups]) -> Groups:
+    """Return the groups of a site's rows that a name means: of a plate, an effect, or a column.
+
+    An effect means the plate that it stands in, as a formula's `g` its levels; a column of a
+    formula's table groups its rows. Raises `UnknownSite` where there is nothing of that name.
+    """
+    effects = {o.name: o.plates[0].name for o in model.variables if len(o.plates) == 1}
+    if name in grouped:
+        return grouped[name]
+    if effects.get(name) in grouped:
+        return grouped[effects[name]]
+    read = {} if model.reader is None else model.reader.table
+    table = {str(column): read[column] for column in read}
+    if name in table and v.shape == (len(table[name]),):
+        return groups(list(table[name]))
+    raise UnknownSite.among(name, {**grouped, **effects, **table}, "check by", "group")
 
 
 def skewness(y: np.ndarray) -> float:

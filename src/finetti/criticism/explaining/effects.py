@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import jax.numpy as jnp
 import numpy as np
@@ -19,6 +19,7 @@ from finetti.criticism.explaining.grids import (
     columns_of,
     coordinate,
     grid_over,
+    orders_of,
     whole_rows,
 )
 from finetti.criticism.explaining.moved import Moved, Values, at_each, move, moved
@@ -72,10 +73,10 @@ class Effects:
         """Say what is predicted: a mean, or the probability of each category."""
         return "mean" if self.category is None else "probability"
 
-    def table(
-        self, what: Literal["predictions", "comparisons", "slopes"] = "predictions"
-    ) -> Derived:
+    def table(self, what: What = "predictions") -> Derived:
         """Return predictions, comparisons or slopes as a table with intervals."""
+        if what not in get_args(What):
+            raise ValueError(f"what={what!r} is none of {', '.join(map(repr, get_args(What)))}")
         found = getattr(self, what)
         if found is None:
             raise ModelError(
@@ -138,7 +139,9 @@ def effects(
         whole = replace(whole, model=whole.model.reading(made_by.one_trial()))
     columns = whole_rows(columns_of(whole.model, data, name), whole.site.shown)
     reader = whole.model.reader if data is None else None
-    grid = grid_over(columns, name, by, at, None if reader is None else reader.counts)
+    chosen = [name] if by is None else [by, name]
+    counts = None if reader is None else reader.counts
+    grid = grid_over(columns, chosen, at, orders_of(whole.model, data), counts)
     gone = _gone(whole, columns, grid.names)
     found = _means(posterior, whole, grid, gone)
     said = _said(at, gone)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from finetti.criticism.predicting.rows import arguments
 from finetti.errors import DataError
 from finetti.language.dims import Groups
+from finetti.language.reader import Reader
 from finetti.models import Model
 from finetti.structure.words import listed
 from finetti.types import TableLike, Value, Values
@@ -72,35 +74,38 @@ class Grid:
 
 def grid_over(
     columns: Mapping[str, np.ndarray],
-    name: str,
-    by: str | None,
+    chosen: Sequence[str],
     at: At | Values,
+    orders: Mapping[str, Sequence[Any]],
     counts: np.ndarray | None = None,
 ) -> Grid:
-    """Return the grid of a column, and of one to part it by; refuse what is no column.
+    """Return the grid of a column, the last chosen, and of one to part it by, if there are two.
 
-    `counts` are the rows that each of the columns' stands for, None for itself alone.
+    `orders` are those that columns of names state, `counts` the rows that each of the columns'
+    stands for, None for itself alone. Raises `DataError` for what is no column.
     """
-    chosen = [name] if by is None else [by, name]
+    name = chosen[-1]
     for one in chosen:
         if one not in columns:
             known = listed(f"`{c}`" for c in columns) or "none"
             raise DataError(f"the data have no column `{one}` of rows (columns: {known})")
-    if by == name:
+    if len(set(chosen)) < len(chosen):
         raise DataError(f"`{name}` cannot be parted by itself: give another column as by=")
-    values = {one: _grid(columns[one], POINTS if one == name else FEW) for one in chosen}
-    rows = _rows(columns, at, chosen, counts)
+    names = {n: _in_order(c, orders.get(n)) for n, c in columns.items() if not _is_number(c)}
+    values = {
+        one: np.array(names[one], object)
+        if one in names
+        else _grid(columns[one], POINTS if one == name else FEW)
+        for one in chosen
+    }
+    middle = {n: names[n][0] if n in names else _middle(c, counts) for n, c in columns.items()}
+    rows = _rows(columns, at, chosen, middle)
     return Grid(values, rows, _steps(columns[name]), counts if at == "data" else None)
 
 
 def columns_of(model: Model, data: TableLike, name: str) -> dict[str, np.ndarray]:
     """Return the columns of rows by name: of the data given, or the model's arguments."""
-    if data is None and model.reader is not None:
-        data = model.reader.table
-    if data is None:
-        known: dict[str, Any] = arguments(model)
-    else:
-        known = {str(n): data[n] for n in (data.columns if hasattr(data, "columns") else data)}
+    known = _given(model, data)
     if model.reader is not None:  # nothing depends on other columns
         used = model.reader.predictors
         known = {name: column for name, column in known.items() if name in used}
@@ -111,12 +116,31 @@ def columns_of(model: Model, data: TableLike, name: str) -> dict[str, np.ndarray
         if column.ndim == 1 and len(column) > 1:
             found[key] = column
     length = len(found[name]) if name in found else 0
+    found = {key: c for key, c in found.items() if not length or len(c) == length}
     named = [set(map(str, p.labels)) for v in model.variables for p in v.plates if p.labels]
-    return {
-        key: _kept(column, named, model.reader is not None)
-        for key, column in found.items()
-        if not length or len(column) == length
-    }
+    return {key: _kept(key, found, named, model.reader) for key in found}
+
+
+def _given(model: Model, data: TableLike) -> dict[str, Any]:
+    """Return the columns of the data given, or of the model's own, as they are."""
+    if data is None and model.reader is not None:
+        data = model.reader.table
+    if data is None:
+        return arguments(model)
+    return {str(n): data[n] for n in (data.columns if hasattr(data, "columns") else data)}
+
+
+def orders_of(model: Model, data: TableLike) -> dict[str, list[Any]]:
+    """Return the order of names that columns state, the fit's before that of the data given."""
+    found = {}
+    for known in ([] if data is None else [data]) + [None]:
+        for name, column in _given(model, known).items():
+            kind: Any = getattr(column, "dtype", None)
+            if isinstance(column, Groups):
+                found[name] = list(column.labels)
+            elif getattr(kind, "ordered", False):
+                found[name] = kind.categories.tolist()
+    return found
 
 
 def whole_rows(
@@ -135,13 +159,43 @@ def whole_rows(
     return {n: c[keep] if len(c) == len(keep) else c for n, c in columns.items()}
 
 
-def _kept(column: np.ndarray, named: list[set[str]], formula: bool) -> np.ndarray:
-    """Return whole numbers as names where they name a plate's members, as fractions in formulas."""
+def _kept(
+    name: str, columns: Mapping[str, np.ndarray], named: list[set[str]], reader: Reader | None
+) -> np.ndarray:
+    """Return whole numbers as names where they are used so, as fractions in formulas.
+
+    They name a plate's members, or a formula takes no others: of C(k), of steps, of censoring.
+    """
+    column = columns[name]
     if column.dtype.kind not in "iu":
         return column
     if any(set(map(str, np.unique(column).tolist())) <= labels for labels in named):
         return column.astype(object)
-    return column.astype(float) if formula else column
+    if reader is None:
+        return column
+    row = {n: c[:1] for n, c in columns.items()}
+    between = {**row, name: row[name] + 0.5}
+    names = _is_read(reader, row) and not _is_read(reader, between)
+    return column.astype(object if names else float)
+
+
+def _is_read(reader: Reader, rows: Mapping[str, np.ndarray]) -> bool:
+    """Tell whether a formula can be asked of these rows."""
+    try:
+        with np.errstate(all="ignore"):
+            reader(rows)
+    except DataError:
+        return False
+    return True
+
+
+def _in_order(column: np.ndarray, stated: Sequence[Any] | None) -> list[Any]:
+    """Return names once each: as stated, or numbers by their size, others by the alphabet."""
+    distinct = list(dict.fromkeys(column.tolist()))
+    if stated is not None and set(distinct) <= set(stated):
+        return [v for v in stated if v in set(distinct)]
+    numbers = all(isinstance(v, Real) for v in distinct)
+    return sorted(distinct, key=None if numbers else str)
 
 
 def _is_number(column: np.ndarray) -> bool:
@@ -149,9 +203,7 @@ def _is_number(column: np.ndarray) -> bool:
 
 
 def _grid(column: np.ndarray, points: int) -> np.ndarray:
-    """Return the values that a column goes over: its labels, or so many numbers of its range."""
-    if not _is_number(column):
-        return np.array(list(dict.fromkeys(sorted(column.tolist(), key=str))), object)
+    """Return the values that a column of numbers goes over: all, or so many of its range."""
     distinct = np.unique(column)
     if len(distinct) <= LEVELS:
         return distinct
@@ -163,8 +215,8 @@ def _grid(column: np.ndarray, points: int) -> np.ndarray:
 def _rows(
     columns: Mapping[str, np.ndarray],
     at: At | Values,
-    chosen: list[str],
-    counts: np.ndarray | None,
+    chosen: Sequence[str],
+    middle: Mapping[str, Any],
 ) -> dict[str, np.ndarray]:
     """Return the rows that the other columns are held at: one, or those of the data."""
     if isinstance(at, str) and at == "data":
@@ -176,21 +228,19 @@ def _rows(
         if name not in columns or name in chosen:
             known = listed(f"`{c}`" for c in columns if c not in chosen) or "none"
             raise DataError(f"`{name}` of at= is no other column of the data (others: {known})")
-    return {n: np.array([given.get(n, _middle(c, counts))], c.dtype if n not in given else None)
+    return {n: np.array([given.get(n, middle[n])], c.dtype if n not in given else None)
             for n, c in columns.items()}  # fmt: skip
 
 
 def _middle(column: np.ndarray, counts: np.ndarray | None) -> Value:
-    """Return where a column is held: numbers at the mean, whole ones at the median, names first."""
+    """Return where a column of numbers is held: at the mean, whole ones at the median."""
     if column.dtype.kind == "f":
         return np.average(column, weights=counts)
     if column.dtype.kind in "iu" and counts is not None:
         order = np.argsort(column, kind="stable")
         reached = np.cumsum(counts[order])
         return column[order][np.searchsorted(reached, reached[-1] / 2)]
-    if column.dtype.kind in "iu":
-        return np.sort(column)[(len(column) - 1) // 2]
-    return sorted(column.tolist(), key=str)[0]
+    return np.sort(column)[(len(column) - 1) // 2]
 
 
 def _steps(column: np.ndarray) -> np.ndarray:

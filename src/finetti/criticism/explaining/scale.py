@@ -74,7 +74,7 @@ def mean_and_variance(site: Site) -> tuple[Array, Array]:
     except (NotImplementedError, AttributeError) as error:
         raise ModelError(
             f"the mean and variance of {name_family(distribution)}, which site `{site.name}` has, "
-            f"are not known: there is no R-squared of it"
+            f"are not known: there is neither an R-squared nor an effect of it"
         ) from error
     return jnp.broadcast_to(mean, shape), jnp.broadcast_to(variance, shape)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from math import prod
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import jax.numpy as jnp
 import numpy as np
@@ -75,6 +75,8 @@ def predict(
     import xarray as xr
 
     require_posterior(posterior, "ft.predict")
+    _refuse_others("new_groups", new_groups, get_args(NewGroups))
+    _refuse_others("at", at, get_args(At))
     fitted = posterior.known_model("predicting")
     if newdata is None:
         require_rows(fitted, "ft.predict without newdata")
@@ -121,6 +123,13 @@ def predict(
     tree = xr.DataTree.from_dict(groups)
     tree.attrs.update({name: value for name, value in attributes.items() if value != ""})
     return tree
+
+
+def _refuse_others(name: str, given: object, ways: tuple[str, ...]) -> None:
+    """Refuse what is none of the ways there are: None and False are not said to be one."""
+    if not isinstance(given, str) or given not in ways:
+        listing = ", ".join(map(repr, ways))
+        raise ValueError(f"{name}={given!r} is none of {listing}")
 
 
 def _missing(model: Model, these: States, seed: int) -> dict[str, xr.Dataset]:

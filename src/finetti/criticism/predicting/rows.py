@@ -79,7 +79,7 @@ def covariates(fitted: Model, model: Model, newdata: TableLike) -> Callable[[Sit
     """Return what tells which observed sites stay as new rows have them, or those of the fit.
 
     They are those that others depend on, predictors with a law of their own: of the fit where they
-    lack values, on new rows where their values are a column that these give.
+    lack values, on new rows where their values are a column that these give, of some rows at least.
     """
     if newdata is None:
         sites = fitted.variables
@@ -96,6 +96,8 @@ def covariates(fitted: Model, model: Model, newdata: TableLike) -> Callable[[Sit
         if site.name not in used or isinstance(site.value, Groups | Tracer):
             return False
         value = np.asarray(with_nan(site.value))
+        if value.dtype.kind == "f" and np.isnan(value).all():  # drawn, as nothing is known of it
+            return False
         return any(np.array_equal(value, a, equal_nan=value.dtype.kind == "f") for a in given)
 
     return keep
