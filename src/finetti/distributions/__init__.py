@@ -21,6 +21,8 @@ from numpyro.distributions import (
     constraints,
 )
 from numpyro.distributions.distribution import COERCIONS, validation_enabled
+from numpyro.primitives import _PYRO_STACK
+from numpyro.primitives import plate as _Plate
 
 from finetti.distributions.censored import *  # noqa: F403
 from finetti.distributions.censored import __all__ as _CENSORED
@@ -194,6 +196,11 @@ def locate(distribution: Distribution) -> str:
     return locate(distribution.base_dist) if same else ""
 
 
+def foreign_plates() -> list[str]:
+    """Name the plates of numpyro that are open: finetti does not see them."""
+    return [frame.name for frame in _PYRO_STACK if isinstance(frame, _Plate)]
+
+
 def unchecked() -> AbstractContextManager[None]:
     """Switch off numpyro's own argument checks for a while: finetti's name the site as well."""
     return validation_enabled(False)
@@ -215,6 +222,7 @@ __all__ = [
     "constraints",
     "demands",
     "describe_support",
+    "foreign_plates",
     "is_borrowed",
     "know",
     "known",
