@@ -41,7 +41,7 @@ FOREIGN = (
     "states it to numpyro, which finetti does not see",
     "write ft.sample, ft.plate, ft.deterministic and ft.factor",
 )
-LIBRARIES = ("jax", "jaxlib", "numpyro", "finetti")
+LIBRARIES = ("jax.", "jaxlib.", "numpyro.", "finetti.distributions.", "finetti.language.")
 REMEDIES = {  # what fails: what the line does, and what to do instead
     jax.errors.TracerBoolConversionError: (
         f"asks Python whether {UNKNOWN} is true",
@@ -112,7 +112,7 @@ def _in_library(error: Exception) -> bool:
     while last.tb_next is not None:
         last = last.tb_next
     frame = last.tb_frame
-    if frame.f_globals.get("__name__", "").partition(".")[0] in LIBRARIES:
+    if f"{frame.f_globals.get('__name__', '')}.".startswith(LIBRARIES):
         return True
     # JAX may have taken its own frames out; the line that is left then raises nothing itself.
     removed = any("JAX has removed" in note for note in getattr(error, "__notes__", ()))
