@@ -109,8 +109,10 @@ def _evaluate(
                     site.value, jacobians[site.name] = _transform(site, free)
         site.value = tagged(site.value, site.name)
 
-    with explained(), alone(), unchecked(), trace() as sites, around(before):
-        run()
+    with explained():
+        with alone(), unchecked(), trace() as sites, around(before):
+            run()
+        # Outside `unchecked` a density is zero off its support.
         stated = [(name, site) for name, site in sites.items() if site.kind != "deterministic"]
         terms = {name: _log_terms(site) for name, site in stated}
     _refuse_other_sites(list(variables), list(sites))
