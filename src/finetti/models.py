@@ -11,10 +11,11 @@ from typing import Any
 
 import jax
 
+from finetti.distributions import unchecked
 from finetti.errors import ModelError, OutsidePlate
 from finetti.hypertext.html import block, code, heading, words
 from finetti.language import handlers
-from finetti.language.code import code_of
+from finetti.language.code import code_of, refuse_unrun
 from finetti.language.effects import Site, running
 from finetti.language.holes import WAYS, Missing, without_rows
 from finetti.language.missing import impute
@@ -94,23 +95,19 @@ class Model:
         bound = self if self.arguments is not None else self._bind((), {})
         args, kwargs = bound.arguments or ((), {})
         with ExitStack() as stack:
+            stack.enter_context(unchecked())
             if self.lacking == "impute":
                 stack.enter_context(impute(unread))
             for handler in reversed(self.handlers):
                 stack.enter_context(handler())
             try:
                 return self.function(*args, **kwargs)
-            except RecursionError:
-                raise ModelError(
-                    f"model `{self.name}` calls itself, or a function of it, without end or deeper "
-                    f"than Python goes: give the recursion an end"
-                ) from None
-            except (TypeError, ValueError, IndexError) as error:
+            except (RecursionError, TypeError, ValueError, IndexError) as error:
                 given = dict(zip(self._places(len(args)), args, strict=True)) | dict(kwargs)
                 told = explain(self.name, given, error)
                 if told is None:
                     raise
-                raise told from error
+                raise told from None if isinstance(error, RecursionError) else error
 
     def named(self, name: str) -> Model:
         """Return the model under another name, to call it twice inside one model."""
@@ -340,8 +337,7 @@ def model(function: Callable[..., object]) -> Model:
     """
     if isinstance(function, Model):
         return function
-    if not callable(function):
-        raise ModelError(f"ft.model takes a function, not {function!r:.80}: write it as @ft.model")
+    refuse_unrun(function)
     made = Model(function, getattr(function, "__name__", type(function).__name__))
     made.__dict__.update(__doc__=function.__doc__, __wrapped__=function)
     return made

@@ -93,6 +93,12 @@ REFUSED: dict[str, Attempt] = {
         lambda: pymc2.MCMC([node(), node()]).sample(5), ft.DuplicateSite, ("`x`",)),
     "pymc2: iterations that are a text": (
         lambda: sampled("10"), TypeError, ("iter", "'10'")),
+    "tfp: a parameter that is a text": (
+        lambda: tfd.Normal("b", 1.0), TypeError, ("Normal's loc is a number", "'b'")),
+    "tfp: a parameter that is None": (
+        lambda: tfd.Normal(None, 1.0), TypeError, ("Normal needs loc",)),
+    "tfp: a parameter that is a distribution": (
+        lambda: tfd.Normal(tfd.Normal(0.0, 1.0), 1.0), TypeError, ("Normal's loc is a number",)),
     "pymc2: no iterations": (lambda: sampled(0), ValueError, ("iter is at least 1",)),
     "pymc2: burn-in of all": (lambda: sampled(10, 10), ValueError, ("burn = 10",)),
     "pymc2: none thinned": (lambda: sampled(10, thin=0), ValueError, ("thin is at least 1",)),

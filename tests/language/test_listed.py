@@ -3,7 +3,9 @@
 import jax
 import numpy as np
 import numpyro.distributions as borrowed
+import pandas as pd
 import pytest
+import xarray as xr
 
 import finetti as ft
 
@@ -86,13 +88,29 @@ def test_elsewhere_numpyro_is_as_it_was():
         borrowed.StudentT([3.0, 4.0])
 
 
-def test_what_no_distribution_takes_is_refused_by_it():
-    @ft.model
-    def one():
-        ft.sample("x", ft.StudentT([3.0, 4.0], nothing=1.0))
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: ft.StudentT([3.0, 4.0], nothing=1.0), "StudentT takes df, loc, scale: .*nothing"),
+        (lambda: ft.Normal(mu=0, sigma=1), "Normal takes loc, scale: got an unexpected .*'mu'"),
+        (lambda: ft.Normal("b", 1.0), "ft.Normal has loc = 'b': give it numbers"),
+        (lambda: ft.Normal(None, 1.0), "ft.Normal has loc = None"),
+        (lambda: ft.Normal(ft.Normal(0, 1), 1.0), "loc = the distribution Normal: .*ft.sample"),
+        (lambda: ft.Poisson(np.array(["3"])), "ft.Poisson has rate = .*give it numbers"),
+        (lambda: ft.Bernoulli("p"), "ft.Bernoulli has probs = 'p'"),
+        (lambda: ft.Dirichlet(1.0), "line .* of test_listed.py .*must be at least one-dim"),
+        (lambda: ft.MultivariateNormal(np.zeros(2)), "line .* of test_listed.py .*scale_tril"),
+    ],
+)
+def test_what_no_distribution_takes_is_refused_in_a_sentence(make, said):
+    with pytest.raises(ft.ModelError, match=said):
+        ft.Model(lambda: ft.sample("x", make()) is None, "one")().plan()
 
-    with pytest.raises(TypeError, match="nothing"):
-        one().plan()
+
+@pytest.mark.parametrize("column", [pd.Series([1.0, 2.0], [7, 9]), xr.DataArray([1.0, 2.0])])
+def test_a_column_is_taken_as_an_array(column):
+    made = ft.Model(lambda: ft.sample("x", ft.StudentT(3.0, column, 1)) is None, "one")()
+    assert "StudentT(3, [1, 2], 1)" in str(made.plan())
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Check how often a model is called and its density traced: a small, fixed number of times."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -86,3 +87,15 @@ def test_programs_are_equal_when_their_structure_is_whatever_their_data():
     assert one == same
     assert hash(one) == hash(same)
     assert one != other
+
+
+@pytest.mark.usefixtures("float64")
+def test_a_density_is_zero_where_a_site_that_is_observed_as_another_leaves_its_support():
+    @ft.model
+    def shared():
+        x = ft.sample("x", ft.Normal(0, 1))
+        ft.sample("y", ft.Exponential(1.0), obs=x)
+
+    built = ft.density(shared())
+    assert np.isfinite(built.log_density(jnp.array([1.0])))
+    assert built.log_density(jnp.array([-1.0])) == -np.inf

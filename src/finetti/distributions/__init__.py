@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jax.core import Tracer
 from numpyro import distributions as _numpyro
+from numpyro import primitives
 from numpyro.distributions import *  # noqa: F403
 from numpyro.distributions import (
     Distribution,
@@ -194,6 +195,13 @@ def locate(distribution: Distribution) -> str:
     return locate(distribution.base_dist) if same else ""
 
 
+def foreign_plates() -> list[str]:
+    """Name the plates of numpyro that are open: finetti does not see them."""
+    # The stack is numpyro's own: a version without it has its plates unseen, as they were.
+    frames = getattr(primitives, "_PYRO_STACK", ())
+    return [frame.name for frame in frames if isinstance(frame, primitives.plate)]
+
+
 def unchecked() -> AbstractContextManager[None]:
     """Switch off numpyro's own argument checks for a while: finetti's name the site as well."""
     return validation_enabled(False)
@@ -215,6 +223,7 @@ __all__ = [
     "constraints",
     "demands",
     "describe_support",
+    "foreign_plates",
     "is_borrowed",
     "know",
     "known",

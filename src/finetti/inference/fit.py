@@ -14,6 +14,7 @@ import numpy as np
 from finetti.dividing import Devices, meant
 from finetti.errors import ClusterError
 from finetti.inference.apart import draw_apart
+from finetti.inference.asked import refuse_strange
 from finetti.inference.begin import Beginning, begin
 from finetti.inference.cluster.carried import packed
 from finetti.inference.cluster.reached import On, reached
@@ -31,6 +32,7 @@ from finetti.inference.readers.keep import kept_names, most_draws
 from finetti.inference.search.search import search
 from finetti.inference.stopping import Stop, stoppable
 from finetti.inference.to_disk import begun, destination, searched
+from finetti.language.handlers import whole_seed
 from finetti.models import Model, require_model
 from finetti.posterior.learned import Learned
 from finetti.posterior.posterior import Posterior
@@ -82,11 +84,12 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     and SIGTERM stop a run and return the draws made so far, marked `interrupted` in the posterior's
     attributes; during warm-up they raise `KeyboardInterrupt`.
 
-    Raises `ModelError` or `SamplingError` with the site at fault before sampling starts, also where
-    the draws kept would take more than 4 GiB of memory; `ClusterError` where `on` cannot be reached
-    or has other versions than this process, or there are fewer `devices`; `DataError` where `out`
-    has an unfinished run or something that is no run, another process writes there, or it cannot be
-    written.
+    Raises `ModelError` or `SamplingError` with the site at fault before sampling starts,
+    `SamplingError` also for a method that is none and where the draws kept would take more than 4
+    GiB of memory; `SeedError` for a seed that is no whole number; `ClusterError` where `on` cannot
+    be reached or has other versions than this process, or there are fewer `devices`; `DataError`
+    where `out` has an unfinished run or something that is no run, another process writes there, or
+    it cannot be written.
 
     >>> posterior = fit(coin(10).condition(heads=7), NUTS(draws=500), seed=1, progress=False)
     >>> posterior["p"].shape
@@ -96,7 +99,8 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     (4, 1000)
     """
     require_model(model, "ft.fit")
-    method = method or Automatic()
+    method, seed = method or Automatic(), whole_seed(seed)
+    refuse_strange(method, plan, init, tuning)
     chosen = method.plan(model, plan)
     again = partial(fit_alike, method, plan and plan.choices)
     beginning, to = Beginning(seed, init, tuning), destination(out)

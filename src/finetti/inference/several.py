@@ -9,11 +9,13 @@ from functools import partial
 from typing import TypeVar
 
 from finetti.errors import FinettiError
+from finetti.inference.asked import refuse_strange
 from finetti.inference.cluster.pieces import done
 from finetti.inference.cluster.reached import On, reached
 from finetti.inference.fit import fit, fit_alike
 from finetti.inference.methods.independent import Automatic
 from finetti.inference.methods.method import Method
+from finetti.language.handlers import whole_seed
 from finetti.models import Model, require_model
 from finetti.posterior.posterior import Posterior
 
@@ -45,7 +47,9 @@ def fit_many(
         raise TypeError(f"ft.fit_many takes models by label, a dict, not {type(models).__name__}")
     for model in models.values():
         require_model(model, "ft.fit_many")
-    method, kept = method or Automatic(), None if keep is None else tuple(keep)
+    method, seed = method or Automatic(), whole_seed(seed)
+    refuse_strange(method, None, None, None)
+    kept = (keep,) if isinstance(keep, str) else None if keep is None else tuple(keep)
     pieces = [(label, models[label], seed + i) for i, label in enumerate(models)]
     with reached(on) as client:
         found = done(Each(method, kept), pieces, client)

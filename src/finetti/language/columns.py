@@ -30,6 +30,23 @@ def entries(column: Any) -> list[Any]:
     return [x.item() if isinstance(x, np.generic) else x for x in column]
 
 
+def widened(value: Any) -> Any:
+    """Return numbers of fewer than 64 bits with 64, which no usual arithmetic runs over.
+
+    200 * 200 is 64 among numbers of 8 bits. Whole numbers without a sign get one, where it fits.
+    All else, arrays of JAX too, stays as it is.
+
+    >>> widened(np.array([200, 3], np.uint8)) * 200
+    array([40000,   600])
+    """
+    if type(value) is not np.ndarray and not isinstance(value, np.generic):
+        return value
+    whole, short = value.dtype.kind in "iu", value.dtype.itemsize < 8
+    if whole and (short or (value.dtype.kind == "u" and not (np.asarray(value) >> 63).any())):
+        return value.astype(np.int64)
+    return value.astype(np.float64) if short and value.dtype.kind == "f" else value
+
+
 def is_missing(value: object) -> bool:
     """Tell whether a value stands for none: None, NaN, NaT, pandas' NA, or blank text.
 

@@ -7,8 +7,10 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import jax
 import numpy as np
 
+from finetti.distributions import foreign_plates
 from finetti.errors import ModelError, ShapeError
 from finetti.language.groups import Groups, groups
 
@@ -49,6 +51,8 @@ def as_plate(name: str, members: Any) -> Plate:
     ordered = hasattr(members, "__getitem__") and hasattr(members, "__len__")
     if not ordered or isinstance(members, str | dict) or np.ndim(members) == 0:
         raise ModelError(f"plate `{name}` takes a size or a sequence of labels, not {members!r}")
+    if isinstance(members, jax.Array) or hasattr(members, "coords"):  # of xarray
+        members = np.asarray(members)
     labels = tuple(x.item() if isinstance(x, np.generic) else x for x in list(members))
     if any(np.ndim(label) for label in labels):
         raise ModelError(f"plate `{name}` takes labels in one dimension, not {members!r}")
@@ -63,6 +67,15 @@ def as_plate(name: str, members: Any) -> Plate:
         refusal.members = members
         raise refusal
     return Plate(name, len(labels), labels)
+
+
+def refuse_foreign(site: str) -> None:
+    """Refuse a site that stands in a plate of numpyro, which would not be seen."""
+    for name in foreign_plates():
+        raise ModelError(
+            f"site `{site}` stands in numpyro's plate `{name}`, which finetti does not see: write "
+            f"ft.plate({name!r}, ...)"
+        )
 
 
 def as_dims(site: str, dims: Any) -> tuple[tuple[str, Any], ...]:
@@ -117,4 +130,4 @@ def _is_truth(members: object) -> bool:
     return members.dtype.kind in "iu" and members.size > 2 and set(members.tolist()) == {0, 1}
 
 
-__all__ = ["Groups", "Plate", "as_dims", "as_plate", "groups", "own_dims"]
+__all__ = ["Groups", "Plate", "as_dims", "as_plate", "groups", "own_dims", "refuse_foreign"]

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from finetti.errors import ModelError
 from finetti.language.dims import Plate
 from finetti.types import Key, Value
 
@@ -132,9 +133,19 @@ def apart() -> Iterator[None]:
         _plates.reset(token)
 
 
+def require_name(name: object) -> None:
+    """Refuse a name that is no text, such as a distribution that stands in its place."""
+    if not isinstance(name, str):
+        raise ModelError(
+            f"the name of a site is a text and comes first, ft.sample('mu', ft.Normal(0, 1)): "
+            f"{type(name).__name__} is none"
+        )
+
+
 def perform(site: Site, settle: Callable[[Site], None]) -> Value:
     """Send a site through the handlers, `settle` its value, and return it."""
     # `after` is called on those handlers alone that `before` got to see the site.
+    require_name(site.name)
     seen, site.said = [], site.name
     for frame in reversed(_frames.get()):
         seen.append(frame)

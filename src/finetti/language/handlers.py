@@ -16,10 +16,28 @@ import numpy as np
 
 from finetti.distributions import Distribution, describe_support, name_family
 from finetti.distributions.ends import beyond
-from finetti.errors import DuplicateSite, ModelError, ShapeError, SupportError, UnknownSite
+from finetti.errors import (
+    DuplicateSite,
+    ModelError,
+    SeedError,
+    ShapeError,
+    SupportError,
+    UnknownSite,
+)
 from finetti.language.effects import Site, around
 from finetti.language.sites import fill, fit_value
 from finetti.types import Key, Values
+
+
+def whole_seed(seed: object) -> int:
+    """Return a seed as Python's own number; raise `SeedError` for no whole number of 64 bits.
+
+    >>> whole_seed(np.int32(7))
+    7
+    """
+    if isinstance(seed, int | np.integer) and -(2**63) <= int(seed) < 2**63:
+        return int(seed)
+    raise SeedError(f"a seed is a whole number of at most 64 bits, not {seed!r:.80}")
 
 
 @contextmanager
@@ -35,7 +53,7 @@ def seed(key: int | Key) -> Iterator[None]:
     ...     bool(sample("mu", Normal(0, 5)) == mu)
     True
     """
-    root = jax.random.key(int(key)) if isinstance(key, int | np.integer) else key
+    root = key if isinstance(key, jax.Array) else jax.random.key(whole_seed(key))
 
     def before(site: Site) -> None:
         if site.kind == "sample" and site.key is None:

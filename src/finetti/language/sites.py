@@ -14,10 +14,11 @@ from jax.typing import ArrayLike
 
 from finetti.distributions import Distribution, bare, demands, describe_support, know, name_family
 from finetti.errors import MissingValue, ModelError, SeedError, ShapeError, SupportError
-from finetti.language.dims import Groups, Plate, as_dims, as_plate
-from finetti.language.effects import Site, inside, perform, plates
+from finetti.language.columns import widened
+from finetti.language.dims import Groups, Plate, as_dims, as_plate, refuse_foreign
+from finetti.language.effects import Site, inside, perform, plates, require_name
 from finetti.language.holes import REMEDIES, with_nan
-from finetti.language.listed import as_arrays
+from finetti.language.listed import as_arrays, broadened
 from finetti.types import AnyArray, Array, Value
 
 
@@ -42,6 +43,8 @@ def sample(
     >>> with seed(0):
     ...     mu = sample("mu", Normal(0, 5))
     """
+    require_name(name)
+    refuse_foreign(name)
     if not isinstance(distribution, Distribution):
         raise ModelError(
             f"site `{name}` needs a distribution such as ft.Normal(0, 1), not {distribution!r}"
@@ -111,6 +114,8 @@ def _settle_sample(site: Site) -> None:
         return
     if not isinstance(site.value, jax.Array):
         site.value = _as_data(site)
+    elif site.observed:
+        site.value = broadened(site.value)
     if not site.plates:
         site.distribution = fit_value(site)
     check_shape(site)
@@ -130,7 +135,7 @@ def _as_data(site: Site) -> np.ndarray:
     data = np.asarray(with_nan(site.value))
     if data.dtype.kind not in "biuf":
         raise ModelError(f"site `{site.name}` is observed as {data.dtype} values, not numbers")
-    return data
+    return widened(data)
 
 
 def _draw(site: Site) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -19,6 +19,7 @@ from finetti.language.columns import (
     misspelt,
     mixed,
     own_order,
+    widened,
     without_value,
 )
 from finetti.language.groups import Groups, groups
@@ -71,15 +72,16 @@ def as_data(value: Any, name: str = "column") -> Any:
 
 
 def kept(values: Any) -> Any:
-    """Return a pytree with copies of its numpy arrays, which nobody can change.
+    """Return a pytree with copies of its numpy arrays, of 64 bits, which nobody can change.
 
     What a model is given is then what it has whenever it is read.
     """
 
     def keep(value: Any) -> Any:
         if not isinstance(value, np.ndarray):
-            return value
-        held = value.copy()
+            return widened(value)
+        held = widened(value)
+        held = value.copy() if held is value else held
         held.setflags(write=False)
         return held
 
@@ -87,11 +89,12 @@ def kept(values: Any) -> Any:
 
 
 def judged(name: str, value: Any, holes: bool = False) -> Any:
-    """Return one argument as `as_data` does; refuse NaN in it, and what no arithmetic takes.
+    """Return one argument as `as_data` does; refuse NaN, iterators, and what no arithmetic takes.
 
     With `holes` arrays of numbers may lack some, which are NaN. Raises `MissingValue` and
     `ModelError`.
     """
+    _refuse_iterators(name, value)
     taken = as_data(with_nan(value) if holes else value, name)
     _refuse_strange(name, taken)
     taken = jax.tree.map(lambda a: with_nan(a) if isinstance(a, np.ma.MaskedArray) else a, taken)
@@ -105,6 +108,19 @@ def judged(name: str, value: Any, holes: bool = False) -> Any:
             rows = np.argwhere(np.isnan(array))
             raise _lacks(name + jax.tree_util.keystr(path), rows[:, 0] if array.ndim else [])
     return taken
+
+
+def _refuse_iterators(name: str, value: Any) -> None:
+    """Refuse what is used up by being read: a model is read several times."""
+    if isinstance(value, np.ndarray):
+        return
+    leaves = jax.tree_util.tree_flatten_with_path(value, lambda v: isinstance(v, Iterator))[0]
+    for path, leaf in leaves:
+        if isinstance(leaf, Iterator):
+            raise ModelError(
+                f"argument `{name}{jax.tree_util.keystr(path)}` is a {type(leaf).__name__}, which "
+                f"can be read once, and a model is read several times: give a list of what it holds"
+            )
 
 
 def _refuse_strange(name: str, taken: object) -> None:
@@ -130,6 +146,17 @@ def _refuse_strange(name: str, taken: object) -> None:
 
 def explain(name: str, arguments: Values, error: Exception) -> Exception | None:
     """Return the error that says which arguments made a model's own line fail, if any did."""
+    if isinstance(error, RecursionError):
+        return ModelError(
+            f"model `{name}` calls itself, or a function of it, without end or deeper than Python "
+            f"goes: give the recursion an end"
+        )
+    tables = [n for n, a in arguments.items() if isinstance(a, np.ndarray) and a.ndim == 2]
+    if tables and "only integers, slices" in str(error):
+        return ModelError(
+            f"model `{name}`: argument `{tables[0]}` is a table of numbers, of which a model is "
+            f"given an array without names: pass its columns, each as an argument or all as a dict"
+        )
     if type(error) not in (TypeError, ValueError, IndexError, ShapeError):
         return None
     if "read-only" in str(error):

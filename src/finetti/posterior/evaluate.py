@@ -131,7 +131,7 @@ def evaluator(model: Model, read: Read) -> Callable[..., dict[str, np.ndarray]]:
         total = prod(shape)
         flat = {name: a.reshape(total, *a.shape[2:]) for name, a in values.items()}
         with jax.enable_x64(True):
-            keys = jax.random.split(jax.random.key(seed), total)
+            keys = jax.random.split(jax.random.key(handlers.whole_seed(seed)), total)
             first = jax.eval_shape(one, keys[0], {name: a[0] for name, a in flat.items()})
             numbers = sum(prod(a.shape) for a in first.values())
 

@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
-from finetti.distributions import biject_to, unchecked
+from finetti.distributions import biject_to, name_family, unchecked
 from finetti.errors import ModelError
 from finetti.language.chain import log_terms
 from finetti.language.effects import Site, alone, around
 from finetti.language.handlers import condition, trace
+from finetti.language.holes import with_nan
 from finetti.language.sites import check_shape, check_support
 from finetti.structure.commute import commute
 from finetti.structure.equations import opened, read_tag, tagged
@@ -24,8 +26,14 @@ from finetti.structure.graph import Graph, read_parents
 from finetti.structure.hoist import hoist
 from finetti.structure.identity import fingerprint
 from finetti.structure.program import Outcome, Program
+from finetti.structure.untraceable import explained
 from finetti.structure.variables import Variable, is_discrete, placeholder, read_arguments
 from finetti.types import Array, DType, Value, Values
+
+OUTSIDE = (
+    "draw random numbers, read files and use iterators up outside the model, and give it what "
+    "they yield as arguments"
+)
 
 
 def write_program(
@@ -49,7 +57,7 @@ def write_program(
             with condition(seen):
                 run()
 
-        return _evaluate(conditioned if seen else run, free)
+        return _evaluate(conditioned if seen else run, free, sites)
 
     closed, shapes = jax.make_jaxpr(evaluate, return_shape=True)(seen, free)
     traced, held = opened(closed)
@@ -76,8 +84,14 @@ def _as_constant(constant: Value) -> np.ndarray:
     return np.asarray(constant)
 
 
-def _evaluate(run: Callable[[], object], free: dict[str, Array]) -> Outcome:
-    """Run the model once, latent sites given by `free`, and return all that its program yields."""
+def _evaluate(
+    run: Callable[[], object], free: dict[str, Array], known: tuple[Variable, ...]
+) -> Outcome:
+    """Run the model once, latent sites given by `free`, and return all that its program yields.
+
+    Raises `ModelError` where its sites are not those that are `known` of it.
+    """
+    variables = {v.name: v for v in known}
     jacobians: dict[str, Array] = {}
     arguments: dict[str, dict[str, Array]] = {}
 
@@ -88,16 +102,56 @@ def _evaluate(run: Callable[[], object], free: dict[str, Array]) -> Outcome:
                 return
             case "sample":
                 arguments[site.name] = read_arguments(site.distribution)
+                _refuse_other_data(site, variables.get(site.name))
+                if site.latent and site.name not in variables:
+                    _refuse_other_sites(list(variables), [*sites, site.name])
                 if site.value is None:
                     site.value, jacobians[site.name] = _transform(site, free)
         site.value = tagged(site.value, site.name)
 
-    with alone(), unchecked(), trace() as sites, around(before):
-        run()
-    terms = {name: _log_terms(site) for name, site in sites.items() if site.kind != "deterministic"}
+    with explained():
+        with alone(), unchecked(), trace() as sites, around(before):
+            run()
+        # Outside `unchecked` a density is zero off its support.
+        stated = [(name, site) for name, site in sites.items() if site.kind != "deterministic"]
+        terms = {name: _log_terms(site) for name, site in stated}
+    _refuse_other_sites(list(variables), list(sites))
     values = {name: jnp.asarray(s.value) for name, s in sites.items() if s.kind != "factor"}
     inside = {name: _inside(site) for name, site in sites.items() if name in jacobians}
     return Outcome(values, terms, jacobians, arguments, inside)
+
+
+def _refuse_other_data(site: Site, known: Variable | None) -> None:
+    """Refuse a site that is observed as other values than when the model was first read."""
+    before = None if known is None else known.data
+    if before is None or not site.observed or isinstance(site.value, Tracer):
+        return
+    now = np.asarray(with_nan(site.value))
+    if now is before:
+        return
+    if now.shape != before.shape or not np.array_equal(now, before, equal_nan=True):
+        raise ModelError(
+            f"site `{site.name}` is observed as other values each time the model is read: "
+            f"{_shown(before)} at first, then {_shown(now)}; {OUTSIDE}"
+        )
+
+
+def _refuse_other_sites(before: list[str], now: list[str]) -> None:
+    """Refuse a model that has other sites than when it was first read."""
+    if before != now:
+        raise ModelError(
+            f"the model has other sites each time it is read: {_listed(before)} at first, then "
+            f"{_listed(now)}; {OUTSIDE}"
+        )
+
+
+def _shown(values: np.ndarray) -> str:
+    some = ", ".join(f"{v:g}" for v in values.ravel()[:3].tolist())
+    return f"{some}{', ...' if values.size > 3 else ''}" if values.size else "no value"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "none"
 
 
 def _inside(site: Site) -> Array:
@@ -142,4 +196,10 @@ def invert(run: Callable[[], object], values: Values) -> dict[str, Array]:
 def _log_terms(site: Site) -> Array:
     if site.kind == "factor":
         return jnp.asarray(site.value)
-    return log_terms(site.distribution, site.value)
+    try:
+        return log_terms(site.distribution, site.value)
+    except NotImplementedError as error:
+        raise ModelError(
+            f"site `{site.name}`: {name_family(site.distribution)} has no density: give the class "
+            f"a method log_prob(value)"
+        ) from error

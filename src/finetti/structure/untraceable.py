@@ -6,6 +6,7 @@ import sysconfig
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dis import opmap
 from pathlib import Path
 from types import TracebackType
 
@@ -14,7 +15,33 @@ import jax
 from finetti import errors
 
 UNKNOWN = "a value that is not known until the model is fitted"
-WRONG_INDEX = "must have integer or boolean type"  # JAX's words
+WORDS = {  # of JAX, numpy and Python, and the same
+    "must have integer or boolean type": (
+        "indexes by numbers that are not whole",
+        "code the column by ft.groups(column), or make it whole, column.astype(int)",
+    ),
+    "setting an array element with a sequence": (
+        f"puts {UNKNOWN} into an array of numpy",
+        "make the array with jnp.stack([a, b]), or with jnp.zeros(n).at[i].set(a)",
+    ),
+    "JAX arrays are immutable": (
+        "changes an array of JAX in place",
+        "write x = x.at[i].set(a) instead of x[i] = a",
+    ),
+    "Tracer has no attribute": (
+        f"asks {UNKNOWN} for what arrays of JAX lack",
+        "compute with jax.numpy",
+    ),
+    "Tracer.__format__": (
+        f"writes {UNKNOWN} as text",
+        "make names and texts of what is known",
+    ),
+}
+FOREIGN = (
+    "states it to numpyro, which finetti does not see",
+    "write ft.sample, ft.plate, ft.deterministic and ft.factor",
+)
+LIBRARIES = ("jax.", "jaxlib.", "numpyro.", "finetti.distributions.", "finetti.language.")
 REMEDIES = {  # what fails: what the line does, and what to do instead
     jax.errors.TracerBoolConversionError: (
         f"asks Python whether {UNKNOWN} is true",
@@ -39,6 +66,15 @@ REMEDIES = {  # what fails: what the line does, and what to do instead
     ),
 }
 
+FAULTS = (
+    AssertionError,
+    AttributeError,
+    IndexError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+)
+
 
 @contextmanager
 def explained() -> Iterator[None]:
@@ -48,13 +84,39 @@ def explained() -> Iterator[None]:
     except tuple(REMEDIES) as error:
         what, remedy = next(said for kind, said in REMEDIES.items() if isinstance(error, kind))
         raise errors.ModelError(f"{_line(error.__traceback__)} {what}; {remedy}") from error
-    except TypeError as error:
-        if WRONG_INDEX not in str(error):
+    except errors.FinettiError:
+        raise
+    except FAULTS as error:
+        said = (says for words, says in WORDS.items() if words in str(error))
+        what, remedy = next(said, FOREIGN if _in_statement(error) else ("", ""))
+        line = _line(error.__traceback__)
+        if what:
+            raise errors.ModelError(f"{line} {what}; {remedy}") from error
+        if not _in_library(error):
             raise
-        raise errors.ModelError(
-            f"{_line(error.__traceback__)} indexes by numbers that are not whole; code the column "
-            f"by ft.groups(column), or make it whole, column.astype(int)"
-        ) from error
+        said = str(error).partition("\n")[0] or type(error).__name__
+        raise errors.ModelError(f"{line} fails: {said}") from error
+
+
+def _in_statement(error: Exception) -> bool:
+    """Tell whether an error was raised in a statement of numpyro's own language."""
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(f.f_globals.get("__name__") == "numpyro.primitives" for f in frames)
+
+
+def _in_library(error: Exception) -> bool:
+    """Tell whether an error was raised in a library's own code and not in the model's."""
+    last = error.__traceback__
+    if last is None:
+        return False
+    while last.tb_next is not None:
+        last = last.tb_next
+    frame = last.tb_frame
+    if f"{frame.f_globals.get('__name__', '')}.".startswith(LIBRARIES):
+        return True
+    # JAX may have taken its own frames out; the line that is left then raises nothing itself.
+    removed = any("JAX has removed" in note for note in getattr(error, "__notes__", ()))
+    return removed and frame.f_code.co_code[last.tb_lasti] != opmap["RAISE_VARARGS"]
 
 
 def _line(raised: TracebackType | None) -> str:

@@ -97,7 +97,7 @@ def _simulate(
         return {**drawn, "": _sound([sites[name] for name in observed])}
 
     with jax.enable_x64(True):
-        keys = jax.random.split(jax.random.key(seed), simulations)
+        keys = jax.random.split(jax.random.key(handlers.whole_seed(seed)), simulations)
         every = compiled(ONCE)(jax.vmap(one))
 
         def some(places: np.ndarray) -> dict[str, Array]:

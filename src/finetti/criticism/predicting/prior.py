@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.criticism.predicting.labelled import observations, tree_of, within_memory
+from finetti.errors import SamplingError
 from finetti.language.effects import Site
 from finetti.models import Model, require_model, require_rows
 from finetti.posterior.evaluate import at_draws
@@ -22,13 +23,16 @@ def prior(model: Model, draws: int = 1000, seed: int = 0) -> xr.DataTree:
 
     Returns an `xarray.DataTree` in ArviZ's schema with the groups prior (latent and deterministic
     sites), prior_predictive (what is observed), observed_data and constant_data; dims (chain: 1,
-    draw, *site dims). Raises `SeedError` for a flat prior, which cannot be drawn from.
+    draw, *site dims). Raises `SeedError` for a flat prior, which cannot be drawn from, and for a
+    seed that is no whole number, `SamplingError` for less than one draw.
 
     >>> tree = prior(coin(10).condition(heads=7), draws=100)
     >>> sorted(tree.children), tree["prior_predictive"]["heads"].shape
     (['constant_data', 'observed_data', 'prior', 'prior_predictive'], (1, 100))
     """
     require_rows(require_model(model, "ft.prior"), "ft.prior")
+    if not isinstance(draws, int | np.integer) or draws < 1:
+        raise SamplingError(f"draws must be a whole number of at least 1, not {draws!r:.80}")
     seen = observations(model)
     chosen = [v for v in model.redraw().variables if v.kind != "factor"]
     within_memory(chosen, draws)

@@ -190,7 +190,7 @@ def distribution(
     def __init__(self: Distribution, *args: Any, **kwargs: Any) -> None:
         given, settings = bound(name, parameters, args, kwargs)
         given = {**defaults, **given}
-        missing = [p for p in parameters if p not in given]
+        missing = [p for p in parameters if given.get(p) is None and p not in defaults]
         if missing:
             raise TypeError(f"{name} needs {', '.join(missing)}")
         plain, again = followed(lambda: _plainly(name, given))
@@ -237,9 +237,15 @@ def _plain(name: str, parameter: str, value: ArrayLike) -> AnyArray | bool:
     found = tf.value_of(value)
     if isinstance(found, bool):
         return found
-    found = found if hasattr(found, "dtype") else tf.convert_to_tensor(found)
+    refusal = TypeError(f"{name}'s {parameter} is a number or an array of such, not {value!r:.80}")
+    if isinstance(found, Distribution):
+        raise refusal
+    try:
+        found = found if hasattr(found, "dtype") else tf.convert_to_tensor(found)
+    except TypeError as error:
+        raise refusal from error
     if not jnp.issubdtype(found.dtype, np.number) and found.dtype != bool:
-        raise TypeError(f"{name}'s {parameter} is a number or an array of such, not {value!r}")
+        raise refusal
     return found
 
 

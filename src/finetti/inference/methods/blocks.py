@@ -93,6 +93,8 @@ class Block:
     method: Chains
 
     def __post_init__(self) -> None:
+        if isinstance(self.sites, str):
+            object.__setattr__(self, "sites", (self.sites,))
         if isinstance(self.method, NUTS | EmbeddedLaplace | Compound):
             raise ValueError(
                 f"{type(self.method).__name__} cannot move a block, as it takes several steps for "

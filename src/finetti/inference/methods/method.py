@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import ClassVar
+
+import numpy as np
 
 from finetti.inference.methods.precision import Precision
 from finetti.kernels.kernel import Kernel
+from finetti.kernels.metric import Metric
 from finetti.models import Model
 from finetti.structure.plan import Plan
 from finetti.targets.layout import Layout
@@ -63,10 +67,13 @@ class Chains(Method):
             check_counts(self, warmup=0)
         if self.thin is not None:
             check_counts(self, thin=1)
-        if self.step_size is not None and not self.step_size > 0:
-            raise ValueError(f"step_size must be positive, not {self.step_size!r}")
-        if self.minutes is not None and not self.minutes > 0:
-            raise ValueError(f"minutes must be positive, not {self.minutes!r}")
+        for name in ("step_size", "minutes"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, Real) and float(value) > 0):
+                raise ValueError(f"{name} must be positive, not {value!r}")
+        metric = getattr(self, "metric", None)
+        if metric is not None and not isinstance(metric, Metric):
+            raise ValueError(f"metric takes ft.Diagonal() or ft.Dense(), not {metric!r}")
         wishes = self.wishes
         if not all(isinstance(wish, Precision) for wish in wishes):
             raise ValueError(f"until takes ft.ESS(...) or ft.MCSE(...), not {self.until!r}")
@@ -107,7 +114,10 @@ def natural(model: Model, method: Chains) -> frozenset[str]:
 def check_counts(method: Method, **least: int) -> None:
     for name, smallest in least.items():
         value = getattr(method, name)
-        if not isinstance(value, int) or value < smallest:
+        if isinstance(value, np.integer):
+            value = int(value)
+            object.__setattr__(method, name, value)
+        if not isinstance(value, int) or isinstance(value, bool) or value < smallest:
             raise ValueError(f"{name} must be a whole number of at least {smallest}, not {value!r}")
 
 

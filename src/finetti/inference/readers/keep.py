@@ -16,13 +16,16 @@ LIMIT = 4 << 30  # bytes
 def kept_names(density: Density, keep: Iterable[str] | None) -> tuple[str, ...]:
     """Return the names of the sites whose draws are kept: those in `keep`, or all, in order.
 
-    Raises `UnknownSite` for a name that is no latent or deterministic site.
+    Raises `UnknownSite` for a name that is no latent or deterministic site, `SamplingError` where
+    there is no name.
     """
     shapes = {v.name: v.shape for v in density.kept}
-    chosen = set(shapes if keep is None else keep)
+    chosen = {keep} if isinstance(keep, str) else set(shapes if keep is None else keep)
     for name in sorted(chosen):
         if name not in shapes:
             raise UnknownSite.among(name, shapes, "keep")
+    if not chosen:
+        raise SamplingError("keep=[] keeps the draws of no site: name one at least")
     return tuple(name for name in shapes if name in chosen)
 
 
