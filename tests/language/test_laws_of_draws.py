@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.stats import chi2
+from scipy.stats import chi2, poisson
 from test_laws_of_vectors import LAWS as VECTORS
 
 import finetti as ft
@@ -208,6 +208,25 @@ def test_draws_of_counts_are_of_the_probabilities(name):
         counts = np.append(counts, DRAWS - counts.sum())
         expected = np.append(expected, DRAWS - expected.sum())
     probable(counts, expected)
+
+
+@pytest.mark.parametrize("rate", [2e4, 1e8, 1e12])
+def test_large_counts_spread_as_their_law_says(rate):
+    """By the probability of less than each; JAX's own have 1.2 times their deviation at 1e8."""
+    with jax.enable_x64(True):
+        every = [
+            ft.Poisson(rate),
+            ft.ZeroInflatedPoisson(0.0, rate),
+            ft.HurdlePoisson(0.0, rate),
+            ft.Truncated(ft.Poisson(rate), low=1),
+        ]
+        found = [draws(d) for d in every]
+    for y in found:
+        assert np.issubdtype(y.dtype, np.integer)
+        below = poisson(rate).cdf(y - 1) + np.random.default_rng(0).random(DRAWS) * poisson(
+            rate
+        ).pmf(y)
+        probable(np.histogram(below, np.linspace(0, 1, 21))[0], np.full(20, DRAWS / 20))
 
 
 @pytest.mark.parametrize("name", ATOMS)

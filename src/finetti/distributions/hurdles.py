@@ -11,7 +11,7 @@ from numpyro import distributions as dist
 from numpyro.distributions import Distribution, constraints
 from numpyro.distributions.constraints import Constraint
 
-from finetti.distributions.trials import one_of
+from finetti.distributions.trials import one_of, poisson
 from finetti.distributions.truncated import Truncated
 from finetti.errors import ModelError
 from finetti.types import Array, Key
@@ -56,7 +56,7 @@ class HurdlePoisson(dist.HurdlePoisson):
         shape = (*sample_shape, *self.batch_shape)
         rate = jnp.broadcast_to(own.rate, shape)
         first = -jnp.log1p(jax.random.uniform(of_first, shape) * jnp.expm1(-rate))
-        values = 1 + dist.Poisson(jnp.maximum(rate - first, 0.0)).sample(of_rest)
+        values = 1 + poisson(of_rest, jnp.maximum(rate - first, 0.0), shape)
         zero = jax.random.bernoulli(of_gate, own.gate, shape)
         return jnp.where(zero, jnp.zeros_like(values), values)
 

@@ -1,4 +1,4 @@
-"""Draw counts also where numpyro's fail: whole floats for trials, numbers known when it runs."""
+"""Draw counts also where numpyro's fail: whole floats for trials, large rates, traced numbers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,40 @@ from finetti.errors import ModelError
 from finetti.types import Array, Key, Value
 
 Way = tuple[type[Distribution], ArrayLike | None]
+LARGE = 10_000  # a rate beyond which JAX, which tries draws in float32, has them spread too much
+
+
+class Poisson(dist.Poisson):
+    """Borrow numpyro's, whose draws of a rate of 1e8 have 1.2 times their standard deviation."""
+
+    def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
+        """Draw counts, integers of shape (*sample_shape, *batch_shape)."""
+        return poisson(key, self.rate, (*sample_shape, *self.batch_shape))
+
+
+class ZeroInflatedPoisson(dist.ZeroInflatedPoisson):
+    """Borrow numpyro's, with draws of `Poisson`."""
+
+    def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
+        """Draw zeros of their own, or counts, integers of shape (*sample_shape, *batch_shape)."""
+        of_zeros, of_counts = jax.random.split(key)
+        shape = (*sample_shape, *self.batch_shape)
+        counts = poisson(of_counts, self.rate, shape)
+        return jnp.where(jax.random.bernoulli(of_zeros, self.gate, shape), 0, counts)
+
+
+def poisson(key: Key, rate: Value, shape: tuple[int, ...]) -> Array:
+    """Draw counts of a rate, integers of a shape.
+
+    Large ones are rounded quantiles of Cornish & Fisher's expansion (1938) to the order 1 / rate,
+    whose probabilities are off by some rate^-1.5.
+    """
+    rate = jnp.broadcast_to(rate, shape)
+    few = jax.random.poisson(key, jnp.minimum(rate, LARGE))
+    z = jax.random.normal(jax.random.fold_in(key, 1), shape)
+    root = jnp.sqrt(jnp.maximum(rate, LARGE))
+    many = jnp.floor(rate + root * z + (z**2 - 1) / 6 + (z - z**3) / (72 * root) + 0.5)
+    return jnp.where(rate > LARGE, many.astype(few.dtype), few)
 
 
 class BinomialProbs(dist.BinomialProbs):
@@ -133,4 +167,6 @@ __all__ = [
     "Multinomial",
     "MultinomialLogits",
     "MultinomialProbs",
+    "Poisson",
+    "ZeroInflatedPoisson",
 ]

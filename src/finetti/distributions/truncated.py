@@ -25,6 +25,8 @@ from finetti.distributions.ends import RowLimits
 from finetti.types import AnyArray, Array, Key
 
 Bracket = tuple[Array, Array, Array | bool, int]  # its ends, whether they move yet, and steps made
+Tries = tuple[Key, Array, Array, int]  # the next key, draws, which of them count, and tries made
+TRIES = 8  # draws of the base, before a cumulative distribution function is inverted
 STEPS = 64  # doublings, and then halvings, to invert a cumulative distribution function
 
 
@@ -80,9 +82,15 @@ class Truncated(Distribution):
         return array_of(start).ceil(start) - 1 if discrete(self.base_dist) else start
 
     def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
-        """Draw by inverting the cdf or the survival, shape (*sample_shape, *batch_shape)."""
+        """Draw, shape (*sample_shape, *batch_shape).
+
+        Draws of the base that lie between the limits are taken, and those that do not after some
+        tries are made by inverting the cdf or the survival.
+        """
         base, (start, end) = self.base_dist, self._limits()
-        u = jax.random.uniform(key, sample_shape + self.batch_shape)
+        trying, inverting = jax.random.split(key)
+        drawn, taken = self._tried(trying, sample_shape)
+        u = jax.random.uniform(inverting, sample_shape + self.batch_shape)
         below, zeros = self._below() + jnp.zeros_like(u), jnp.zeros_like(u)
         none, endless = -jnp.inf + zeros, jnp.inf + zeros
         before, up_to = log_between(base, none, below), log_between(base, none, end + zeros)
@@ -94,7 +102,7 @@ class Truncated(Distribution):
         inner = within(base) + zeros
 
         def short(x: Array) -> Array:
-            inside = (x > below) & (x < end)
+            inside = (x > below) & (x < end) & ~taken  # a cdf takes long where rates are large
             safe = jnp.where(inside, x, inner)
             found = jnp.where(upper, log_survival(base, safe) > down, log_cdf(base, safe) < up)
             return jnp.where(inside, found, x <= below)
@@ -104,7 +112,7 @@ class Truncated(Distribution):
 
         def widen(state: Bracket) -> Bracket:
             left, right, *_, step = state
-            down, up = ~short(anchor - left), short(anchor + right)
+            down, up = ~taken & ~short(anchor - left), ~taken & short(anchor + right)
             left, right = jnp.where(down, 2 * left, left), jnp.where(up, 2 * right, right)
             return left, right, jnp.any(down | up), step + 1
 
@@ -120,10 +128,37 @@ class Truncated(Distribution):
             return state[2] & (state[3] < STEPS)
 
         ones = jnp.ones_like(u)
-        left, right, *_ = jax.lax.while_loop(more, widen, (ones, ones, True, 0))
+        left, right, *_ = jax.lax.while_loop(more, widen, (ones, ones, ~jnp.all(taken), 0))
         floor, top = jnp.maximum(below, anchor - left), jnp.minimum(end, anchor + right)
-        top = jax.lax.while_loop(more, halve, (floor, top, True, 0))[1]
-        return top.astype(int) if discrete(base) else jnp.clip(top, start, end)
+        floor = jnp.where(taken, top, floor)
+        top = jax.lax.while_loop(more, halve, (floor, top, ~jnp.all(taken), 0))[1]
+        top = top.astype(int) if discrete(base) else jnp.clip(top, start, end)
+        return jnp.where(taken, drawn, top)
+
+    def _tried(self, key: Key, shape: tuple[int, ...]) -> tuple[Array, Array]:
+        """Return draws of the base, and which of them lie between the limits."""
+        start, end = self._limits()
+
+        def draw(state: Tries) -> Tries:
+            key, value, taken, step = state
+            key, now = jax.random.split(key)
+            new = self.base_dist.sample(now, shape)
+            return key, jnp.where(taken, value, new), taken | inside(new), step + 1
+
+        def inside(value: Array) -> Array:
+            return (value >= start) & (value <= end)
+
+        def more(state: Tries) -> Array:
+            return ~jnp.all(state[2]) & (state[3] < TRIES)
+
+        key, first = jax.random.split(key)
+        try:
+            value = self.base_dist.sample(first, shape)
+        except NotImplementedError:  # a class of the user's that has a cdf alone
+            found = jnp.zeros(shape + self.batch_shape)
+            return found, jnp.zeros(found.shape, bool)
+        _, value, taken, _ = jax.lax.while_loop(more, draw, (key, value, inside(value), 1))
+        return value, taken
 
     def log_prob(self, value: AnyArray) -> Array:
         """Return the base's log density less the log probability between the limits."""
