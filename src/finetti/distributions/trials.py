@@ -31,8 +31,9 @@ class ZeroInflatedPoisson(dist.ZeroInflatedPoisson):
         """Draw zeros of their own, or counts, integers of shape (*sample_shape, *batch_shape)."""
         of_zeros, of_counts = jax.random.split(key)
         shape = (*sample_shape, *self.batch_shape)
+        gate: Value = self.gate
         counts = poisson(of_counts, self.rate, shape)
-        return jnp.where(jax.random.bernoulli(of_zeros, self.gate, shape), 0, counts)
+        return jnp.where(jax.random.bernoulli(of_zeros, gate, shape), 0, counts)
 
 
 def poisson(key: Key, rate: Value, shape: tuple[int, ...]) -> Array:

@@ -22,7 +22,7 @@ from finetti.distributions.cumulative import (
     within,
 )
 from finetti.distributions.ends import RowLimits
-from finetti.types import AnyArray, Array, Key
+from finetti.types import AnyArray, Array, Key, Value
 
 Bracket = tuple[Array, Array, Array | bool, int]  # its ends, whether they move yet, and steps made
 Tries = tuple[Key, Array, Array, int]  # the next key, draws, which of them count, and tries made
@@ -142,7 +142,7 @@ class Truncated(Distribution):
         def draw(state: Tries) -> Tries:
             key, value, taken, step = state
             key, now = jax.random.split(key)
-            new = self.base_dist.sample(now, shape)
+            new: Value = self.base_dist.sample(now, shape)
             return key, jnp.where(taken, value, new), taken | inside(new), step + 1
 
         def inside(value: Array) -> Array:
@@ -153,7 +153,7 @@ class Truncated(Distribution):
 
         key, first = jax.random.split(key)
         try:
-            value = self.base_dist.sample(first, shape)
+            value: Value = self.base_dist.sample(first, shape)
         except NotImplementedError:  # a class of the user's that has a cdf alone
             found = jnp.zeros(shape + self.batch_shape)
             return found, jnp.zeros(found.shape, bool)
