@@ -8,8 +8,8 @@ such a program yields, every device has whole. The devices may belong to several
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial, wraps
 from typing import TypeAlias, TypeVar
@@ -179,6 +179,23 @@ def led(devices: Sequence[Device], find: Callable[[], int]) -> int:
     if told < 0:
         raise ClusterError("process 0, which writes for all, has failed: it says why")
     return told
+
+
+@contextmanager
+def entered(devices: Sequence[Device], context: AbstractContextManager[R]) -> Iterator[R | None]:
+    """Enter a context in the process that leads, and hand on what it yields there; None elsewhere.
+
+    Raises `ClusterError` elsewhere where it cannot be entered.
+    """
+    with ExitStack() as stack:
+        held: list[R] = []
+
+        def enter() -> int:
+            held.append(stack.enter_context(context))
+            return len(held)
+
+        led(devices, enter)
+        yield held[0] if held else None
 
 
 def _is_divided(leaf: Value) -> bool:

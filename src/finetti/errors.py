@@ -206,3 +206,10 @@ def hint(name: str, known: Iterable[str]) -> str:
     """
     near = get_close_matches(name, list(known), n=1)
     return f"; did you mean `{near[0]}`?" if near else ""
+
+
+def refuse_others(name: str, given: object, ways: tuple[str, ...]) -> None:
+    """Refuse what is none of the ways there are: None and False are not said to be one."""
+    if not isinstance(given, str) or given not in ways:
+        listing = ", ".join(map(repr, ways))
+        raise ValueError(f"{name}={given!r} is none of {listing}")

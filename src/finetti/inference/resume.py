@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from finetti.dividing import leads, led, meant
+from finetti.dividing import entered, leads, led, meant
 from finetti.errors import DataError, ModelError
 from finetti.inference.begin import Beginning, again, begin
 from finetti.inference.fit import fit_alike
@@ -24,7 +23,6 @@ from finetti.inference.methods.recorded import SETTINGS, read, written
 from finetti.inference.methods.searches import Search
 from finetti.inference.outcome import outcome
 from finetti.inference.progress import Display, show
-from finetti.inference.search.search import search
 from finetti.inference.stopping import stoppable
 from finetti.inference.to_disk import processor, search_into
 from finetti.models import Model, require_model
@@ -92,34 +90,17 @@ def resume(
         jax.enable_x64(True),
         stoppable() as stop,
         show(progress) as display,
-        _taken(place, every, built) as store,
+        entered(built.devices, reopened(place, every)) as held,
     ):
+        store = held or Store(place, recorded(place))  # to read it alone, where another writes
         if isinstance(method, Search):
             beginning = Beginning.of(record["seed"], store.start())
-            if leads(built.devices):
-                found = search_into(built, method, beginning, store)
-            else:
-                found = search(built, method, beginning.seed, beginning.init)
+            found = search_into(built, method, beginning, held)
         else:
             assert isinstance(method, Chains)
             journey = _taken_up(store, built, _extended(store, built, method, draws))
             found = outcome(journey, display, stop, record["seed"])
     return replace(found, refit=partial(fit_alike, method, choices))
-
-
-@contextmanager
-def _taken(path: Path, every: float, built: Density) -> Iterator[Store]:
-    """Take up a run on disk where this process leads; elsewhere it is for reading only."""
-    with ExitStack() as stack:
-        store: Store | None = None
-
-        def take() -> int:
-            nonlocal store
-            store = stack.enter_context(reopened(path, every))
-            return 0
-
-        led(built.devices, take)
-        yield store or Store(path, recorded(path))
 
 
 def _extended(store: Store, built: Density, method: Chains, draws: int | None) -> Chains:

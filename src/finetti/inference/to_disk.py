@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from finetti.dividing import leads, led
+from finetti.dividing import entered
 from finetti.errors import DataError
 from finetti.inference.begin import Beginning
 from finetti.inference.journey import Work
@@ -46,33 +46,27 @@ def begun(work: Work, beginning: Beginning, to: Destination) -> Iterator[Keeper]
         "keep": list(work.names),
         "positions": work.positions,
     }
-    with ExitStack() as stack:
-        keeper: Keeper = Following(to.path)
-
-        def begin() -> int:
-            nonlocal keeper
-            run = _begun(work.built, work.method, beginning, to, more)
-            keeper = Stored(stack.enter_context(run))
-            return 0
-
-        led(work.built.devices, begin)
-        yield keeper
+    run = _begun(work.built, work.method, beginning, to, more)
+    with entered(work.built.devices, run) as store:
+        yield Following(to.path) if store is None else Stored(store)
 
 
 def searched(built: Density, method: Search, beginning: Beginning, to: Destination) -> Posterior:
     """Look for a mode, and save what is found; killed before, the search can be begun again."""
-    if not leads(built.devices):
-        return search(built, method, beginning.seed, beginning.init)
-    with _begun(built, method, beginning, to, {"block": 1, "draws": 1}) as store:
+    run = _begun(built, method, beginning, to, {"block": 1, "draws": 1})
+    with entered(built.devices, run) as store:
         return search_into(built, method, beginning, store)
 
 
-def search_into(built: Density, method: Search, beginning: Beginning, store: Store) -> Posterior:
-    """Look for a mode, and save what is found in the place of a store."""
+def search_into(
+    built: Density, method: Search, beginning: Beginning, store: Store | None
+) -> Posterior:
+    """Look for a mode, and save what is found in the place of a store, if this process has one."""
     found = search(built, method, beginning.seed, beginning.init)
-    found.tree.attrs.update(store.record["notes"])
-    store.mark_done()  # there is nothing to go on with
-    found.save(store.path)
+    if store is not None:
+        found.tree.attrs.update(store.record["notes"])
+        store.mark_done()  # there is nothing to go on with
+        found.save(store.path)
     return found
 
 

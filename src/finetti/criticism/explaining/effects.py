@@ -26,7 +26,7 @@ from finetti.criticism.explaining.moved import Moved, Values, at_each, move, mov
 from finetti.criticism.predicting.members import newcomers
 from finetti.criticism.predicting.placement import placed, states
 from finetti.criticism.predicting.rows import covariates, on_rows
-from finetti.errors import ModelError
+from finetti.errors import ModelError, refuse_others
 from finetti.posterior.evaluate import run_at
 from finetti.posterior.posterior import Posterior, require_posterior
 from finetti.structure.words import listed
@@ -75,8 +75,7 @@ class Effects:
 
     def table(self, what: What = "predictions") -> Derived:
         """Return predictions, comparisons or slopes as a table with intervals."""
-        if what not in get_args(What):
-            raise ValueError(f"what={what!r} is none of {', '.join(map(repr, get_args(What)))}")
+        refuse_others("what", what, get_args(What))
         found = getattr(self, what)
         if found is None:
             raise ModelError(

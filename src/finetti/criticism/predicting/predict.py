@@ -15,7 +15,7 @@ from finetti.criticism.predicting.labelled import label, observations, within_me
 from finetti.criticism.predicting.members import newcomers
 from finetti.criticism.predicting.placement import Placement, States, placed, states
 from finetti.criticism.predicting.rows import OnRows, covariates, on_rows
-from finetti.errors import ModelError
+from finetti.errors import ModelError, refuse_others
 from finetti.language.effects import Site
 from finetti.language.missing import of_holes
 from finetti.models import Model, require_rows
@@ -75,8 +75,8 @@ def predict(
     import xarray as xr
 
     require_posterior(posterior, "ft.predict")
-    _refuse_others("new_groups", new_groups, get_args(NewGroups))
-    _refuse_others("at", at, get_args(At))
+    refuse_others("new_groups", new_groups, get_args(NewGroups))
+    refuse_others("at", at, get_args(At))
     fitted = posterior.known_model("predicting")
     if newdata is None:
         require_rows(fitted, "ft.predict without newdata")
@@ -123,13 +123,6 @@ def predict(
     tree = xr.DataTree.from_dict(groups)
     tree.attrs.update({name: value for name, value in attributes.items() if value != ""})
     return tree
-
-
-def _refuse_others(name: str, given: object, ways: tuple[str, ...]) -> None:
-    """Refuse what is none of the ways there are: None and False are not said to be one."""
-    if not isinstance(given, str) or given not in ways:
-        listing = ", ".join(map(repr, ways))
-        raise ValueError(f"{name}={given!r} is none of {listing}")
 
 
 def _missing(model: Model, these: States, seed: int) -> dict[str, xr.Dataset]:
