@@ -287,13 +287,12 @@ class TestDearDraws:
         found, dear = ft.NUTS(), lambda: independent.DEAR + 1
         cut = ft.Automatic().sparing(found, dear)
         assert (cut.draws, cut.until) == (10, ft.ESS(400))  # at most a hundred times as many
-        # A trajectory takes many evaluations, a proposal of a mixture's one.
-        few = independent.DEAR // independent.TRAJECTORY
-        assert ft.Automatic().sparing(found, lambda: few) is found
-        assert ft.Automatic().sparing(found, lambda: few + 1).until == ft.ESS(400)
-        mixture = ft.IndependentMetropolis()
-        assert ft.Automatic().sparing(mixture, lambda: independent.DEAR) is mixture
-        assert ft.Automatic().sparing(mixture, dear).until == ft.ESS(400)
+        # A trajectory takes many evaluations, a proposal of a mixture's half as many.
+        for method, many in ((found, independent.TRAJECTORY),
+                             (ft.IndependentMetropolis(), independent.PROPOSAL)):  # fmt: skip
+            few = independent.DEAR // many
+            assert ft.Automatic().sparing(method, lambda few=few: few) is method
+            assert ft.Automatic().sparing(method, lambda few=few: few + 1).until == ft.ESS(400)
         assert ft.Automatic(draws=1000).sparing(found, dear) is found
         assert ft.Automatic(until=ft.ESS(50)).sparing(found, dear) is found
 

@@ -71,14 +71,14 @@ def begin(
     With a proposal its mixture is their tuning, and they start at its points if nowhere else.
     """
     target, given = built.placed
-    constants: Any = {m.name: given.rewrites[m.name] for m in target.form.moves}
+    constants: Any = target.form.taught(given.rewrites)
     fixed, init = None, beginning.init
     if beginning.tuning is not None:
         fixed, constants = adopted(beginning.tuning, target, constants, method)
     own = Own(rewrites=spread(constants, 1))
     keys = chain_keys(np.int64(beginning.seed), method.chains)[None]
     if proposal is not None:
-        fixed = proposal.tuning
+        fixed, own = proposal.tuning, proposal.own
     if proposal is not None and init is None:
         points = proposal.points
     else:
@@ -100,7 +100,7 @@ def again(
 ) -> tuple[Sampler, Run]:
     """Return the sampler, and the run as its arrays say; its chains are those from `first` on."""
     target, given = built.placed
-    own = Own(rewrites=spread({m.name: given.rewrites[m.name] for m in target.form.moves}, 1))
+    own = Own(rewrites=spread(target.form.taught(given.rewrites), 1))
     tuned = beginning.tuning is not None
     sampler = sampler_of(target, method, given, 1, draws, tuned)
     keys = chain_keys(np.int64(beginning.seed), method.chains, np.int64(first))

@@ -225,8 +225,8 @@ def read_many(
 
 def _apart(plan: Plan, data: Mapping[str, np.ndarray], count: int) -> Own:
     """Return what each fit has for itself before anything is learned."""
-    moved = {m.name: spread(plan.given.rewrites[m.name], count) for m in plan.form.moves}
-    return Own(tuple(data[name] for name in sorted(data)), {**plan.again(data), **moved})
+    taught = spread(plan.form.taught(plan.given.rewrites), count)
+    return Own(tuple(data[name] for name in sorted(data)), {**plan.again(data), **taught})
 
 
 def replan(model: Model, first: Mapping[str, np.ndarray], plan: Plan) -> Plan:

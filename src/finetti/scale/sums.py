@@ -18,7 +18,7 @@ from finetti.scale.table import Expr, Table, is_nan
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MOST = 5_000_000  # rows of sums that may come into Python
+MOST = 20_000_000  # rows of sums that may come into Python
 ROOM = 1.3  # times as many may be counted approximately, before they are counted
 
 

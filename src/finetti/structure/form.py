@@ -54,6 +54,21 @@ class Form:
         """Return the rewrite that moves a block's members by themselves, if there is one."""
         return next((r for r in self.rewrites if r.members_apart), None)
 
+    def taught(self, constants: Mapping[str, Constants]) -> dict[str, Constants]:
+        """Return by rewrite those of its constants that a run learns."""
+        found = {m.name: constants[m.name] for m in self.moves}
+        for r in (r for r in self.rewrites if r.taught):
+            found[r.name] = {name: constants[r.name][name] for name in r.taught}
+        return found
+
+    def teach(self, given: Given, free: Mapping[str, Array]) -> dict[str, Constants]:
+        """Return what a point teaches of the constants that are not moves'."""
+        return {
+            m.name: m.teach(self.terms(m, given, free), given.rewrites[m.name])
+            for m in self.marginals
+            if m.taught
+        }
+
     def unmoved(self) -> Form:
         """Return the form whose free values are the program's own."""
         return replace(self, rewrites=tuple(r for r in self.rewrites if not r.moves))
@@ -213,6 +228,10 @@ class Form:
             if marginal.by_element:
                 log_terms = self.program.outputs.log_terms
                 return {name: reader.read(log_terms[name]) for name in marginal.terms}
+            if marginal.by_sums:
+                both = {name: self._elements(name, reader, given, free) for name in marginal.terms}
+                lacking = {f"beside {name}": jnp.asarray(rest) for name, (_, rest) in both.items()}
+                return {name: each for name, (each, _) in both.items()} | lacking
             found = {name: self._log_term(name, reader, given, free) for name in marginal.terms}
             if marginal.by_free:
                 found |= {f"into {s}": reader.log_jacobian(s) for s in marginal.sites}

@@ -185,7 +185,7 @@ class Density:
         target, given = self.target()
         if not self.devices:
             return target, given
-        whole = {m.name for m in target.form.moves}
+        whole = set(target.form.taught(given.rewrites))
         whole |= {m.name for m in target.form.marginals if m.lowest(given.rewrites[m.name])}
         rewrites = {
             name: constants if name in whole else divided(constants, self.devices)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from finetti.inference.engine.batch import Own, spread
+from finetti.compiling import ONCE, compiled
+from finetti.inference.engine.batch import Own, alone, joined, spread
 from finetti.inference.engine.climb import Look, asked, modes
 from finetti.inference.engine.heights import looking, together
 from finetti.inference.engine.mixture import beginning, fitted, reaching
@@ -17,7 +18,9 @@ from finetti.inference.engine.start import DTYPE, RADIUS
 from finetti.kernels.independence import Mixture
 from finetti.kernels.kernel import Point, Tuning
 from finetti.posterior.lost import lost
-from finetti.targets.density import Density
+from finetti.structure.form import Given
+from finetti.targets.density import Density, Target
+from finetti.types import Array, Tree
 
 TRIES = 8  # starts a chain, of which it takes the first that is not lost
 ROUND = 1024, 128  # points of a round: as a rule, and at least where each takes much work
@@ -32,10 +35,12 @@ CHEAP = 20_000  # numbers: three draws are made for one that is kept
 class Proposal:
     """Hold a fitted mixture as a kernel's tuning, points to start at and whether it is of use.
 
-    `thin` is how many draws to make for one that is kept, as cheap as they are.
+    `own` are the constants that were learned on the way. `thin` is how many draws to make for one
+    that is kept, as cheap as they are.
     """
 
     tuning: Tuning
+    own: Own
     points: Point
     useful: bool
     thin: int
@@ -48,11 +53,11 @@ def propose(built: Density, seed: int, chains: int) -> Proposal | None:
     draw is that of what was integrated out.
     """
     target, given = built.placed
-    own = Own(rewrites=spread({m.name: given.rewrites[m.name] for m in target.form.moves}, 1))
+    own = Own(rewrites=spread(target.form.taught(given.rewrites), 1))
     size = numbers(target, given)
     look = looking(target, given, own)
     if not built.dim:
-        return _nothing_left(look, chains)
+        return _nothing_left(look, own, chains)
     # numpy takes no negative seeds.
     generator = np.random.default_rng([int(seed) % 2**63, 1994])
     aside = together(target, given) // asked(built.dim)
@@ -63,7 +68,10 @@ def propose(built: Density, seed: int, chains: int) -> Proposal | None:
         starts = starts[[np.argmax(heights)]]
     points = int(np.clip(WORK // size, ROUND[1], ROUND[0]))
     even = EVEN[0] if points == ROUND[0] else EVEN[1]
-    found = fitted(look, beginning(modes(look, starts)), generator, points, even)
+    reached = modes(look, starts)
+    own = taught(target, given, own, reached[0].position)
+    look = looking(target, given, own)
+    found = fitted(look, beginning(reached), generator, points, even)
     useful = found.useful
     if useful and len((tail := lacking(look, found)).places):
         useful = False
@@ -74,10 +82,25 @@ def propose(built: Density, seed: int, chains: int) -> Proposal | None:
     here: Any = (placed[None], heights[None], np.zeros_like(placed)[None])
     tuning: Any = (np.asarray(1.0), found.mixture.packed())
     thin = 3 if size <= CHEAP else 1
-    return Proposal(Tuning(*tuning), Point(*here), useful, thin)
+    return Proposal(Tuning(*tuning), own, Point(*here), useful, thin)
 
 
-def _nothing_left(look: Look, chains: int) -> Proposal | None:
+def taught(target: Target, given: Given, own: Own, position: np.ndarray) -> Own:
+    """Return the constants that fits have for themselves with what a position teaches."""
+    if not any(r.taught for r in target.form.rewrites):
+        return own
+    found = spread(_taught(target, given, own, position), 1)
+    merged = {name: {**old, **found.get(name, {})} for name, old in own.rewrites.items()}
+    return own._replace(rewrites=merged)
+
+
+@compiled(ONCE, "target")
+def _taught(target: Target, given: Given, own: Own, position: Array) -> Tree:
+    here = joined(given, alone(own))
+    return target.form.teach(here, target.layout.split(position))
+
+
+def _nothing_left(look: Look, own: Own, chains: int) -> Proposal | None:
     """Return the proposal of positions without a dimension: there is one, which all chains have."""
     here = np.zeros((chains, 0))
     heights = np.repeat(look(here[:1]), chains)
@@ -86,7 +109,7 @@ def _nothing_left(look: Look, chains: int) -> Proposal | None:
     scale = Mixture().identity(0, DTYPE)
     start: Any = (here[None], heights[None], here[None])
     tuning: Any = (np.asarray(1.0), scale)
-    return Proposal(Tuning(*tuning), Point(*start), useful=True, thin=1)
+    return Proposal(Tuning(*tuning), own, Point(*start), useful=True, thin=1)
 
 
 def _starts(

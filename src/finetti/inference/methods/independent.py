@@ -18,6 +18,7 @@ from finetti.targets.layout import Layout
 SOME = 8  # dimensions, up to which a mixture is fitted to see whether it fits
 DEAR = 100_000_000  # multiplications of a draw
 TRAJECTORY = 20  # evaluations that one is worth, some ten gradients
+PROPOSAL = 10  # and a draw of a mixture: what is integrated out is drawn back for each
 ENOUGH = ESS(400)  # effective draws, as many as the advice asks for
 
 
@@ -93,7 +94,7 @@ class Automatic(Chains):
         """
         if not isinstance(self.draws, Usual) or self.wishes:
             return found
-        evaluations = 1 if isinstance(found, IndependentMetropolis) else TRAJECTORY
+        evaluations = PROPOSAL if isinstance(found, IndependentMetropolis) else TRAJECTORY
         if evaluations * price() <= DEAR:
             return found
         return replace(found, draws=self.draws // MOST, until=ENOUGH)

@@ -94,7 +94,7 @@ def _reshaped(equation: Equation, value: Value, members: int) -> Value:
 def _check_axes(equation: Equation, name: str, narrow: Sequence[int | None]) -> None:
     """Refuse what looks across the members."""
     params, axis = equation.params, narrow[0]
-    if name in STILL:
+    if name in STILL or (name == "gather" and narrow == [None, 0]):  # looked up by fewer members
         return
     if name in REDUCTIONS and axis not in params["axes"]:
         return

@@ -12,6 +12,8 @@ from finetti.structure.rewrites.integrate import find as integrate
 from finetti.structure.rewrites.integrate.integrate import Integrate
 from finetti.structure.rewrites.pool import find as pool
 from finetti.structure.rewrites.pool.pool import Pool
+from finetti.structure.rewrites.quadrature import find as quadrature
+from finetti.structure.rewrites.quadrature.quadrature import Quadrature
 from finetti.structure.rewrites.rewrite import Kind
 from finetti.structure.rewrites.shift import find as shift
 from finetti.structure.rewrites.shift.shift import Shift
@@ -29,6 +31,7 @@ ORDER = (
     Kind(Pool, pool.find),
     Kind(Tally, tally.find),
     Kind(Approximate, approximate.find),
+    Kind(Quadrature, quadrature.find),
     Kind(Shift, shift.find),
     Kind(Centre, centre.find),
     Kind(Straighten, straighten.find),

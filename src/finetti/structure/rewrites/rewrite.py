@@ -31,6 +31,7 @@ class Rewrite(ABC):
     ahead: ClassVar[bool] = False  # its form depends on the data, not on their shapes alone
     takes_out: ClassVar[bool] = False  # see `Marginal`
     moves: ClassVar[bool] = False  # see `Move`
+    taught: ClassVar[tuple[str, ...]] = ()  # constants that a run learns, beside those of moves
     eases: ClassVar[bool] = False  # spares the sampler the funnel of a group's effects
 
     @property
@@ -85,7 +86,7 @@ class Rewrite(ABC):
         """Return a site's log densities, or sums of some, and what their sum lacks; or None."""
         return None
 
-    def owners(self, program: Program, each: np.ndarray, nobody: int) -> np.ndarray | None:
+    def owners(self, each: np.ndarray, nobody: int, constants: Constants) -> np.ndarray | None:
         """Return the member that each of its `elements` depends on; None if some have more.
 
         `each` tells that of each log density of the program's, `nobody` where there is none.
@@ -179,12 +180,15 @@ class Marginal(Rewrite):
     `terms` names the sites whose log densities it accounts for. The methods take a function
     from values of the sites to those log densities (one array a term, with its batch if
     `by_element`, else their sum), everything else being given. The sites' values are their
-    unconstrained ones if `by_free`; the function then gives the log Jacobians as well.
+    unconstrained ones if `by_free`; the function then gives the log Jacobians as well. If
+    `by_sums` a term's array may have sums of its elements by a shortcut, and what these lack is
+    given beside.
     """
 
     takes_out = True
     terms: tuple[str, ...]
     by_element: ClassVar[bool] = False
+    by_sums: ClassVar[bool] = False
     by_free: ClassVar[bool] = False
     weighs: ClassVar[bool] = False  # its draws have a log importance ratio
 
@@ -209,6 +213,10 @@ class Marginal(Rewrite):
     @abstractmethod
     def mode(self, terms: Terms, constants: Constants) -> dict[str, Array]:
         """Return the sites at their most probable values given everything else."""
+
+    def teach(self, terms: Terms, constants: Constants) -> Constants:
+        """Return the constants `taught`, as everything else that is given teaches them."""
+        return {}
 
     def moments(self, terms: Terms, constants: Constants) -> dict[str, tuple[Array, Array]]:
         """Return mean and variance of sites given everything else, where they are known."""

@@ -59,7 +59,7 @@ def climb(look: Look, start: Vector, dtype: str) -> tuple[Vector, Bool[Array, ""
         kept = jax.tree.map(lambda a, b, c: (a + b >= 0) | c, gain, ahead, last)
         kept = jax.tree.map(jnp.logical_and, kept, _finite(slope, precision))
         still = jax.tree.map(lambda k, e, d: k & e & (d == 0), kept, last, at.damping)
-        damping = jax.tree.map(_change, kept, at.damping)
+        damping = jax.tree.map(changed, kept, at.damping)
         return Climb(
             Vector(*map(_pick, kept, trial, at.place)),
             Vector(*map(_pick, kept, slope, at.slope)),
@@ -110,8 +110,8 @@ def _damp(precision: Arrow, damping: Vector) -> Arrow:
     return Arrow(precision.blocks + more, precision.couplings, corner)
 
 
-def _change(kept: Array, damping: Array) -> Array:
-    """Lower the damping where a step was kept, raise it where not."""
+def changed(kept: Array, damping: Array) -> Array:
+    """Return the damping: lower where a step was kept, higher where not."""
     less = jnp.where(damping < LEAST, 0.0, damping / FACTOR)
     return jnp.where(kept, less, jnp.maximum(FACTOR * damping, FIRST))
 

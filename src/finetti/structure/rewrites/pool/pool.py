@@ -2,7 +2,9 @@
 
 For y_i with log density a(y_i) + y_i s(eta_j) - c(eta_j), and eta_j the same for all observations
 of a member j, the sum over observations is sum_j Y_j s(eta_j) - n_j c(eta_j) + sum_i a(y_i). What
-an evaluation costs does not grow with a group's observations.
+an evaluation costs does not grow with a group's observations. Members are those of a group whose
+values are handed out to the observations, or the different rows of all data that the parameter is
+made of.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.distributions import Pooled, known
-from finetti.structure.program import Program, Reader
+from finetti.structure.program import Reader
 from finetti.structure.rewrites.narrow import evaluate
 from finetti.structure.rewrites.rewrite import Shortcut
 from finetti.types import Array, Constants, Float, Scalar
@@ -26,8 +28,11 @@ class Pool(Shortcut):
     """Compute an observed site's log density from the number and the sum of each member's values.
 
     `gathers` number the equations that hand the members' values out to the `count` observations,
-    which stand for `many`.
-    Constants: `numbers` and `sums`, shape (member,), and `base`, the sum of a(y).
+    which stand for `many`; where there are none, members are different rows, and `columns` number
+    the program's data that these are of.
+    Constants: `numbers` and `sums`, shape (member,), `base`, the sum of a(y), `firsts`, the first
+    observation of each member, or one beyond the last, and `rows`, the members' rows of each
+    column.
     """
 
     sites: tuple[str, ...]
@@ -36,6 +41,7 @@ class Pool(Shortcut):
     count: int
     members: int
     many: int
+    columns: tuple[int, ...] = ()
     verb = "pool"
     ahead = True
 
@@ -52,7 +58,8 @@ class Pool(Shortcut):
 
     def reason(self, site: str) -> str:
         """Say why."""
-        return f"{self.family}, its parameter the same for all observations of a group"
+        of = "that are alike in their predictors" if self.columns else "of a group"
+        return f"{self.family}, its parameter the same for all observations {of}"
 
     def cost(self) -> str:
         """Say what is left of the observations."""
@@ -70,30 +77,27 @@ class Pool(Shortcut):
             return None
         return self.parts(reader, constants), constants["base"]
 
-    def owners(self, program: Program, each: np.ndarray, nobody: int) -> np.ndarray | None:
+    def owners(self, each: np.ndarray, nobody: int, constants: Constants) -> np.ndarray | None:
         """Return the one member that each sum depends on; None if some have more."""
-        equation = program.jaxpr.eqns[self.gathers[0]]
-        data = dict(zip(program.data, program.constants, strict=True))
-        places = np.asarray(data[equation.invars[1]])[:, 0]
-        found = np.full(self.members, nobody, np.int32)
-        found[places] = each
-        return found if (found[places] == each).all() else None
+        return np.append(each, np.int32(nobody))[constants["firsts"]]
 
     def parts(self, reader: Reader, constants: Constants) -> Float[Array, " member"]:
         """Return the sum over each member's observations, the base left aside."""
-        eta = self.parameter(reader)
+        eta = self.parameter(reader, constants)
         return self.pooled.part(constants["numbers"], constants["sums"], eta)
 
-    def parameter(self, reader: Reader) -> Array:
+    def parameter(self, reader: Reader, constants: Constants) -> Array:
         """Return each member's parameter, shape (member,)."""
         program, (site,) = reader.program, self.sites
         equations = [program.jaxpr.eqns[i] for i in self.gathers]
         handed = {e.outvars[0]: reader.read(e.invars[0]) for e in equations}
-        data = [reader.known[v] for v in program.data]
+        rows = dict(zip(self.columns, constants["rows"], strict=True))
+        data = [rows[i] if i in rows else reader.known[v] for i, v in enumerate(program.data)]
         by_row = partial(evaluate, members=self.count)
         few = Reader(program, data, {}, reader.provide, reader.supply, by_row)
         # What is read already and has no observations' axis serves as it is, with gathers replaced
-        # by what they look up: the rest is evaluated member by member.
+        # by what they look up, and columns by the members' rows: the rest is evaluated member by
+        # member.
         known = {v: x for v, x in reader.known.items() if self.count not in v.aval.shape}
         few.known |= {**known, **handed}
         arguments = program.outputs.arguments[site]

@@ -1,0 +1,1 @@
+"""Integrate effects of one number a member by adaptive quadrature."""
