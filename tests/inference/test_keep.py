@@ -165,3 +165,9 @@ def test_a_posterior_beyond_the_memory_is_refused_before_sampling(monkeypatch):
 def test_a_name_that_no_site_has_cannot_be_kept():
     with pytest.raises(ft.UnknownSite, match=r"keep `thet`.*did you mean `theta`"):
         ft.fit(bound(intercepts, 30, 300), keep=["thet"], progress=False)
+
+
+@pytest.mark.parametrize("none", [3, 2.5, True])
+def test_what_is_no_name_cannot_be_kept(none):
+    with pytest.raises(ft.SamplingError, match=f"{none!r} is no name"):
+        ft.fit(bound(known_scales, 5, 20), keep=none, progress=False)

@@ -14,7 +14,7 @@ import xarray as xr
 
 import finetti as ft
 from doors.cases import command
-from finetti.errors import DataError, MissingExtra, ModelError, UnknownSite
+from finetti.errors import DataError, MissingExtra, ModelError, SamplingError, UnknownSite
 from finetti.inference import to_disk
 from finetti.inference.engine import run
 from finetti.inference.engine.draws import Draws
@@ -152,6 +152,9 @@ def test_fewer_draws_than_there_are_are_refused(tmp_path):
     crashed(path)
     with pytest.raises(DataError, match="draws a chain already: draws=10 is fewer"):
         resume(path, draws=10)
+    for none in ("x", 0, 2.5):
+        with pytest.raises(SamplingError, match="draws must be a whole number"):
+            resume(path, draws=none)
 
 
 def test_moments_go_on_where_they_were(tmp_path):

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from finetti.dividing import entered, leads, led, meant
-from finetti.errors import DataError, ModelError
+from finetti.errors import DataError, ModelError, SamplingError
 from finetti.inference.begin import Beginning, again, begin
 from finetti.inference.fit import fit_alike
 from finetti.inference.journey import Journey, Work
@@ -53,7 +53,7 @@ def resume(
 
     Raises `ModelError` where the model, its data or the versions are not those of the run, naming
     what changed; `DataError` where there is no such run, another process writes to it, or it cannot
-    be written.
+    be written; `SamplingError` for less than one draw.
 
     >>> import tempfile
     >>> model, run = coin(10).condition(heads=7), Path(tempfile.mkdtemp(), "run.zarr")
@@ -62,6 +62,8 @@ def resume(
     (4, 80)
     """
     place = as_path(path, "ft.resume")
+    if draws is not None and (not isinstance(draws, int | np.integer) or draws < 1):
+        raise SamplingError(f"draws must be a whole number of at least 1, not {draws!r:.80}")
     record = recorded(place)
     if is_whole(place, draws or 0):
         return open_run(place, model)

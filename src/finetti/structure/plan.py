@@ -1,7 +1,8 @@
 """Decide what to do with each variable of a model, and say why.
 
 The rewrites are tried in order (`rewrites/order`), each after a look at what those before it made.
-The user may refuse any of them by name. All are exact but those that are made only when asked for.
+The user may refuse any of them by name. All are exact, or to errors of a stated size, but those
+that are made only when asked for.
 """
 
 from __future__ import annotations

@@ -17,9 +17,11 @@ def kept_names(density: Density, keep: Iterable[str] | None) -> tuple[str, ...]:
     """Return the names of the sites whose draws are kept: those in `keep`, or all, in order.
 
     Raises `UnknownSite` for a name that is no latent or deterministic site, `SamplingError` where
-    there is no name.
+    there is no name, or `keep` is none and no list of names.
     """
     shapes = {v.name: v.shape for v in density.kept}
+    if not (keep is None or isinstance(keep, Iterable)):
+        raise SamplingError(f"keep names the sites whose draws are kept, and {keep!r} is no name")
     chosen = {keep} if isinstance(keep, str) else set(shapes if keep is None else keep)
     for name in sorted(chosen):
         if name not in shapes:

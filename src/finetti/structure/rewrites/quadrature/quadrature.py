@@ -81,23 +81,19 @@ class Quadrature(Marginal):
         """Return the log of the integral."""
         places, logs = nodes(self.nodes)
         heights, rest = self._heights(terms, constants)
-        return jnp.sum(self._each(heights, constants, places, logs)) + rest
+        found, _, spread = self._looked(heights, constants, places)
+        return _added(found, logs, spread) + rest
 
     def levels(
         self, terms: Terms, constants: Constants, many: tuple[int, ...]
     ) -> Float[Array, " level"]:
         """Return the log of the integral by each of `many` numbers of nodes, the rest aside."""
         heights, _ = self._heights(terms, constants)
-        middle, spread = self._around(heights, constants)
         rules = [nodes(k) for k in many]
-        looked = jnp.concatenate([places for places, _ in rules])
-        found = jax.lax.map(lambda t: heights(middle + spread * t), looked)
-        ends = np.cumsum(many)
-        totals = [
-            logsumexp(found[end - k : end] + logs[:, None], 0) + jnp.log(spread)
-            for (_, logs), k, end in zip(rules, many, ends, strict=True)
-        ]
-        return jnp.stack([jnp.sum(total) for total in totals])
+        every = jnp.concatenate([places for places, _ in rules])
+        found, _, spread = self._looked(heights, constants, every)
+        parts = jnp.split(found, np.cumsum(many)[:-1])
+        return jnp.stack([_added(f, r[1], spread) for f, r in zip(parts, rules, strict=True)])
 
     def draw(self, key: Key, terms: Terms, constants: Constants) -> dict[str, Array]:
         """Draw the members from what their densities are between places of a grid, then mend that.
@@ -106,9 +102,8 @@ class Quadrature(Marginal):
         Metropolis step has it.
         """
         heights, _ = self._heights(terms, constants)
-        middle, spread = self._around(heights, constants)
         seen, grid, read = _reading()
-        looked = jax.lax.map(lambda t: heights(middle + spread * t), jnp.asarray(seen))
+        looked, middle, spread = self._looked(heights, constants, jnp.asarray(seen))
         # What is read between is how far it is from normal, which is smooth.
         bent = looked - looked.max(0) + seen[:, None] ** 2 / 2
         logs = jnp.asarray(read) @ bent - grid[:, None] ** 2 / 2
@@ -139,10 +134,9 @@ class Quadrature(Marginal):
     def moments(self, terms: Terms, constants: Constants) -> dict[str, tuple[Array, Array]]:
         """Return the members' means and variances."""
         heights, _ = self._heights(terms, constants)
-        middle, spread = self._around(heights, constants)
         places, logs = nodes(self.nodes)
-        found = jax.lax.map(lambda t: heights(middle + spread * t), places) + logs[:, None]
-        weights = jax.nn.softmax(found, 0)
+        found, middle, spread = self._looked(heights, constants, places)
+        weights = jax.nn.softmax(found + logs[:, None], 0)
         mean = jnp.sum(weights * places[:, None], 0)
         variance = jnp.sum(weights * (places[:, None] - mean) ** 2, 0)
         ((site, mean),) = self._named(middle + spread * mean).items()
@@ -159,10 +153,12 @@ class Quadrature(Marginal):
         lacking = sum(found[name] for name in found if name not in self.terms)
         return heights, self.owned.rest(found, constants) + lacking
 
-    def _each(self, heights: Heights, constants: Constants, places: Array, logs: Array) -> Array:
+    def _looked(
+        self, heights: Heights, constants: Constants, places: Float[Array, " place"]
+    ) -> tuple[Float[Array, "place member"], Array, Array]:
+        """Look at each member in places about its maximum; return the maxima and s as well."""
         middle, spread = self._around(heights, constants)
-        found = jax.lax.map(lambda t: heights(middle + spread * t), places)
-        return logsumexp(found + logs[:, None], 0) + jnp.log(spread)
+        return jax.lax.map(lambda t: heights(middle + spread * t), places), middle, spread
 
     def _around(
         self, heights: Heights, constants: Constants, near: float = NEAR
@@ -181,6 +177,11 @@ class Quadrature(Marginal):
     def _named(self, x: Array) -> dict[str, Array]:
         (site,) = self.sites
         return {site: x.reshape(self.shape)}
+
+
+def _added(found: Float[Array, "place member"], logs: Array, spread: Array) -> Scalar:
+    """Return the sum of the logs of the members' integrals."""
+    return jnp.sum(logsumexp(found + logs[:, None], 0) + jnp.log(spread))
 
 
 class _Way(NamedTuple):
@@ -269,15 +270,12 @@ def _between(
     """
     number, within = which
     gaps = jnp.diff(grid)
-    mass = gaps[:, None] * (high[:-1] + high[1:]) / 2
-    wanted = number * mass.sum(0)
-
-    def step(at: tuple[Array, Array], own: Array) -> tuple[tuple[Array, Array], None]:
-        before, cell = at
-        return (before + own, cell + (before + own < wanted)), None
-
-    begin = jnp.zeros_like(high[0]), jnp.zeros(wanted.shape, jnp.int32)
-    (_, cell), _ = jax.lax.scan(step, begin, mass)
+    total = sum(_mass(gaps, high, i) for i in range(GRID - 1))
+    wanted, below = number * total, jnp.zeros_like(high[0])
+    cell = jnp.zeros(wanted.shape, jnp.int32)
+    for i in range(GRID - 1):  # row by row: XLA moves arrays about for loops of its own
+        below += _mass(gaps, high, i)
+        cell += below < wanted
     cell = jnp.minimum(cell, len(gaps) - 1)
     left, right = (jnp.take_along_axis(high, each, 0) for each in (cell, cell + 1))
     # The share p of the cell below which the share u of its mass lies: left p + (right - left)
@@ -285,3 +283,7 @@ def _between(
     root = jnp.sqrt(left**2 + within * (right**2 - left**2))
     part = jnp.where(left + root > 0, within * (left + right) / (left + root), within)
     return grid[cell] + part * gaps[cell], jnp.log(left + part * (right - left))
+
+
+def _mass(gaps: Array, high: Array, cell: int) -> Array:
+    return gaps[cell] * (high[cell] + high[cell + 1]) / 2
