@@ -20,7 +20,7 @@ CLOSE = 1e-4  # nats, where as many nodes are made as errors of a hundredth take
 def small(monkeypatch):
     """Make it of few members, and so many nodes that nothing but rounding is left."""
     monkeypatch.setattr(find, "FEWEST", 2)
-    monkeypatch.setattr(find, "LEAST", 0)
+    monkeypatch.setattr(find, "LEAST", (0, 3))
     monkeypatch.setattr(find, "ERROR", CLOSE / np.sqrt(7) / 100)
 
 
@@ -179,6 +179,21 @@ def test_it_is_not_made_of_few_members(monkeypatch):
     monkeypatch.undo()
     plan = located("counts", X, GROUP, Y["counts"]).plan()
     assert "quadrature" not in [r.verb for r in plan.rewrites]
+
+
+def test_it_is_not_made_where_counts_are_pooled_to_one_a_member(monkeypatch):
+    # Trajectories of such members are as cheap, and have more effective draws.
+    @ft.model
+    def counted(group, y):
+        tau = ft.sample("tau", ft.HalfNormal(1))
+        with ft.plate("group", 7):
+            u = ft.sample("u", ft.Normal(0, tau))
+        with ft.plate("row", len(y)):
+            ft.sample("y", ft.Poisson(jnp.exp(u[group])), obs=y)
+
+    verbs = [r.verb for r in counted(GROUP, Y["counts"]).plan().rewrites]
+    assert "pool" in verbs
+    assert "quadrature" not in verbs
 
 
 def test_members_that_meet_are_not_integrated_apart():
