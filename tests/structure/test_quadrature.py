@@ -196,6 +196,18 @@ def test_it_is_not_made_where_counts_are_pooled_to_one_a_member(monkeypatch):
     assert "quadrature" not in verbs
 
 
+def test_methods_that_follow_gradients_move_the_members():
+    bound, _ = posed(located, "counts")
+    short = {"draws": 20, "warmup": 20, "chains": 1}
+    begun = {"b": 0.3, "mu": 0.0, "tau": 1.0, "u": np.zeros(7)}
+    for method, init in (
+        (ft.NUTS(**short), None), (ft.HMC(**short), None), (ft.Automatic(**short), begun),
+    ):  # fmt: skip
+        found = ft.fit(bound, method, init=init, progress=False)
+        assert "quadrature u" not in str(found.attributes["plan"])
+        assert found.attributes["method"].startswith(("NUTS", "HMC"))
+
+
 def test_members_that_meet_are_not_integrated_apart():
     @ft.model
     def chained(y):

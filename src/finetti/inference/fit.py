@@ -26,6 +26,7 @@ from finetti.inference.methods.independent import SOME, Automatic, IndependentMe
 from finetti.inference.methods.method import Chains, Method, natural
 from finetti.inference.methods.precision import MOST
 from finetti.inference.methods.searches import Search
+from finetti.inference.methods.trajectories import NUTS
 from finetti.inference.outcome import outcome
 from finetti.inference.progress import Display, show
 from finetti.inference.readers.keep import kept_names, most_draws
@@ -128,7 +129,13 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
         stoppable() as stop,
         show(progress) as display,
     ):
-        suited, proposal = _suited(method, built, beginning)
+        suited, proposal = _drawing(method, built, beginning)
+        if proposal is None:
+            follows = plan is None and isinstance(suited, NUTS)
+            lean = chosen.for_gradients() if follows else chosen
+            if lean is not chosen:
+                built = replace(density(model, lean), devices=among)
+            suited = suited.suited(built.dim)
         if isinstance(method, Automatic) and client is None:  # workers do not look at draws
             suited = method.sparing(suited, lambda: products(*built.target()))
         method = suited
@@ -173,8 +180,10 @@ def _finished(
     return outcome(journey, display, stop, beginning.seed, elsewhere)
 
 
-def _suited(method: Chains, built: Density, beginning: Beginning) -> tuple[Chains, Proposal | None]:
-    """Return the method with all that is left to it chosen, and where it proposes from."""
+def _drawing(
+    method: Chains, built: Density, beginning: Beginning
+) -> tuple[Chains, Proposal | None]:
+    """Return the method that draws, and where it proposes from if it learned that."""
     tuning, given = beginning.tuning, beginning.init is not None
     if isinstance(method, Automatic):
         if tuning is not None and np.ndim(tuning.scale) == 3:  # a mixture
@@ -189,7 +198,7 @@ def _suited(method: Chains, built: Density, beginning: Beginning) -> tuple[Chain
         if proposal is not None:
             return replace(method, thin=method.thin or proposal.thin), proposal
         method = method.trajectories()  # which says why no start has a density
-    return method.suited(built.dim), None
+    return method, None
 
 
 def fit_alike(method: Method, choices: Choices | None, model: Model, seed: int) -> Posterior:

@@ -78,6 +78,11 @@ class Plan:
         moves = (kind for kind in order.ORDER if kind.rewrite.moves)
         return replace(self, choices=self.choices.refuse_kinds(moves))
 
+    def for_gradients(self) -> Plan:
+        """Return the plan without rewrites that are dear where gradients are followed."""
+        dear = {r.verb for r in self.rewrites if r.by_values}
+        return replace(self, choices=self.choices.refuse(dear)) if dear else self
+
     def for_any_data(self, program: Program, graph: Graph) -> Plan:
         """Return the same choices for a program whose data differ from one fit to the next.
 

@@ -50,8 +50,8 @@ class NUTS(Chains):
         return replace(self, thin=thin, warmup=_warmup(self, self.metric))
 
     def plan(self, model: Model, given: Plan | None) -> Plan:
-        """Return the plan given, or the model's own."""
-        return given or model.plan()
+        """Return the plan given, or the model's own for gradients."""
+        return given or model.plan().for_gradients()
 
     def kernel(self, layout: Layout) -> Kernel:
         """Return the no-U-turn kernel with these settings, or one that alternates with it."""
@@ -90,7 +90,8 @@ class HMC(Chains):
 
     def plan(self, model: Model, given: Plan | None) -> Plan:
         """Return the plan given, or the model's own, without moves if the step size is kept."""
-        return given or (model.plan() if self.learns else model.plan().unmoved())
+        own = given or model.plan().for_gradients()
+        return own if given or self.learns else own.unmoved()
 
     def kernel(self, layout: Layout) -> Kernel:
         """Return the Hamiltonian kernel with these settings."""

@@ -31,6 +31,7 @@ class Rewrite(ABC):
     ahead: ClassVar[bool] = False  # its form depends on the data, not on their shapes alone
     takes_out: ClassVar[bool] = False  # see `Marginal`
     moves: ClassVar[bool] = False  # see `Move`
+    by_values: ClassVar[bool] = False  # worth it where values are asked for, and no gradients
     taught: ClassVar[tuple[str, ...]] = ()  # constants that a run learns, beside those of moves
     eases: ClassVar[bool] = False  # spares the sampler the funnel of a group's effects
 

@@ -51,6 +51,8 @@ class Quadrature(Marginal):
     plate: str
     dtype: str
     verb = "quadrature"
+    ahead = True
+    by_values = True
     by_sums = True
     taught = ("start",)
 
