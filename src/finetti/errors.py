@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from numbers import Integral
 
 
 class FinettiError(Exception):
@@ -206,6 +207,12 @@ def hint(name: str, known: Iterable[str]) -> str:
     """
     near = get_close_matches(name, list(known), n=1)
     return f"; did you mean `{near[0]}`?" if near else ""
+
+
+def refuse_no_draws(draws: object) -> None:
+    """Refuse what is no number of draws: a whole one, and at least 1."""
+    if not isinstance(draws, Integral) or draws < 1:
+        raise SamplingError(f"draws must be a whole number of at least 1, not {draws!r:.80}")
 
 
 def refuse_others(name: str, given: object, ways: tuple[str, ...]) -> None:

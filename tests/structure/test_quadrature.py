@@ -208,6 +208,25 @@ def test_methods_that_follow_gradients_move_the_members():
         assert found.attributes["method"].startswith(("NUTS", "HMC"))
 
 
+def test_what_laplace_s_method_leaves_is_moved_as_well():
+    @ft.model
+    def apart(group, other, y):
+        tau = ft.sample("tau", ft.HalfNormal(1))
+        with ft.plate("group", 7):
+            u = ft.sample("u", ft.Normal(0, tau))
+        with ft.plate("other", 3):
+            v = ft.sample("v", ft.Normal(0, 1))
+        with ft.plate("row", len(y)):
+            ft.sample("y", ft.Poisson(jnp.exp(X * u[group])), obs=y)
+            ft.sample("z", ft.Poisson(jnp.exp(v[other])), obs=y)
+
+    bound = apart(GROUP, np.arange(ROWS) % 3, Y["counts"])
+    assert "quadrature u" in [r.name for r in bound.plan().rewrites]
+    verbs = [r.verb for r in ft.EmbeddedLaplace(sites=("v",)).plan(bound, None).rewrites]
+    assert "approximate" in verbs
+    assert "quadrature" not in verbs
+
+
 def test_members_that_meet_are_not_integrated_apart():
     @ft.model
     def chained(y):

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from finetti.dividing import entered, leads, led, meant
-from finetti.errors import DataError, ModelError, SamplingError
+from finetti.errors import DataError, ModelError, refuse_no_draws
 from finetti.inference.begin import Beginning, again, begin
 from finetti.inference.fit import fit_alike
 from finetti.inference.journey import Journey, Work
@@ -62,8 +62,8 @@ def resume(
     (4, 80)
     """
     place = as_path(path, "ft.resume")
-    if draws is not None and (not isinstance(draws, int | np.integer) or draws < 1):
-        raise SamplingError(f"draws must be a whole number of at least 1, not {draws!r:.80}")
+    if draws is not None:
+        refuse_no_draws(draws)
     record = recorded(place)
     if is_whole(place, draws or 0):
         return open_run(place, model)

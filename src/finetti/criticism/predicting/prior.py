@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from finetti.criticism.predicting.labelled import observations, tree_of, within_memory
-from finetti.errors import SamplingError
+from finetti.errors import refuse_no_draws
 from finetti.language.effects import Site
 from finetti.models import Model, require_model, require_rows
 from finetti.posterior.evaluate import at_draws
@@ -31,8 +31,7 @@ def prior(model: Model, draws: int = 1000, seed: int = 0) -> xr.DataTree:
     (['constant_data', 'observed_data', 'prior', 'prior_predictive'], (1, 100))
     """
     require_rows(require_model(model, "ft.prior"), "ft.prior")
-    if not isinstance(draws, int | np.integer) or draws < 1:
-        raise SamplingError(f"draws must be a whole number of at least 1, not {draws!r:.80}")
+    refuse_no_draws(draws)
     seen = observations(model)
     chosen = [v for v in model.redraw().variables if v.kind != "factor"]
     within_memory(chosen, draws)

@@ -90,8 +90,10 @@ class HMC(Chains):
 
     def plan(self, model: Model, given: Plan | None) -> Plan:
         """Return the plan given, or the model's own, without moves if the step size is kept."""
-        own = given or model.plan().for_gradients()
-        return own if given or self.learns else own.unmoved()
+        if given:
+            return given
+        own = model.plan() if self.learns else model.plan().unmoved()
+        return own.for_gradients()
 
     def kernel(self, layout: Layout) -> Kernel:
         """Return the Hamiltonian kernel with these settings."""
@@ -143,7 +145,8 @@ class EmbeddedLaplace(Chains):
         """Return the plan with the sites approximated, unless it already says which."""
         plan = given or model.plan()
         asked = plan.choices.asks(Approximate.verb)
-        return plan if asked else plan.approximate(*self.sites)
+        made = plan if asked else plan.approximate(*self.sites)
+        return made if given else made.for_gradients()
 
     def kernel(self, layout: Layout) -> Kernel:
         """Return the no-U-turn kernel with these settings."""

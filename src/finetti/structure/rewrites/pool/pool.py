@@ -78,7 +78,7 @@ class Pool(Shortcut):
         return self.parts(reader, constants), constants["base"]
 
     def owners(self, each: np.ndarray, nobody: int, constants: Constants) -> np.ndarray | None:
-        """Return the one member that each sum depends on; None if some have more."""
+        """Return the member that each sum depends on: that of its first observation, as of all."""
         return np.append(each, np.int32(nobody))[constants["firsts"]]
 
     def parts(self, reader: Reader, constants: Constants) -> Float[Array, " member"]:
