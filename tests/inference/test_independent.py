@@ -334,7 +334,7 @@ def test_steps_made_ahead_are_those_made_one_by_one():
         far = jnp.where(position[0] > 2, -jnp.inf, jnp.where(position[0] < -2, jnp.nan, 0.0))
         return far - jnp.sum(position**2)
 
-    positions, log_uniforms = ahead.proposals(kernel, 60, 1, keys, 1, np.int32(0), one.packed())
+    positions, log_uniforms = ahead.proposals(kernel, 60, 1, keys, 1, np.int32(0), one)
     looked = jax.vmap(jax.vmap(target, -1), 0)(positions)
     for chain, key in enumerate(keys):
         start = Point(jnp.zeros(1), jnp.zeros(()), jnp.zeros(1))

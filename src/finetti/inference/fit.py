@@ -22,7 +22,7 @@ from finetti.inference.engine.price import products
 from finetti.inference.engine.proposal import Proposal, propose
 from finetti.inference.journey import Journey, Work, block_of
 from finetti.inference.keeping import Memory
-from finetti.inference.methods.independent import SOME, Automatic, IndependentMetropolis
+from finetti.inference.methods.independent import SOME, Automatic, IndependentMetropolis, dear
 from finetti.inference.methods.method import Chains, Method, natural
 from finetti.inference.methods.precision import MOST
 from finetti.inference.methods.searches import Search
@@ -189,14 +189,19 @@ def _drawing(
         if tuning is not None and np.ndim(tuning.scale) == 3:  # a mixture
             return method.independent(), None
         if tuning is None and not given and built.dim <= SOME:
-            proposal = propose(built, beginning.seed, method.chains)
+            emulate = bool(built.dim) and dear(products(*built.target()))
+            proposal = propose(built, beginning.seed, method.chains, emulate)
             if proposal is not None and proposal.useful:
-                return method.independent(proposal.thin), proposal
+                return method.independent(proposal.thin, proposal.emulated), proposal
         method = method.trajectories()
-    elif isinstance(method, IndependentMetropolis) and tuning is None:
-        proposal = propose(built, beginning.seed, method.chains)
+    elif isinstance(method, IndependentMetropolis) and tuning is not None:
+        method = replace(method, emulated=False)  # its polynomial was that of other data
+    elif isinstance(method, IndependentMetropolis):
+        emulate = method.emulated and 0 < built.dim <= SOME
+        proposal = propose(built, beginning.seed, method.chains, emulate)
         if proposal is not None:
-            return replace(method, thin=method.thin or proposal.thin), proposal
+            thin = method.thin or proposal.thin
+            return replace(method, thin=thin, emulated=proposal.emulated), proposal
         method = method.trajectories()  # which says why no start has a density
     return method, None
 

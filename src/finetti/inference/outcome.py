@@ -48,7 +48,7 @@ def outcome(
     groups = {}
     for reader in journey.readers:
         groups |= reader.finish()
-    groups[LEARNED] = told(journey.run).dataset()
+    groups[LEARNED] = told(journey.run, journey.sampler.course.kernel.metric).dataset()
     draws, ended = journey.shelf.level, journey.ended
     if ended == "signal":
         ended = signal.Signals(stop.signal or signal.SIGINT).name

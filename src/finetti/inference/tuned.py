@@ -12,15 +12,17 @@ from finetti.inference.engine.batch import alone
 from finetti.inference.engine.run import Run
 from finetti.inference.methods.method import Chains
 from finetti.kernels.kernel import Tuning
+from finetti.kernels.metric import Metric
 from finetti.posterior.learned import Learned
 from finetti.targets.density import Target
 from finetti.types import Constants
 
 
-def told(run: Run) -> Learned:
-    """Return what a run of one fit has learned."""
+def told(run: Run, metric: Metric) -> Learned:
+    """Return what a run of one fit has learned, by its kernel's metric."""
     tuning = run.carry.tuning
     size, scale = (np.asarray(a)[..., 0] for a in tuning)
+    scale = np.asarray(metric.lasting(scale))
     coordinates = {} if run.own is None else alone(run.own).rewrites
     return Learned(size, scale, {n: dict(c) for n, c in coordinates.items()})
 

@@ -17,6 +17,7 @@ from scipy.special import gammaln
 
 from finetti.kernels.kernel import Kernel, Point, Standing, Tuning, settle
 from finetti.kernels.metric import Metric, Moments
+from finetti.kernels.polynomial import slices
 from finetti.types import AnyArray, Float, LogDensity, Position, Scalar
 
 FREEDOM = 6  # degrees of freedom of a component, an even number: most posteriors' tails are lighter
@@ -75,7 +76,20 @@ def log_constant(dim: int) -> float:
 
 @dataclass(frozen=True)
 class Mixture(Metric):
-    """Stand in the place of a metric: what it learns are the components, and not from moments."""
+    """Stand in the place of a metric: what it learns are the components, and not from moments.
+
+    Where it is `emulated`, a polynomial that stands for the log density comes after them.
+    """
+
+    emulated: bool = False
+
+    def parts(self, scale: Float[AnyArray, "k rows dim"]) -> tuple[Component, AnyArray]:
+        """Return a scale's components, and its polynomial, packed: empty where there is none."""
+        end = len(scale) - (slices(scale.shape[-1]) if self.emulated else 0)
+        return Component.unpacked(scale[:end]), scale[end:]
+
+    def lasting(self, scale):
+        return scale[: len(scale) - slices(scale.shape[-1])] if self.emulated else scale
 
     def identity(self, dim, dtype):
         unit = np.eye(dim)[None]
@@ -115,7 +129,7 @@ class Independence(Kernel):
     """Propose from a mixture of Student-t distributions: the tuning's scale, packed."""
 
     target_acceptance: float = 0.9
-    metric: Metric = field(default_factory=Mixture)
+    metric: Mixture = field(default_factory=Mixture)
     uses_gradient: ClassVar[bool] = False
     learns: ClassVar[bool] = False
     ahead: ClassVar[bool] = True
@@ -134,7 +148,7 @@ class Independence(Kernel):
         return state
 
     def advance(self, noise: Noise, state: Standing, target: LogDensity, tuning: Tuning):
-        old, mixture = state.draw, Component.unpacked(tuning.scale)
+        old, (mixture, _) = state.draw, self.metric.parts(tuning.scale)
         position = propose(mixture, noise)
         log_density = target(position)
         ahead = log_density - mixture.log_density(position)

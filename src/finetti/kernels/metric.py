@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from finetti.types import Array, Bool, DType, Float, Position
+from finetti.types import AnyArray, Array, Bool, DType, Float, Position
 
 SMALL = 1e-3  # variance that few draws are shrunk towards, unless their own is smaller
 
@@ -60,6 +60,10 @@ class Metric(ABC):
     def fits(self, shape: tuple[int, ...], dim: int) -> bool:
         """Tell whether a scale of such a shape is one for so many dimensions."""
         return set(shape) == {dim}
+
+    def lasting(self, scale: AnyArray) -> AnyArray:
+        """Return what of a scale holds for other data of the model as well."""
+        return scale
 
     def absorb(
         self,

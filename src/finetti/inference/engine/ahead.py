@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from finetti.compiling import ONCE, compiled
@@ -20,7 +19,8 @@ from finetti.inference.engine.start import DTYPE
 from finetti.inference.engine.sweep import Carry, Course, Orders, Record, noise_of, to_numpy
 from finetti.kernels.independence import Component, Independence, propose
 from finetti.kernels.kernel import Info, Point, Standing
-from finetti.types import AnyArray, Array, Key, Value
+from finetti.kernels.polynomial import Polynomial
+from finetti.types import Array, Key, Value
 
 
 def sweep_ahead(course: Course, orders: Orders, carry: Carry) -> tuple[Carry, Record, int]:
@@ -28,19 +28,22 @@ def sweep_ahead(course: Course, orders: Orders, carry: Carry) -> tuple[Carry, Re
 
     It returns what `sweep.sweep` does; `orders.limit` is not asked, since a call's room is small.
     """
+    kernel = course.kernel
+    assert isinstance(kernel, Independence), "no other kernel's proposals are noise alone"
     scale = np.asarray(carry.tuning.scale)[..., 0]
+    mixture, polynomial = kernel.metric.parts(scale)
     here = to_numpy(carry.states.draw)
     dim, first = len(here.position), np.int32(carry.steps)
     positions, log_uniforms = map(
         np.asarray,
-        proposals(course.kernel, course.capacity, dim, orders.keys, orders.phase, first, scale),
+        proposals(kernel, course.capacity, dim, orders.keys, orders.phase, first, mixture),
     )
     made = min(course.capacity, int(orders.wanted) - int(np.min(carry.counts)))
     positions = positions[:made]
-    proposed = _heights(course, orders, here, positions)
+    proposed = _heights(course, orders, here, positions, np.asarray(polynomial))
     heights = np.concatenate([here.log_density[None], proposed])
     every = np.concatenate([here.position[None], positions])  # (1 + step, dim, chain)
-    under = log_density(Component.unpacked(scale), _flat(every)).reshape(heights.shape)
+    under = log_density(mixture, _flat(every)).reshape(heights.shape)
     ratios, taken = settled(heights - under, log_uniforms[:made])
     position = np.take_along_axis(every, taken[:, None], 0)
     height = np.take_along_axis(heights, taken, 0)
@@ -62,13 +65,19 @@ def sweep_ahead(course: Course, orders: Orders, carry: Carry) -> tuple[Carry, Re
     return carry._replace(states=states, counts=counts, steps=steps), record, made
 
 
-def _heights(course: Course, orders: Orders, here: Point, positions: np.ndarray) -> np.ndarray:
-    """Return the log density at proposals, (step, chain): of no dimension there is but one."""
+def _heights(
+    course: Course, orders: Orders, here: Point, positions: np.ndarray, polynomial: np.ndarray
+) -> np.ndarray:
+    """Return the log density at proposals, (step, chain): of no dimension there is but one.
+
+    Where a polynomial stands for it, it is asked.
+    """
     steps, dim, chains = positions.shape
     if not dim:
         return np.broadcast_to(here.log_density, (steps, chains))
     assert orders.own is not None
-    look = looking(course.target, orders.shared, orders.own)
+    look = Polynomial.unpacked(polynomial) if len(polynomial) else None
+    look = look or looking(course.target, orders.shared, orders.own)
     return look(_flat(positions)).reshape(steps, chains)
 
 
@@ -107,9 +116,9 @@ def proposals(  # noqa: PLR0913 - a program takes arrays one by one
     keys: Key,
     phase: Value,
     first: Value,
-    scale: AnyArray,
+    mixture: Component,
 ) -> tuple[Array, Array]:
     """Return what chains propose in so many steps, (step, dim, chain), and log uniforms."""
     noise = noise_of(kernel, count, dim, DTYPE, keys, phase, first)
-    proposed = partial(propose, Component.unpacked(jnp.asarray(scale)))
+    proposed = partial(propose, mixture)
     return jax.vmap(jax.vmap(proposed, -1, -1))(noise), noise.log_uniform

@@ -41,12 +41,13 @@ class Mode(NamedTuple):
 Climb = Generator[np.ndarray, np.ndarray, Mode]
 
 
-def modes(look: Look, starts: Float[np.ndarray, "start dim"]) -> list[Mode]:
+def modes(look: Look, starts: Float[np.ndarray, "start dim"], untried: float = 0.0) -> list[Mode]:
     """Return the modes reached from the starts, highest first, each once.
 
-    All climb at once, so that what they look at is evaluated together.
+    All climb at once, so that what they look at is evaluated together. A step that gains less than
+    `untried` nats is the last, and made without a look.
     """
-    climbs = [climb(start) for start in starts]
+    climbs = [climb(start, untried) for start in starts]
     places, reached = [next(each) for each in climbs], []
     while climbs:
         values = np.split(look(np.concatenate(places)), np.cumsum([len(a) for a in places])[:-1])
@@ -71,7 +72,7 @@ def _near(mode: Mode, other: Mode) -> bool:
     return float(gap @ np.linalg.solve(other.covariance, gap)) < 1.0
 
 
-def climb(start: Float[np.ndarray, " dim"]) -> Climb:
+def climb(start: Float[np.ndarray, " dim"], untried: float = 0.0) -> Climb:
     """Yield positions, be sent the values there, and return the mode or how far it came."""
     position, scale = start, np.full(len(start), 0.5)
     for _ in range(STEPS):
@@ -79,7 +80,10 @@ def climb(start: Float[np.ndarray, " dim"]) -> Climb:
         step, covariance = _step(slope, curvature, scale)
         mode = Mode(position, value, covariance)
         # What the step would gain, were the density normal.
-        if 0.5 * slope @ step < GAINED:
+        gain = 0.5 * float(slope @ step)
+        if gain < untried:
+            return Mode(position + step, value + gain, covariance)
+        if gain < GAINED:
             return mode
         step = step * min(1.0, LONGEST / np.abs(step).max())
         tried = position + SHARES[:, None] * step

@@ -29,6 +29,7 @@ from finetti.inference.engine.sweep import (
     to_numpy,
 )
 from finetti.inference.engine.warmup import finish
+from finetti.kernels.independence import Mixture
 from finetti.kernels.kernel import Kernel, Point, Tuning
 from finetti.types import Float, Int, Key, Tree
 
@@ -132,7 +133,8 @@ class Sampler:
         dim, chains = shape
         most = CHUNK_STEPS
         if course.kernel.ahead:
-            most = max((together(course.target, shared) if dim else TOGETHER[1]) // chains, 1)
+            asked = dim and course.kernel.metric != Mixture(emulated=True)
+            most = max((together(course.target, shared) if asked else TOGETHER[1]) // chains, 1)
         room = CHUNK_BYTES // (8 * chains * (2 * dim + 12))
         course = replace(course, capacity=int(np.clip(room, 1, most)))
         return cls(course, shared, stages, coordinates)
