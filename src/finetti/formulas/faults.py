@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finetti.errors import DataError
-from finetti.language.columns import as_number, entries, is_missing, kind, kinds_of, misspelt, mixed
+from finetti.language.columns import (
+    as_number,
+    entries,
+    kind,
+    kinds_of,
+    misspelt,
+    mixed,
+    without_value,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +43,11 @@ def refuse_columns(frame: pd.DataFrame, names: Iterable[str]) -> None:
         if code == "c":
             raise DataError(f"column `{name}` holds complex numbers: give their parts as columns")
         if column.dtype == object:
-            _refuse_objects(name, [v for v in entries(column) if not is_missing(v)])
+            values = entries(column)
+            lacking = set(without_value(values))
+            if lacking:
+                values = [v for row, v in enumerate(values) if row not in lacking]
+            _refuse_objects(name, values)
 
 
 def _refuse_objects(name: str, values: list[Any]) -> None:
@@ -61,7 +73,7 @@ def _refuse_objects(name: str, values: list[Any]) -> None:
             f"column `{name}` holds {values[wrong[0]]!r} among numbers ({len(wrong)} such values): "
             f"mend them, or leave these rows out, and give numbers"
         )
-    read = [as_number(v) for v in values]
+    read = [as_number(v) for v in dict.fromkeys(values)]
     if all(v is not None for v in read) and any(v != round(v) for v in read if v is not None):
         raise DataError(
             f"column `{name}` holds numbers written as text, such as {values[0]!r}: make numbers "

@@ -218,7 +218,7 @@ class Journey:
         self.keeper.begin(rows)
         self.readers = [
             States(target, given, work.built.model.variables, most),
-            Moments(target, given, run.keys, left, work.method.draws),
+            Moments(target, given, run.keys, left, work.method.least),
         ]
 
     def _read(self) -> None:

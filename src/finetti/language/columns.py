@@ -133,8 +133,13 @@ def as_number(text: Any) -> float | None:
 def misspelt(values: Sequence[object]) -> list[int]:
     """Return the rows that are no numbers in a column of text most of which are.
 
+    What many rows share is read once.
+
     >>> misspelt(["1", "2.5", "."]), misspelt(["A", "B", "3"])
     ([2], [])
     """
-    bad = [row for row, text in enumerate(values) if as_number(text) is None]
+    wrong = {text: as_number(text) is None for text in dict.fromkeys(values)}
+    if len(set(wrong.values())) < 2:  # all are numbers, or none is
+        return []
+    bad = [row for row, text in enumerate(values) if wrong[text]]
     return bad if 2 * len(bad) < len(values) else []

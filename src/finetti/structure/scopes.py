@@ -19,7 +19,7 @@ from finetti.jaxprs import bind, is_literal
 from finetti.types import Atom, Equation, Jaxpr, Value
 
 NOBODY = np.iinfo(np.int32).max  # fills the rows of elements that depend on fewer
-LARGEST = 3 * 10**7  # entries of one array of member numbers
+LARGEST = 6 * 10**7  # entries of one array of member numbers
 
 MOVES = {
     "broadcast_in_dim", "concatenate", "copy", "copy_p", "dynamic_slice", "expand_dims", "gather",

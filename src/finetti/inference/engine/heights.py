@@ -9,6 +9,7 @@ from finetti.compiling import BY_SIZE, compiled
 from finetti.inference.engine.batch import Own, by_fit, joined
 from finetti.inference.engine.climb import Look
 from finetti.inference.engine.price import equations, evaluated, numbers
+from finetti.inference.engine.threads import by_threads, divisible
 from finetti.inference.stopping import asked_to_stop
 from finetti.structure.form import Given
 from finetti.targets.density import Target
@@ -33,18 +34,20 @@ def looking(target: Target, given: Given, own: Own) -> Look:
 
     It raises `KeyboardInterrupt` where it is asked to stop.
     """
-    size = together(target, given)
+    apart = divisible(target, given)
+    size = 1 if apart else together(target, given)
+
+    def some_of(positions: np.ndarray) -> np.ndarray:
+        if asked_to_stop():
+            raise KeyboardInterrupt
+        filled = np.concatenate([positions, np.repeat(positions[-1:], size - len(positions), 0)])
+        return np.asarray(heights_at(target, given, own, filled[None]))[0][: len(positions)]
 
     def look(positions: np.ndarray) -> np.ndarray:
-        found = []
-        for first in range(0, len(positions), size):
-            if asked_to_stop():
-                raise KeyboardInterrupt
-            some = positions[first : first + size]
-            filled = np.concatenate([some, np.repeat(some[-1:], size - len(some), 0)])
-            heights = np.asarray(heights_at(target, given, own, filled[None]))[0]
-            found.append(heights[: len(some)])
-        values = np.concatenate(found)
+        pieces = np.split(positions, range(size, len(positions), size))
+        values = np.concatenate(
+            by_threads(some_of, pieces) if apart else list(map(some_of, pieces))
+        )
         return np.where(np.isnan(values) | (values == np.inf), -np.inf, values)
 
     return look

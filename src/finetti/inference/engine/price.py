@@ -16,6 +16,7 @@ from finetti.inference.engine.start import DTYPE
 from finetti.jaxprs import made, yielded
 from finetti.structure.form import Given
 from finetti.targets.density import Target
+from finetti.turns import shared_out
 from finetti.types import DType, Equation, LogDensity, Tree
 
 
@@ -36,6 +37,12 @@ def products(target: Target, given: Given) -> int:
     other number that is made counts as one.
     """
     return _counted(target, given, _taken)
+
+
+def shares_out(target: Target, given: Given) -> bool:
+    """Tell whether an evaluation calls LAPACK, which may share its work out among threads."""
+    program = _traced(target, *_kind(given))
+    return any(True for _ in shared_out(program.jaxpr.eqns))
 
 
 def _counted(target: Target, given: Given, each: Callable[[Equation], int]) -> int:

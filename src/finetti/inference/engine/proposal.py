@@ -71,7 +71,7 @@ def propose(built: Density, seed: int, chains: int, emulate: bool = False) -> Pr
     aside = int(np.clip(together(target, given) // asked(built.dim), 0, MOST))
     starts, heights = np.empty((0, built.dim)), np.empty(0)
     for tries in (FEWER, TRIES) if emulate else (TRIES,):
-        starts, heights = _starts(look, generator, (chains, tries, built.dim), aside)
+        starts, heights = _starts(look, generator, (chains, tries, built.dim), aside, emulate)
         if len(starts):
             break
     else:
@@ -142,16 +142,21 @@ def _nothing_left(look: Look, own: Own, chains: int) -> Proposal | None:
 
 
 def _starts(
-    look: Look, generator: np.random.Generator, shape: tuple[int, int, int], aside: int
+    look: Look,
+    generator: np.random.Generator,
+    shape: tuple[int, int, int],
+    aside: int,
+    middle: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return for each chain the first of its tries that is not lost beside the best, if any is.
 
     `shape` is (chains, tries, dim). As many more come after these as make `aside` in all: two modes
     alike are missed by four starts once in eight times. Beside the starts comes how high the
-    density is there.
+    density is there. `middle` has the first try be 0: no slope, and scales of 1.
     """
     chains, count, dim = shape
     tries = generator.uniform(-RADIUS, RADIUS, (chains * count, dim))
+    tries[:1] *= not middle
     heights = look(tries).reshape(chains, count)
     fair = np.isfinite(heights) & ~lost(heights, heights.max(), dim)
     chosen = np.flatnonzero(fair.any(1))

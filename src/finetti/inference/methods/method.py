@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from math import ceil
 from numbers import Real
 from typing import ClassVar
 
 import numpy as np
 
-from finetti.inference.methods.precision import Precision
+from finetti.inference.methods.precision import ESS, Precision
 from finetti.kernels.kernel import Kernel
 from finetti.kernels.metric import Metric
 from finetti.models import Model
@@ -93,6 +94,12 @@ class Chains(Method):
         if self.until is None:
             return ()
         return self.until if isinstance(self.until, tuple) else (self.until,)
+
+    @property
+    def least(self) -> int:
+        """Return how many draws a chain it takes at least, chains that are not antithetic."""
+        asked = (wish.draws for wish in self.wishes if isinstance(wish, ESS))
+        return max(self.draws, ceil(max(asked, default=0) / self.chains))
 
     @property
     def learns(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,8 @@ import numpy as np
 from finetti.compiling import OFTEN, compiled
 from finetti.dividing import opening
 from finetti.inference.engine.draws import Draws
+from finetti.inference.engine.price import numbers
+from finetti.inference.engine.threads import by_threads, divisible
 from finetti.inference.readers.reader import Reader, batches, recovery_key, rows
 from finetti.posterior.labels import coordinates_of, dotted
 from finetti.posterior.posterior import MOMENTS
@@ -29,9 +31,11 @@ if TYPE_CHECKING:
     import xarray as xr
 
 NUMBERS = 10**8  # to average in all: from few draws where a draw has many
+MADE = 2 * 10**9  # and to make for that, where means are known given each draw
 FEWEST = 100  # draws
 TOGETHER = 50  # draws a call, fewer where each is many numbers
 TOGETHER_NUMBERS = 4 * 10**6
+HANDS = 4  # that add up draws side by side where each is dear
 
 
 class Sums(NamedTuple):
@@ -55,12 +59,17 @@ class Moments(Reader):
     ) -> None:
         self.target, self.given, self.keys = target, given, keys
         self.variables = variables
-        numbers, draws = sum(prod(v.shape) for v in variables), len(keys) * total
-        wanted = min(draws, max(FEWEST, NUMBERS // max(numbers, 1)))
+        each, draws = sum(prod(v.shape) for v in variables), len(keys) * total
+        most = NUMBERS // max(each, 1)
+        known = {site for m in target.form.marginals for site in m.sites}
+        if variables and all(v.name in known for v in variables):
+            most = min(most, MADE // max(numbers(target, given), 1))
+        wanted = min(draws, max(FEWEST, most))
         self.stride = -(-draws // wanted)
         self.together = int(np.clip(TOGETHER_NUMBERS // max(target.layout.dim, 1), 1, TOGETHER))
-        self.count = 0
-        self.sums: dict[str, Sums] | None = None
+        self.apart = divisible(target, given)
+        self.counts = [0] * (HANDS if self.apart else 1)
+        self.sums: list[dict[str, Sums]] = []
 
     def add(self, draws: Draws) -> None:
         """Read the next draws."""
@@ -68,49 +77,73 @@ class Moments(Reader):
             return
         columns = rows(draws)
         used = columns[1] % self.stride == 0
-        for batch, count in batches(self.together, *(column[used] for column in columns)):
-            self._add(batch, count)
+        turn = columns[1] // self.stride % len(self.counts)
+        if not self.sums:
+            names, position = tuple(v.name for v in self.variables), columns[2][0]
+            nothing = _nothing(self.target, names, self.given, self.keys, position)
+            self.sums = [nothing] * len(self.counts)
 
-    def _add(self, batch: list[np.ndarray], count: int) -> None:
+        def read(hand: int) -> None:
+            own = used & (turn == hand)
+            if own.any():
+                for batch, count in batches(self.together, *(column[own] for column in columns)):
+                    self._add(hand, batch, count)
+
+        hands = range(len(self.counts))
+        by_threads(read, hands) if self.apart else read(0)
+
+    def _add(self, hand: int, batch: list[np.ndarray], count: int) -> None:
         names = tuple(v.name for v in self.variables)
-        if self.sums is None:
-            self.sums = _nothing(self.target, names, self.given, self.keys, batch[2][0])
-        first, last = (jnp.asarray(n) for n in (self.count, self.count + count))
-        self.sums = _accumulate(
-            self.target, names, self.given, self.keys, tuple(batch), first, last, self.sums
+        first, last = (jnp.asarray(n) for n in (self.counts[hand], self.counts[hand] + count))
+        found = _accumulate(
+            self.target, names, self.given, self.keys, tuple(batch), first, last, self.sums[hand]
         )
-        self.count += count
+        # Waited for: threads that only ask would ask for all at once.
+        self.sums[hand] = jax.block_until_ready(found) if self.apart else found
+        self.counts[hand] += count
 
     def finish(self) -> dict[str, xr.Dataset]:
         """Return the group of means and standard deviations."""
         import xarray as xr
 
-        if not self.variables or self.sums is None:
+        if not self.variables or not self.sums:
             return {}
-        variables = {}
+        variables, count = {}, sum(self.counts)
         for v in self.variables:
-            s = self.sums[v.name]
-            sd = np.sqrt(s.spread / max(self.count - 1, 1) + s.variance / self.count)
+            s = _joined([sums[v.name] for sums in self.sums], self.counts)
+            sd = np.sqrt(s.spread / max(count - 1, 1) + s.variance / count)
             variables[dotted(v.name)] = (("moment", *map(dotted, v.dims)), np.stack([s.mean, sd]))
         plates = coordinates_of(named_dimensions(self.variables))
         coordinates = {"moment": ["mean", "sd"], **plates}
-        return {MOMENTS: xr.Dataset(variables, coordinates, {"draws": self.count})}
+        return {MOMENTS: xr.Dataset(variables, coordinates, {"draws": count})}
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the sums so far, and of how many draws one is used."""
         sums = {
-            f"{field} {name}": np.asarray(getattr(s, field))
-            for name, s in (self.sums or {}).items()
+            f"{field} {v.name}": np.stack([getattr(found[v.name], field) for found in self.sums])
+            for v in (self.variables if self.sums else ())
             for field in Sums._fields
         }
-        return {"count": np.asarray(self.count), "stride": np.asarray(self.stride), **sums}
+        return {"counts": np.asarray(self.counts), "stride": np.asarray(self.stride), **sums}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from what `state` returned."""
-        self.count, self.stride = int(state["count"]), int(state["stride"])
+        self.counts, self.stride = state["counts"].tolist(), int(state["stride"])
         names = [n.removeprefix("mean ") for n in state if n.startswith("mean ")]
-        found = {n: Sums(*(jnp.asarray(state[f"{f} {n}"]) for f in Sums._fields)) for n in names}
-        self.sums = found or None
+        self.sums = [
+            {n: Sums(*(jnp.asarray(state[f"{f} {n}"][i]) for f in Sums._fields)) for n in names}
+            for i in range(len(self.counts) if names else 0)
+        ]
+
+
+def _joined(parts: list[Sums], counts: list[int]) -> Sums:
+    """Return the sums of all draws from those of some each (Chan, Golub & LeVeque 1983)."""
+    shares = np.asarray(counts) / sum(counts)
+    mean = sum(share * np.asarray(s.mean) for share, s in zip(shares, parts, strict=True))
+    each = zip(counts, parts, strict=True)
+    spread = sum(np.asarray(s.spread) + n * (np.asarray(s.mean) - mean) ** 2 for n, s in each)
+    found: Any = (mean, spread, sum(np.asarray(s.variance) for s in parts))
+    return Sums(*found)
 
 
 def _nothing(

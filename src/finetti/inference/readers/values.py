@@ -12,6 +12,7 @@ import numpy as np
 
 from finetti.compiling import BY_SIZE, compiled
 from finetti.inference.engine.draws import Draws
+from finetti.inference.engine.threads import by_threads, divisible
 from finetti.inference.readers.reader import Rows, batches, recovery_key, rows
 from finetti.posterior.batches import batch_size
 from finetti.posterior.labels import dataset
@@ -24,6 +25,8 @@ from finetti.types import AnyArray, Array, Key
 if TYPE_CHECKING:
     import xarray as xr
 
+PARTS = 4  # that a block is cut into, where threads make them
+
 ByRow = Callable[
     [AnyArray, AnyArray, AnyArray], Mapping[str, Array]
 ]  # of chains, numbers and positions
@@ -33,19 +36,23 @@ class Each:
     """Apply a function to each draw of a block, some of them at a time.
 
     At most `most` draws come at once, of all chains; about `numbers` numbers are at work in one.
+    Batches are made at once where they are to be made `apart`.
     """
 
-    def __init__(self, function: ByRow, most: int, numbers: int) -> None:
-        self.function, self.size = function, batch_size(most, numbers)
+    def __init__(self, function: ByRow, most: int, numbers: int, apart: bool = False) -> None:
+        self.function, self.apart = function, apart
+        self.size = batch_size(-(-most // PARTS) if apart else most, numbers)
 
     def __call__(self, draws: Draws) -> dict[str, np.ndarray]:
         """Return what the function makes of the draws, arrays (chain, draw, ...) by name."""
-        shape, found = draws.positions.shape[:2], {}
-        for batch, count in batches(self.size, *rows(draws)):
-            for name, values in self.function(*batch).items():
-                found.setdefault(name, []).append(np.asarray(values)[:count])
-        joined = {name: np.concatenate(parts) for name, parts in found.items()}
+        shape, each = draws.positions.shape[:2], batches(self.size, *rows(draws))
+        found = by_threads(self._made, each) if self.apart else list(map(self._made, each))
+        joined = {name: np.concatenate([part[name] for part in found]) for name in found[0]}
         return {name: values.reshape(*shape, *values.shape[1:]) for name, values in joined.items()}
+
+    def _made(self, batch: tuple[list[np.ndarray], int]) -> dict[str, np.ndarray]:
+        columns, count = batch
+        return {name: np.asarray(v)[:count] for name, v in self.function(*columns).items()}
 
 
 def drawn(variables: Collection[Variable], values: Mapping[str, np.ndarray]) -> xr.Dataset:
@@ -70,7 +77,8 @@ class Values(Rows):
         self.variables = list(variables)
         names = tuple(v.name for v in self.variables)
         function = partial(_values, target, names, given, keys)
-        self.each = Each(function, most, width(target, names))
+        apart = reaches(target, names) and divisible(target, given)
+        self.each = Each(function, most, width(target, names), apart)
 
     def read(self, draws: Draws) -> dict[str, np.ndarray]:
         """Return the variables' values."""
@@ -107,6 +115,11 @@ def constrain(
     function = partial(_values, target, names, given, keys)
     most = positions.shape[0] * positions.shape[1]
     return Each(function, most, width(target, names))(Draws(positions, {}))
+
+
+def reaches(target: Target, names: tuple[str, ...]) -> bool:
+    """Tell whether anything is drawn back for the values of some names."""
+    return any(reached(target.form, m.sites, names) for m in target.form.marginals)
 
 
 def width(target: Target, names: tuple[str, ...]) -> int:

@@ -53,7 +53,7 @@ def _made(sight: Sight, v: Variable, terms: tuple[str, ...]) -> tuple[Quadrature
     how, owners = found
     plate = " x ".join(p.name for p in v.plates)
     rewrite = Quadrature((v.name,), v.shape, how, 1, plate, program.dtype)
-    constants = {**owners, "start": np.zeros(count, program.dtype)}
+    constants = {**owners, **rewrite.untaught()}
     for levels in LEVELS:
         many = _enough(sight, rewrite, constants, levels)
         if many is not None:

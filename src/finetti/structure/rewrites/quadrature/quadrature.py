@@ -41,7 +41,8 @@ Heights = Callable[[Array], Array]
 class Quadrature(Marginal):
     """Integrate one site of independent members out by quadrature with so many `nodes`.
 
-    Constants: those of `owned`, and `start`, shape (member,), where the way to a maximum begins.
+    Constants: those of `owned`, `start`, shape (member,), where the way to a maximum begins, and
+    once it is `seen`, `bent`, shape (place, member), how far each is from normal about it.
     """
 
     sites: tuple[str, ...]
@@ -54,7 +55,7 @@ class Quadrature(Marginal):
     ahead = True
     by_values = True
     by_sums = True
-    taught = ("start",)
+    taught = ("start", "bent", "seen")
 
     @property
     def terms(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -101,13 +102,17 @@ class Quadrature(Marginal):
         """Draw the members from what their densities are between places of a grid, then mend that.
 
         A draw is kept against `AGAIN` others by the ratio of the densities to what was read, as a
-        Metropolis step has it.
+        Metropolis step has it. How far a member is from normal hardly changes with the rest, once
+        it is told where it lies and how wide it is: it need not be looked at for each draw.
         """
         heights, _ = self._heights(terms, constants)
-        seen, grid, read = _reading()
-        looked, middle, spread = self._looked(heights, constants, jnp.asarray(seen))
-        # What is read between is how far it is from normal, which is smooth.
-        bent = looked - looked.max(0) + seen[:, None] ** 2 / 2
+        _, grid, read = _reading()
+        middle, spread = self._around(heights, constants)
+
+        def known() -> Array:
+            return constants["bent"].astype(self.dtype)
+
+        bent = jax.lax.cond(constants["seen"], known, lambda: _bent(heights, middle, spread))
         logs = jnp.asarray(read) @ bent - grid[:, None] ** 2 / 2
         high = jnp.exp(logs - logs.max(0))
         number, chance = jax.random.split(key)
@@ -129,9 +134,16 @@ class Quadrature(Marginal):
         return self._named(self._around(heights, constants, near=0.0)[0])
 
     def teach(self, terms: Terms, constants: Constants) -> Constants:
-        """Return the maxima as where ways to others begin."""
+        """Return the maxima as where ways to others begin, and how the densities are about them."""
         heights, _ = self._heights(terms, constants)
-        return {"start": self._around(heights, constants, near=0.0)[0]}
+        middle, spread = self._around(heights, constants, near=0.0)
+        bent = _bent(heights, middle, spread).astype(constants["bent"].dtype)
+        return {"start": middle, "bent": bent, "seen": jnp.asarray(True)}
+
+    def untaught(self) -> Constants:
+        """Return the constants that are taught before anything is."""
+        bent = np.zeros((SEEN, self.owned.count), np.float32)
+        return {"start": np.zeros(self.owned.count, self.dtype), "bent": bent, "seen": np.bool_(0)}
 
     def moments(self, terms: Terms, constants: Constants) -> dict[str, tuple[Array, Array]]:
         """Return the members' means and variances."""
@@ -179,6 +191,13 @@ class Quadrature(Marginal):
     def _named(self, x: Array) -> dict[str, Array]:
         (site,) = self.sites
         return {site: x.reshape(self.shape)}
+
+
+def _bent(heights: Heights, middle: Array, spread: Array) -> Float[Array, "place member"]:
+    """Return how far from normal each member is in places about its maximum: this is smooth."""
+    seen, _, _ = _reading()
+    looked = jax.lax.map(lambda t: heights(middle + spread * t), jnp.asarray(seen))
+    return looked - looked.max(0) + seen[:, None] ** 2 / 2
 
 
 def _added(found: Float[Array, "place member"], logs: Array, spread: Array) -> Scalar:
