@@ -7,6 +7,7 @@ import pytest
 from scipy.integrate import cumulative_trapezoid, quad
 
 import finetti as ft
+import finetti.inference.fit as fits
 from finetti.structure.rewrites.quadrature import find
 
 ROWS = 90
@@ -20,7 +21,7 @@ CLOSE = 1e-4  # nats, where as many nodes are made as errors of a hundredth take
 def small(monkeypatch):
     """Make it of few members, and so many nodes that nothing but rounding is left."""
     monkeypatch.setattr(find, "FEWEST", 2)
-    monkeypatch.setattr(find, "LEAST", (0, 3))
+    monkeypatch.setattr(find, "LEAST", 0)
     monkeypatch.setattr(find, "ERROR", CLOSE / np.sqrt(7) / 100)
 
 
@@ -187,8 +188,10 @@ def test_it_is_not_made_of_few_members(monkeypatch):
     assert "quadrature" not in [r.verb for r in plan.rewrites]
 
 
-def test_it_is_not_made_where_counts_are_pooled_to_one_a_member(monkeypatch):
-    # Trajectories of such members are as cheap, and have more effective draws.
+@pytest.mark.parametrize(("least", "made"), [(14, True), (15, False)])
+def test_it_is_made_where_log_densities_are_many(monkeypatch, least, made):
+    monkeypatch.setattr(find, "LEAST", least)  # each of 7 has its prior and its pooled counts
+
     @ft.model
     def counted(group, y):
         tau = ft.sample("tau", ft.HalfNormal(1))
@@ -199,7 +202,21 @@ def test_it_is_not_made_where_counts_are_pooled_to_one_a_member(monkeypatch):
 
     verbs = [r.verb for r in counted(GROUP, Y["counts"]).plan().rewrites]
     assert "pool" in verbs
-    assert "quadrature" not in verbs
+    assert ("quadrature" in verbs) is made
+
+
+def test_where_no_polynomial_is_close_trajectories_are_cheaper(monkeypatch):
+    monkeypatch.setattr(fits, "EMULATED", 0)
+    bound, _ = posed(located, "counts")
+    method = ft.Automatic(draws=20, warmup=20)
+    for plan in (None, bound.plan()):
+        found = ft.fit(bound, method, plan=plan, progress=False)
+        assert found.attributes["method"].startswith("NUTS")
+        assert any(name.startswith("centre") for name in found.learned.coordinates)
+    monkeypatch.setattr(fits, "dear", lambda price: True)
+    found = ft.fit(bound, method, progress=False)
+    assert found.attributes["method"].startswith("IndependentMetropolis")
+    assert "emulated=False" in found.attributes["method"]
 
 
 def test_methods_that_follow_gradients_move_the_members():

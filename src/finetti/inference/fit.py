@@ -22,7 +22,13 @@ from finetti.inference.engine.price import products
 from finetti.inference.engine.proposal import Proposal, propose
 from finetti.inference.journey import Journey, Work, block_of
 from finetti.inference.keeping import Memory
-from finetti.inference.methods.independent import SOME, Automatic, IndependentMetropolis, dear
+from finetti.inference.methods.independent import (
+    EMULATED,
+    SOME,
+    Automatic,
+    IndependentMetropolis,
+    dear,
+)
 from finetti.inference.methods.method import Chains, Method, natural
 from finetti.inference.methods.precision import MOST
 from finetti.inference.methods.searches import Search
@@ -131,7 +137,8 @@ def fit(  # noqa: PLR0913 - the one verb with all its choices
     ):
         suited, proposal = _drawing(method, built, beginning)
         if proposal is None:
-            follows = plan is None and isinstance(suited, NUTS)
+            unchanged = plan is None or plan.choices == model.plan().choices
+            follows = unchanged and isinstance(suited, NUTS)
             lean = chosen.for_gradients() if follows else chosen
             if lean is not chosen:
                 built = replace(density(model, lean), devices=among)
@@ -189,8 +196,12 @@ def _drawing(
         if tuning is not None and np.ndim(tuning.scale) == 3:  # a mixture
             return method.independent(), None
         if tuning is None and not given and built.dim <= SOME:
-            emulate = bool(built.dim) and dear(products(*built.target()))
-            proposal = propose(built, beginning.seed, method.chains, emulate)
+            price, draws = products(*built.target()) if built.dim else 0, 0
+            if price > EMULATED:
+                draws = method.chains * method.sparing(method.independent(), lambda: price).least
+            # Else quadrature pays only where trajectories are as dear.
+            alone = bool(draws) and not dear(price) and built.plan().by_values
+            proposal = propose(built, beginning.seed, method.chains, draws, alone)
             if proposal is not None and proposal.useful:
                 return method.independent(proposal.thin, proposal.emulated), proposal
         method = method.trajectories()
@@ -198,7 +209,8 @@ def _drawing(
         method = replace(method, emulated=False)  # its polynomial was that of other data
     elif isinstance(method, IndependentMetropolis):
         emulate = method.emulated and 0 < built.dim <= SOME
-        proposal = propose(built, beginning.seed, method.chains, emulate)
+        draws = method.chains * method.least if emulate else 0
+        proposal = propose(built, beginning.seed, method.chains, draws)
         if proposal is not None:
             thin = method.thin or proposal.thin
             return replace(method, thin=thin, emulated=proposal.emulated), proposal

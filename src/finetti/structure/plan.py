@@ -83,6 +83,11 @@ class Plan:
         dear = {r.verb for r in self.rewrites if r.by_values}
         return replace(self, choices=self.choices.refuse(dear)) if dear else self
 
+    @property
+    def by_values(self) -> bool:
+        """Tell whether a rewrite is made that pays where values are asked for, and no gradients."""
+        return any(r.by_values for r in self.rewrites)
+
     def for_any_data(self, program: Program, graph: Graph) -> Plan:
         """Return the same choices for a program whose data differ from one fit to the next.
 

@@ -10,7 +10,8 @@ by Cauchy and Schwarz.
 
 from __future__ import annotations
 
-from math import comb
+from collections.abc import Iterator
+from math import comb, sqrt
 
 import numpy as np
 from scipy.special import chdtri
@@ -20,7 +21,7 @@ from finetti.inference.engine.mixture import Fitted, beginning, fitted
 from finetti.kernels.polynomial import DEGREE, Polynomial, powers, products
 from finetti.types import Float
 
-CLOSE = 0.02  # nats: less than half of what 400 draws leave of a mean, 1 / 20 deviations
+CLOSE = 0.4  # of the standard error that so many independent draws leave of a mean
 SPREAD = 1.3  # of the points fitted to, beside the curvature's
 OUTER = 4  # every so-manieth is put where the polynomial ends
 BEYOND = 1e-5  # of a normal density's mass, past that
@@ -34,29 +35,33 @@ ROUND, EVEN = 1024, 0.9  # points of the mixture's rounds, which cost nothing he
 
 
 def emulated(
-    look: Look, mode: Mode, generator: np.random.Generator
+    look: Look, mode: Mode, generator: np.random.Generator, draws: int
 ) -> tuple[Polynomial, Fitted] | None:
     """Return a polynomial that stands for a log density, and a mixture that fits it.
 
-    None where none of degree 4 or less, from `MOST` points or fewer, is known to be within `CLOSE`.
+    It is close enough for so many independent `draws`: `CLOSE`. None where none of degree 4 or
+    less, from `MOST` points or fewer, is known to be so.
     """
-    found = _fitted(look, mode, generator)
-    if found is None or not _falls_off(found, mode, generator):
-        return None
-    mixture = fitted(found, beginning([mode]), generator, ROUND, EVEN)
-    if not mixture.useful:
-        return None
-    fresh, said = mixture.resample(generator, FRESH)
-    off = look(fresh) - said
-    off = off - off.mean()
-    error = max(found.error, float(np.sqrt(np.mean(off**2) * FRESH / (FRESH - 1))))
-    if not error <= CLOSE:  # NaN where a value is not finite
-        return None
-    return found._replace(error=error), mixture
+    close = CLOSE / sqrt(draws)
+    for found in _candidates(look, mode, generator, close):
+        if not _falls_off(found, mode, generator):
+            return None
+        mixture = fitted(found, beginning([mode]), generator, ROUND, EVEN)
+        if not mixture.useful:
+            return None
+        fresh, said = mixture.resample(generator, FRESH)
+        off = look(fresh) - said
+        off = off - off.mean()
+        error = max(found.error, float(np.sqrt(np.mean(off**2) * FRESH / (FRESH - 1))))
+        if error <= close:  # not NaN, as it is where a value is not finite
+            return found._replace(error=error), mixture
+    return None
 
 
-def _fitted(look: Look, mode: Mode, generator: np.random.Generator) -> Polynomial | None:
-    """Return the first polynomial that its own points, each left out in turn, find close."""
+def _candidates(
+    look: Look, mode: Mode, generator: np.random.Generator, close: float
+) -> Iterator[Polynomial]:
+    """Yield polynomials that their own points, each left out in turn, find close."""
     dim = len(mode.position)
     factor = np.linalg.cholesky(mode.covariance)
     points, heights, reach = np.empty((0, dim)), np.empty(0), float(np.sqrt(chdtri(dim, BEYOND)))
@@ -64,19 +69,18 @@ def _fitted(look: Look, mode: Mode, generator: np.random.Generator) -> Polynomia
         terms = comb(dim + degree, degree)
         count = max(EACH * terms, FEWEST)
         if count > MOST:
-            return None
+            return
         if count > len(points):
             more = _design(generator, count - len(points), reach, dim)
             points = np.concatenate([points, more])
             heights = np.concatenate([heights, look(mode.position + more @ factor.T)])
         if not np.isfinite(heights).all():
-            return None
+            return
         told, error = _least_squares(points, heights, degree)
-        if error <= CLOSE:
+        if error <= close:
             whole = np.zeros(len(powers(dim, DEGREE)))
             whole[: len(told)] = told
-            return Polynomial(mode.position, np.linalg.inv(factor), whole, reach, error)
-    return None
+            yield Polynomial(mode.position, np.linalg.inv(factor), whole, reach, error)
 
 
 def _design(generator: np.random.Generator, count: int, reach: float, dim: int) -> np.ndarray:

@@ -53,12 +53,15 @@ class Proposal:
     emulated: bool = False
 
 
-def propose(built: Density, seed: int, chains: int, emulate: bool = False) -> Proposal | None:
+def propose(
+    built: Density, seed: int, chains: int, emulate: int = 0, alone: bool = False
+) -> Proposal | None:
     """Return where to propose from; None where no start has a finite density.
 
     All it does depends on the model, its data and the seed alone. Where no dimension is left, each
-    draw is that of what was integrated out. Asked to `emulate`, it has a polynomial stand for the
-    density if one comes close.
+    draw is that of what was integrated out. Asked to `emulate`, for so many draws, it has a
+    polynomial stand for the density if one comes close, and where that is all that pays, `alone`,
+    returns None otherwise.
     """
     target, given = built.placed
     own = Own(rewrites=spread(target.form.taught(given.rewrites), 1))
@@ -71,7 +74,7 @@ def propose(built: Density, seed: int, chains: int, emulate: bool = False) -> Pr
     aside = int(np.clip(together(target, given) // asked(built.dim), 0, MOST))
     starts, heights = np.empty((0, built.dim)), np.empty(0)
     for tries in (FEWER, TRIES) if emulate else (TRIES,):
-        starts, heights = _starts(look, generator, (chains, tries, built.dim), aside, emulate)
+        starts, heights = _starts(look, generator, (chains, tries, built.dim), aside, emulate > 0)
         if len(starts):
             break
     else:
@@ -83,8 +86,10 @@ def propose(built: Density, seed: int, chains: int, emulate: bool = False) -> Pr
     reached = modes(look, starts, UNTRIED if emulate else 0.0)
     own = taught(target, given, own, reached[0].position)
     look = looking(target, given, own)
-    if emulate and (both := emulated(look, reached[0], generator)) is not None:
+    if emulate and (both := emulated(look, reached[0], generator, emulate)) is not None:
         return _placed(both[1], own, generator, chains, SPARE, both[0])
+    if alone:
+        return None
     found = fitted(look, beginning(reached), generator, points, even)
     useful = found.useful
     if useful and len((tail := lacking(look, found)).places):

@@ -17,6 +17,7 @@ from finetti.targets.layout import Layout
 
 SOME = 8  # dimensions, up to which a mixture is fitted to see whether it fits
 DEAR = 100_000_000  # multiplications of a draw
+EMULATED = 1_000_000  # of an evaluation, from which a polynomial is tried in its place
 TRAJECTORY = 20  # evaluations that one is worth, some ten gradients
 PROPOSAL = 10  # and a draw of a mixture: what is integrated out is drawn back for each
 ENOUGH = ESS(400)  # effective draws, as many as the advice asks for
@@ -33,9 +34,10 @@ class IndependentMetropolis(Chains):
 
     Where an evaluation of the density is dear, `emulated` saves most of them: a polynomial of
     degree 4 at most, fitted to some hundred values of its logarithm, stands for it. It is used only
-    where points that it has not seen find it within 0.02 nats (root mean square, over the
-    posterior), so that no mean is off by more than 0.02 standard deviations; else draws are exact,
-    and the posterior's method says so.
+    where points that it has not seen find it so near that no mean is off by more than two fifths of
+    the standard error that as many independent draws leave: for 400 draws within 0.02 nats (root
+    mean square, over the posterior), for 4,000 within 0.006. Else draws are exact, and the
+    posterior's method says so.
 
     Tierney 1994; Cappe, Douc, Guillin, Marin & Robert 2008.
 
@@ -71,7 +73,8 @@ class Automatic(Chains):
     takes more than 100 million multiplications, as it does where effects of many crossed groups are
     integrated out, or those of 30,000 groups and more are sampled, and neither `draws` nor `until`
     is given, the run ends once every number that is kept has 400 effective draws, or at 1,000 draws
-    a chain. There the mixture's density is `emulated`, if it can be.
+    a chain. The mixture's density is `emulated`, if it can be, where an evaluation takes more than
+    a million multiplications.
 
     >>> found = fit(coin(10).condition(heads=7), Automatic(draws=50), seed=1, progress=False)
     >>> found.attributes["method"].partition("(")[0]  # one dimension is left

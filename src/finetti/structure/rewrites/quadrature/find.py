@@ -17,7 +17,7 @@ from finetti.structure.variables import Variable
 from finetti.types import Array, Constants, Tree, Values
 
 FEWEST = 500  # members: fewer move well beside all else
-LEAST = 100_000, 3  # log densities, and those of a member: of fewer, trajectories are as cheap
+LEAST = 5_000  # log densities: of fewer, trajectories are as cheap
 MOST = 8  # dimensions that are left: so many a mixture is fitted to
 LEVELS = (3, 5, 7, 11, 15), (15, 23, 31, 47)  # nodes that are tried together
 REACHES = 1.0, 1.0, 2.0  # of generic points at which they are, on the unconstrained scale
@@ -48,7 +48,7 @@ def _made(sight: Sight, v: Variable, terms: tuple[str, ...]) -> tuple[Quadrature
     program, count = sight.program, prod(v.shape)
     members = {v.name: np.arange(count, dtype=np.int32).reshape(v.shape)}
     found = owned(sight, members, count, terms)
-    if found is None or found[0].size < max(LEAST[0], LEAST[1] * count):
+    if found is None or found[0].size < LEAST:
         return None
     how, owners = found
     plate = " x ".join(p.name for p in v.plates)
