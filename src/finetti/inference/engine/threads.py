@@ -34,16 +34,20 @@ def divisible(target: Target, given: Given) -> bool:
 
 
 def by_threads(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """Return what a function makes of each item; of the first, which compiles, before the rest."""
-    head, *rest = items
+    """Return what a function makes of each item; of the first, which compiles, before the rest.
+
+    >>> by_threads(abs, [-1, 2, -3])
+    [1, 2, 3]
+    """
+    given = list(items)
 
     def made(item: T) -> R:
         with jax.enable_x64(True):  # which a thread does not have from the one that began it
             return function(item)
 
-    first = made(head)
+    first = list(map(made, given[:1]))
     with ThreadPoolExecutor(min(cores(), MOST)) as threads:
-        return [first, *threads.map(made, rest)]
+        return [*first, *threads.map(made, given[1:])]
 
 
 def cores() -> int:

@@ -47,7 +47,8 @@ class Each:
         """Return what the function makes of the draws, arrays (chain, draw, ...) by name."""
         shape, each = draws.positions.shape[:2], batches(self.size, *rows(draws))
         found = by_threads(self._made, each) if self.apart else list(map(self._made, each))
-        joined = {name: np.concatenate([part[name] for part in found]) for name in found[0]}
+        names = found[0] if found else ()
+        joined = {name: np.concatenate([part[name] for part in found]) for name in names}
         return {name: values.reshape(*shape, *values.shape[1:]) for name, values in joined.items()}
 
     def _made(self, batch: tuple[list[np.ndarray], int]) -> dict[str, np.ndarray]:
