@@ -132,7 +132,7 @@ def run_levels() -> None:
 def run_growth(name: str, cases: tuple[growth.Case, ...]) -> None:
     samples = growth.measure(cases, rounds=1)
     title = f"{cases[0].likelihood} random intercepts, {growth.EACH} rows a group"
-    wall = growth.COLUMNS[4]
+    wall = growth.COLUMNS[3]
     report(Result(name, title, samples, growth.COLUMNS, wall, ()), (FINETTI,))
 
 
