@@ -198,3 +198,25 @@ class TestFits:
         posterior = ft.fit(shared(Y), method, init={"rate": 2.0}, seed=5, progress=False)
         assert "emulated=True" in posterior.attributes["method"]
         assert abs(float(posterior["rate"].mean()) - Y.mean()) < 0.1
+
+
+def test_members_are_drawn_back_as_their_own_means_say():
+    """Draws of 600 members against their means and variances given what is left, averaged."""
+    rng = np.random.default_rng(12)
+    g, x = np.repeat(np.arange(600), 8), rng.normal(size=4800)
+    y = rng.poisson(np.exp(0.2 + 0.4 * x + rng.normal(0, 0.8, 600)[g]))
+    model = ft.formula("y ~ x + (1 | g)", {"y": y, "x": x, "g": g}, family="poisson")
+    method = ft.Automatic(draws=1000)
+    drawn = ft.fit(model, method, seed=1, progress=False)
+    assert "emulated=True" in drawn.attributes["method"]
+    assert any(r.verb == "quadrature" for r in model.plan().rewrites)
+    averaged = ft.fit(model, method, seed=2, keep=["Intercept", "sd[g]"], progress=False)
+    mean, sd = (averaged.moments["g"].sel(moment=m).to_numpy().ravel() for m in ("mean", "sd"))
+    draws = drawn["g"].to_numpy().reshape(4000, -1)
+    z = (draws.mean(0) - mean) / (sd / np.sqrt(4000))
+    # The averages have errors of their own, of what the rest moves a member by: a few hundredths.
+    assert np.abs(z).max() < 5
+    assert np.mean(z**2) < 1.35
+    spread = draws.std(0) / sd
+    assert np.abs(spread - 1).max() < 5 / np.sqrt(2 * 4000)
+    assert abs(spread.mean() - 1) < 0.002

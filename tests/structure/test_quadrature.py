@@ -276,3 +276,20 @@ def test_a_fit_has_the_posterior_of_trajectories_and_can_be_made_again(tmp_path)
     assert abs(float(again["b"].mean()) - one["mean"]["b"]) < 0.1
     kept = ft.fit(bound, seed=1, out=tmp_path / "run.zarr", progress=False)
     np.testing.assert_array_equal(kept["u"], found["u"])
+
+
+def test_what_holds_where_it_was_learned_is_not_handed_on(monkeypatch):
+    bound, plan = posed(located, "counts")
+    method = ft.IndependentMetropolis(draws=30, emulated=True)
+    found = ft.fit(bound, method, plan=plan, seed=1, progress=False)
+    assert "emulated=False" in found.attributes["method"]  # seven members are too few
+    for name, own in found.learned.coordinates.items():
+        if name.startswith("quadrature"):
+            assert own["start"].any()
+            assert not own["seen"]
+            assert not own["bent"].any()
+            break
+    else:
+        pytest.fail("nothing was learned of the members")
+    again = ft.fit(bound, method, plan=plan, tuning=found.learned, seed=1, progress=False)
+    assert again["u"].shape == found["u"].shape

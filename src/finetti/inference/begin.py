@@ -11,14 +11,12 @@ import numpy as np
 
 from finetti.inference.engine.arrays import from_arrays
 from finetti.inference.engine.batch import Own, spread
-from finetti.inference.engine.mixture import centre
 from finetti.inference.engine.prepare import prepare, sampler_of
-from finetti.inference.engine.proposal import Proposal, taught
+from finetti.inference.engine.proposal import Proposal
 from finetti.inference.engine.run import Run, Sampler
 from finetti.inference.engine.start import chain_keys, one_start
 from finetti.inference.methods.method import Chains
 from finetti.inference.tuned import adopted
-from finetti.kernels.independence import Component
 from finetti.posterior.learned import Learned
 from finetti.targets.density import Density
 from finetti.types import Values as Named
@@ -78,8 +76,6 @@ def begin(
     if beginning.tuning is not None:
         fixed, constants = adopted(beginning.tuning, target, constants, method)
     own = Own(rewrites=spread(constants, 1))
-    if fixed is not None and np.ndim(fixed.scale) == 3:  # a mixture, of other data perhaps
-        own = taught(target, given, own, centre(Component.unpacked(np.asarray(fixed.scale))))
     keys = chain_keys(np.int64(beginning.seed), method.chains)[None]
     if proposal is not None:
         fixed, own = proposal.tuning, proposal.own

@@ -191,31 +191,38 @@ def _drawing(
     method: Chains, built: Density, beginning: Beginning
 ) -> tuple[Chains, Proposal | None]:
     """Return the method that draws, and where it proposes from if it learned that."""
-    tuning, given = beginning.tuning, beginning.init is not None
     if isinstance(method, Automatic):
-        if tuning is not None and np.ndim(tuning.scale) == 3:  # a mixture
-            return method.independent(), None
-        if tuning is None and not given and built.dim <= SOME:
-            price, draws = products(*built.target()) if built.dim else 0, 0
-            if price > EMULATED:
-                draws = method.chains * method.sparing(method.independent(), lambda: price).least
-            # Else quadrature pays only where trajectories are as dear.
-            alone = bool(draws) and not dear(price) and built.plan().by_values
-            proposal = propose(built, beginning.seed, method.chains, draws, alone)
-            if proposal is not None and proposal.useful:
-                return method.independent(proposal.thin, proposal.emulated), proposal
-        method = method.trajectories()
-    elif isinstance(method, IndependentMetropolis) and tuning is not None:
-        method = replace(method, emulated=False)  # its polynomial was that of other data
-    elif isinstance(method, IndependentMetropolis):
-        emulate = method.emulated and 0 < built.dim <= SOME
-        draws = method.chains * method.least if emulate else 0
-        proposal = propose(built, beginning.seed, method.chains, draws)
-        if proposal is not None:
-            thin = method.thin or proposal.thin
-            return replace(method, thin=thin, emulated=proposal.emulated), proposal
-        method = method.trajectories()  # which says why no start has a density
-    return method, None
+        return _chosen(method, built, beginning)
+    if not isinstance(method, IndependentMetropolis):
+        return method, None
+    if beginning.tuning is not None:
+        return replace(method, emulated=False), None  # its polynomial was that of other data
+    emulate = method.emulated and 0 < built.dim <= SOME
+    draws = method.chains * method.least if emulate else 0
+    proposal = propose(built, beginning.seed, method.chains, draws)
+    if proposal is None:
+        return method.trajectories(), None  # which says why no start has a density
+    thin = method.thin or proposal.thin
+    return replace(method, thin=thin, emulated=proposal.emulated), proposal
+
+
+def _chosen(
+    method: Automatic, built: Density, beginning: Beginning
+) -> tuple[Chains, Proposal | None]:
+    """Return the method that suits what a plan leaves, and where it proposes from."""
+    tuning = beginning.tuning
+    if tuning is not None and np.ndim(tuning.scale) == 3:  # a mixture
+        return method.independent(), None
+    if tuning is None and beginning.init is None and built.dim <= SOME:
+        price, draws = products(*built.target()) if built.dim else 0, 0
+        if price > EMULATED:
+            draws = method.chains * method.sparing(method.independent(), lambda: price).least
+        # Without a polynomial quadrature pays only where trajectories are as dear.
+        alone = bool(draws) and not dear(price) and built.plan().by_values
+        proposal = propose(built, beginning.seed, method.chains, draws, alone)
+        if proposal is not None and proposal.useful:
+            return method.independent(proposal.thin, proposal.emulated), proposal
+    return method.trajectories(), None
 
 
 def fit_alike(method: Method, choices: Choices | None, model: Model, seed: int) -> Posterior:

@@ -48,7 +48,8 @@ def outcome(
     groups = {}
     for reader in journey.readers:
         groups |= reader.finish()
-    groups[LEARNED] = told(journey.run, journey.sampler.course.kernel.metric).dataset()
+    course = journey.sampler.course
+    groups[LEARNED] = told(journey.run, course.kernel.metric, course.target).dataset()
     draws, ended = journey.shelf.level, journey.ended
     if ended == "signal":
         ended = signal.Signals(stop.signal or signal.SIGINT).name

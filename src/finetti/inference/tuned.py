@@ -18,12 +18,12 @@ from finetti.targets.density import Target
 from finetti.types import Constants
 
 
-def told(run: Run, metric: Metric) -> Learned:
-    """Return what a run of one fit has learned, by its kernel's metric."""
+def told(run: Run, metric: Metric, target: Target) -> Learned:
+    """Return what a run of one fit has learned that another of the model can use."""
     tuning = run.carry.tuning
     size, scale = (np.asarray(a)[..., 0] for a in tuning)
     scale = np.asarray(metric.lasting(scale))
-    coordinates = {} if run.own is None else alone(run.own).rewrites
+    coordinates = {} if run.own is None else target.form.lasting(alone(run.own).rewrites)
     return Learned(size, scale, {n: dict(c) for n, c in coordinates.items()})
 
 

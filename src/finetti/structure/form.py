@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple, cast
 
 import jax.numpy as jnp
+import numpy as np
 
 from finetti.structure.program import Early, Evaluate, Program, Provide, Reader, Supply
 from finetti.structure.rewrites.rewrite import Around, Marginal, Move, Rewrite
@@ -67,6 +68,14 @@ class Form:
             m.name: m.teach(self.terms(m, given, free), given.rewrites[m.name])
             for m in self.marginals
             if m.taught
+        }
+
+    def lasting(self, learned: Mapping[str, Constants]) -> dict[str, Constants]:
+        """Return what was learned without what holds only about the point that taught it."""
+        passing = {r.name: r.passing for r in self.rewrites}
+        return {
+            name: {c: np.zeros_like(a) if c in passing[name] else a for c, a in own.items()}
+            for name, own in learned.items()
         }
 
     def unmoved(self) -> Form:

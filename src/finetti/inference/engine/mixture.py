@@ -180,12 +180,6 @@ def draw(mixture: Component, generator: np.random.Generator, size: int) -> np.nd
     return mixture.mean[places] + reach[:, None] * moved
 
 
-def centre(mixture: Component) -> np.ndarray:
-    """Return the mean of a mixture, (dim,)."""
-    shares = np.exp(np.asarray(mixture.log_weight))
-    return shares @ np.asarray(mixture.mean) / shares.sum()
-
-
 def moments(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean and the covariance of weighed points."""
     centre = weights @ points

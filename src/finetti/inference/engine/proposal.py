@@ -90,6 +90,7 @@ def propose(
         return _placed(both[1], own, generator, chains, SPARE, both[0])
     if alone:
         return None
+    own = own._replace(rewrites=target.form.lasting(own.rewrites))
     found = fitted(look, beginning(reached), generator, points, even)
     useful = found.useful
     if useful and len((tail := lacking(look, found)).places):
@@ -161,7 +162,8 @@ def _starts(
     """
     chains, count, dim = shape
     tries = generator.uniform(-RADIUS, RADIUS, (chains * count, dim))
-    tries[:1] *= not middle
+    if middle:
+        tries[0] = 0.0
     heights = look(tries).reshape(chains, count)
     fair = np.isfinite(heights) & ~lost(heights, heights.max(), dim)
     chosen = np.flatnonzero(fair.any(1))

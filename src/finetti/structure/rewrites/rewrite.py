@@ -33,6 +33,7 @@ class Rewrite(ABC):
     moves: ClassVar[bool] = False  # see `Move`
     by_values: ClassVar[bool] = False  # worth it where values are asked for, and no gradients
     taught: ClassVar[tuple[str, ...]] = ()  # constants that a run learns, beside those of moves
+    passing: ClassVar[tuple[str, ...]] = ()  # of these, what holds about the point that taught it
     eases: ClassVar[bool] = False  # spares the sampler the funnel of a group's effects
 
     @property

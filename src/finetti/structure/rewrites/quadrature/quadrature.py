@@ -56,6 +56,7 @@ class Quadrature(Marginal):
     by_values = True
     by_sums = True
     taught = ("start", "bent", "seen")
+    passing = ("bent", "seen")
 
     @property
     def terms(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -102,8 +103,9 @@ class Quadrature(Marginal):
         """Draw the members from what their densities are between places of a grid, then mend that.
 
         A draw is kept against `AGAIN` others by the ratio of the densities to what was read, as a
-        Metropolis step has it. How far a member is from normal hardly changes with the rest, once
-        it is told where it lies and how wide it is: it need not be looked at for each draw.
+        Metropolis step has it. How far a member is from normal hardly changes with the rest, where
+        these are well known, once it is told where it lies and how wide it is: it need not be
+        looked at for each draw.
         """
         heights, _ = self._heights(terms, constants)
         _, grid, read = _reading()
