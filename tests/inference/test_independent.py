@@ -285,14 +285,14 @@ class TestDearDraws:
 
     def test_only_a_length_that_nobody_asked_for_is_cut(self):
         found, dear = ft.NUTS(), lambda: independent.DEAR + 1
-        cut = ft.Automatic().sparing(found, dear)
-        assert (cut.draws, cut.until) == (10, ft.ESS(400))  # at most a hundred times as many
+        cut, enough = ft.Automatic().sparing(found, dear), ft.ESS(400, tails=True)
+        assert (cut.draws, cut.until) == (10, enough)  # at most a hundred times as many
         # A trajectory takes many evaluations, a proposal of a mixture's half as many.
         for method, many in ((found, independent.TRAJECTORY),
                              (ft.IndependentMetropolis(), independent.PROPOSAL)):  # fmt: skip
             few = independent.DEAR // many
             assert ft.Automatic().sparing(method, lambda few=few: few) is method
-            assert ft.Automatic().sparing(method, lambda few=few: few + 1).until == ft.ESS(400)
+            assert ft.Automatic().sparing(method, lambda few=few: few + 1).until == enough
         assert ft.Automatic(draws=1000).sparing(found, dear) is found
         assert ft.Automatic(until=ft.ESS(50)).sparing(found, dear) is found
 
@@ -301,7 +301,9 @@ class TestDearDraws:
         found = ft.fit(shops(np.array([3, 0, 4, 1, 7])), seed=1, progress=False)
         assert found.attributes["ended"] == "precision"
         assert 100 <= found.tree["posterior"].sizes["draw"] < 1000
-        assert found.summary()["ess_bulk"].min() >= 400
+        table = found.summary()
+        assert min(table["ess_bulk"].min(), table["ess_tail"].min()) >= 400
+        assert "too few effective draws" not in [finding.problem for finding in found.advice()]
         longer = ft.fit(
             shops(np.array([3, 0, 4, 1, 7])), ft.Automatic(draws=1000), seed=1, progress=False
         )
@@ -431,5 +433,11 @@ def test_numbers_after_one_that_has_too_few_are_not_looked_at(monkeypatch):
     assert len(looked) == 1
     draws[:, :, 0] = 2.5  # nothing to be estimated
     assert wish.enough(draws)
+    binary = np.random.default_rng(3).integers(0, 2, (4, 200, 1))  # no draw lies beyond its ends
+    assert ft.ESS(400, tails=True).enough(binary.astype(float))
+    wide = np.repeat(np.where(np.arange(20) % 2, 2.0, 0.3), 50)  # far draws come one after another
+    calm = np.random.default_rng(4).normal(size=(4, 1000)) * wide
+    assert ft.ESS(2000).enough(calm[..., None])
+    assert not ft.ESS(2000, tails=True).enough(calm[..., None])
     assert not ft.MCSE("theta", 0.01).enough(draws)
     assert ft.MCSE("theta", 0.2).enough(draws)

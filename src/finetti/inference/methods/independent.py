@@ -20,7 +20,7 @@ DEAR = 100_000_000  # multiplications of a draw
 EMULATED = 1_000_000  # of an evaluation, from which a polynomial is tried in its place
 TRAJECTORY = 20  # evaluations that one is worth, some ten gradients
 PROPOSAL = 10  # and a draw of a mixture: what is integrated out is drawn back for each
-ENOUGH = ESS(400)  # effective draws, as many as the advice asks for
+ENOUGH = ESS(400, tails=True)  # effective draws, as many as the advice asks for
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,9 @@ class Automatic(Chains):
     It is what `fit` does by itself. `warmup` is that of `NUTS`: a mixture needs none. Where a draw
     takes more than 100 million multiplications, as it does where effects of many crossed groups are
     integrated out, or those of 30,000 groups and more are sampled, and neither `draws` nor `until`
-    is given, the run ends once every number that is kept has 400 effective draws, or at 1,000 draws
-    a chain. The mixture's density is `emulated`, if it can be, where an evaluation takes more than
-    a million multiplications.
+    is given, the run ends once every number that is kept has 400 effective draws, in bulk and
+    tails, or at 1,000 draws a chain. The mixture's density is `emulated`, if it can be, where an
+    evaluation takes more than a million multiplications.
 
     >>> found = fit(coin(10).condition(heads=7), Automatic(draws=50), seed=1, progress=False)
     >>> found.attributes["method"].partition("(")[0]  # one dimension is left

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from finetti.errors import UnknownSite
-from finetti.posterior.tabulate import BLOCK, Convention, bulk_ess, columns
+from finetti.posterior.tabulate import BLOCK, Convention, bulk_ess, columns, quantile_ess
 
 FEWEST = 100  # draws a chain, before which no look is taken
 LOOKS = 8  # in each doubling of the draws
@@ -55,8 +55,9 @@ class Precision(ABC):
 class ESS(Precision):
     """Ask for so many effective draws of all chains together, bulk, of each number.
 
-    `ESS(400)` asks it of all sites that are kept, `ESS(400, ("theta",))` of one. Chains that
-    disagree have few effective draws. Vehtari et al. 2021.
+    `ESS(400)` asks it of all sites that are kept, `ESS(400, ("theta",))` of one. With `tails` as
+    many are to tell the ends of its interval, as the advice asks. Chains that disagree have few
+    effective draws. Vehtari et al. 2021.
 
     >>> NUTS(until=ESS(400, ("mu", "tau"))).until.named
     ('mu', 'tau')
@@ -64,6 +65,7 @@ class ESS(Precision):
 
     draws: float
     sites: tuple[str, ...] = ()
+    tails: bool = False
 
     def __post_init__(self) -> None:
         if not self.draws > 0:
@@ -79,7 +81,11 @@ class ESS(Precision):
     def each(self, draws: np.ndarray) -> np.ndarray:
         """Tell of each of some numbers, shape (number, chain, draw), whether draws are enough."""
         with np.errstate(all="ignore"):
-            return bulk_ess(draws) >= self.draws
+            found = bulk_ess(draws)
+            for share in (CONVENTION.share, 1 - CONVENTION.share) if self.tails else ():
+                # Of few values an end may be the last one: no draw lies beyond, and none tells it.
+                found = np.fmin(found, quantile_ess(draws, share))
+            return found >= self.draws
 
 
 @dataclass(frozen=True)
