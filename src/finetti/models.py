@@ -185,9 +185,10 @@ class Model:
         """Return the model with the named latent variables fixed, their priors kept."""
         return self._under(functools.partial(handlers.substitute, kept(values)))
 
-    def block(self, names: Iterable[str]) -> Model:
-        """Return the model with the named sites hidden from handlers further out."""
-        return self._under(functools.partial(handlers.block, tuple(names)))
+    def block(self, names: str | Iterable[str]) -> Model:
+        """Return the model with the named sites, or one, hidden from handlers further out."""
+        named = (names,) if isinstance(names, str) else tuple(names)
+        return self._under(functools.partial(handlers.block, named))
 
     def redraw(self, keep: Callable[[Site], bool] | None = None) -> Model:
         """Return the model with what is observed drawn anew, as predictions need it.

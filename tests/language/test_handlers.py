@@ -175,6 +175,22 @@ def test_block_hides_sites_from_outer_handlers_only(hidden):
     assert list(inner) == ["x", "z", "y"]
 
 
+def test_block_takes_one_name_as_it_is_and_not_its_letters():
+    @ft.model
+    def named():
+        ft.sample("mu", ft.Normal(0, 1))
+        ft.sample("m", ft.Normal(0, 1))
+
+    with ft.trace() as outer, ft.seed(0), ft.block("mu"), ft.seed(0):
+        ft.sample("mu", ft.Normal(0, 1))
+        ft.sample("m", ft.Normal(0, 1))
+    assert list(outer) == ["m"]
+    with pytest.raises(ft.SeedError, match="`mu` is hidden by block"):
+        named().block("mu").plan()
+    known = named().condition(mu=0.5).block("mu")
+    assert [v.name for v in known.variables] == ["m"]
+
+
 def test_block_keeps_an_outer_condition_off():
     with ft.trace() as plain, ft.seed(0):
         chain()

@@ -120,9 +120,9 @@ class Sensitivity:
 
 def sensitivity(
     posterior: Posterior,
-    names: Iterable[str] | None = None,
+    names: str | Iterable[str] | None = None,
     *,
-    priors: Iterable[str] | None = None,
+    priors: str | Iterable[str] | None = None,
 ) -> Sensitivity:
     """Return how fast the posterior of each variable moves with the priors and the likelihood.
 
@@ -154,7 +154,8 @@ def sensitivity(
     model = known_model(posterior, "sensitivity")
     shown = _shown(model)
     latent = {told: name for name, told in shown.items()}
-    asked = _priors(model) if priors is None else tuple(priors)
+    given = (priors,) if isinstance(priors, str) else priors
+    asked = _priors(model) if given is None else tuple(given)
     for name in asked:
         if name not in latent and name not in shown:
             raise UnknownSite.among(name, list(latent), "scale the prior of")

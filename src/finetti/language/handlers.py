@@ -246,15 +246,16 @@ def replay(sites: Mapping[str, Site]) -> Iterator[None]:
 
 
 @contextmanager
-def block(names: Iterable[str] | Callable[[Site], bool]) -> Iterator[None]:
-    """Hide sites, by name or by a test, from the handlers further out.
+def block(names: str | Iterable[str] | Callable[[Site], bool]) -> Iterator[None]:
+    """Hide sites, by name, one or several, or by a test, from the handlers further out.
 
     >>> with trace() as sites, block(["mu"]), seed(0):
     ...     _ = sample("mu", Normal(0, 5)), sample("tau", HalfNormal(1))
     >>> list(sites)
     ['tau']
     """
-    hidden = names if callable(names) else frozenset(names)
+    several = (names,) if isinstance(names, str) else names  # not its letters
+    hidden = several if callable(several) else frozenset(several)
 
     def before(site: Site) -> None:
         site.hidden = hidden(site) if callable(hidden) else site.name in hidden

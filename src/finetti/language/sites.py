@@ -139,6 +139,11 @@ def _as_data(site: Site) -> np.ndarray:
 
 
 def _draw(site: Site) -> Array:
+    if site.key is None and site.hidden:
+        raise SeedError(
+            f"site `{site.name}` is hidden by block from what would give it a value: condition or "
+            f"substitute it before it is hidden, or draw it by a seed within"
+        )
     if site.key is None:
         raise SeedError(
             f"site `{site.name}` needs a value and no seed is in force: "
