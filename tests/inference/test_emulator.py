@@ -1,5 +1,6 @@
 """Check draws by a polynomial in a density's place: how near it is, and when it is refused."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
@@ -220,3 +221,17 @@ def test_members_are_drawn_back_as_their_own_means_say():
     spread = draws.std(0) / sd
     assert np.abs(spread - 1).max() < 5 / np.sqrt(2 * 4000)
     assert abs(spread.mean() - 1) < 0.002
+
+
+def test_two_modes_are_not_one_polynomial():
+    @ft.model
+    def either():
+        x = ft.sample("x", ft.Normal(0, 10))
+        ft.factor("ends", jnp.logaddexp(-0.5 * (x - 6) ** 2, -0.5 * (x + 6) ** 2 + 1.0))
+
+    method = ft.IndependentMetropolis(draws=1000, emulated=True)
+    posterior = ft.fit(either(), method, seed=1, progress=False)
+    assert "emulated=False" in posterior.attributes["method"]
+    share, due = float((posterior["x"] < 0).mean()), 1 / (1 + np.exp(-1))
+    effective = posterior.summary()["ess_bulk"].min()
+    assert abs(share - due) < 4 * np.sqrt(due * (1 - due) / effective)

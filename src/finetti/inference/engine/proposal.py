@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import log
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from finetti.inference.engine.batch import Own, alone, joined, spread
 from finetti.inference.engine.climb import Look, asked, modes
 from finetti.inference.engine.emulator import emulated
 from finetti.inference.engine.heights import looking, together
-from finetti.inference.engine.mixture import Fitted, beginning, fitted, reaching
+from finetti.inference.engine.mixture import RARE, Fitted, beginning, fitted, reaching
 from finetti.inference.engine.outskirts import lacking
 from finetti.inference.engine.price import numbers
 from finetti.inference.engine.start import DTYPE, RADIUS
@@ -79,14 +80,15 @@ def propose(
             break
     else:
         return None
-    if emulate or size > DEAR:  # to look for other modes as well
+    if size > DEAR:  # to look for other modes as well
         starts = starts[[np.argmax(heights)]]
     points = int(np.clip(WORK // size, ROUND[1], ROUND[0]))
     even = EVEN[0] if points == ROUND[0] else EVEN[1]
     reached = modes(look, starts, UNTRIED if emulate else 0.0)
     own = taught(target, given, own, reached[0].position)
     look = looking(target, given, own)
-    if emulate and (both := emulated(look, reached[0], generator, emulate)) is not None:
+    only = len(reached) == 1 or reached[1].evidence < reached[0].evidence + log(RARE)
+    if emulate and only and (both := emulated(look, reached[0], generator, emulate)) is not None:
         return _placed(both[1], own, generator, chains, SPARE, both[0])
     if alone:
         return None
