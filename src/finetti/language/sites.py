@@ -139,16 +139,13 @@ def _as_data(site: Site) -> np.ndarray:
 
 
 def _draw(site: Site) -> Array:
-    if site.key is None and site.hidden:
-        raise SeedError(
-            f"site `{site.name}` is hidden by block from what would give it a value: condition or "
-            f"substitute it before it is hidden, or draw it by a seed within"
-        )
     if site.key is None:
-        raise SeedError(
-            f"site `{site.name}` needs a value and no seed is in force: "
-            f"run the model `with ft.seed(0):`, or fit it with ft.fit"
+        lacks = (
+            "needs a value and no seed is in force: run the model `with ft.seed(0):`, or ft.fit it"
         )
+        if site.hidden:
+            lacks = "is hidden by block from what would give it a value: condition it before that"
+        raise SeedError(f"site `{site.name}` {lacks}")
     try:
         return site.distribution.sample(site.key)
     except NotImplementedError as error:
