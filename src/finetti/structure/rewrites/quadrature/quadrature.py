@@ -174,7 +174,7 @@ class Quadrature(Marginal):
     ) -> tuple[Float[Array, "place member"], Array, Array]:
         """Look at each member in places about its maximum; return the maxima and s as well."""
         middle, spread = self._around(heights, constants)
-        return jax.lax.map(lambda t: heights(middle + spread * t), places), middle, spread
+        return _seen(heights, middle, spread, places), middle, spread
 
     def _around(
         self, heights: Heights, constants: Constants, near: float = NEAR
@@ -197,9 +197,16 @@ class Quadrature(Marginal):
 
 def _bent(heights: Heights, middle: Array, spread: Array) -> Float[Array, "place member"]:
     """Return how far from normal each member is in places about its maximum: this is smooth."""
-    seen, _, _ = _reading()
-    looked = jax.lax.map(lambda t: heights(middle + spread * t), jnp.asarray(seen))
-    return looked - looked.max(0) + seen[:, None] ** 2 / 2
+    places, _, _ = _reading()
+    looked = _seen(heights, middle, spread, jnp.asarray(places))
+    return looked - looked.max(0) + places[:, None] ** 2 / 2
+
+
+def _seen(
+    heights: Heights, middle: Array, spread: Array, places: Float[Array, " place"]
+) -> Float[Array, "place member"]:
+    """Return each member's log density in places about its maximum, in units of its spread."""
+    return jax.lax.map(lambda t: heights(middle + spread * t), places)
 
 
 def _added(found: Float[Array, "place member"], logs: Array, spread: Array) -> Scalar:
