@@ -223,6 +223,12 @@ def test_members_are_drawn_back_as_their_own_means_say():
     assert abs(spread.mean() - 1) < 0.002
 
 
+def test_flags_that_are_neither_true_nor_false_are_refused():
+    for made in (lambda: ft.IndependentMetropolis(emulated="yes"), lambda: ft.ESS(400, tails="no")):
+        with pytest.raises(ValueError, match="is True or False, not"):
+            made()
+
+
 def test_two_modes_are_not_one_polynomial():
     @ft.model
     def either():

@@ -52,6 +52,11 @@ class IndependentMetropolis(Chains):
     step_size: float | None = 1.0
     emulated: bool = False
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.emulated, bool):
+            raise ValueError(f"emulated is True or False, not {self.emulated!r}")
+
     def plan(self, model: Model, given: Plan | None) -> Plan:
         """Return the plan given, or the model's own."""
         return given or model.plan()

@@ -72,6 +72,8 @@ class ESS(Precision):
             raise ValueError(f"ESS takes a positive number of effective draws, not {self.draws!r}")
         if isinstance(self.sites, str):
             object.__setattr__(self, "sites", (self.sites,))
+        if not isinstance(self.tails, bool):
+            raise ValueError(f"tails is True or False, not {self.tails!r}")
 
     @property
     def named(self) -> tuple[str, ...]:
